@@ -1,0 +1,241 @@
+/**
+ * Every error that a caller can meet, in one table, and the one class that carries them.
+ *
+ * Callers match on `code`, never on text. `says` is a sentence for people; `{name}` stands for a
+ * value given in `details`. No secrets and no values of rows are ever put into details.
+ */
+
+interface ErrorRow {
+  /** One sentence: what was expected, what came. */
+  readonly says: string;
+  /** What the reader can do about it. */
+  readonly hint?: string;
+  readonly http: number;
+  /** SQLSTATE, PostgreSQL 18, Appendix A. */
+  readonly sqlstate: string;
+  /** Exit status of the CLI. */
+  readonly exit: number;
+  readonly fixedBy: 'caller' | 'operator' | 'policy owner' | 'us';
+}
+
+/** Every stable error code with how each protocol says it. */
+export const ERRORS = {
+  ACCESS_DENIED: {
+    says: 'No Access resource lets {principal} use connection "{connection}".',
+    hint: 'Ask an administrator for an Access resource that names you or one of your groups.',
+    http: 403,
+    sqlstate: '42501',
+    exit: 3,
+    fixedBy: 'policy owner',
+  },
+  AUTHENTICATION_FAILED: {
+    says: 'Authentication failed for "{user}".',
+    hint: 'Use your Countersign name as the user and a personal token as the password.',
+    http: 401,
+    sqlstate: '28P01',
+    exit: 4,
+    fixedBy: 'caller',
+  },
+  AUTHENTICATION_LOCKED: {
+    says: 'Too many failed logins for "{user}"; try again after {seconds} s.',
+    http: 429,
+    sqlstate: '28000',
+    exit: 4,
+    fixedBy: 'caller',
+  },
+  CONFIG_INVALID: {
+    says: 'The configuration is not valid: {reason}.',
+    http: 500,
+    sqlstate: 'F0000',
+    exit: 2,
+    fixedBy: 'operator',
+  },
+  CONNECTION_UNKNOWN: {
+    says: 'There is no connection "{connection}".',
+    hint: 'The database name selects the connection: name, or name/database.',
+    http: 404,
+    sqlstate: '3D000',
+    exit: 3,
+    fixedBy: 'caller',
+  },
+  INTERNAL: {
+    says: 'The gateway met an error of its own and refused to go on.',
+    hint: 'Look at the gateway log for the cause.',
+    http: 500,
+    sqlstate: 'XX000',
+    exit: 70,
+    fixedBy: 'us',
+  },
+  LEDGER_HALTED: {
+    says: 'The ledger cannot be written ({reason}), so nothing is forwarded.',
+    hint: 'Run "countersign ledger doctor" on the gateway.',
+    http: 503,
+    sqlstate: '58030',
+    exit: 5,
+    fixedBy: 'operator',
+  },
+  LEDGER_INCONSISTENT: {
+    says: 'The ledger on disk is not the one that was last signed: {reason}.',
+    hint: 'Run "countersign ledger doctor"; nothing is signed until the rollback is recorded.',
+    http: 503,
+    sqlstate: '58030',
+    exit: 5,
+    fixedBy: 'operator',
+  },
+  LEDGER_LOCKED: {
+    says: 'Another process holds the ledger in {directory}.',
+    http: 503,
+    sqlstate: '55006',
+    exit: 5,
+    fixedBy: 'operator',
+  },
+  LIMIT_EXCEEDED: {
+    says: 'The limit {limit} was exceeded: at most {allowed}, got {actual}.',
+    http: 413,
+    sqlstate: '54000',
+    exit: 6,
+    fixedBy: 'caller',
+  },
+  NOT_FOUND: { says: 'There is no {what}.', http: 404, sqlstate: '42704', exit: 6, fixedBy: 'caller' },
+  PERMISSION_DENIED: {
+    says: '{principal} may not {action}.',
+    http: 403,
+    sqlstate: '42501',
+    exit: 3,
+    fixedBy: 'policy owner',
+  },
+  PROTOCOL_VIOLATION: {
+    says: 'The peer broke the protocol: {reason}.',
+    http: 400,
+    sqlstate: '08P01',
+    exit: 6,
+    fixedBy: 'caller',
+  },
+  RECORDING_FAILED: {
+    says: 'The session recording cannot be written ({reason}), so the session ends.',
+    http: 503,
+    sqlstate: '58030',
+    exit: 5,
+    fixedBy: 'operator',
+  },
+  REPLICATION_REFUSED: {
+    says: 'Replication connections are not carried.',
+    hint: 'Connect to the target directly for replication, under another control.',
+    http: 501,
+    sqlstate: '0A000',
+    exit: 6,
+    fixedBy: 'caller',
+  },
+  REQUEST_INVALID: {
+    says: 'The request is not valid: {reason}.',
+    http: 400,
+    sqlstate: '22023',
+    exit: 2,
+    fixedBy: 'caller',
+  },
+  RESOURCE_INVALID: {
+    says: '{kind} "{name}" is not valid: {reason}.',
+    http: 400,
+    sqlstate: '22023',
+    exit: 2,
+    fixedBy: 'caller',
+  },
+  RESOURCE_NOT_ENFORCED: {
+    says: '{what} is not enforced by this version, so it is refused.',
+    hint: 'What nothing enforces is never accepted in silence.',
+    http: 400,
+    sqlstate: '0A000',
+    exit: 2,
+    fixedBy: 'caller',
+  },
+  SESSION_ENDED: {
+    says: 'The session was ended: {reason}.',
+    http: 401,
+    sqlstate: '57P01',
+    exit: 3,
+    fixedBy: 'policy owner',
+  },
+  SHREDDED: {
+    says: 'The content of session {session} was shredded; its proofs remain valid.',
+    http: 410,
+    sqlstate: '55000',
+    exit: 6,
+    fixedBy: 'operator',
+  },
+  SHUTTING_DOWN: {
+    says: 'The gateway is shutting down.',
+    http: 503,
+    sqlstate: '57P01',
+    exit: 5,
+    fixedBy: 'operator',
+  },
+  STATE_CONFLICT: {
+    says: 'The state changed meanwhile: {reason}.',
+    http: 409,
+    sqlstate: '40001',
+    exit: 6,
+    fixedBy: 'caller',
+  },
+  STORE_FAILED: {
+    says: 'The control store failed ({reason}).',
+    http: 503,
+    sqlstate: '58030',
+    exit: 5,
+    fixedBy: 'operator',
+  },
+  TOO_MANY_CONNECTIONS: {
+    says: 'The gateway already has {allowed} {what}.',
+    http: 503,
+    sqlstate: '53300',
+    exit: 5,
+    fixedBy: 'operator',
+  },
+  UPSTREAM_FAILED: {
+    says: 'The target of connection "{connection}" cannot be reached ({reason}).',
+    http: 502,
+    sqlstate: '08001',
+    exit: 5,
+    fixedBy: 'operator',
+  },
+} as const satisfies Readonly<Record<string, ErrorRow>>;
+
+/** A stable error code: a key of {@link ERRORS}. */
+export type ErrorCode = keyof typeof ERRORS;
+
+/** Values for the placeholders of a sentence; shown to people, so never secrets. */
+export type ErrorDetails = Readonly<Record<string, string | number>>;
+
+/** The one error class; `code` says which row of {@link ERRORS} it is. */
+export class CountersignError extends Error {
+  readonly code: ErrorCode;
+  readonly details: ErrorDetails;
+
+  constructor(code: ErrorCode, details: ErrorDetails = {}, options?: { readonly cause?: unknown }) {
+    super(sentence(ERRORS[code].says, details), options);
+    this.name = 'CountersignError';
+    this.code = code;
+    this.details = details;
+  }
+
+  get row(): ErrorRow {
+    return ERRORS[this.code];
+  }
+}
+
+/** Any thrown value as a CountersignError; what is not ours becomes INTERNAL with its cause kept. */
+export function toCountersignError(thrown: unknown): CountersignError {
+  if (thrown instanceof CountersignError) return thrown;
+  return new CountersignError('INTERNAL', {}, { cause: thrown });
+}
+
+/** The message of any thrown value, for logs and for `{reason}`. */
+export function reasonOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+function sentence(template: string, details: ErrorDetails): string {
+  return template.replace(/\{(\w+)\}/g, (placeholder, name: string) => {
+    const value = details[name];
+    return value === undefined ? placeholder : String(value);
+  });
+}
