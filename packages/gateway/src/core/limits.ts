@@ -15,16 +15,24 @@ export const LIMITS = {
     frameBytesMax: 1024 * MiB - 1,
     /** Messages of authentication are short; a client that is not yet known gets no more. */
     authenticationBytesMax: 64 * KiB,
+    /** PostgreSQL's PQ_SMALL_MESSAGE_LIMIT: no Sync, Execute, Describe, Close or CopyDone is longer. */
+    smallMessageBytesMax: 10_000,
+    /** NAMEDATALEN - 1: the server cuts longer names of statements and portals, so two would be one. */
+    nameBytesMax: 63,
     /** A Query, Parse, Bind or FunctionCall up to this size is held in memory; a larger one is spooled. */
     heldMessageBytesMax: 1 * MiB,
     /** Requests sent and not yet answered; a client that pipelines deeper waits. */
     pipelineDepthMax: 16_384,
+    /** Batches of one client that wait for durability before it is read no further. */
+    waitingPassagesMax: 1_024,
     /** Prepared statements and portals that the gateway remembers for a session. */
     preparedStatementsMax: 16_384,
     /** Bytes of remembered statement texts and bound values for a session. */
     preparedBytesMax: 256 * MiB,
     /** From accept to the end of login; a silent socket costs no more than this. */
     loginTimeoutMs: 15_000,
+    /** After the last message to a peer, before its socket is destroyed. */
+    farewellMs: 2_000,
     /** From start of the TCP connection to the target's first ReadyForQuery. */
     upstreamConnectTimeoutMs: 15_000,
     /** A cancel request that the target does not take is given up. */
@@ -43,6 +51,8 @@ export const LIMITS = {
     leafBytesMax: 65_535,
     /** A leaf is a header of about 300 bytes; what is longer has content that belongs into the body. */
     bodyBytesMax: 4 * MiB,
+    /** Bytes of one Operation's text and values that stand in its body; JSON may make six of one. */
+    inlineBytesMax: 512 * KiB,
     /** Appends waiting for the writer; one more is refused and the statement does not run. */
     appendQueueMax: 65_536,
     /** Bytes of bodies waiting for the writer. */
