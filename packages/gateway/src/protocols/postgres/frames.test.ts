@@ -174,13 +174,12 @@ describe('FrameReader', () => {
     expect(reader.next()).toBe(FRAME.needMore);
   });
 
-  test('garbage gives our error or nothing, and holds no more than one frame', () => {
-    fc.assert(
-      fc.property(fc.array(fc.uint8Array({ maxLength: 64 }), { maxLength: 20 }), (chunks) => {
-        ourErrorOrNothing(() => walk(new FrameReader(small), chunks));
-      }),
-      { numRuns },
-    );
+  test('garbage gives our error or nothing', () => {
+    const garbage = fc.array(fc.uint8Array({ maxLength: 64 }), { maxLength: 20 });
+    const property = fc.property(garbage, (chunks) => {
+      ourErrorOrNothing(() => walk(new FrameReader(small), chunks));
+    });
+    expect(() => fc.assert(property, { numRuns })).not.toThrow();
   });
 
   test('a declared length takes no memory by itself', () => {

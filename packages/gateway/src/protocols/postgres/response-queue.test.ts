@@ -1,0 +1,101 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { CountersignError } from '../../core/errors.ts';
+import { BACKEND, FRONTEND } from './messages.ts';
+import { ResponseQueue } from './response-queue.ts';
+import { FIRST_PHASE, type RequestKind } from './states.ts';
+
+const VECTORS = new URL('../../../../../vectors/postgres/response-queue.txt', import.meta.url);
+
+interface Case {
+  readonly title: string;
+  readonly lines: readonly string[];
+}
+
+function readCases(): readonly Case[] {
+  const blocks = readFileSync(VECTORS, 'utf8').split('\ncase: ').slice(1);
+  return blocks.map((block) => {
+    const [title = '', ...lines] = block.trimEnd().split('\n');
+    return { title, lines };
+  });
+}
+
+/** One line of a case, done; what the queue says of it. */
+function perform(queue: ResponseQueue<string>, line: string): string {
+  const [direction, name = '', tag = '', more] = line.split(' ');
+  if (direction === '<') return `of ${queue.accept(typeOf(BACKEND, name)) ?? 'nobody'}`;
+  if (direction !== '>') throw new Error(`cannot read the line "${line}"`);
+  if (name === 'local') return queue.pushLocal(more === 'simple' ? 'simple' : 'extended', tag);
+  if (tag === '') return queue.copy(typeOf(FRONTEND, name));
+  return queue.push(kindOf(name), tag, more === 'copy-in');
+}
+
+function play(lines: readonly string[]): string[] {
+  const log: string[] = [];
+  const queue = new ResponseQueue<string>((tag, outcome) => log.push(`= ${tag} ${outcome}`));
+  for (const line of lines) {
+    log.push(line);
+    try {
+      log.push(`= ${perform(queue, line)}`);
+    } catch (error) {
+      if (!(error instanceof CountersignError)) throw error;
+      log.push(`! ${error.code}`);
+      continue;
+    }
+    for (let local = queue.takeLocal(); local !== undefined; local = queue.takeLocal()) {
+      log.push(`= ${local} answered`);
+    }
+    if (queue.mustWait) log.push('= wait');
+  }
+  return log;
+}
+
+function typeOf(table: Readonly<Record<string, number>>, name: string): number {
+  const type = table[name];
+  if (type === undefined) throw new Error(`no message ${name}`);
+  return type;
+}
+
+function isKind(name: string): name is RequestKind {
+  return name === 'Flush' || name in FIRST_PHASE;
+}
+
+function kindOf(name: string): RequestKind {
+  if (!isKind(name)) throw new Error(`no request ${name}`);
+  return name;
+}
+
+describe('vectors', () => {
+  test.each(readCases())('$title', ({ lines }) => {
+    const input = lines.filter((line) => /^[<>]/.test(line));
+    expect(play(input)).toEqual(lines);
+  });
+});
+
+test('the example of its documentation is true', () => {
+  const settled: string[] = [];
+  const queue = new ResponseQueue<string>((tag, outcome) => settled.push(`${tag} ${outcome}`));
+  expect(queue.push('Query', 'q1')).toBe('forward');
+  expect(queue.accept(BACKEND.EmptyQueryResponse)).toBe('q1');
+  expect(queue.accept(BACKEND.ReadyForQuery)).toBe('q1');
+  expect(settled).toEqual(['q1 completed']);
+});
+
+test('the depth of the pipeline is bounded', () => {
+  const queue = new ResponseQueue<number>(() => undefined, 20);
+  for (let i = 0; i < 20; i++) queue.push('Sync', i);
+  expect(queue.mustWait).toBe(true);
+  expect(() => queue.push('Sync', 20)).toThrow(expect.objectContaining({ code: 'LIMIT_EXCEEDED' }));
+});
+
+test('when the connection ends, what has no answer is abandoned, and what has an error failed', () => {
+  const log: string[] = [];
+  const queue = new ResponseQueue<string>((tag, outcome) => log.push(`${tag} ${outcome}`));
+  queue.push('Query', 'q');
+  queue.push('Flush', 'f');
+  queue.push('Parse', 'p');
+  queue.accept(BACKEND.ErrorResponse);
+  queue.close();
+  expect(log).toEqual(['q failed', 'f completed', 'p abandoned']);
+  expect([queue.length, queue.head]).toEqual([0, undefined]);
+});

@@ -1,0 +1,410 @@
+/**
+ * Which request does a message of the server belong to? A queue of what the server still owes.
+ *
+ * Spec: PostgreSQL 18, "Message Flow" (https://www.postgresql.org/docs/18/protocol-flow.html); the
+ * table is ANSWERS in states.ts, the behaviour in copy mode that of src/backend/commands/copyfromparse.c.
+ * Grammar: answers come in the order of the requests. An error in the extended protocol skips
+ * everything up to Sync, which is answered by exactly one ReadyForQuery.
+ * Refused: an answer that nothing asked for, so that rows are never taken for another request's;
+ * requests behind one that turned out to be COPY FROM STDIN, because then nobody could tell.
+ * Untrusted: both sides. Memory: limits.postgres.pipelineDepthMax entries.
+ */
+
+import { CountersignError } from '../../core/errors.ts';
+import { LIMITS } from '../../core/limits.ts';
+import { violation } from './byte-reader.ts';
+import { BACKEND, FRONTEND } from './messages.ts';
+import { ANSWERS, FIRST_PHASE, type Outcome, type Phase, type RequestKind } from './states.ts';
+
+/** Called once for each request, in the order in which they were pushed, except `local` ones. */
+export type Settle<T> = (tag: T, outcome: Outcome) => void;
+
+/** `discard`: the server would ignore it (or is known to), so it must not be forwarded. */
+export type PushAdvice = 'forward' | 'discard';
+
+/** `wait`: only the server's answers can tell; ask again after the next `accept`. */
+export type CopyAdvice = 'forward' | 'discard' | 'wait';
+
+interface Entry<T> {
+  readonly kind: RequestKind | 'local';
+  readonly tag: T;
+}
+
+/** `in`: the server reads COPY data. `ended`: CopyDone or CopyFail was sent, the answer is not there. */
+type CopyState = 'none' | 'in' | 'ended';
+
+const ASYNCHRONOUS: ReadonlySet<number> = new Set([
+  BACKEND.NoticeResponse,
+  BACKEND.NotificationResponse,
+  BACKEND.ParameterStatus,
+]);
+
+const SIMPLE: ReadonlySet<RequestKind | 'local'> = new Set(['Query', 'FunctionCall', 'Sync']);
+
+const OUTCOMES: ReadonlySet<string> = new Set<Outcome>(['completed', 'suspended', 'empty', 'failed']);
+
+/** One row of ANSWERS by type byte, because it is looked up for each message of the server. */
+type AnswersByType = ReadonlyMap<number, Phase | Outcome>;
+
+const TYPE_BYTES: ReadonlyMap<string, number> = new Map(Object.entries(BACKEND));
+const ANSWERS_BY_TYPE: ReadonlyMap<string, AnswersByType> = new Map(
+  Object.entries(ANSWERS).map(([phase, answers]) => [
+    phase,
+    new Map(Object.entries(answers).map(([name, next]) => [TYPE_BYTES.get(name) ?? 0, next])),
+  ]),
+);
+
+/**
+ * What the server owes, in order.
+ *
+ * The caller pushes each request when it forwards it, and gives each message of the server to
+ * {@link ResponseQueue.accept}, which says whose it is. `settle` is called from inside `push`,
+ * `accept` and `close`, before they return.
+ *
+ * A request that is known to be COPY FROM STDIN should be pushed with `copyIn`: then {@link mustWait}
+ * holds back whatever the client sent behind it until the server has said whether it reads COPY data,
+ * and nothing is left to guess. Without it, a Sync or Flush behind it is recognised as swallowed where
+ * that can be known, and anything else behind it is refused.
+ *
+ * @example
+ * const settled: string[] = [];
+ * const queue = new ResponseQueue<string>((tag, outcome) => settled.push(`${tag} ${outcome}`));
+ * queue.push('Query', 'q1'); // 'forward'
+ * queue.accept(BACKEND.EmptyQueryResponse); // 'q1'
+ * queue.accept(BACKEND.ReadyForQuery); // 'q1', and settled is ['q1 completed']
+ */
+export class ResponseQueue<T> {
+  readonly #settle: Settle<T>;
+  readonly #depthMax: number;
+  /** The ring has a power of two of places; #first is the head's. */
+  #ring: (Entry<T> | undefined)[] = Array.from({ length: 16 });
+  #first = 0;
+  #length = 0;
+
+  #phase: Phase = 'readyOwed';
+  #answers: AnswersByType | undefined;
+  #copy: CopyState = 'none';
+  /** The last entry was pushed with `copyIn`, and is not answered yet. */
+  #barrier = false;
+  /** The server, or the gateway in its place, ignores everything up to the next Sync. */
+  #skipping = false;
+  /**
+   * Syncs directly behind a COPY FROM STDIN, sent before anyone knew that it was one: the server read
+   * them in copy-in mode and ignored them, unless an error came first; then it answers them.
+   */
+  #unsure = 0;
+  /** The COPY has failed and is gone, so that the unsure Syncs are the first in the queue. */
+  #unsureFirst = false;
+  /** ReadyForQuery messages that may still come for unsure Syncs that were taken for swallowed. */
+  #strayReadyMax = 0;
+
+  constructor(settle: Settle<T>, depthMax: number = LIMITS.postgres.pipelineDepthMax) {
+    this.#settle = settle;
+    this.#depthMax = depthMax;
+  }
+
+  /** Requests without their whole answer. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Whether nothing may be pushed before the server has answered more. */
+  get mustWait(): boolean {
+    return this.#length >= this.#depthMax || (this.#barrier && this.#copy !== 'in');
+  }
+
+  /** Whether the server reads COPY data: only CopyData, CopyDone and CopyFail are forwarded. */
+  get inCopyIn(): boolean {
+    return this.#copy === 'in';
+  }
+
+  /** Whether the next thing the client is owed is the gateway's own answer; see {@link takeLocal}. */
+  get localIsDue(): boolean {
+    return this.#length > 0 && this.#at(0).kind === 'local';
+  }
+
+  /** The oldest request without its whole answer. */
+  get head(): T | undefined {
+    return this.#length === 0 ? undefined : this.#at(0).tag;
+  }
+
+  /**
+   * A request from the client. Ask {@link mustWait} first.
+   *
+   * @param copyIn whether its text has a COPY FROM STDIN
+   */
+  push(kind: RequestKind, tag: T, copyIn: boolean = false): PushAdvice {
+    this.#refuseIfWaiting();
+    if (this.#copy === 'in') return this.#pushInCopyIn(kind, tag);
+    if (this.#skipping) {
+      if (kind !== 'Sync') return this.#advise(tag, 'skipped', 'discard');
+      this.#skipping = false;
+    }
+    // No Flush stands behind unsure Syncs: the first request that does tells whose an answer is.
+    if (kind === 'Flush' && this.#unsure > 0) return this.#advise(tag, 'completed', 'forward');
+    if (this.#phase === 'executeCopyIn' && kind !== 'Sync' && this.#lastIsUnsure()) {
+      // Whether the server skips it depends on whether it read the unsure Sync before an error.
+      throw violation(`${kind} behind a COPY FROM STDIN without a Sync between them`);
+    }
+    this.#append({ kind, tag });
+    this.#barrier = copyIn;
+    return 'forward';
+  }
+
+  /** What to do with CopyData, CopyDone or CopyFail from the client. */
+  copy(type: number): CopyAdvice {
+    if (this.#copy === 'in') {
+      if (type !== FRONTEND.CopyData) this.#copy = 'ended';
+      return 'forward';
+    }
+    // Nothing that could become a COPY is on its way, or the only one has had its CopyDone.
+    if (this.#length === 0 || (this.#unsureFirst && this.#lastIsUnsure())) return 'discard';
+    return this.#phase === 'executeCopyIn' ? 'discard' : 'wait';
+  }
+
+  /**
+   * A request that the gateway answers itself, in its turn: with an error, and for a Query or a
+   * FunctionCall (`simple`) with ReadyForQuery too. `extended` discards everything up to Sync.
+   */
+  pushLocal(protocol: 'simple' | 'extended', tag: T): PushAdvice {
+    this.#refuseIfWaiting();
+    if (this.#copy === 'in') throw violation('a request in copy-in mode');
+    if (this.#skipping) return this.#advise(tag, 'skipped', 'discard');
+    if (protocol === 'extended') this.#skipping = true;
+    this.#append({ kind: 'local', tag });
+    return 'forward';
+  }
+
+  /** The gateway's own answer, when it is due: after each `accept` and `pushLocal`, until undefined. */
+  takeLocal(): T | undefined {
+    if (!this.localIsDue) return undefined;
+    const { tag } = this.#at(0);
+    this.#dropHead();
+    this.#dropFlushes();
+    return tag;
+  }
+
+  /** The gateway refuses the rest up to Sync, for example because it made the server fail on purpose. */
+  discardUntilSync(): void {
+    this.#skipping = true;
+  }
+
+  /**
+   * A message of the server: whose is it? Undefined for what belongs to nobody: notices,
+   * notifications, parameter changes, an error that ends an idle session.
+   */
+  accept(type: number): T | undefined {
+    if (this.#unsureFirst && this.#unsure > 0 && !ASYNCHRONOUS.has(type)) {
+      if (type === BACKEND.ReadyForQuery) return this.#acceptUnsureReady();
+      this.#swallowUnsure();
+    }
+    const next = this.#length === 0 || this.localIsDue ? undefined : this.#answers?.get(type);
+    if (next === undefined) return this.#acceptOther(type);
+    if (type !== BACKEND.ReadyForQuery) this.#strayReadyMax = 0;
+    if (this.#phase === 'executeCopyIn' || this.#phase === 'queryCopyIn') this.#endCopyIn();
+    if (isOutcome(next)) return this.#completeHead(next);
+    this.#setPhase(next);
+    if (next === 'queryCopyIn' || next === 'executeCopyIn') this.#beginCopyIn();
+    if (next === 'queryCopyBoth') this.#copy = 'in';
+    return this.#at(0).tag;
+  }
+
+  /** The connection is over: whatever has no answer never gets one. */
+  close(): void {
+    while (this.#length > 0) {
+      this.#completeHead(this.#phase === 'failedReadyOwed' ? 'failed' : 'abandoned');
+    }
+  }
+
+  #refuseIfWaiting(): void {
+    if (!this.mustWait) return;
+    const limit = 'requests without an answer';
+    throw new CountersignError('LIMIT_EXCEEDED', {
+      limit,
+      allowed: this.#depthMax,
+      actual: this.#length + 1,
+    });
+  }
+
+  #pushInCopyIn(kind: RequestKind, tag: T): PushAdvice {
+    if (kind === 'Sync' || kind === 'Flush') return this.#advise(tag, 'swallowed', 'discard');
+    // The server would end the session: "unexpected message type during COPY from stdin".
+    throw violation(`${kind} in copy-in mode`);
+  }
+
+  /** For what needs no place in the queue. */
+  #advise(tag: T, outcome: Outcome, advice: PushAdvice): PushAdvice {
+    this.#settle(tag, outcome);
+    return advice;
+  }
+
+  /** Everything behind the head was sent before anyone knew of the COPY. */
+  #beginCopyIn(): void {
+    this.#copy = 'in';
+    // What follows CopyDone of a Query may be read by a second COPY of the same text.
+    if (this.#phase === 'executeCopyIn') this.#barrier = false;
+    const behind: Entry<T>[] = [];
+    for (let i = 1; i < this.#length; i++) behind.push(this.#at(i));
+    this.#length = 1;
+    for (const entry of behind) {
+      if (entry.kind === 'Sync') this.#append(entry);
+      else if (entry.kind === 'Flush') this.#settle(entry.tag, 'swallowed');
+      else throw violation(`${entry.kind} behind a COPY FROM STDIN`);
+    }
+    this.#unsure = this.#length - 1;
+    this.#unsureFirst = false;
+  }
+
+  /** CommandComplete: the COPY read up to CopyDone, and so over each Sync before it. */
+  #endCopyIn(): void {
+    if (this.#copy !== 'ended') throw violation('the target ended a COPY that the client did not end');
+    this.#copy = 'none';
+    const head = this.#at(0);
+    const swallowed: T[] = [];
+    for (; this.#unsure > 0; this.#unsure--) {
+      this.#removeFirst();
+      swallowed.push(this.#at(0).tag);
+    }
+    this.#ring[this.#first] = head;
+    for (const tag of swallowed) this.#settle(tag, 'swallowed');
+  }
+
+  /** What is no answer to the head: an error, news for nobody, or a violation. */
+  #acceptOther(type: number): T | undefined {
+    if (ASYNCHRONOUS.has(type)) return undefined;
+    if (type === BACKEND.ErrorResponse) return this.#acceptError();
+    if (type === BACKEND.ReadyForQuery && this.#strayReadyMax > 0) {
+      this.#strayReadyMax--;
+      return undefined;
+    }
+    const owed = this.#length === 0 ? 'nothing is owed' : `the answer to ${this.#at(0).kind} is owed`;
+    throw violation(`the target sent a message of type 0x${type.toString(16)} where ${owed}`);
+  }
+
+  #acceptError(): T | undefined {
+    this.#copy = 'none';
+    if (this.#length === 0 || this.localIsDue) {
+      // An idle session ends so, and a statement timeout between two messages: then ReadyForQuery follows.
+      this.#strayReadyMax = 1;
+      return undefined;
+    }
+    this.#strayReadyMax = 0;
+    const { kind, tag } = this.#at(0);
+    if (SIMPLE.has(kind)) {
+      this.#setPhase('failedReadyOwed');
+      return tag;
+    }
+    this.#completeHead('failed');
+    if (this.#unsure === 0) this.#skipToSync();
+    else if (this.#lastIsUnsure()) this.#skipping = true;
+    return tag;
+  }
+
+  /** The server ignores all that it was sent, up to Sync. */
+  #skipToSync(): void {
+    while (this.#length > 0) {
+      const { kind, tag } = this.#at(0);
+      if (kind === 'Sync') return;
+      this.#dropHead();
+      this.#settle(tag, 'skipped');
+    }
+    this.#skipping = true;
+  }
+
+  /** A COPY failed while Syncs were on their way: this ReadyForQuery answers one of them, or a later one. */
+  #acceptUnsureReady(): T {
+    if (!this.#lastIsUnsure() && this.#at(this.#unsure).kind === 'Sync') {
+      // The later one gets an answer in any case.
+      this.#strayReadyMax += this.#unsure;
+      this.#swallowUnsure();
+    } else {
+      this.#unsure--;
+      this.#skipping = false;
+    }
+    return this.#completeHead('completed');
+  }
+
+  /** The failed COPY had read the unsure Syncs: they get no answer. */
+  #swallowUnsure(): void {
+    for (; this.#unsure > 0; this.#unsure--) {
+      const { tag } = this.#at(0);
+      this.#dropHead();
+      this.#settle(tag, 'swallowed');
+    }
+    this.#dropFlushes();
+  }
+
+  /** Whether nothing was pushed behind the unsure Syncs. */
+  #lastIsUnsure(): boolean {
+    return this.#unsure > 0 && this.#length === this.#unsure + (this.#unsureFirst ? 0 : 1);
+  }
+
+  #completeHead(outcome: Outcome): T {
+    const { tag } = this.#at(0);
+    this.#copy = 'none';
+    this.#dropHead();
+    this.#settle(tag, outcome);
+    this.#dropFlushes();
+    return tag;
+  }
+
+  #append(entry: Entry<T>): void {
+    if (this.#length === this.#ring.length) this.#grow();
+    this.#ring[(this.#first + this.#length) & (this.#ring.length - 1)] = entry;
+    this.#length++;
+    if (this.#length > 1) return;
+    this.#startHead();
+    this.#dropFlushes();
+  }
+
+  #grow(): void {
+    const larger: (Entry<T> | undefined)[] = Array.from({ length: this.#ring.length * 2 });
+    for (let i = 0; i < this.#length; i++) larger[i] = this.#at(i);
+    this.#ring = larger;
+    this.#first = 0;
+  }
+
+  #at(index: number): Entry<T> {
+    const entry = this.#ring[(this.#first + index) & (this.#ring.length - 1)];
+    if (entry === undefined)
+      throw new CountersignError('INTERNAL', {}, { cause: 'an empty place in the queue' });
+    return entry;
+  }
+
+  #removeFirst(): void {
+    this.#ring[this.#first] = undefined;
+    this.#first = (this.#first + 1) & (this.#ring.length - 1);
+    this.#length--;
+  }
+
+  #dropHead(): void {
+    this.#removeFirst();
+    this.#unsureFirst = true;
+    if (this.#length === 0) this.#barrier = false;
+    else this.#startHead();
+  }
+
+  /** The request that is the head now is owed its first answer. */
+  #startHead(): void {
+    const { kind } = this.#at(0);
+    if (kind !== 'local' && kind !== 'Flush') this.#setPhase(FIRST_PHASE[kind]);
+  }
+
+  #setPhase(phase: Phase): void {
+    this.#phase = phase;
+    this.#answers = ANSWERS_BY_TYPE.get(phase);
+  }
+
+  /** A Flush at the head is owed nothing. */
+  #dropFlushes(): void {
+    while (this.#length > 0 && this.#at(0).kind === 'Flush') {
+      const { tag } = this.#at(0);
+      this.#dropHead();
+      this.#settle(tag, 'completed');
+    }
+  }
+}
+
+function isOutcome(next: Phase | Outcome): next is Outcome {
+  return OUTCOMES.has(next);
+}
