@@ -19,8 +19,16 @@ export const LIMITS = {
     smallMessageBytesMax: 10_000,
     /** NAMEDATALEN - 1: the server cuts longer names of statements and portals, so two would be one. */
     nameBytesMax: 63,
+    /** Nonces, salt and proof take about 200 bytes; certificates' hashes at most 64 more. */
+    scramMessageBytesMax: 4 * KiB,
+    /** RFC 7677, section 4: a server that asks for fewer helps whoever guesses the password. */
+    scramIterationsMin: 4_096,
+    /** A target decides how long we compute: 0.1 s at this number. PostgreSQL's default is 4,096. */
+    scramIterationsMax: 200_000,
     /** A Query, Parse, Bind or FunctionCall up to this size is held in memory; a larger one is spooled. */
     heldMessageBytesMax: 1 * MiB,
+    /** What is kept in memory of a spooled message: the names at its beginning, two of 63 bytes. */
+    largeHeadBytesMax: 1 * KiB,
     /** Requests sent and not yet answered; a client that pipelines deeper waits. */
     pipelineDepthMax: 16_384,
     /** Batches of one client that wait for durability before it is read no further. */
@@ -31,6 +39,8 @@ export const LIMITS = {
     preparedBytesMax: 256 * MiB,
     /** From accept to the end of login; a silent socket costs no more than this. */
     loginTimeoutMs: 15_000,
+    /** An error's text in an outcome leaf; the whole message is in the recording. */
+    errorTextBytesMax: 8 * KiB,
     /** After the last message to a peer, before its socket is destroyed. */
     farewellMs: 2_000,
     /** From start of the TCP connection to the target's first ReadyForQuery. */
