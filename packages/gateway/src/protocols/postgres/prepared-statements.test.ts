@@ -5,7 +5,7 @@ import { commandRows, functionCallOperation, type WireOperation } from './operat
 import { type Change, PreparedStatements } from './prepared-statements.ts';
 import type { Outcome } from './states.ts';
 
-const numRuns = process.env['COUNTERSIGN_SOAK'] === undefined ? 1_000 : 100_000;
+const numRuns = process.env['COUNTERSIGN_SOAK'] === undefined ? 3_000 : 100_000;
 
 function parse(prepared: PreparedStatements, statement: string, text: string): Change {
   return prepared.parse({ kind: 'Parse', statement, textBytes: utf8Bytes(text), parameterTypeOids: [23] });
