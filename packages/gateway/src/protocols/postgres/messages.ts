@@ -18,7 +18,7 @@ export type TransactionStatus = 'I' | 'T' | 'E';
 export type StatementOrPortal = 'S' | 'P';
 
 /** The first packet of a session. */
-export interface StartupMessage {
+interface StartupMessage {
   readonly kind: 'StartupMessage';
   /** Major version in the high 16 bits, minor in the low 16; the major one is always 3. */
   readonly protocolVersion: number;
@@ -225,4 +225,3 @@ export const STARTUP_CODE = {
 } as const;
 
 export const PROTOCOL_3_0 = 0x0003_0000;
-export const PROTOCOL_3_2 = 0x0003_0002;

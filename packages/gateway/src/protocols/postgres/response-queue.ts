@@ -86,6 +86,8 @@ export class ResponseQueue<T> {
   #copy: CopyState = 'none';
   /** The last entry was pushed with `copyIn`, and is not answered yet. */
   #barrier = false;
+  /** The last request that was forwarded belongs to the extended protocol, and is no Sync. */
+  #lastIsExtended = false;
   /** The server, or the gateway in its place, ignores everything up to the next Sync. */
   #skipping = false;
   /**
@@ -147,6 +149,7 @@ export class ResponseQueue<T> {
       throw violation(`${kind} behind a COPY FROM STDIN without a Sync between them`);
     }
     this.#append({ kind, tag });
+    this.#lastIsExtended = !SIMPLE.has(kind);
     this.#barrier = copyIn;
     return 'forward';
   }
@@ -284,8 +287,9 @@ export class ResponseQueue<T> {
   #acceptError(): T | undefined {
     this.#copy = 'none';
     if (this.#length === 0 || this.localIsDue) {
-      // An idle session ends so, and a statement timeout between two messages: then ReadyForQuery follows.
-      this.#strayReadyMax = 1;
+      // A statement timeout that strikes when the server reads a Flush makes it skip up to Sync.
+      if (this.#length === 0 && this.#lastIsExtended) this.#skipping = true;
+      else this.#strayReadyMax = 1;
       return undefined;
     }
     this.#strayReadyMax = 0;

@@ -64,7 +64,7 @@ const REQUESTS: Row = {
 };
 
 /** State × event → step; what is not listed is refused. */
-export const CLIENT_STATES: Readonly<Record<ClientState, Row>> = {
+const CLIENT_STATES: Readonly<Record<ClientState, Row>> = {
   start: {
     SSLRequest: handle('start'),
     GSSENCRequest: handle('start'),
@@ -115,7 +115,7 @@ export const CLIENT_STATES: Readonly<Record<ClientState, Row>> = {
   ended: {},
 };
 
-/** One step of {@link CLIENT_STATES}. */
+/** One step of a client. */
 export function clientStep(state: ClientState, event: ClientEvent): ClientStep {
   return CLIENT_STATES[state][event] ?? REFUSE;
 }
