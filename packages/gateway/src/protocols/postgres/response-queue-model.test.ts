@@ -312,12 +312,15 @@ function runToTheEnd(run: () => void): boolean {
 
 const turns = fc.array(fc.integer({ min: 0, max: 2 }), { maxLength: 200 });
 const endSync: Planned = { kind: 'Sync', scripts: [] };
+/** Whatever came before, the next request is answered as if nothing had been. */
+const probe: Planned = { kind: 'Query', scripts: ['rows'] };
 
 describe('ResponseQueue', () => {
   test('each answer belongs to the request that the server answers, whatever the timing', () => {
     const property = fc.property(client, turns, (plan, order) => {
       const simulation = new Simulation(true);
       simulation.run([...plan, endSync, endSync], order);
+      simulation.run([endSync, probe], []);
       expect(simulation.compare()).toEqual([]);
     });
     expect(() => fc.assert(property, { numRuns })).not.toThrow();
@@ -327,7 +330,10 @@ describe('ResponseQueue', () => {
     let finished = 0;
     const property = fc.property(client, turns, (plan, order) => {
       const simulation = new Simulation(false);
-      const ended = runToTheEnd(() => simulation.run([...plan, endSync, endSync], order));
+      const ended = runToTheEnd(() => {
+        simulation.run([...plan, endSync, endSync], order);
+        simulation.run([endSync, probe], []);
+      });
       finished += Number(ended);
       expect(ended ? simulation.compare() : simulation.mismatches).toEqual([]);
     });
