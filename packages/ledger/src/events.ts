@@ -73,7 +73,11 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
   ),
   'statement.cancel': event('durable', 'address delivered', 'ok late refused'),
   'exec.intent': event('durable', 'command arguments environment tty user effects rules reason'),
-  'exec.outcome': event('durable', 'exit_code signal bytes duration_us sha256 error', 'ok error cancelled unknown'),
+  'exec.outcome': event(
+    'durable',
+    'exit_code signal bytes duration_us sha256 error',
+    'ok error cancelled unknown',
+  ),
   'file.intent': event('durable', 'operation path bytes effects rules reason'),
   'file.outcome': event('durable', 'bytes sha256 error', 'ok error cancelled unknown'),
   'http.intent': event(
@@ -94,7 +98,11 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
     'call_id results results_count truncated usage latency_us model_effective model_identity drift lineage error',
     'ok error cancelled unknown',
   ),
-  'model.identity': event('durable', 'connection model identity source age_s previous', 'same changed unknown'),
+  'model.identity': event(
+    'durable',
+    'connection model identity source age_s previous',
+    'same changed unknown',
+  ),
   'model.canary': event('durable', 'connection model order scores tolerance', 'same changed unknown'),
 
   // Who let them.
@@ -106,7 +114,10 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
     'signed',
     'hold_id digest approver approver_groups comment scope until signature signature_kind delegated_by',
   ),
-  'approval.denied': event('signed', 'hold_id digest approver approver_groups comment signature signature_kind'),
+  'approval.denied': event(
+    'signed',
+    'hold_id digest approver approver_groups comment signature signature_kind',
+  ),
   'approval.expired': event('signed', 'hold_id digest'),
   'approval.withdrawn': event('signed', 'hold_id digest reason'),
   'hold.executed': event('durable', 'hold_id digest approvals', 'ok failed unknown'),
@@ -114,19 +125,30 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
   'breakglass.reviewed': event('signed', 'reviewer comment', 'accepted rejected'),
 
   // What was hidden, and shown again.
-  'mask.report': event('durable', 'columns entities detector_version counts residual predicate_on_masked rules'),
+  'mask.report': event(
+    'durable',
+    'columns entities detector_version counts residual predicate_on_masked rules',
+  ),
   'mask.reveal': event('signed', 'rule column reason approval count'),
   'literal.reveal': event('signed', 'leaf reason approval'),
   'mask.scan': event('signed', 'period detector_version delivered_bytes findings canaries'),
 
   // What was kept.
-  'recording.segment': event('durable', 'number sha256 bytes blocks plain_bytes first_us last_us', 'ok truncated'),
+  'recording.segment': event(
+    'durable',
+    'number sha256 bytes blocks plain_bytes first_us last_us',
+    'ok truncated',
+  ),
   'recording.view': event('signed', 'viewed_session reason parts'),
 
   // Who may do what: people, resources, credentials, policy.
   'person.enrol': event('signed', 'name principal code_id address'),
   'person.password': event('signed', 'name principal changed_by'),
-  'resource.apply': event('signed', 'resource_kind name version previous_version from_digest to_digest diff changed_by approval', 'created updated'),
+  'resource.apply': event(
+    'signed',
+    'resource_kind name version previous_version from_digest to_digest diff changed_by approval',
+    'created updated',
+  ),
   'resource.delete': event('signed', 'resource_kind name version from_digest diff changed_by approval'),
   'token.create': event('signed', 'token_id owner name expires_at created_by scopes'),
   'token.revoke': event('signed', 'token_id owner reason revoked_by'),
@@ -148,5 +170,9 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
   'config.change': event('signed', 'from_digest to_digest diff'),
   'alert.raised': event('durable', 'alert rule subject detail'),
   'alert.handled': event('signed', 'alert handler comment'),
-  'reconciliation.result': event('signed', 'connection source from to gateway_count target_count difference', 'equal different unknown'),
+  'reconciliation.result': event(
+    'signed',
+    'connection source from to gateway_count target_count difference',
+    'equal different unknown',
+  ),
 };
