@@ -118,6 +118,14 @@ export const ERRORS = {
     exit: 5,
     fixedBy: 'operator',
   },
+  RECORDING_INVALID: {
+    says: 'The recording of {session} does not verify: {reason}.',
+    hint: 'Keep the files as they are; compare their SHA-256 with the recording.segment leaves.',
+    http: 500,
+    sqlstate: 'XX001',
+    exit: 6,
+    fixedBy: 'operator',
+  },
   REPLICATION_REFUSED: {
     says: 'Replication connections are not carried.',
     hint: 'Connect to the target directly for replication, under another control.',
@@ -169,6 +177,13 @@ export const ERRORS = {
     exit: 5,
     fixedBy: 'operator',
   },
+  SPOOL_FAILED: {
+    says: 'A large message cannot be kept on disk ({reason}), so it is not forwarded.',
+    http: 503,
+    sqlstate: '58030',
+    exit: 5,
+    fixedBy: 'operator',
+  },
   STATE_CONFLICT: {
     says: 'The state changed meanwhile: {reason}.',
     http: 409,
@@ -182,6 +197,14 @@ export const ERRORS = {
     sqlstate: '58030',
     exit: 5,
     fixedBy: 'operator',
+  },
+  TLS_REQUIRED: {
+    says: 'This listener takes TLS connections only.',
+    hint: 'Connect with sslmode=require or stricter.',
+    http: 403,
+    sqlstate: '28000',
+    exit: 3,
+    fixedBy: 'caller',
   },
   TOO_MANY_CONNECTIONS: {
     says: 'The gateway already has {allowed} {what}.',
@@ -197,7 +220,7 @@ export const ERRORS = {
     exit: 5,
     fixedBy: 'operator',
   },
-} as const satisfies Readonly<Record<string, ErrorRow>>;
+} as const;
 
 /** A stable error code: a key of {@link ERRORS}. */
 export type ErrorCode = keyof typeof ERRORS;

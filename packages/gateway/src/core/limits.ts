@@ -4,31 +4,28 @@
  * Nothing is unbounded: a queue, buffer, wait or retry without a row here is a defect.
  */
 
-const KiB = 1024;
-const MiB = 1024 * KiB;
-
 export const LIMITS = {
   postgres: {
     /** PostgreSQL's own MAX_STARTUP_PACKET_LENGTH; larger start-up packets are an attack. */
     startupBytesMax: 10_000,
     /** PostgreSQL's MaxAllocSize is 1 GiB - 1; a longer declared length cannot be a real message. */
-    frameBytesMax: 1024 * MiB - 1,
+    frameBytesMax: 1_073_741_823,
     /** Messages of authentication are short; a client that is not yet known gets no more. */
-    authenticationBytesMax: 64 * KiB,
+    authenticationBytesMax: 65_536,
     /** PostgreSQL's PQ_SMALL_MESSAGE_LIMIT: no Sync, Execute, Describe, Close or CopyDone is longer. */
     smallMessageBytesMax: 10_000,
     /** NAMEDATALEN - 1: the server cuts longer names of statements and portals, so two would be one. */
     nameBytesMax: 63,
     /** Nonces, salt and proof take about 200 bytes; certificates' hashes at most 64 more. */
-    scramMessageBytesMax: 4 * KiB,
+    scramMessageBytesMax: 4_096,
     /** RFC 7677, section 4: a server that asks for fewer helps whoever guesses the password. */
     scramIterationsMin: 4_096,
     /** A target decides how long we compute: 0.1 s at this number. PostgreSQL's default is 4,096. */
     scramIterationsMax: 200_000,
     /** A Query, Parse, Bind or FunctionCall up to this size is held in memory; a larger one is spooled. */
-    heldMessageBytesMax: 1 * MiB,
+    heldMessageBytesMax: 1_048_576,
     /** What is kept in memory of a spooled message: the names at its beginning, two of 63 bytes. */
-    largeHeadBytesMax: 1 * KiB,
+    largeHeadBytesMax: 1_024,
     /** Requests sent and not yet answered; a client that pipelines deeper waits. */
     pipelineDepthMax: 16_384,
     /** Batches of one client that wait for durability before it is read no further. */
@@ -36,11 +33,11 @@ export const LIMITS = {
     /** Prepared statements and portals that the gateway remembers for a session. */
     preparedStatementsMax: 16_384,
     /** Bytes of remembered statement texts and bound values for a session. */
-    preparedBytesMax: 256 * MiB,
+    preparedBytesMax: 268_435_456,
     /** From accept to the end of login; a silent socket costs no more than this. */
     loginTimeoutMs: 15_000,
     /** An error's text in an outcome leaf; the whole message is in the recording. */
-    errorTextBytesMax: 8 * KiB,
+    errorTextBytesMax: 8_192,
     /** After the last message to a peer, before its socket is destroyed. */
     farewellMs: 2_000,
     /** From start of the TCP connection to the target's first ReadyForQuery. */
@@ -48,9 +45,9 @@ export const LIMITS = {
     /** A cancel request that the target does not take is given up. */
     cancelTimeoutMs: 5_000,
     /** Bytes waiting to be written to one peer before reading from the other pauses. */
-    socketBufferBytesMax: 256 * KiB,
+    socketBufferBytesMax: 262_144,
     /** Read buffer per socket; 64 KiB relayed wide results at 1.1 times PgBouncer. */
-    readBufferBytes: 64 * KiB,
+    readBufferBytes: 65_536,
     /** Sockets that have not logged in yet. */
     unauthenticatedSocketsMax: 4_096,
     /** Sessions open at once. */
@@ -60,53 +57,131 @@ export const LIMITS = {
     /** A C2SP entry bundle gives an entry a uint16 length. */
     leafBytesMax: 65_535,
     /** A leaf is a header of about 300 bytes; what is longer has content that belongs into the body. */
-    bodyBytesMax: 4 * MiB,
+    bodyBytesMax: 4_194_304,
     /** Bytes of one Operation's text and values that stand in its body; JSON may make six of one. */
-    inlineBytesMax: 512 * KiB,
+    inlineBytesMax: 524_288,
     /** Appends waiting for the writer; one more is refused and the statement does not run. */
     appendQueueMax: 65_536,
     /** Bytes of bodies waiting for the writer. */
-    appendQueueBytesMax: 256 * MiB,
+    appendQueueBytesMax: 268_435_456,
     /** One write and one fdatasync take at most this much. */
-    groupBytesMax: 16 * MiB,
+    groupBytesMax: 16_777_216,
     /** A signed checkpoint follows the last leaf within this time (DESIGN: 1 s), with room for the flush. */
     checkpointDelayMs: 500,
     heartbeatIntervalMs: 60_000,
     /** A journal segment is closed at this size: start-up reads one, not the whole history. */
-    segmentBytesMax: 64 * MiB,
+    segmentBytesMax: 67_108_864,
     /** Kept allocated so that `ledger.halt` can be written on a full disk. */
-    ballastBytes: 1 * MiB,
+    ballastBytes: 1_048_576,
     /** Time going back by more than this is a `clock.step`; less is clamped in silence. */
     clockStepMs: 1_000,
   },
   recording: {
     /** A block is compressed and sealed by itself; replay can start at any block. */
-    blockBytesMax: 256 * KiB,
+    blockBytesMax: 262_144,
+    /** Most sessions are short or idle: a block's buffer starts at this size and grows by four. */
+    blockBytesFirst: 16_384,
     /** A block is written at the latest after this time, so that a crash loses little. */
     blockDelayMs: 1_000,
     /** A segment is closed and hashed into the ledger at this size, */
-    segmentBytesMax: 64 * MiB,
+    segmentBytesMax: 67_108_864,
     /** Bytes on their way to the recorder for one session before its sockets pause. */
-    queueBytesMax: 4 * MiB,
+    queueBytesMax: 4_194_304,
+    /** A caller that records on although its session is full loses the session at this many bytes. */
+    queueBytesRefused: 67_108_864,
+    /** Bytes on their way to the recorder for all sessions before each that records is full. */
+    queueBytesTotalMax: 134_217_728,
+    /** Buffers of blocks that are kept for the next block. */
+    pooledBytesMax: 16_777_216,
+    /** Files of segments open at once; the least recently written is closed and opened again. */
+    openFilesMax: 4_096,
+    /** One event; it has to fit into a block. */
+    eventBytesMax: 65_536,
+    /** Format limit of a block's plaintext (spec/recording.md, section 2). */
+    plainBytesMax: 1_048_576,
+    /** Six digits: 64 TB of one session. */
+    segmentsMax: 1_000_000,
+    /** Rows of one result that a replay keeps, */
+    replayRowsMax: 1_000,
+    /** bytes of one statement's text, values, rows and notices together, */
+    replayBytesMax: 4_194_304,
+    /** results of one simple Query with very many statements, */
+    replayResultsMax: 64,
+    /** and requests without an answer, as many as a live session may have. */
+    replayPendingMax: 16_384,
+    /** A column of a table that is shown to people. */
+    columnWidthMax: 80,
+  },
+  spool: {
+    /** Messages that are spooled at once; each holds a file. */
+    messagesMax: 256,
+    /** Bytes on disk: eight messages of the largest size that PostgreSQL takes. */
+    bytesMax: 8_589_934_592,
+    /** Sealed by itself and held in memory while it is written or read. */
+    chunkBytes: 65_536,
   },
   identity: {
     /** Failures for one name or one address before it is locked, */
     failuresMax: 10,
     /** counted over this window, */
-    failureWindowMs: 15 * 60_000,
+    failureWindowMs: 900_000,
     /** and how long the lock lasts. */
     lockMs: 60_000,
     /** Names and addresses remembered for lockout; the oldest go first. */
     lockoutEntriesMax: 100_000,
     /** A token lives at most this long. */
-    tokenLifetimeMs: 366 * 24 * 3_600_000,
+    tokenLifetimeMs: 31_622_400_000,
     /** The first administrator's code. */
-    enrolmentCodeLifetimeMs: 24 * 3_600_000,
+    enrolmentCodeLifetimeMs: 86_400_000,
   },
   api: {
-    bodyBytesMax: 4 * MiB,
+    bodyBytesMax: 4_194_304,
     pageRowsMax: 1_000,
     requestTimeoutMs: 60_000,
+  },
+  store: {
+    /** Statements kept prepared on the one SQLite connection; the gateway has fewer than this. */
+    statementsMax: 256,
+    /** Transactions that wait for their turn; one more is refused. */
+    waitersMax: 10_000,
+    /** A turn that does not come within this time means a transaction that never ends. */
+    waitMs: 15_000,
+    /** Another process, a backup for one, may hold the file this long. */
+    busyTimeoutMs: 5_000,
+    /** Connections to a shared PostgreSQL store; its default lets 100 in for all gateways. */
+    poolMax: 8,
+    /** A statement on the shared store; all of them touch few rows by key. */
+    statementTimeoutMs: 10_000,
+    /** Who listens to changes: a handful of rooms, so that more is a leak. */
+    listenersMax: 64,
+  },
+  keys: {
+    /** Unwrapped keys of scopes in memory: one for each open session, and room for readers. */
+    cachedMax: 16_384,
+    /** The installation key's file, text or command output: 44 characters of base64 and a line end. */
+    sourceBytesMax: 1_024,
+    /** A command that gives a key or a password has this long. */
+    commandTimeoutMs: 10_000,
+  },
+  resources: {
+    /** One request of `apply`; the API's own limit is above. */
+    textBytesMax: 2_097_152,
+    /** Documents in one `apply`: all stand in one group of leaves. */
+    documentsMax: 2_000,
+    /** Aliases of one YAML document; more is an attack on memory ("billion laughs"). */
+    aliasesMax: 100,
+    /** Depth of a document; the schema needs four. */
+    depthMax: 16,
+    /** Resources of one installation, all held in memory. */
+    totalMax: 50_000,
+    /** Names in one list of a resource. */
+    listMax: 1_000,
+    /** A password that is read from a file, an environment variable or a command. */
+    passwordBytesMax: 4_096,
+    /** PEM certificates that a connection trusts; the system's whole list has half of it. */
+    certificateBytesMax: 524_288,
+    /** Changes that wait for the one before them to be in the ledger and in effect. */
+    waitingChangesMax: 64,
   },
   shutdown: {
     /** Sessions may finish their statement; then they are closed. */

@@ -26,8 +26,7 @@ export class Secret<T extends string | Uint8Array> {
   toJSON(): string {
     return PRINTED;
   }
-
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return PRINTED;
-  }
 }
+
+// What node:util calls to print a value; a computed member would need its type inferred.
+Object.defineProperty(Secret.prototype, Symbol.for('nodejs.util.inspect.custom'), { value: () => PRINTED });

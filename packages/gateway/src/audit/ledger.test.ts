@@ -1,0 +1,253 @@
+import { createPublicKey, randomBytes, verify } from 'node:crypto';
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openCheckpoint } from '@countersign/ledger/checkpoint';
+import { RangeCheck } from '@countersign/ledger/completeness';
+import { parseLeaf } from '@countersign/ledger/leaf';
+import { Frontier } from '@countersign/ledger/merkle';
+import { type Ed25519Verify, parseVerifierKey } from '@countersign/ledger/note';
+import { bodyValues } from '@countersign/ledger/body';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { makeId } from '../core/ids.ts';
+import type { LedgerEvent, ScopeKeys } from '../core/ledger-port.ts';
+import { Ledger, type LedgerOptions } from './ledger.ts';
+import { LogReader } from './log-reader.ts';
+import { keyIdOf, unsealBody } from './sealed-body.ts';
+
+const ORIGIN = 'countersign.test/ledger/gw1';
+
+function memoryKeys(): ScopeKeys & { readonly map: Map<string, Uint8Array> } {
+  const map = new Map<string, Uint8Array>();
+  return {
+    map,
+    create: async (scope) => {
+      const key = randomBytes(32);
+      map.set(scope, key);
+      return key;
+    },
+    find: async (scope) => map.get(scope),
+    destroy: async (scope) => map.delete(scope),
+  };
+}
+
+export const verifyEd25519: Ed25519Verify = (publicKey, message, signature) => {
+  const spki = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), publicKey]);
+  return verify(null, message, createPublicKey({ key: spki, format: 'der', type: 'spki' }), signature);
+};
+
+let directory: string;
+let options: LedgerOptions;
+let keys: ReturnType<typeof memoryKeys>;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'countersign-ledger-'));
+  keys = memoryKeys();
+  options = {
+    directory: join(directory, 'ledger'),
+    secondPlace: join(directory, 'second'),
+    origin: ORIGIN,
+    node: 'gw1',
+    software: 'countersign test',
+    bootId: boot(),
+    signingSeed: randomBytes(32),
+    keys,
+  };
+});
+
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+function boot(): LedgerOptions['bootId'] {
+  return makeId('boot', Date.now(), randomBytes(10));
+}
+
+const session = makeId('session', Date.now(), randomBytes(10));
+const actor = 'a'.repeat(32);
+
+function event(type: string, extra: Partial<LedgerEvent> = {}): LedgerEvent {
+  return { type, kind: 'user', actor, session, target: 'db', keyId: session, ...extra };
+}
+
+async function startSession(ledger: Ledger): Promise<void> {
+  ledger.openScope(session, await keys.create(session));
+  await ledger.append(event('session.start', { body: { name: 'ana' } }));
+}
+
+/** Checks the whole log as an outsider would; returns the types in order. */
+async function check(ledger: Pick<Ledger, 'verifierKey'>): Promise<string[]> {
+  const reader = new LogReader(options.directory);
+  const note = (await reader.checkpoint()) ?? '';
+  const { size, root } = await openCheckpoint(note, [parseVerifierKey(ledger.verifierKey)], verifyEd25519);
+  const range = new RangeCheck(new Frontier(), ORIGIN);
+  const types: string[] = [];
+  for await (const { leaf, sealed } of reader.leaves(0, size)) {
+    const parsed = range.push(leaf);
+    if (parsed.kind !== 'leaf') throw new Error('version');
+    types.push(parsed.leaf.type);
+    if (parsed.leaf.body !== undefined) {
+      const key = keys.map.get(keyIdOf(sealed));
+      if (key !== undefined) unsealBody(sealed, parsed.leaf.body, key);
+    }
+  }
+  range.finish(size, root);
+  return types;
+}
+
+describe('Ledger', () => {
+  it('writes genesis, boot, what was appended, and shutdown, and signs it', async () => {
+    const ledger = await Ledger.open(options);
+    await startSession(ledger);
+    const { index } = await ledger.append(
+      event('statement.intent', { decision: 'allow', body: { sql: 'select 1' } }),
+    );
+    await ledger.append(event('statement.outcome', { ref: index, status: 'ok', body: { rows: 1 } }));
+    await ledger.append(event('session.end', { status: 'ok' }));
+    await ledger.close('test');
+    expect(await check(ledger)).toEqual([
+      'ledger.genesis',
+      'ledger.boot',
+      'session.start',
+      'statement.intent',
+      'statement.outcome',
+      'session.end',
+      'ledger.shutdown',
+    ]);
+    const stored = await new LogReader(options.directory).leaf(3);
+    const parsed = parseLeaf(stored?.leaf ?? new Uint8Array());
+    if (parsed.kind !== 'leaf' || stored === undefined) throw new Error('no leaf');
+    const body = unsealBody(stored.sealed, parsed.leaf.body ?? '', keys.map.get(session) ?? new Uint8Array());
+    expect(bodyValues(body)).toEqual({ sql: 'select 1' });
+    expect(Buffer.from(stored.leaf).includes('select 1')).toBe(false);
+  });
+
+  it('keeps the order of concurrent appends and signs thousands of them', async () => {
+    const ledger = await Ledger.open(options);
+    await startSession(ledger);
+    const appended = await Promise.all(
+      Array.from({ length: 3_000 }, (_, i) =>
+        ledger.append(event('statement.intent', { body: { sql: `select ${i}` } })),
+      ),
+    );
+    expect(appended.map(({ index }) => index)).toEqual(Array.from({ length: 3_000 }, (_, i) => i + 3));
+    await ledger.checkpoint();
+    expect((await check(ledger)).length).toBe(3_003);
+    await ledger.close('test');
+    const bundles = readdirSync(join(options.directory, 'tile', 'entries')).toSorted();
+    expect(bundles).toEqual([...Array.from({ length: 11 }, (_, i) => String(i).padStart(3, '0')), '011.p']);
+  });
+
+  it('goes on where it was after a restart and reports what was interrupted', async () => {
+    const first = await Ledger.open(options);
+    await startSession(first);
+    const { index } = await first.append(event('statement.intent', { body: { sql: 'select 1' } }));
+    await first.close('test');
+    const second = await Ledger.open({ ...options, bootId: boot() });
+    expect(second.interrupted).toEqual([
+      { id: session, kind: 'user', actor, target: 'db', intents: [{ index, type: 'statement.intent' }] },
+    ]);
+    await second.append(event('statement.outcome', { ref: index, status: 'unknown' }));
+    await second.append(event('session.end', { status: 'interrupted' }));
+    await second.close('test');
+    const third = await Ledger.open({ ...options, bootId: boot() });
+    expect(third.interrupted).toEqual([]);
+    await third.close('test');
+    expect((await check(third)).filter((type) => type === 'ledger.boot').length).toBe(3);
+  });
+
+  it('cuts a torn tail and says so', async () => {
+    const first = await Ledger.open(options);
+    await startSession(first);
+    await first.close('test');
+    const segment = join(options.directory, 'journal', '000000000000.seg');
+    appendFileSync(segment, Buffer.from([0, 0, 1, 0, 1, 2, 3]));
+    const second = await Ledger.open({ ...options, bootId: boot() });
+    await second.close('test');
+    expect(await check(second)).toContain('ledger.recovered');
+  });
+
+  it('builds the tiles again where they are lost', async () => {
+    const first = await Ledger.open(options);
+    await startSession(first);
+    await Promise.all(
+      Array.from({ length: 600 }, () => first.append(event('statement.intent', { body: { sql: 'x' } }))),
+    );
+    await first.close('test');
+    rmSync(join(options.directory, 'tile'), { recursive: true });
+    const second = await Ledger.open({ ...options, bootId: boot() });
+    await second.close('test');
+    await check(second);
+    expect(readdirSync(join(options.directory, 'tile', '0')).toSorted()).toEqual(['000', '001', '002.p']);
+  });
+
+  it('refuses a log that is smaller than what was signed, until that is recorded', async () => {
+    const first = await Ledger.open(options);
+    await first.close('test');
+    const segment = join(options.directory, 'journal', '000000000000.seg');
+    const checkpoint = join(options.directory, 'checkpoint');
+    const old = { segment: readFileSync(segment), checkpoint: readFileSync(checkpoint) };
+    const second = await Ledger.open({ ...options, bootId: boot() });
+    await startSession(second);
+    await second.close('test');
+    writeFileSync(segment, old.segment);
+    writeFileSync(checkpoint, old.checkpoint);
+    const again = { ...options, bootId: boot() };
+    await expect(Ledger.open(again)).rejects.toMatchObject({ code: 'LEDGER_INCONSISTENT' });
+    const accepted = await Ledger.open({
+      ...again,
+      bootId: boot(),
+      acceptRollback: { reason: 'disk restored', requestedBy: 'ops' },
+    });
+    await accepted.close('test');
+    expect(await check(accepted)).toContain('ledger.rollback');
+    const after = await Ledger.open({ ...options, bootId: boot() });
+    await after.close('test');
+  });
+
+  it('refuses a second process on the same log', async () => {
+    const ledger = await Ledger.open(options);
+    await expect(Ledger.open({ ...options, bootId: boot() })).rejects.toMatchObject({
+      code: 'LEDGER_LOCKED',
+    });
+    await ledger.close('test');
+  });
+
+  it('refuses to seal a body whose key was destroyed', async () => {
+    const ledger = await Ledger.open(options);
+    const gone = ledger.append({
+      type: 'auth.login',
+      kind: 'user',
+      actor,
+      status: 'ok',
+      body: { name: 'x' },
+      keyId: 'prn_x',
+    });
+    await expect(gone).rejects.toMatchObject({ code: 'SHREDDED' });
+    await ledger.close('test');
+  });
+
+  it('signs with the new key after a rotation, and names it under the old one', async () => {
+    const ledger = await Ledger.open(options);
+    const oldKey = ledger.verifierKey;
+    const note = await ledger.rotateKey(randomBytes(32), 'yearly', 'ops');
+    await openCheckpoint(note, [parseVerifierKey(oldKey)], verifyEd25519);
+    expect(ledger.verifierKey).not.toBe(oldKey);
+    await ledger.append({
+      type: 'ledger.gap',
+      kind: 'system',
+      keyId: options.bootId,
+      body: { reason: 'test' },
+    });
+    await ledger.close('test');
+    await check(ledger);
+  });
+
+  it('keeps each session complete: nothing but its start opens it', async () => {
+    const ledger = await Ledger.open(options);
+    ledger.openScope(session, await keys.create(session));
+    await expect(ledger.append(event('statement.intent', { body: { sql: 'x' } }))).rejects.toMatchObject({
+      code: 'INTERNAL',
+    });
+    await ledger.append(event('session.start'));
+    await ledger.close('test');
+  });
+});

@@ -1,0 +1,307 @@
+/**
+ * The ledger as the rest of the gateway sees it: append, and know that it is on disk.
+ *
+ * Calls of one turn of the event loop go to the writer's thread in one message.
+ */
+
+import { Worker } from 'node:worker_threads';
+import { EVENTS, type WaitClass } from '@countersign/ledger/events';
+import { CountersignError, type ErrorCode, ERRORS } from '../core/errors.ts';
+import type { BootId } from '../core/ids.ts';
+import type { Appended, LedgerEvent, LedgerPort, ScopeKeys } from '../core/ledger-port.ts';
+import { LIMITS } from '../core/limits.ts';
+import { join } from 'node:path';
+import { makeDirectory } from './files.ts';
+import { lockLog, type LogLock } from './log-lock.ts';
+import type { InterruptedSession } from './log-state.ts';
+import type { AppendRequest, FromWriter, ToWriter, WireError, WriterData } from './writer-messages.ts';
+
+export interface LedgerOptions {
+  readonly directory: string;
+  /** Directory of the second place. */
+  readonly secondPlace: string;
+  readonly origin: string;
+  readonly node: string;
+  /** Name and version of this software. */
+  readonly software: string;
+  readonly bootId: BootId;
+  readonly signingSeed: Uint8Array;
+  readonly keys: ScopeKeys;
+  /** Set by an operator who has looked at a restored or damaged log. */
+  readonly acceptRollback?: { readonly reason: string; readonly requestedBy: string };
+  readonly checkpointDelayMs?: number;
+  readonly heartbeatIntervalMs?: number;
+}
+
+interface Pending {
+  readonly resolve: (appended: readonly Appended[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** The one ledger of a process. */
+export class Ledger implements LedgerPort {
+  readonly #worker: Worker;
+  readonly #lock: LogLock;
+  readonly #keys: ScopeKeys;
+  readonly #scopes = new Set<string>();
+  readonly #pending = new Map<number, Pending>();
+  readonly #signing = new Map<
+    number,
+    { resolve: (note: string) => void; reject: (error: unknown) => void }
+  >();
+  readonly #haltListeners: ((error: CountersignError) => void)[] = [];
+  #batch: AppendRequest[] = [];
+  #nextId = 1;
+  #size = 0;
+  #verifierKey = '';
+  #interrupted: readonly InterruptedSession[] = [];
+  #halted: CountersignError | undefined;
+  #ready: { resolve: () => void; reject: (error: unknown) => void } | undefined;
+  #closed: (() => void) | undefined;
+
+  private constructor(worker: Worker, lock: LogLock, options: LedgerOptions) {
+    this.#worker = worker;
+    this.#lock = lock;
+    this.#keys = options.keys;
+    this.#scopes.add(options.bootId);
+    worker.on('message', (message: FromWriter) => this.#take(message));
+    worker.on('error', (error) =>
+      this.#halt(new CountersignError('LEDGER_HALTED', { reason: error.message }, { cause: error })),
+    );
+    worker.on('exit', () => {
+      this.#lock.release();
+      this.#halt(new CountersignError('LEDGER_HALTED', { reason: 'the writer has ended' }));
+      this.#closed?.();
+    });
+  }
+
+  /** Opens the log, recovers it, and writes `ledger.boot`; rejects where it may not be written. */
+  static async open(options: LedgerOptions): Promise<Ledger> {
+    makeDirectory(options.directory);
+    makeDirectory(join(options.directory, 'journal'));
+    const lock = lockLog(options.directory);
+    let bootKey: Uint8Array;
+    try {
+      bootKey = await options.keys.create(options.bootId);
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+    const data: WriterData = {
+      directory: options.directory,
+      secondPlace: options.secondPlace,
+      origin: options.origin,
+      node: options.node,
+      software: options.software,
+      bootId: options.bootId,
+      bootKey,
+      signingSeed: options.signingSeed,
+      acceptRollback: options.acceptRollback,
+      checkpointDelayMs: options.checkpointDelayMs ?? LIMITS.ledger.checkpointDelayMs,
+      heartbeatIntervalMs: options.heartbeatIntervalMs ?? LIMITS.ledger.heartbeatIntervalMs,
+    };
+    const worker = new Worker(workerUrl(), { workerData: data, name: 'ledger writer' });
+    const ledger = new Ledger(worker, lock, options);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        ledger.#ready = { resolve, reject };
+      });
+      return ledger;
+    } catch (error) {
+      await worker.terminate();
+      throw error;
+    }
+  }
+
+  /** Leaves that are durable. */
+  get size(): number {
+    return this.#size;
+  }
+
+  get verifierKey(): string {
+    return this.#verifierKey;
+  }
+
+  /** Sessions that were open when the process before this one ended. */
+  get interrupted(): readonly InterruptedSession[] {
+    return this.#interrupted;
+  }
+
+  get halted(): CountersignError | undefined {
+    return this.#halted;
+  }
+
+  /** Called once, when nothing can be written any more. */
+  onHalt(listener: (error: CountersignError) => void): void {
+    this.#haltListeners.push(listener);
+  }
+
+  async append(event: LedgerEvent): Promise<Appended> {
+    const [appended] = await this.appendMany([event]);
+    if (appended === undefined) throw new CountersignError('INTERNAL');
+    return appended;
+  }
+
+  appendMany(events: readonly LedgerEvent[]): Promise<readonly Appended[]> {
+    const missing = events.find((event) => event.body !== undefined && !this.#scopes.has(event.keyId));
+    if (missing !== undefined) return this.#loadScope(missing.keyId).then(() => this.appendMany(events));
+    if (this.#halted !== undefined) return Promise.reject(this.#halted);
+    if (this.#pending.size >= LIMITS.ledger.appendQueueMax) {
+      const { appendQueueMax: allowed } = LIMITS.ledger;
+      return Promise.reject(
+        new CountersignError('LIMIT_EXCEEDED', {
+          limit: 'ledger.appendQueueMax',
+          allowed,
+          actual: allowed + 1,
+        }),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      const id = this.#nextId++;
+      this.#pending.set(id, { resolve, reject });
+      if (this.#batch.length === 0) queueMicrotask(() => this.#flush());
+      this.#batch.push({ id, wait: waitOf(events), events });
+    });
+  }
+
+  /** Hands the writer the key of a scope, so that its bodies can be sealed. */
+  openScope(keyId: string, key: Uint8Array): void {
+    this.#flush();
+    this.#scopes.add(keyId);
+    this.#post({ kind: 'openScope', keyId, key });
+  }
+
+  /** The writer forgets the key, after all that was appended before. */
+  closeScope(keyId: string): void {
+    this.#flush();
+    this.#scopes.delete(keyId);
+    this.#post({ kind: 'closeScope', keyId });
+  }
+
+  /** A signed checkpoint over all that is durable, kept in the history. */
+  checkpoint(): Promise<string> {
+    return this.#signed((id) => ({ kind: 'checkpoint', id }));
+  }
+
+  /** Replaces the signing key under the same origin. */
+  rotateKey(signingSeed: Uint8Array, reason: string, requestedBy: string): Promise<string> {
+    return this.#signed((id) => ({ kind: 'rotate', id, signingSeed, reason, requestedBy }));
+  }
+
+  /** Writes `ledger.shutdown`, signs, and ends. */
+  async close(reason: string): Promise<void> {
+    if (this.#halted === undefined) {
+      this.#flush();
+      const closed = new Promise<void>((resolve) => {
+        this.#closed = resolve;
+      });
+      this.#post({ kind: 'close', reason });
+      await closed;
+    }
+    await this.#worker.terminate();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close('disposed');
+  }
+
+  #signed(message: (id: number) => ToWriter): Promise<string> {
+    if (this.#halted !== undefined) return Promise.reject(this.#halted);
+    this.#flush();
+    return new Promise((resolve, reject) => {
+      const id = this.#nextId++;
+      this.#signing.set(id, { resolve, reject });
+      this.#post(message(id));
+    });
+  }
+
+  async #loadScope(keyId: string): Promise<void> {
+    const key = await this.#keys.find(keyId);
+    if (key === undefined) throw new CountersignError('SHREDDED', { session: keyId });
+    if (!this.#scopes.has(keyId)) this.openScope(keyId, key);
+  }
+
+  #flush(): void {
+    if (this.#batch.length === 0) return;
+    const requests = this.#batch;
+    this.#batch = [];
+    this.#post({ kind: 'append', requests });
+  }
+
+  #post(message: ToWriter): void {
+    this.#worker.postMessage(message);
+  }
+
+  #take(message: FromWriter): void {
+    switch (message.kind) {
+      case 'ready':
+        this.#size = message.size;
+        this.#verifierKey = message.verifierKey;
+        this.#interrupted = message.interrupted;
+        this.#ready?.resolve();
+        break;
+      case 'appended':
+        this.#size = message.size;
+        for (const result of message.results) this.#settle(result.id, result.appended, result.error);
+        break;
+      case 'signed':
+        this.#verifierKey = message.verifierKey;
+        this.#signing.get(message.id)?.resolve(message.note);
+        this.#signing.delete(message.id);
+        break;
+      case 'halted':
+        this.#halt(fromWire(message.error));
+        break;
+      case 'closed':
+        this.#halt(new CountersignError('SHUTTING_DOWN'));
+        this.#closed?.();
+        break;
+      default:
+        message satisfies never;
+    }
+  }
+
+  #settle(id: number, appended: readonly Appended[] | undefined, error: WireError | undefined): void {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    if (appended !== undefined) pending?.resolve(appended);
+    else pending?.reject(error === undefined ? new CountersignError('INTERNAL') : fromWire(error));
+  }
+
+  #halt(error: CountersignError): void {
+    if (this.#halted !== undefined) return;
+    this.#halted = error;
+    this.#ready?.reject(error);
+    for (const { reject } of this.#pending.values()) reject(error);
+    this.#pending.clear();
+    for (const { reject } of this.#signing.values()) reject(error);
+    this.#signing.clear();
+    if (error.code === 'SHUTTING_DOWN') return;
+    for (const listener of this.#haltListeners) listener(error);
+  }
+}
+
+const STRENGTH: Readonly<Record<WaitClass, number>> = { async: 0, durable: 1, signed: 2 };
+
+function waitOf(events: readonly LedgerEvent[]): WaitClass {
+  let wait: WaitClass = 'async';
+  for (const event of events) {
+    const own = EVENTS[event.type]?.wait ?? 'durable';
+    if (STRENGTH[own] > STRENGTH[wait]) wait = own;
+  }
+  return wait;
+}
+
+/** Beside this file, with the extension that this file runs with. */
+function workerUrl(): URL {
+  return new URL(`./writer-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+}
+
+function fromWire(error: WireError): CountersignError {
+  const code = isCode(error.code) ? error.code : 'INTERNAL';
+  return new CountersignError(code, error.details, { cause: new Error(error.reason) });
+}
+
+function isCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERRORS, code);
+}

@@ -1,0 +1,139 @@
+/**
+ * What the writer must know of the leaves so far: the next index, the last time, counts per type, and
+ * the sessions that are open with their next `seq` and the intents that wait for an outcome.
+ *
+ * A snapshot of it lies beside each journal segment, so that a start reads one segment and not all.
+ */
+
+import type { Leaf } from '@countersign/ledger/leaf';
+import { CountersignError } from '../core/errors.ts';
+
+/** What each type of intent is answered by. */
+export const OUTCOME_OF: Readonly<Record<string, string>> = {
+  'statement.intent': 'statement.outcome',
+  'exec.intent': 'exec.outcome',
+  'file.intent': 'file.outcome',
+  'http.intent': 'http.outcome',
+  'rerank.call': 'rerank.result',
+};
+
+const OUTCOMES: ReadonlySet<string> = new Set(Object.values(OUTCOME_OF));
+
+export interface OpenSession {
+  readonly kind: string;
+  readonly actor: string;
+  readonly target: string;
+  /** Next `seq`. */
+  seq: number;
+  /** Index and type of each intent without an outcome. */
+  readonly intents: Map<number, string>;
+}
+
+/** A session that was open when the process before this one ended. */
+export interface InterruptedSession {
+  readonly id: string;
+  readonly kind: string;
+  readonly actor: string;
+  readonly target: string;
+  readonly intents: readonly { readonly index: number; readonly type: string }[];
+}
+
+interface Snapshot {
+  readonly version: 1;
+  readonly nextIndex: number;
+  readonly lastTimeUs: number;
+  readonly counts: Readonly<Record<string, number>>;
+  readonly sessions: readonly {
+    readonly id: string;
+    readonly kind: string;
+    readonly actor: string;
+    readonly target: string;
+    readonly seq: number;
+    readonly intents: readonly (readonly [number, string])[];
+  }[];
+}
+
+/** Owned by the writer. */
+export class LogState {
+  nextIndex = 0;
+  lastTimeUs = 0;
+  readonly counts: Map<string, number> = new Map<string, number>();
+  readonly sessions: Map<string, OpenSession> = new Map<string, OpenSession>();
+
+  /** Next `seq` of a session; a session that is not open takes nothing but its start. */
+  nextSeq(session: string, type: string): number {
+    const open = this.sessions.get(session);
+    if ((open === undefined) !== (type === 'session.start')) {
+      throw new CountersignError(
+        'INTERNAL',
+        {},
+        { cause: new Error(`${type} in a session that is not open for it`) },
+      );
+    }
+    return open?.seq ?? 0;
+  }
+
+  /** Takes the next leaf. */
+  apply(leaf: Leaf): void {
+    this.nextIndex = leaf.n + 1;
+    this.lastTimeUs = parseTimeUs(leaf.t);
+    this.counts.set(leaf.type, (this.counts.get(leaf.type) ?? 0) + 1);
+    if (leaf.session === undefined) return;
+    if (leaf.type === 'session.end') {
+      this.sessions.delete(leaf.session);
+      return;
+    }
+    const open = this.sessions.get(leaf.session) ?? this.#openSession(leaf.session, leaf);
+    open.seq = (leaf.seq ?? 0) + 1;
+    if (Object.hasOwn(OUTCOME_OF, leaf.type)) open.intents.set(leaf.n, leaf.type);
+    if (OUTCOMES.has(leaf.type) && leaf.ref !== undefined) open.intents.delete(leaf.ref);
+  }
+
+  interrupted(): InterruptedSession[] {
+    return [...this.sessions].map(([id, { kind, actor, target, intents }]) => ({
+      id,
+      kind,
+      actor,
+      target,
+      intents: [...intents].map(([index, type]) => ({ index, type })),
+    }));
+  }
+
+  snapshot(): string {
+    const snapshot: Snapshot = {
+      version: 1,
+      nextIndex: this.nextIndex,
+      lastTimeUs: this.lastTimeUs,
+      counts: Object.fromEntries(this.counts),
+      sessions: [...this.sessions].map(([id, open]) => ({ id, ...open, intents: [...open.intents] })),
+    };
+    return JSON.stringify(snapshot);
+  }
+
+  /** Reads a snapshot of this same node; undefined where it is not one for this index. */
+  static restore(text: string, nextIndex: number): LogState | undefined {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The node wrote it itself, and version and index are checked.
+    const snapshot = JSON.parse(text) as Snapshot;
+    if (snapshot.version !== 1 || snapshot.nextIndex !== nextIndex) return undefined;
+    const state = new LogState();
+    state.nextIndex = nextIndex;
+    state.lastTimeUs = snapshot.lastTimeUs;
+    for (const [type, count] of Object.entries(snapshot.counts)) state.counts.set(type, count);
+    for (const { id, intents, ...open } of snapshot.sessions) {
+      state.sessions.set(id, { ...open, intents: new Map(intents) });
+    }
+    return state;
+  }
+
+  #openSession(id: string, leaf: Leaf): OpenSession {
+    const { kind, actor = '', target = '' } = leaf;
+    const open: OpenSession = { kind, actor, target, seq: 0, intents: new Map() };
+    this.sessions.set(id, open);
+    return open;
+  }
+}
+
+/** Microseconds of a leaf's time. */
+export function parseTimeUs(time: string): number {
+  return Date.parse(`${time.slice(0, 23)}Z`) * 1000 + Number(time.slice(23, 26));
+}

@@ -1,0 +1,382 @@
+/**
+ * The one writer of a log: events → leaves → journal → tree → checkpoint. Synchronous; runs in a
+ * thread of its own, because `fdatasync` blocks and groups form while it does.
+ *
+ * Spec: spec/ledger.md, sections 2, 3, 5, 6.
+ */
+
+import { hash, type KeyObject, sign } from 'node:crypto';
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  fdatasyncSync,
+  ftruncateSync,
+  openSync,
+  rmSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { formatBody, openBody, SALT_BYTES } from '@countersign/ledger/body';
+import { formatCheckpoint } from '@countersign/ledger/checkpoint';
+import { toHex, utf8 } from '@countersign/ledger/bytes';
+import { EVENTS } from '@countersign/ledger/events';
+import type { Json } from '@countersign/ledger/jcs';
+import { formatLeaf, type Leaf } from '@countersign/ledger/leaf';
+import { formatNote, makeVerifierKey, SIGNATURE_TYPE, type VerifierKey } from '@countersign/ledger/note';
+import { useSha256 } from '@countersign/ledger/sha256';
+import { type Clock, formatTimeUs } from '../core/clock.ts';
+import { CountersignError, reasonOf } from '../core/errors.ts';
+import type { Appended, LedgerEvent } from '../core/ledger-port.ts';
+import { LIMITS } from '../core/limits.ts';
+import type { CheckpointStore } from './checkpoint-store.ts';
+import { makeDirectory, replaceFile, syncDirectory, writeAll } from './files.ts';
+import { recordBytes, SEGMENT_HEADER_BYTES, segmentHeader, segmentName, writeRecord } from './journal.ts';
+import type { LogState } from './log-state.ts';
+import { snapshotName, type OpenedLog } from './recovery.ts';
+import { sealBody } from './sealed-body.ts';
+import type { TileWriter } from './tile-writer.ts';
+
+useSha256((data) => hash('sha256', data, 'buffer'));
+
+/** A minute: the history says what was signed when, and stays small. */
+const HISTORY_INTERVAL_US = 60_000_000;
+const NONCE_BYTES = 12;
+
+export interface SigningKey {
+  readonly privateKey: KeyObject;
+  readonly publicKey: Uint8Array;
+}
+
+export interface LogWriterOptions {
+  readonly directory: string;
+  readonly origin: string;
+  readonly bootId: string;
+  readonly key: SigningKey;
+  readonly secondPlace: CheckpointStore;
+  readonly clock: Clock;
+  readonly randomBytes: (length: number) => Uint8Array;
+}
+
+interface Staged {
+  readonly leaf: Uint8Array;
+  readonly sealed: Uint8Array;
+}
+
+const NOTHING = new Uint8Array(0);
+
+/** Owns the journal, the tree and the signing key. */
+export class LogWriter {
+  readonly #options: LogWriterOptions;
+  readonly #state: LogState;
+  readonly #tiles: TileWriter;
+  readonly #scopes = new Map<string, Uint8Array>();
+  #verifierKey: VerifierKey;
+  #key: SigningKey;
+  #fd: number;
+  #segment: { firstIndex: number; bytes: number };
+  #staged: Staged[] = [];
+  #stagedBytes = 0;
+  #lastNote: string | undefined;
+  #signedSize: number;
+  #historyUs = 0;
+  #halted: CountersignError | undefined;
+
+  /** @param lastNote the checkpoint in the second place */
+  constructor(options: LogWriterOptions, opened: OpenedLog, lastNote: string | undefined) {
+    this.#options = options;
+    this.#state = opened.state;
+    this.#tiles = opened.tiles;
+    this.#key = options.key;
+    this.#verifierKey = makeVerifierKey(options.origin, SIGNATURE_TYPE.ed25519, options.key.publicKey);
+    this.#lastNote = lastNote;
+    this.#signedSize = -1;
+    makeDirectory(join(options.directory, 'journal'));
+    this.#keepBallast();
+    if (opened.segment === undefined) {
+      this.#segment = { firstIndex: 0, bytes: 0 };
+      this.#fd = this.#createSegment(0);
+    } else {
+      this.#segment = { ...opened.segment };
+      this.#fd = openSync(this.#path(this.#segment.firstIndex), 'a');
+    }
+  }
+
+  get size(): number {
+    return this.#tiles.size;
+  }
+
+  get signedSize(): number {
+    return this.#signedSize;
+  }
+
+  get verifierKey(): VerifierKey {
+    return this.#verifierKey;
+  }
+
+  /** Another key of the same log. */
+  verifierKeyOf(publicKey: Uint8Array): VerifierKey {
+    return makeVerifierKey(this.#options.origin, SIGNATURE_TYPE.ed25519, publicKey);
+  }
+
+  get state(): LogState {
+    return this.#state;
+  }
+
+  /** Bytes staged and not yet durable. */
+  get stagedBytes(): number {
+    return this.#stagedBytes;
+  }
+
+  openScope(keyId: string, key: Uint8Array): void {
+    this.#scopes.set(keyId, key);
+  }
+
+  closeScope(keyId: string): void {
+    this.#scopes.delete(keyId);
+  }
+
+  /** Makes the leaf of an event; it is durable after the next {@link LogWriter.commit}. */
+  stage(event: LedgerEvent): Appended {
+    this.#mustWork();
+    const type = EVENTS[event.type];
+    if (type === undefined) throw internal(`no event type ${event.type}`);
+    this.#stepClock();
+    const timeUs = Math.max(this.#options.clock.nowUs(), this.#state.lastTimeUs);
+    const index = this.#state.nextIndex;
+    const { body, sealed } = this.#sealBody(event);
+    const leaf: Leaf = {
+      v: 1,
+      log: this.#options.origin,
+      n: index,
+      t: formatTimeUs(timeUs),
+      boot: this.#options.bootId,
+      type: event.type,
+      kind: event.kind,
+      ...(event.actor === undefined ? {} : { actor: event.actor }),
+      ...(event.session === undefined
+        ? {}
+        : { session: event.session, seq: this.#state.nextSeq(event.session, event.type) }),
+      ...(event.target === undefined ? {} : { target: event.target }),
+      ...(event.ref === undefined ? {} : { ref: event.ref }),
+      ...(event.status === undefined ? {} : { status: event.status }),
+      ...(event.decision === undefined ? {} : { decision: event.decision }),
+      ...(event.policy === undefined ? {} : { policy: event.policy }),
+      ...(body === undefined ? {} : { body }),
+    };
+    const bytes = utf8(formatLeaf(leaf));
+    if (bytes.length > LIMITS.ledger.leafBytesMax) throw internal(`a leaf of ${bytes.length} bytes`);
+    this.#state.apply(leaf);
+    this.#staged.push({ leaf: bytes, sealed });
+    this.#stagedBytes += recordBytes(bytes, sealed);
+    return { index, timeUs };
+  }
+
+  /** Makes all staged leaves durable: one write, one fdatasync. */
+  commit(): void {
+    this.#mustWork();
+    const staged = this.#staged;
+    if (staged.length === 0) return;
+    const group = Buffer.allocUnsafe(this.#stagedBytes);
+    let at = 0;
+    for (const { leaf, sealed } of staged) at = writeRecord(group, at, leaf, sealed);
+    try {
+      writeAll(this.#fd, group);
+    } catch (error) {
+      throw this.#haltOnFullDisk(error);
+    }
+    try {
+      fdatasyncSync(this.#fd);
+    } catch (error) {
+      // Linux drops the pages and clears the error: a second fsync would lie.
+      throw this.#halt(error);
+    }
+    this.#segment.bytes += group.length;
+    for (const { leaf } of staged) this.#tiles.push(leaf);
+    this.#staged = [];
+    this.#stagedBytes = 0;
+    if (this.#segment.bytes >= LIMITS.ledger.segmentBytesMax) this.#nextSegment();
+  }
+
+  /**
+   * Signs what is durable, if that is more than was signed.
+   *
+   * @param keep put it into the history whatever its age
+   */
+  checkpoint(keep = false): string {
+    this.#mustWork();
+    const { size } = this.#tiles;
+    if (size === this.#signedSize && this.#lastNote !== undefined && !keep) return this.#lastNote;
+    try {
+      return size === this.#signedSize ? this.#keepLast() : this.#sign(size, keep);
+    } catch (error) {
+      throw this.#halt(error);
+    }
+  }
+
+  /** Puts another key in place; the leaf that names it must be signed by the old one already. */
+  replaceKey(key: SigningKey): void {
+    this.#key = key;
+    this.#verifierKey = makeVerifierKey(this.#options.origin, SIGNATURE_TYPE.ed25519, key.publicKey);
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+
+  #sign(size: number, keep: boolean): string {
+    const { origin, directory, secondPlace, clock } = this.#options;
+    const text = formatCheckpoint({ origin, size, root: this.#tiles.root });
+    const { name, keyId } = this.#verifierKey;
+    const signature = sign(null, Buffer.from(text), this.#key.privateKey);
+    const note = formatNote(text, [{ name, keyId, signature }]);
+    if (!secondPlace.swap(origin, this.#lastNote, note)) {
+      throw new CountersignError('LEDGER_INCONSISTENT', {
+        reason: 'the checkpoint in the second place was changed',
+      });
+    }
+    this.#lastNote = note;
+    this.#tiles.write();
+    replaceFile(join(directory, 'checkpoint'), note, true);
+    this.#signedSize = size;
+    const now = clock.nowUs();
+    if (keep || now - this.#historyUs >= HISTORY_INTERVAL_US) this.#remember(note, now);
+    return note;
+  }
+
+  #keepLast(): string {
+    if (this.#lastNote === undefined) throw internal('no checkpoint to keep');
+    this.#remember(this.#lastNote, this.#options.clock.nowUs());
+    return this.#lastNote;
+  }
+
+  /** One line of JSON a checkpoint: the history that evidence chooses its borders from. */
+  #remember(note: string, nowUs: number): void {
+    this.#historyUs = nowUs;
+    const line = JSON.stringify({ size: this.#signedSize, t: formatTimeUs(nowUs), note });
+    appendFileSync(join(this.#options.directory, 'checkpoints.jsonl'), `${line}\n`, { mode: 0o600 });
+  }
+
+  #sealBody(event: LedgerEvent): { readonly body: string | undefined; readonly sealed: Uint8Array } {
+    if (event.body === undefined) return { body: undefined, sealed: NOTHING };
+    const key = this.#scopes.get(event.keyId);
+    if (key === undefined) throw new CountersignError('SHREDDED', { session: event.keyId });
+    const fields: Readonly<Record<string, Json>> = event.body;
+    const salts = this.#options.randomBytes(SALT_BYTES * (Object.keys(fields).length + 1));
+    const { opened, commitment } = openBody(fields, salts);
+    const nonce = this.#options.randomBytes(NONCE_BYTES);
+    const sealed = sealBody(formatBody(opened), commitment, event.keyId, key, nonce);
+    if (sealed.length > 2 * LIMITS.ledger.bodyBytesMax) {
+      throw new CountersignError('LIMIT_EXCEEDED', {
+        limit: 'ledger.bodyBytesMax',
+        allowed: LIMITS.ledger.bodyBytesMax,
+        actual: sealed.length,
+      });
+    }
+    return { body: toHex(commitment), sealed };
+  }
+
+  /** A clock that goes back is said once; until it has caught up, leaves carry the last time. */
+  #stepClock(): void {
+    const now = this.#options.clock.nowUs();
+    const before = this.#state.lastTimeUs;
+    const step = before - now;
+    if (step <= LIMITS.ledger.clockStepMs * 1000 || this.#steppedFrom === before) return;
+    this.#steppedFrom = before;
+    this.stage({
+      type: 'clock.step',
+      kind: 'system',
+      keyId: this.#options.bootId,
+      body: { before: formatTimeUs(before), after: formatTimeUs(now), step_us: step, source: 'system' },
+    });
+  }
+
+  #steppedFrom = -1;
+
+  #createSegment(firstIndex: number): number {
+    const fd = openSync(this.#path(firstIndex), 'ax', 0o600);
+    writeAll(fd, segmentHeader(firstIndex));
+    fdatasyncSync(fd);
+    syncDirectory(join(this.#options.directory, 'journal'));
+    this.#segment = { firstIndex, bytes: SEGMENT_HEADER_BYTES };
+    return fd;
+  }
+
+  #nextSegment(): void {
+    try {
+      const firstIndex = this.#state.nextIndex;
+      replaceFile(
+        join(this.#options.directory, 'journal', snapshotName(firstIndex)),
+        this.#state.snapshot(),
+        true,
+      );
+      closeSync(this.#fd);
+      this.#fd = this.#createSegment(firstIndex);
+    } catch (error) {
+      throw this.#halt(error);
+    }
+  }
+
+  #keepBallast(): void {
+    const path = this.#ballastPath();
+    if (existsSync(path)) return;
+    replaceFile(path, Buffer.alloc(LIMITS.ledger.ballastBytes, 0xff), true);
+  }
+
+  /** Frees the ballast, takes the failed group back, and says in the log why it ends. */
+  #haltOnFullDisk(error: unknown): CountersignError {
+    const halted = this.#halt(error);
+    try {
+      rmSync(this.#ballastPath(), { force: true });
+      closeSync(this.#fd);
+      this.#fd = openSync(this.#path(this.#segment.firstIndex), 'r+');
+      ftruncateSync(this.#fd, this.#segment.bytes);
+      this.#writeHalt(reasonOf(error));
+    } catch {
+      // The disk does not even take the farewell; the next start says what it finds.
+      return halted;
+    }
+    return halted;
+  }
+
+  /** The last leaf, at the place of the group that failed: its index is the next durable one. */
+  #writeHalt(reason: string): void {
+    const { origin, bootId } = this.#options;
+    const { body, sealed } = this.#sealBody({
+      type: 'ledger.halt',
+      kind: 'system',
+      keyId: bootId,
+      body: { reason },
+    });
+    const n = this.#tiles.size;
+    const t = formatTimeUs(this.#state.lastTimeUs);
+    const base = { v: 1, log: origin, n, t, boot: bootId, type: 'ledger.halt', kind: 'system' } as const;
+    const leaf = utf8(formatLeaf(body === undefined ? base : { ...base, body }));
+    const record = Buffer.allocUnsafe(recordBytes(leaf, sealed));
+    writeRecord(record, 0, leaf, sealed);
+    closeSync(this.#fd);
+    this.#fd = openSync(this.#path(this.#segment.firstIndex), 'a');
+    writeAll(this.#fd, record);
+    fdatasyncSync(this.#fd);
+  }
+
+  #halt(error: unknown): CountersignError {
+    this.#halted ??= new CountersignError('LEDGER_HALTED', { reason: reasonOf(error) }, { cause: error });
+    return this.#halted;
+  }
+
+  #mustWork(): void {
+    if (this.#halted !== undefined) throw this.#halted;
+  }
+
+  #path(firstIndex: number): string {
+    return join(this.#options.directory, 'journal', segmentName(firstIndex));
+  }
+
+  #ballastPath(): string {
+    return join(this.#options.directory, 'ballast');
+  }
+}
+
+function internal(reason: string): CountersignError {
+  return new CountersignError('INTERNAL', {}, { cause: new Error(reason) });
+}

@@ -1,0 +1,55 @@
+/**
+ * Bodies as the node stores them: `0x01 ‖ uint8 length ‖ key id ‖ nonce[12] ‖ ciphertext ‖ tag[16]`.
+ *
+ * Spec: spec/ledger.md, section 3. AES-256-GCM; the additional data is the commitment, so that a body
+ * cannot be put under another leaf.
+ */
+
+import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { type OpenedBody, parseBody, verifyBody } from '@countersign/ledger/body';
+import { utf8Text } from '@countersign/ledger/bytes';
+import { CountersignError } from '../core/errors.ts';
+
+const VERSION = 1;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+
+/** Seals the text of an opened body. A nonce is random and a scope seals far less than 2^32 bodies. */
+export function sealBody(
+  text: string,
+  commitment: Uint8Array,
+  keyId: string,
+  key: Uint8Array,
+  nonce: Uint8Array,
+): Uint8Array {
+  const cipher = createCipheriv('aes-256-gcm', key, nonce);
+  cipher.setAAD(commitment);
+  const sealed = cipher.update(text, 'utf8');
+  const rest = cipher.final();
+  const id = Buffer.from(keyId, 'latin1');
+  return Buffer.concat([Buffer.of(VERSION, id.length), id, nonce, sealed, rest, cipher.getAuthTag()]);
+}
+
+/** The id of the key that a sealed body needs. */
+export function keyIdOf(sealed: Uint8Array): string {
+  if (sealed[0] !== VERSION) throw broken('an unknown version of sealed bodies');
+  return Buffer.from(sealed.subarray(2, 2 + (sealed[1] ?? 0))).toString('latin1');
+}
+
+/** The body under a leaf's commitment; throws where either is not the other's. */
+export function unsealBody(sealed: Uint8Array, commitmentHex: string, key: Uint8Array): OpenedBody {
+  const start = 2 + keyIdOf(sealed).length;
+  const end = sealed.length - TAG_BYTES;
+  if (start + NONCE_BYTES > end) throw broken('a sealed body that is too short');
+  const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(start, start + NONCE_BYTES));
+  decipher.setAAD(Buffer.from(commitmentHex, 'hex'));
+  decipher.setAuthTag(sealed.subarray(end));
+  const plain = Buffer.concat([decipher.update(sealed.subarray(start + NONCE_BYTES, end)), decipher.final()]);
+  const body = parseBody(utf8Text(plain));
+  verifyBody(body, commitmentHex);
+  return body;
+}
+
+function broken(reason: string): CountersignError {
+  return new CountersignError('LEDGER_INCONSISTENT', { reason });
+}

@@ -1,0 +1,329 @@
+/**
+ * The thread of the writer: takes all that waits, makes one group of it, answers, signs.
+ *
+ * A group is whatever arrived while the disk was busy with the one before.
+ */
+
+import { createPrivateKey, createPublicKey, randomFillSync } from 'node:crypto';
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { toBase64 } from '@countersign/ledger/bytes';
+import { formatVerifierKey } from '@countersign/ledger/note';
+import { CountersignError, toCountersignError, reasonOf } from '../core/errors.ts';
+import type { Appended, LedgerEvent } from '../core/ledger-port.ts';
+import { LIMITS } from '../core/limits.ts';
+import { type CheckpointStore, fileCheckpointStore } from './checkpoint-store.ts';
+import { LogWriter, type SigningKey } from './log-writer.ts';
+import { openLog, type Rollback } from './recovery.ts';
+import { systemClock } from './system-clock.ts';
+import type {
+  AppendRequest,
+  AppendResult,
+  FromWriter,
+  ToWriter,
+  WireError,
+  WriterData,
+} from './writer-messages.ts';
+
+/** DER of a PKCS #8 Ed25519 private key up to its 32 bytes (RFC 8410, section 7). */
+const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
+const SPKI_PREFIX_BYTES = 12;
+
+interface Waiting {
+  readonly id: number;
+  readonly appended: readonly Appended[];
+}
+
+class WriterThread {
+  readonly #port: MessagePort;
+  readonly #data: WriterData;
+  readonly #writer: LogWriter;
+  readonly #secondPlace: CheckpointStore;
+  /** Appends that are durable and wait for a signature. */
+  #unsigned: Waiting[] = [];
+  #checkpointTimer: NodeJS.Timeout | undefined;
+  readonly #heartbeat: NodeJS.Timeout;
+  #closed = false;
+
+  constructor(port: MessagePort, data: WriterData) {
+    this.#port = port;
+    this.#data = data;
+    const { directory, origin, bootId } = data;
+    this.#secondPlace = fileCheckpointStore(data.secondPlace);
+    const lastNote = this.#secondPlace.read(origin);
+    const opened = openLog(directory, lastNote);
+    if (opened.rollback !== undefined && data.acceptRollback === undefined) {
+      throw new CountersignError('LEDGER_INCONSISTENT', { reason: opened.rollback.reason });
+    }
+    const interrupted = opened.state.interrupted();
+    this.#writer = new LogWriter(
+      {
+        directory,
+        origin,
+        bootId,
+        key: signingKey(data.signingSeed),
+        secondPlace: this.#secondPlace,
+        clock: systemClock(),
+        randomBytes: pooledRandom(),
+      },
+      opened,
+      lastNote,
+    );
+    this.#writer.openScope(bootId, data.bootKey);
+    this.#stageBoot(opened.cut, opened.rollback);
+    this.#writer.commit();
+    const note = this.#writer.checkpoint(true);
+    this.#heartbeat = setInterval(() => this.#beat(), data.heartbeatIntervalMs);
+    port.on('message', (message: ToWriter) => this.#run(message));
+    const { size } = this.#writer;
+    this.#say({ kind: 'ready', size, verifierKey: this.#vkey(), note, interrupted, cut: opened.cut });
+  }
+
+  #stageBoot(cut: ReturnType<typeof openLog>['cut'], rollback: Rollback | undefined): void {
+    const { origin, node, software, acceptRollback } = this.#data;
+    if (this.#writer.state.nextIndex === 0) {
+      this.#stage('ledger.genesis', { spec: 'ledger/1', origin, vkey: this.#vkey(), software, node });
+    }
+    if (rollback !== undefined && acceptRollback !== undefined) {
+      this.#stage('ledger.rollback', {
+        expected_size: rollback.expectedSize,
+        expected_root: toBase64(rollback.expectedRoot),
+        found_size: rollback.foundSize,
+        found_root: toBase64(rollback.foundRoot),
+        reason: acceptRollback.reason,
+        requested_by: acceptRollback.requestedBy,
+      });
+    }
+    const platform = `${process.platform}-${process.arch} node ${process.versions.node}`;
+    this.#stage('ledger.boot', { software, node, platform });
+    if (cut !== undefined) {
+      const { segment, bytesCut, recordsKept, reason } = cut;
+      this.#stage('ledger.recovered', { segment, bytes_cut: bytesCut, records_kept: recordsKept, reason });
+    }
+  }
+
+  #stage(type: string, body: NonNullable<LedgerEvent['body']>): void {
+    this.#writer.stage({ type, kind: 'system', keyId: this.#data.bootId, body });
+  }
+
+  #vkey(): string {
+    return formatVerifierKey(this.#writer.verifierKey);
+  }
+
+  /** One message, and all that wait behind it, as one group. */
+  #run(first: ToWriter): void {
+    if (this.#closed) return;
+    try {
+      let message: ToWriter | undefined = first;
+      let group: { request: AppendRequest; appended: Appended[] }[] = [];
+      const rejected: AppendResult[] = [];
+      while (message !== undefined) {
+        if (message.kind === 'append') {
+          for (const request of message.requests) this.#stageRequest(request, group, rejected);
+          if (this.#writer.stagedBytes >= LIMITS.ledger.groupBytesMax) {
+            this.#commit(group, rejected.splice(0));
+            group = [];
+          }
+        } else {
+          this.#commit(group, rejected.splice(0));
+          group = [];
+          this.#control(message);
+          if (this.#closed) return;
+        }
+        // Whatever came by postMessage is one of ours.
+        message = receiveMessageOnPort(this.#port)?.message;
+      }
+      this.#commit(group, rejected);
+    } catch (error) {
+      this.#halt(error);
+    }
+  }
+
+  #stageRequest(
+    request: AppendRequest,
+    group: { request: AppendRequest; appended: Appended[] }[],
+    rejected: AppendResult[],
+  ): void {
+    const appended: Appended[] = [];
+    try {
+      for (const event of request.events) appended.push(this.#writer.stage(event));
+      group.push({ request, appended });
+    } catch (thrown) {
+      const error = toCountersignError(thrown);
+      if (error.code === 'LEDGER_HALTED') throw error;
+      // What was staged of a refused request stays: it is true, and nothing was promised for the rest.
+      rejected.push({ id: request.id, error: wireError(error) });
+    }
+  }
+
+  #commit(
+    group: readonly { request: AppendRequest; appended: Appended[] }[],
+    rejected: readonly AppendResult[],
+  ): void {
+    this.#writer.commit();
+    const results: AppendResult[] = [...rejected];
+    let sign = false;
+    for (const { request, appended } of group) {
+      if (request.wait === 'signed') {
+        this.#unsigned.push({ id: request.id, appended });
+        sign = true;
+      } else {
+        results.push({ id: request.id, appended });
+      }
+    }
+    if (results.length > 0) this.#say({ kind: 'appended', size: this.#writer.size, results });
+    if (sign) this.#sign();
+    else if (group.length > 0) this.#signSoon();
+  }
+
+  #signSoon(): void {
+    this.#checkpointTimer ??= setTimeout(() => {
+      this.#checkpointTimer = undefined;
+      try {
+        this.#sign();
+      } catch (error) {
+        this.#halt(error);
+      }
+    }, this.#data.checkpointDelayMs);
+  }
+
+  #sign(keep = false): string {
+    clearTimeout(this.#checkpointTimer);
+    this.#checkpointTimer = undefined;
+    const note = this.#writer.checkpoint(keep);
+    const results = this.#unsigned.map(({ id, appended }) => ({ id, appended }));
+    this.#unsigned = [];
+    if (results.length > 0) this.#say({ kind: 'appended', size: this.#writer.size, results });
+    return note;
+  }
+
+  #control(message: Exclude<ToWriter, { readonly kind: 'append' }>): void {
+    switch (message.kind) {
+      case 'openScope':
+        this.#writer.openScope(message.keyId, message.key);
+        break;
+      case 'closeScope':
+        this.#writer.closeScope(message.keyId);
+        break;
+      case 'checkpoint':
+        this.#say({ kind: 'signed', id: message.id, note: this.#sign(true), verifierKey: this.#vkey() });
+        break;
+      case 'rotate':
+        this.#rotate(message);
+        break;
+      case 'close':
+        this.#close(message.reason);
+        break;
+      default:
+        message satisfies never;
+    }
+  }
+
+  /** The leaf that names the new key is signed by the old one; then the new one signs. */
+  #rotate(message: Extract<ToWriter, { readonly kind: 'rotate' }>): void {
+    const next = signingKey(message.signingSeed);
+    const fromVkey = this.#vkey();
+    const toVkey = formatVerifierKey({ ...this.#writer.verifierKeyOf(next.publicKey) });
+    const { reason, requestedBy } = message;
+    this.#stage('ledger.key.rotate', {
+      from_vkey: fromVkey,
+      to_vkey: toVkey,
+      reason,
+      requested_by: requestedBy,
+    });
+    this.#writer.commit();
+    const note = this.#sign(true);
+    this.#writer.replaceKey(next);
+    this.#say({ kind: 'signed', id: message.id, note, verifierKey: toVkey });
+  }
+
+  #beat(): void {
+    try {
+      const { counts, sessions } = this.#writer.state;
+      this.#stage('ledger.heartbeat', {
+        counts: Object.fromEntries(counts),
+        interval_s: Math.round(this.#data.heartbeatIntervalMs / 1000),
+        open_sessions: sessions.size,
+      });
+      this.#writer.commit();
+      this.#signSoon();
+    } catch (error) {
+      this.#halt(error);
+    }
+  }
+
+  #close(reason: string): void {
+    const { counts } = this.#writer.state;
+    this.#stage('ledger.shutdown', { reason, counts: Object.fromEntries(counts) });
+    this.#writer.commit();
+    this.#sign(true);
+    this.#end();
+    this.#say({ kind: 'closed' });
+  }
+
+  #halt(error: unknown): void {
+    this.#end();
+    this.#say({ kind: 'halted', error: wireError(error) });
+  }
+
+  #end(): void {
+    this.#closed = true;
+    clearInterval(this.#heartbeat);
+    clearTimeout(this.#checkpointTimer);
+    this.#writer.close();
+    this.#secondPlace.close();
+    this.#port.close();
+  }
+
+  #say(message: FromWriter): void {
+    this.#port.postMessage(message);
+  }
+}
+
+function signingKey(seed: Uint8Array): SigningKey {
+  const privateKey = createPrivateKey({
+    key: Buffer.concat([PKCS8_PREFIX, seed]),
+    format: 'der',
+    type: 'pkcs8',
+  });
+  const spki = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
+  return { privateKey, publicKey: new Uint8Array(spki.subarray(SPKI_PREFIX_BYTES)) };
+}
+
+/** Salts and nonces in small pieces of one large draw: a call to the system each would cost more than the hashing. */
+function pooledRandom(): (length: number) => Uint8Array {
+  const pool = Buffer.alloc(65_536);
+  let at = pool.length;
+  return (length) => {
+    if (length > pool.length) return randomFillSync(new Uint8Array(length));
+    if (at + length > pool.length) {
+      randomFillSync(pool);
+      at = 0;
+    }
+    const piece = Uint8Array.prototype.slice.call(pool, at, at + length);
+    // What was handed out must not be found in the pool again.
+    pool.fill(0, at, at + length);
+    at += length;
+    return piece;
+  };
+}
+
+function wireError(thrown: unknown): WireError {
+  const error = toCountersignError(thrown);
+  const reason = error.cause === undefined ? error.message : reasonOf(error.cause);
+  return { code: error.code, details: error.details, reason };
+}
+
+/** @param data what the main thread of the same process made */
+function startWriter(port: MessagePort, data: WriterData): WriterThread {
+  return new WriterThread(port, data);
+}
+
+if (parentPort !== null) {
+  const port = parentPort;
+  try {
+    startWriter(port, workerData);
+  } catch (error) {
+    port.postMessage({ kind: 'halted', error: wireError(error) } satisfies FromWriter);
+    port.close();
+  }
+}
