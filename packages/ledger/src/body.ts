@@ -11,7 +11,7 @@
 
 import { concat, fromBase64, toBase64, toHex, utf8 } from './bytes.ts';
 import { LedgerError } from './errors.ts';
-import { isObject, type Json, jcs, parseJson } from './jcs.ts';
+import { DEPTH_MAX, isObject, type Json, jcs, parseJson } from './jcs.ts';
 import { sha256 } from './sha256.ts';
 
 export const SALT_BYTES = 32;
@@ -143,14 +143,15 @@ function toField(field: Json, name: string): OpenedField {
   throw new LedgerError('BODY_MALFORMED', `field "${name.slice(0, 40)}"`);
 }
 
-/** Integers only, no null: what every JSON reader reads alike. */
-function checkValue(value: Json, name: string): void {
+/** Integers only, no null: what every JSON reader reads alike. Hostile depth must not exhaust the stack. */
+function checkValue(value: Json, name: string, depth = 0): void {
+  if (depth > DEPTH_MAX) throw new LedgerError('BODY_MALFORMED', `"${name.slice(0, 40)}" is too deep`);
   if (value === null) throw new LedgerError('BODY_MALFORMED', `null in "${name}"`);
   if (typeof value === 'number' && !Number.isSafeInteger(value)) {
     throw new LedgerError('BODY_MALFORMED', `a number in "${name}" that is no safe integer`);
   }
   if (typeof value !== 'object') return;
-  for (const member of Object.values(value)) checkValue(member, name);
+  for (const member of Object.values(value)) checkValue(member, name, depth + 1);
 }
 
 function saltOf(text: string): Uint8Array {

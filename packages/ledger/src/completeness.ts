@@ -18,7 +18,7 @@ export interface RangeFindings {
   readonly unknownKeys: ReadonlySet<string>;
 }
 
-/** Checks one range, leaf by leaf; memory grows with the sessions that are open in it, and no more. */
+/** Checks one range, leaf by leaf; memory grows with the sessions that are met in it, and no more. */
 export class RangeCheck {
   readonly #frontier: Frontier;
   readonly #origin: string;

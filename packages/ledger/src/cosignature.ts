@@ -22,18 +22,24 @@ export function cosignedMessage(text: string, timestamp: number): Uint8Array {
   return utf8(`cosignature/v1\ntime ${timestamp}\n${text}`);
 }
 
-/** The cosignatures of known witnesses; a bad one of a known witness refuses the note. */
+/**
+ * The cosignatures of known witnesses, one of each, so that counting them counts witnesses.
+ * A bad or a second one of a known witness refuses the note.
+ */
 export async function verifyCosignatures(
   note: Note,
   witnesses: readonly VerifierKey[],
   verify: Ed25519Verify,
 ): Promise<readonly Cosignature[]> {
   const cosignatures: Cosignature[] = [];
+  const seen = new Set<VerifierKey>();
   for (const signature of note.signatures) {
     const witness = witnesses.find(
       (key) => isBy(signature, key) && key.type === SIGNATURE_TYPE.cosignatureV1,
     );
     if (witness === undefined) continue;
+    if (seen.has(witness)) throw new LedgerError('NOTE_MALFORMED', `two cosignatures by ${witness.name}`);
+    seen.add(witness);
     const { timestamp, bytes } = splitPayload(signature.signature, witness.name);
     const good = await verify(witness.publicKey, cosignedMessage(note.text, timestamp), bytes);
     if (!good) throw new LedgerError('NOTE_BAD_SIGNATURE', witness.name);

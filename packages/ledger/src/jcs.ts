@@ -11,7 +11,7 @@ import { LedgerError } from './errors.ts';
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /** A deeper value is refused, so that hostile input cannot exhaust the stack. */
-const DEPTH_MAX = 128;
+export const DEPTH_MAX = 128;
 
 const PLAIN = /^[\u0020\u0021\u0023-\u005b\u005d-\u007e]*$/;
 

@@ -47,7 +47,8 @@ const DECISIONS: ReadonlySet<string> = new Set(['allow', 'mask', 'hold', 'block'
 const HEX_32 = /^[0-9a-f]{32}$/;
 const HEX_64 = /^[0-9a-f]{64}$/;
 const ID = /^[a-z]{3}_[0-9a-hjkmnp-tv-z]{26}$/;
-const TIME = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$/;
+const TIME =
+  /^[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z$/;
 const KEY = /^[a-z][a-z0-9_]*$/;
 
 /** Each known key: whether it must be there, and what its value must be. */
