@@ -121,16 +121,56 @@ export const LIMITS = {
     chunkBytes: 65_536,
   },
   identity: {
-    /** Failures for one name or one address before it is locked, */
+    /** Failures for one name from one address before the two together are locked, */
     failuresMax: 10,
+    /** and for one address with any name: more, because an office may stand behind one address, */
+    addressFailuresMax: 100,
     /** counted over this window, */
     failureWindowMs: 900_000,
     /** and how long the lock lasts. */
     lockMs: 60_000,
     /** Names and addresses remembered for lockout; the oldest go first. */
     lockoutEntriesMax: 100_000,
+    /** Refused attempts during a lock that get a leaf each; then one a window, which says how many. */
+    lockedLeavesMax: 10,
     /** A token lives at most this long. */
     tokenLifetimeMs: 31_622_400_000,
+    /** The token that a name and a password give. */
+    loginTokenLifetimeMs: 43_200_000,
+    /** Live tokens of one principal: SCRAM tries each at every login. */
+    tokensPerPrincipalMax: 32,
+    /** Beside these, tokens that came from a password; the oldest gives way to the next. */
+    loginTokensPerPrincipalMax: 8,
+    /** A label that its owner reads in a list. */
+    tokenNameCharactersMax: 100,
+    /** Rows of tokens that ended are kept so long for lists; the ledger keeps them for good. */
+    tokenRetentionMs: 7_776_000_000,
+    /** `last used` is written again after this time, so that a login is not one more write. */
+    tokenTouchIntervalMs: 60_000,
+    /** RFC 7677's least: stretching protects guessable passwords, and a token has 160 random bits. */
+    scramIterations: 4_096,
+    /** Every name looks as if it had at least so many tokens, so that time does not tell who exists. */
+    scramCandidatesMin: 8,
+    /** What is kept of a name or a client's own words in a leaf; a start-up packet has 10,000 bytes. */
+    attemptTextCharactersMax: 256,
+    /** A name that is shown to people. */
+    displayNameCharactersMax: 200,
+    /** NIST SP 800-63B-4: 15 where the password stands alone, as it does here. */
+    passwordCharactersMin: 15,
+    /** Argon2 reads all of it before anybody is known. */
+    passwordBytesMax: 1_024,
+    /** RFC 9106, section 4, second recommended option: 64 MiB, 3 passes, 4 lanes. */
+    argon2MemoryKib: 65_536,
+    argon2Passes: 3,
+    argon2Lanes: 4,
+    /** Passwords hashed at once: 128 MiB and half of the thread pool, */
+    passwordChecksMax: 2,
+    /** and those that wait for it; one more is refused. */
+    passwordWaitersMax: 64,
+    /** Pseudonyms in memory, 100 bytes each. */
+    actorsCachedMax: 10_000,
+    /** Who listens to revoked tokens and disabled people: a handful of rooms, so that more is a leak. */
+    listenersMax: 64,
     /** The first administrator's code. */
     enrolmentCodeLifetimeMs: 86_400_000,
   },

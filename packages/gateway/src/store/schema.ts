@@ -1,0 +1,140 @@
+/**
+ * Tables of the control state: indexes and configuration only; the ledger is the truth.
+ *
+ * Times are microseconds since the epoch; flags are 0 or 1, so that SQLite and PostgreSQL agree.
+ */
+
+export interface MetaTable {
+  readonly key: string;
+  readonly value: string;
+}
+
+/** Keys of scopes, wrapped by the installation key; a destroyed one keeps its row without the key. */
+export interface ScopeKeysTable {
+  readonly scope: string;
+  readonly wrapped: Uint8Array | null;
+  readonly created_us: number;
+  readonly destroyed_us: number | null;
+}
+
+/** People, service accounts and CI identities. */
+export interface PrincipalsTable {
+  readonly id: string;
+  readonly name: string;
+  readonly kind: string;
+  readonly display_name: string;
+  readonly issuer: string;
+  readonly subject: string;
+  readonly disabled: number;
+  /** Key of the pseudonym, wrapped; null after the person was forgotten. */
+  readonly person_key: Uint8Array | null;
+  readonly password_hash: string | null;
+  /** One salt for all tokens of a name: SCRAM announces it before the client says which token it has. */
+  readonly scram_salt: Uint8Array;
+  readonly created_us: number;
+}
+
+export interface TokensTable {
+  readonly id: string;
+  readonly principal_id: string;
+  readonly name: string;
+  /** SHA-256 of the token, for bearer authentication; a token has 160 random bits. */
+  readonly sha256: Uint8Array;
+  readonly stored_key: Uint8Array;
+  readonly server_key: Uint8Array;
+  readonly created_us: number;
+  readonly expires_us: number;
+  readonly revoked_us: number | null;
+  readonly last_used_us: number | null;
+}
+
+/** One-time codes: the first administrator, and people who set their first password. */
+export interface EnrolmentCodesTable {
+  readonly id: string;
+  readonly name: string;
+  readonly sha256: Uint8Array;
+  readonly expires_us: number;
+  readonly used_us: number | null;
+}
+
+/** The current version of each resource. */
+export interface ResourcesTable {
+  readonly kind: string;
+  readonly name: string;
+  readonly version: number;
+  /** The resource as canonical JSON. */
+  readonly document: string;
+  readonly digest: string;
+  readonly changed_us: number;
+  readonly changed_by: string;
+}
+
+/**
+ * Changes that are being written to the ledger, or were and are not in `resources` yet.
+ *
+ * A row is made before the leaf and goes with the transaction that takes effect, so that a start
+ * after a crash can tell what to finish. It also keeps a second gateway from the same resource.
+ */
+export interface ResourceChangesTable {
+  readonly kind: string;
+  readonly name: string;
+  /** Which gateway made it; only that one finishes it. */
+  readonly node: string;
+  readonly change: string;
+  readonly previous_version: number;
+  readonly version: number;
+  /** The resource as canonical JSON; null where it is deleted. */
+  readonly document: string | null;
+  readonly digest: string;
+  readonly changed_us: number;
+  readonly changed_by: string;
+}
+
+/** A password that was set through the API, wrapped under the installation key. */
+export interface SealedCredentialsTable {
+  readonly connection: string;
+  readonly wrapped: Uint8Array;
+  readonly changed_us: number;
+}
+
+/** Index of sessions, rebuilt from the ledger where it is lost. */
+export interface SessionsTable {
+  readonly id: string;
+  readonly principal_id: string;
+  readonly name: string;
+  readonly connection: string;
+  readonly database: string;
+  readonly address: string;
+  readonly client: string;
+  readonly started_us: number;
+  readonly ended_us: number | null;
+  readonly status: string | null;
+  readonly statements: number;
+  readonly first_leaf: number;
+  readonly last_leaf: number | null;
+}
+
+/** Evidence packages that were built. */
+export interface PackagesTable {
+  readonly id: string;
+  readonly from_us: number;
+  readonly to_us: number;
+  readonly created_us: number;
+  readonly requested_by: string;
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly file: string;
+}
+
+export interface Schema {
+  meta: MetaTable;
+  scope_keys: ScopeKeysTable;
+  principals: PrincipalsTable;
+  tokens: TokensTable;
+  enrolment_codes: EnrolmentCodesTable;
+  resources: ResourcesTable;
+  resource_changes: ResourceChangesTable;
+  sealed_credentials: SealedCredentialsTable;
+  sessions: SessionsTable;
+  packages: PackagesTable;
+}

@@ -1,0 +1,232 @@
+/**
+ * A Kysely driver over `node:sqlite`: one connection, given to one owner at a time.
+ *
+ * SQLite lets one writer in at a time, and this process is the only one that has the file, so that
+ * one connection behind a bounded queue is all there is to have. A transaction owns the connection
+ * until its end; whoever asks the database itself for something inside of it would wait for ever,
+ * so waiting is bounded too.
+ */
+
+import { closeSync, openSync } from 'node:fs';
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import {
+  type CompiledQuery,
+  type DatabaseConnection,
+  type DatabaseIntrospector,
+  type Dialect,
+  type DialectAdapter,
+  type Driver,
+  type Kysely,
+  type QueryCompiler,
+  type QueryResult,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from 'kysely';
+import { CountersignError, reasonOf } from '../core/errors.ts';
+import { LIMITS } from '../core/limits.ts';
+
+/** Kysely's view of one SQLite file. */
+export class SqliteFileDialect implements Dialect {
+  readonly #file: string;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  createDriver(): Driver {
+    return new SqliteFileDriver(this.#file);
+  }
+
+  createQueryCompiler(): QueryCompiler {
+    return new SqliteQueryCompiler();
+  }
+
+  createAdapter(): DialectAdapter {
+    return new QueueingAdapter();
+  }
+
+  createIntrospector(db: Kysely<unknown>): DatabaseIntrospector {
+    return new SqliteIntrospector(db);
+  }
+}
+
+/** Says that the driver queues by itself: Kysely's own mutex waits without a bound. */
+class QueueingAdapter extends SqliteAdapter {
+  override get supportsMultipleConnections(): boolean {
+    return true;
+  }
+}
+
+interface Waiter {
+  readonly take: () => void;
+}
+
+class SqliteFileDriver implements Driver {
+  readonly #file: string;
+  #connection: SqliteFileConnection | undefined;
+  #busy = false;
+  readonly #waiting = new Set<Waiter>();
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  async init(): Promise<void> {
+    this.#connection = new SqliteFileConnection(openFile(this.#file));
+  }
+
+  async acquireConnection(): Promise<DatabaseConnection> {
+    if (this.#busy) await this.#wait();
+    this.#busy = true;
+    if (this.#connection === undefined) throw storeFailed('the store is closed');
+    return this.#connection;
+  }
+
+  async releaseConnection(): Promise<void> {
+    const [next] = this.#waiting;
+    if (next === undefined) {
+      this.#busy = false;
+      return;
+    }
+    this.#waiting.delete(next);
+    next.take();
+  }
+
+  async beginTransaction(): Promise<void> {
+    // IMMEDIATE takes the write lock now: a read that turns into a write later could be refused.
+    this.#exec('begin immediate');
+  }
+
+  async commitTransaction(): Promise<void> {
+    this.#exec('commit');
+  }
+
+  async rollbackTransaction(): Promise<void> {
+    // SQLite has rolled back by itself after some errors, a full disk for one.
+    if (this.#connection?.database.isTransaction === true) this.#exec('rollback');
+  }
+
+  async destroy(): Promise<void> {
+    this.#connection?.close();
+    this.#connection = undefined;
+  }
+
+  #exec(statement: string): void {
+    try {
+      this.#connection?.database.exec(statement);
+    } catch (error) {
+      throw storeFailed(reasonOf(error), error);
+    }
+  }
+
+  #wait(): Promise<void> {
+    if (this.#waiting.size >= LIMITS.store.waitersMax) {
+      throw storeFailed(`${LIMITS.store.waitersMax} transactions wait already`);
+    }
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#waiting.delete(waiter);
+        reject(storeFailed(`no turn within ${LIMITS.store.waitMs} ms`));
+      }, LIMITS.store.waitMs);
+      const waiter: Waiter = {
+        take: () => {
+          clearTimeout(timer);
+          resolve();
+        },
+      };
+      this.#waiting.add(waiter);
+    });
+  }
+}
+
+class SqliteFileConnection implements DatabaseConnection {
+  readonly database: DatabaseSync;
+  /** Prepared statements by text; the one used longest ago goes first. */
+  readonly #statements = new Map<string, StatementSync>();
+
+  constructor(database: DatabaseSync) {
+    this.database = database;
+  }
+
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    try {
+      const statement = this.#prepare(query.sql);
+      const parameters = query.parameters.map(toInput);
+      if (statement.columns().length > 0) {
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Kysely infers R from the query.
+        return { rows: statement.all(...parameters) as R[] };
+      }
+      const { changes, lastInsertRowid } = statement.run(...parameters);
+      return { numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid), rows: [] };
+    } catch (error) {
+      throw error instanceof CountersignError ? error : storeFailed(reasonOf(error), error);
+    }
+  }
+
+  async *streamQuery<R>(query: CompiledQuery): AsyncIterableIterator<QueryResult<R>> {
+    // Not from the cache: a cached statement that is started again ends a stream that is still read.
+    const statement = this.database.prepare(query.sql);
+    for (const row of statement.iterate(...query.parameters.map(toInput))) {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Kysely infers R from the query.
+      yield { rows: [row as R] };
+    }
+  }
+
+  close(): void {
+    this.#statements.clear();
+    this.database.close();
+  }
+
+  #prepare(text: string): StatementSync {
+    const known = this.#statements.get(text);
+    if (known !== undefined) {
+      this.#statements.delete(text);
+      this.#statements.set(text, known);
+      return known;
+    }
+    const statement = this.database.prepare(text);
+    this.#statements.set(text, statement);
+    const [oldest] = this.#statements.keys();
+    if (this.#statements.size > LIMITS.store.statementsMax && oldest !== undefined) {
+      this.#statements.delete(oldest);
+    }
+    return statement;
+  }
+}
+
+function openFile(file: string): DatabaseSync {
+  try {
+    // SQLite would make it with the umask; its -wal and -shm files take this file's mode.
+    if (file !== ':memory:') closeSync(openSync(file, 'a', 0o600));
+    const database = new DatabaseSync(file, {
+      enableForeignKeyConstraints: true,
+      timeout: LIMITS.store.busyTimeoutMs,
+    });
+    database.exec(
+      [
+        'pragma journal_mode = wal',
+        // An acknowledged revocation must survive a power cut.
+        'pragma synchronous = full',
+        'pragma trusted_schema = off',
+        // A destroyed key must not stay in a free part of a page.
+        'pragma secure_delete = on',
+      ].join(';'),
+    );
+    return database;
+  } catch (error) {
+    throw storeFailed(reasonOf(error), error);
+  }
+}
+
+function toInput(value: unknown): SQLInputValue {
+  if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint') {
+    return value;
+  }
+  if (value instanceof Uint8Array) return value;
+  throw storeFailed(`a value of type ${typeof value} cannot be stored`);
+}
+
+function storeFailed(reason: string, cause?: unknown): CountersignError {
+  return new CountersignError('STORE_FAILED', { reason }, { cause });
+}

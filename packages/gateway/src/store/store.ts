@@ -1,0 +1,75 @@
+/**
+ * The control state behind one transactional port: SQLite by default, PostgreSQL where several
+ * gateways share it.
+ *
+ * Only indexes and configuration live here. The ledger is the truth, and the index can be rebuilt
+ * from it.
+ */
+
+import { type Dialect, Kysely, sql, type Transaction } from 'kysely';
+import type { Secret } from '../core/secret.ts';
+import { ChangeFeed } from './change-feed.ts';
+import { migrate } from './migrations.ts';
+import { PostgresStoreDialect } from './postgres-driver.ts';
+import type { Schema } from './schema.ts';
+import { SqliteFileDialect } from './sqlite-driver.ts';
+
+/** Where the control state is. */
+export type StoreLocation =
+  | { readonly kind: 'sqlite'; readonly file: string }
+  | { readonly kind: 'postgres'; readonly url: Secret<string> };
+
+/** What the rooms above are given. */
+export interface Store extends AsyncDisposable {
+  readonly kind: StoreLocation['kind'];
+  readonly db: Kysely<Schema>;
+  /** Topics, for example `resources`. */
+  readonly changes: ChangeFeed<string>;
+  /** Inside of `run` only `tx` may be used: `db` would wait for this very transaction. */
+  transaction<T>(run: (tx: Transaction<Schema>) => Promise<T>): Promise<T>;
+  /** Makes sure that what was overwritten or deleted is in no file of the store any more. */
+  scrub(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Opens the store and brings it to the version of this code; a newer one is refused. */
+export async function openStore(location: StoreLocation): Promise<Store> {
+  const db = new Kysely<Schema>({ dialect: makeDialect(location) });
+  try {
+    await migrate(db, location.kind);
+  } catch (error) {
+    await db.destroy();
+    throw error;
+  }
+  const close = (): Promise<void> => db.destroy();
+  return {
+    kind: location.kind,
+    db,
+    changes: new ChangeFeed(),
+    transaction: (run) => db.transaction().execute(run),
+    scrub: () => scrub(db, location.kind),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function makeDialect(location: StoreLocation): Dialect {
+  switch (location.kind) {
+    case 'sqlite':
+      return new SqliteFileDialect(location.file);
+    case 'postgres':
+      return new PostgresStoreDialect(location.url);
+    default:
+      return location satisfies never;
+  }
+}
+
+/**
+ * SQLite overwrites what it frees (`secure_delete`); the write-ahead log still holds the old pages
+ * until it is copied and cut. PostgreSQL keeps the old version of a row until VACUUM, and its
+ * write-ahead log longer: whoever shares a store there has to bound the age of its archives.
+ */
+async function scrub(db: Kysely<Schema>, kind: StoreLocation['kind']): Promise<void> {
+  if (kind === 'sqlite') await sql`pragma wal_checkpoint(truncate)`.execute(db);
+  else await sql`vacuum scope_keys, principals`.execute(db);
+}
