@@ -1,0 +1,73 @@
+/** Checks a value against a schema, and says in one sentence what is wrong first, and where. */
+
+import type { TSchema } from 'typebox';
+import { Errors } from 'typebox/value';
+
+type Problem = ReturnType<typeof Errors>[number];
+
+/**
+ * What is wrong with a value, or nothing. Values are never repeated: a password may stand in the
+ * wrong place.
+ */
+export function problemOf(schema: TSchema, value: unknown): string | undefined {
+  const problems = Errors(schema, value);
+  if (problems.length === 0) return undefined;
+  // What an alternative of a union misses says less than that none of them fits; a key that is not
+  // known explains the one that is missing.
+  const outer = problems.filter((problem) => !isInUnion(problem) && problem.keyword !== 'boolean');
+  const chosen =
+    outer.find((problem) => problem.keyword === 'additionalProperties') ?? outer[0] ?? problems[0];
+  if (chosen === undefined) return 'the document does not fit the schema';
+  return isInUnion(chosen) || chosen.keyword === 'anyOf' ? describeUnion(chosen, schema) : describe(chosen);
+}
+
+function isInUnion(problem: Problem): boolean {
+  return problem.schemaPath.includes('/anyOf/');
+}
+
+function describe(problem: Problem): string {
+  const path = pathOf(segmentsOf(problem.instancePath));
+  if (problem.keyword === 'additionalProperties') {
+    return `${path} has no key "${problem.params.additionalProperties.join('", "')}"`;
+  }
+  if (problem.keyword === 'required') {
+    return `${path} needs "${problem.params.requiredProperties.join('", "')}"`;
+  }
+  if (problem.keyword === 'enum') {
+    return `${path} must be one of ${problem.params.allowedValues.map(String).join(', ')}`;
+  }
+  if (problem.keyword === 'pattern') return `${path} must match ${String(problem.params.pattern)}`;
+  return `${path} ${problem.message}`;
+}
+
+/** Names the union that nothing fitted, from the path of the error in one of its alternatives. */
+function describeUnion(problem: Problem, schema: TSchema): string {
+  const [before = ''] = problem.schemaPath.split('/anyOf/', 1);
+  const keys = segmentsOf(before);
+  let node: unknown = schema;
+  for (const key of keys) node = childOf(node, key);
+  const depth = keys.filter((key, index) => key === 'items' || keys[index - 1] === 'properties').length;
+  const path = pathOf(segmentsOf(problem.instancePath).slice(0, depth));
+  const alternatives = childOf(node, 'alternatives');
+  return `${path} must be ${typeof alternatives === 'string' ? alternatives : 'one of its alternatives'}`;
+}
+
+function childOf(node: unknown, key: string): unknown {
+  if (typeof node !== 'object' || node === null) return undefined;
+  return Object.getOwnPropertyDescriptor(node, key)?.value;
+}
+
+/** The keys of a JSON pointer, with or without `#` before it. */
+function segmentsOf(pointer: string): readonly string[] {
+  return pointer.split('/').slice(1).map(unescape);
+}
+
+/** `listen.api.port`. */
+function pathOf(keys: readonly string[]): string {
+  return keys.length === 0 ? 'the document' : keys.join('.');
+}
+
+/** RFC 6901, section 4. */
+function unescape(key: string): string {
+  return key.replaceAll('~1', '/').replaceAll('~0', '~');
+}

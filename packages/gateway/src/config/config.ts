@@ -1,0 +1,153 @@
+/** The configuration of one gateway: text → checked options, all defaults filled in. */
+
+import { isAbsolute, resolve } from 'node:path';
+import { Default } from 'typebox/value';
+import { CountersignError } from '../core/errors.ts';
+import { problemOf } from './check-schema.ts';
+import { CONFIG_SCHEMA } from './schema.ts';
+import { parseYaml, type Plain } from './yaml.ts';
+
+/** Where a secret is kept. */
+export type SourceOption =
+  | { readonly file: string }
+  | { readonly env: string }
+  | { readonly command: readonly string[] };
+
+export interface ListenOption {
+  readonly host: string;
+  readonly port: number;
+}
+
+export type TlsMode = 'optional' | 'required' | 'off';
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
+
+/** Every path is absolute. */
+export interface Config {
+  readonly data: string;
+  readonly node: string;
+  readonly origin: string;
+  readonly listen: { readonly postgres: ListenOption; readonly api: ListenOption };
+  readonly tls: {
+    readonly mode: TlsMode;
+    readonly files: { readonly cert: string; readonly key: string } | undefined;
+  };
+  readonly store:
+    | { readonly kind: 'sqlite'; readonly file: string }
+    | { readonly kind: 'postgres'; readonly url: SourceOption };
+  readonly installationKey: SourceOption;
+  readonly ledger: {
+    readonly directory: string;
+    /** `<data>/ledger-key.sealed`. */
+    readonly keyFile: string;
+    readonly checkpointDelayMs: number;
+    readonly segmentBytesMax: number;
+    readonly ballastBytes: number;
+  };
+  readonly checkpoints: { readonly secondPlace: string };
+  readonly recording: { readonly directory: string };
+  readonly log: { readonly level: LogLevel };
+}
+
+/** What the command line says, which goes before the file. */
+export interface ConfigOverrides {
+  /** `--data DIR`. */
+  readonly data: string;
+  /** Relative paths in the file start here: the directory of the file. */
+  readonly directory?: string;
+  readonly postgresPort?: number;
+  readonly apiPort?: number;
+  readonly logLevel?: LogLevel;
+}
+
+/** The file as the schema lets it pass, with its defaults. */
+interface ConfigFile {
+  node: string;
+  origin?: string;
+  listen: { postgres: ListenOption; api: ListenOption };
+  tls: { mode: TlsMode; cert?: string; key?: string };
+  store: { kind: 'sqlite'; file?: string } | { kind: 'postgres'; url: SourceOption };
+  installationKey?: SourceOption;
+  ledger: { directory?: string; checkpointDelayMs: number; segmentBytesMax: number; ballastBytes: number };
+  checkpoints: { secondPlace?: string };
+  recording: { directory?: string };
+  log: { level: LogLevel };
+}
+
+/** The options of a file, or of no file at all; CONFIG_INVALID names the option that is wrong. */
+export function loadConfig(text: string | undefined, overrides: ConfigOverrides): Config {
+  const file = withOverrides(parseFile(text), overrides);
+  if (!isAbsolute(overrides.data)) throw invalid('--data must be an absolute path');
+  const data = resolve(overrides.data);
+  const base = resolve(overrides.directory ?? data);
+  const at = (path: string | undefined, name: string): string =>
+    path === undefined ? resolve(data, name) : resolve(base, path);
+  return {
+    data,
+    node: file.node,
+    origin: file.origin ?? `countersign.local/ledger/${file.node}`,
+    listen: file.listen,
+    tls: { mode: file.tls.mode, files: tlsFiles(file.tls, base) },
+    store:
+      file.store.kind === 'sqlite'
+        ? { kind: 'sqlite', file: at(file.store.file, 'store.sqlite') }
+        : { kind: 'postgres', url: resolveSource(file.store.url, base) },
+    installationKey:
+      file.installationKey === undefined
+        ? { file: resolve(data, 'installation.key') }
+        : resolveSource(file.installationKey, base),
+    ledger: {
+      directory: at(file.ledger.directory, 'ledger'),
+      keyFile: resolve(data, 'ledger-key.sealed'),
+      checkpointDelayMs: file.ledger.checkpointDelayMs,
+      segmentBytesMax: file.ledger.segmentBytesMax,
+      ballastBytes: file.ledger.ballastBytes,
+    },
+    checkpoints: { secondPlace: at(file.checkpoints.secondPlace, 'second-place') },
+    recording: { directory: at(file.recording.directory, 'recordings') },
+    log: file.log,
+  };
+}
+
+function parseFile(text: string | undefined): ConfigFile {
+  const document = text === undefined ? {} : parseOne(text);
+  const value = Default(CONFIG_SCHEMA, document);
+  const problem = problemOf(CONFIG_SCHEMA, value);
+  if (problem !== undefined) throw invalid(problem);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- This is the parse function.
+  return value as ConfigFile;
+}
+
+function parseOne(text: string): Plain {
+  const result = parseYaml(text);
+  if (result.kind === 'problem') throw invalid(result.problem);
+  const [first, second] = result.documents;
+  if (second !== undefined) throw invalid('the file has more than one document');
+  return first ?? {};
+}
+
+function withOverrides(file: ConfigFile, overrides: ConfigOverrides): ConfigFile {
+  const { postgres, api } = file.listen;
+  return {
+    ...file,
+    listen: {
+      postgres: { ...postgres, port: overrides.postgresPort ?? postgres.port },
+      api: { ...api, port: overrides.apiPort ?? api.port },
+    },
+    log: { level: overrides.logLevel ?? file.log.level },
+  };
+}
+
+function tlsFiles(tls: ConfigFile['tls'], base: string): Config['tls']['files'] {
+  if (tls.cert === undefined && tls.key === undefined) return undefined;
+  if (tls.cert === undefined) throw invalid('tls.key needs "tls.cert" beside it');
+  if (tls.key === undefined) throw invalid('tls.cert needs "tls.key" beside it');
+  return { cert: resolve(base, tls.cert), key: resolve(base, tls.key) };
+}
+
+function resolveSource(source: SourceOption, base: string): SourceOption {
+  return 'file' in source ? { file: resolve(base, source.file) } : source;
+}
+
+function invalid(reason: string): CountersignError {
+  return new CountersignError('CONFIG_INVALID', { reason });
+}
