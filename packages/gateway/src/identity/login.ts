@@ -1,0 +1,198 @@
+/**
+ * Somebody at a door becomes a Principal, or is refused; either way a leaf says so first.
+ *
+ * Spec: RFC 5802 for the wire, RFC 6750 for HTTP. An unknown name, somebody disabled or forgotten, a
+ * wrong, expired or revoked token: one error for all, at the same cost.
+ */
+
+import { hkdfSync } from 'node:crypto';
+import { CountersignError } from '../core/errors.ts';
+import { type PrincipalId, parseId, type TokenId } from '../core/ids.ts';
+import { LIMITS } from '../core/limits.ts';
+import type { Principal } from '../core/principal.ts';
+import { Secret } from '../core/secret.ts';
+import { mockVerifier } from '../protocols/postgres/scram.ts';
+import type { Attempt, Attempts } from './attempts.ts';
+import { PasswordTurns, verifyPassword } from './passwords.ts';
+import type { PrincipalRecord, Principals } from './principals.ts';
+import type { CreatedToken, TokenRecord, Tokens } from './tokens.ts';
+
+const MOCK_INFO = 'countersign/identity/scram-mock/v1';
+
+export interface IdentityOptions {
+  readonly principals: Principals;
+  readonly tokens: Tokens;
+  readonly attempts: Attempts;
+  readonly installationKey: Secret<Uint8Array>;
+  /** The groups of a name; the resources know them. */
+  readonly groupsOf: (name: string) => readonly string[];
+}
+
+/** Tokens of one name that a client may prove it has; the same shape for a name that is unknown. */
+export interface NamedCandidates {
+  readonly salt: Uint8Array;
+  readonly iterations: number;
+  readonly candidates: readonly {
+    readonly tokenId: string;
+    readonly storedKey: Uint8Array;
+    readonly serverKey: Uint8Array;
+  }[];
+}
+
+/** What the wire knows at the end of its dialogue. */
+export interface WireAttempt extends Attempt {
+  readonly name: string;
+  /** The token that was proved; undefined where none was. */
+  readonly tokenId: string | undefined;
+  readonly failure?: string;
+}
+
+/** Where an HTTP client stands. */
+export interface HttpPeer {
+  readonly address: string;
+  readonly port: number;
+  readonly client: string;
+  readonly tls: string;
+}
+
+/** Who came in over HTTP, and with which token. */
+export interface BearerLogin {
+  readonly principal: Principal;
+  readonly tokenId: TokenId;
+}
+
+export interface PasswordLogin extends CreatedToken {
+  readonly principal: Principal;
+}
+
+/** The doors: SCRAM on the wire, bearer tokens and passwords on the API. */
+export class Identity {
+  readonly #options: IdentityOptions;
+  readonly #turns = new PasswordTurns();
+  /** The same after a restart and on every gateway of an installation, as real salts are. */
+  readonly #mockSecret: Uint8Array;
+
+  constructor(options: IdentityOptions) {
+    this.#options = options;
+    const key = options.installationKey.reveal();
+    this.#mockSecret = new Uint8Array(hkdfSync('sha256', key, new Uint8Array(0), MOCK_INFO, 32));
+  }
+
+  /** What SCRAM needs for a name. Untrusted: the name. */
+  async scramFor(name: string): Promise<NamedCandidates> {
+    const { principals, tokens } = this.#options;
+    const { scramIterations: iterations, scramCandidatesMin } = LIMITS.identity;
+    const principal = await principals.findByName(name);
+    const usable = principal !== undefined && mayLogIn(principal);
+    const live = await tokens.liveTokens(usable ? principal.id : '');
+    const candidates: NamedCandidates['candidates'][number][] = live.map((token) => {
+      return { tokenId: token.id, storedKey: token.storedKey, serverKey: token.serverKey };
+    });
+    const mock = mockVerifier(this.#mockSecret, name, iterations);
+    while (candidates.length < scramCandidatesMin) {
+      // Nobody knows a preimage of these keys; the empty id would be refused besides.
+      candidates.push({ tokenId: '', storedKey: mock.storedKey, serverKey: mock.serverKey });
+    }
+    return { salt: principal?.scramSalt ?? mock.salt, iterations, candidates };
+  }
+
+  /** The end of a SCRAM dialogue. What was true at its beginning is looked at again. */
+  async finishLogin(attempt: WireAttempt): Promise<Principal> {
+    const { principals, tokens, attempts } = this.#options;
+    await attempts.admit(attempt);
+    const principal = await principals.findByName(attempt.name);
+    const proved = attempt.failure === undefined ? attempt.tokenId : undefined;
+    const token = await this.#findToken(proved);
+    const failure = attempt.failure ?? this.#whyNot(principal, token);
+    if (principal === undefined || token === undefined || failure !== undefined) {
+      throw await attempts.failed(attempt, failure ?? 'wrong token', { principal });
+    }
+    return this.#welcome(attempt, principal, tokens, token);
+  }
+
+  /** A bearer token of an HTTP request. Untrusted: its text. */
+  async bearer(text: Secret<string>, peer: HttpPeer): Promise<BearerLogin> {
+    const { principals, tokens, attempts } = this.#options;
+    const attempt: Attempt = { ...peer, name: undefined, method: 'bearer' };
+    await attempts.admit(attempt);
+    const token = await tokens.findByText(text);
+    const principal = token === undefined ? undefined : await principals.findById(token.principalId);
+    const failure = this.#whyNot(principal, token);
+    if (principal === undefined || token === undefined || failure !== undefined) {
+      throw await attempts.failed(attempt, failure ?? 'wrong token', { principal, tokenId: token?.id });
+    }
+    return { principal: await this.#welcome(attempt, principal, tokens, token), tokenId: token.id };
+  }
+
+  /** A name and a password give a token that soon expires. Untrusted: both. */
+  async passwordLogin(name: string, password: Secret<string>, peer: HttpPeer): Promise<PasswordLogin> {
+    const { principals, tokens, attempts } = this.#options;
+    const attempt: Attempt = { ...peer, name, method: 'password' };
+    await attempts.admit(attempt);
+    const record = await this.#turns.run(async () => {
+      // Again: those who waited together are not all looked at when the first ones lock.
+      await attempts.admit(attempt);
+      const principal = await principals.findByName(name);
+      const matches = await verifyPassword(password, principal?.passwordHash);
+      if (principal === undefined) throw await attempts.failed(attempt, 'unknown name', {});
+      if (!matches) throw await attempts.failed(attempt, 'wrong password', { principal });
+      const failure = whyNotPrincipal(principal);
+      if (failure !== undefined) throw await attempts.failed(attempt, failure, { principal });
+      return principal;
+    });
+    await attempts.succeeded(attempt, { principal: record });
+    const principal = this.principalOf(record);
+    return { principal, ...(await tokens.createLoginToken(record, principal)) };
+  }
+
+  /** Whether somebody may still be in with this token. */
+  async isActive(principalId: PrincipalId, tokenId: string): Promise<boolean> {
+    const principal = await this.#options.principals.findById(principalId);
+    const token = await this.#findToken(tokenId);
+    return this.#whyNot(principal, token) === undefined;
+  }
+
+  /** A row with the groups it has now. */
+  principalOf(record: PrincipalRecord): Principal {
+    const { id, name, kind, displayName, issuer, subject } = record;
+    return { id, name, kind, displayName, issuer, subject, groups: this.#options.groupsOf(name) };
+  }
+
+  async #welcome(
+    attempt: Attempt,
+    record: PrincipalRecord,
+    tokens: Tokens,
+    token: TokenRecord,
+  ): Promise<Principal> {
+    await tokens.touch(token);
+    await this.#options.attempts.succeeded(attempt, { principal: record, tokenId: token.id });
+    // The leaf took time: who was disabled or revoked meanwhile is not let in any more.
+    if (!(await this.isActive(record.id, token.id))) {
+      throw new CountersignError('AUTHENTICATION_FAILED', { user: record.name });
+    }
+    return this.principalOf(record);
+  }
+
+  async #findToken(id: string | undefined): Promise<TokenRecord | undefined> {
+    return id === undefined || id === '' ? undefined : this.#options.tokens.find(parseId('token', id));
+  }
+
+  /** For the leaf only; the client hears one error for all. */
+  #whyNot(principal: PrincipalRecord | undefined, token: TokenRecord | undefined): string | undefined {
+    if (principal === undefined) return token === undefined ? 'unknown name or token' : 'unknown principal';
+    const failure = whyNotPrincipal(principal);
+    if (failure !== undefined) return failure;
+    if (token === undefined || token.principalId !== principal.id) return 'wrong token';
+    if (token.revokedUs !== undefined) return 'revoked token';
+    return this.#options.tokens.isLive(token) ? undefined : 'expired token';
+  }
+}
+
+function whyNotPrincipal(principal: PrincipalRecord): string | undefined {
+  if (principal.disabled) return 'disabled';
+  return principal.hasPersonKey ? undefined : 'forgotten';
+}
+
+function mayLogIn(principal: PrincipalRecord): boolean {
+  return whyNotPrincipal(principal) === undefined;
+}

@@ -1,0 +1,71 @@
+/** The kinds of resources, as they are after parsing: every default filled in, nothing unknown. */
+
+import type { SourceOption } from '../config/config.ts';
+
+export interface Person {
+  readonly kind: 'Person';
+  readonly name: string;
+  readonly displayName: string;
+  readonly groups: readonly string[];
+  readonly disabled: boolean;
+}
+
+export interface Group {
+  readonly kind: 'Group';
+  readonly name: string;
+  /** Names of people, or `service:NAME`. */
+  readonly members: readonly string[];
+}
+
+export interface ServiceAccount {
+  readonly kind: 'ServiceAccount';
+  readonly name: string;
+  readonly displayName: string;
+  readonly groups: readonly string[];
+  /** In YAML `type`, because `kind` is the kind of the resource. */
+  readonly type: 'service' | 'ci';
+  readonly disabled: boolean;
+}
+
+export interface Connection {
+  readonly kind: 'Connection';
+  readonly name: string;
+  readonly protocol: 'postgres';
+  readonly target: {
+    readonly host: string;
+    readonly port: number;
+    readonly database: string;
+    readonly tls: 'verify-full' | 'verify-ca' | 'disable';
+    /** PEM text, or a file with it. */
+    readonly ca?: string | { readonly file: string };
+  };
+  readonly credential: {
+    readonly user: string;
+    /** `sealed`: set through the API and kept wrapped in the store. */
+    readonly password?: SourceOption | { readonly sealed: true };
+  };
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface Access {
+  readonly kind: 'Access';
+  readonly name: string;
+  /** `NAME` of a person, `group:NAME`, `service:NAME`. */
+  readonly who: readonly string[];
+  /** Name of a connection, or `label:KEY=VALUE`. */
+  readonly to: readonly string[];
+}
+
+export type ResourceDocument = Person | Group | ServiceAccount | Connection | Access;
+export type ResourceKind = ResourceDocument['kind'];
+
+export const RESOURCE_KINDS: readonly ResourceKind[] = [
+  'Access',
+  'Connection',
+  'Group',
+  'Person',
+  'ServiceAccount',
+];
+
+/** Groups that exist without a resource; one of that name only adds members. */
+export const BUILT_IN_GROUPS: readonly string[] = ['administrators', 'auditors'];

@@ -1,0 +1,111 @@
+/**
+ * Text or JSON → resources. The border: what is not known, or not enforced, is refused here.
+ *
+ * Untrusted: everything. Values are never repeated in messages.
+ */
+
+import { type Json, jcs } from '@countersign/ledger/jcs';
+import { Default } from 'typebox/value';
+import { problemOf } from '../config/check-schema.ts';
+import { parseYaml } from '../config/yaml.ts';
+import { CountersignError, reasonOf } from '../core/errors.ts';
+import { LIMITS } from '../core/limits.ts';
+import { RESOURCE_KINDS, type ResourceDocument, type ResourceKind } from './documents.ts';
+import { SCHEMAS } from './schemas.ts';
+
+/** Kinds of later versions: accepting them in silence would promise what nothing holds. */
+const NOT_ENFORCED: readonly string[] = ['Rule', 'Mask'];
+
+/** Every resource of a YAML text, in its order; the same one twice is refused. */
+export function parseResources(text: string): readonly ResourceDocument[] {
+  const result = parseYaml(text);
+  if (result.kind === 'problem') {
+    throw new CountersignError('REQUEST_INVALID', { reason: `the YAML cannot be read: ${result.problem}` });
+  }
+  return parseResourceList(result.documents);
+}
+
+/** Every resource of a list that came as JSON. */
+export function parseResourceList(values: readonly unknown[]): readonly ResourceDocument[] {
+  if (values.length > LIMITS.resources.documentsMax) {
+    throw new CountersignError('LIMIT_EXCEEDED', {
+      limit: 'resources.documentsMax',
+      allowed: LIMITS.resources.documentsMax,
+      actual: values.length,
+    });
+  }
+  const documents = values.map(parseResource);
+  const seen = new Set<string>();
+  for (const { kind, name } of documents) {
+    const key = `${kind}/${name}`;
+    if (seen.has(key)) throw invalid(kind, name, 'it stands there twice');
+    seen.add(key);
+  }
+  return documents;
+}
+
+/** One resource with its defaults. */
+export function parseResource(value: unknown): ResourceDocument {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw invalid('Document', '', 'expected a mapping with "kind" and "name"');
+  }
+  const kind = textAt(value, 'kind');
+  const name = textAt(value, 'name');
+  if (NOT_ENFORCED.includes(kind)) {
+    throw new CountersignError('RESOURCE_NOT_ENFORCED', { what: `The kind ${kind}` });
+  }
+  if (!isKind(kind)) {
+    throw invalid('Document', name, `expected a kind of ${RESOURCE_KINDS.join(', ')}`);
+  }
+  if (kind === 'Access' && 'may' in value) {
+    throw new CountersignError('RESOURCE_NOT_ENFORCED', { what: `"may" of an Access resource` });
+  }
+  // Default writes into the value that it is given.
+  const copy = withDisplayName(structuredClone(value), name);
+  const filled = Default(SCHEMAS[kind], copy);
+  const problem = problemOf(SCHEMAS[kind], filled);
+  if (problem !== undefined) throw invalid(kind, name, problem);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- This is the parse function.
+  const document = filled as ResourceDocument;
+  try {
+    canonical(document);
+  } catch (error) {
+    throw invalid(kind, name, `it has no canonical form: ${reasonOf(error)}`, error);
+  }
+  return document;
+}
+
+/** The resource in the one form that is kept, hashed and compared. */
+export function canonical(document: ResourceDocument): string {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Every resource is made from JSON.
+  return jcs(document as unknown as Json);
+}
+
+/** The kind with this spelling, or REQUEST_INVALID. */
+export function parseKind(text: string): ResourceKind {
+  if (isKind(text)) return text;
+  throw new CountersignError('REQUEST_INVALID', {
+    reason: `expected a kind of ${RESOURCE_KINDS.join(', ')}`,
+  });
+}
+
+function isKind(text: string): text is ResourceKind {
+  return Object.hasOwn(SCHEMAS, text);
+}
+
+/** A service account is shown under its name where it has no other. */
+function withDisplayName(value: object, name: string): object {
+  return textAt(value, 'kind') === 'ServiceAccount' && !('displayName' in value)
+    ? { ...value, displayName: name }
+    : value;
+}
+
+/** The text of a key, short enough for a message. */
+function textAt(value: object, key: string): string {
+  const found: unknown = Object.getOwnPropertyDescriptor(value, key)?.value;
+  return typeof found === 'string' ? found.slice(0, 64) : '';
+}
+
+function invalid(kind: string, name: string, reason: string, cause?: unknown): CountersignError {
+  return new CountersignError('RESOURCE_INVALID', { kind, name, reason }, { cause });
+}

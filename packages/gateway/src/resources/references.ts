@@ -1,0 +1,103 @@
+/** Whether all resources together make sense: nothing names what is not there. Pure. */
+
+import { CountersignError } from '../core/errors.ts';
+import type { Access, Group, ResourceDocument } from './documents.ts';
+import type { ResourceView } from './view.ts';
+
+/** Throws RESOURCE_INVALID for the first resource that names what is not there. */
+export function checkReferences(next: ResourceView): void {
+  for (const { document } of next.all) {
+    const reason = problemWith(document, next);
+    if (reason !== undefined) {
+      throw new CountersignError('RESOURCE_INVALID', { kind: document.kind, name: document.name, reason });
+    }
+  }
+}
+
+/** Nobody could undo a change that leaves no administrator. */
+export function checkAdministrators(before: ResourceView, next: ResourceView): void {
+  if (before.administrators().length === 0 || next.administrators().length > 0) return;
+  throw new CountersignError('REQUEST_INVALID', {
+    reason: 'it would leave no person in the group administrators who is not disabled',
+  });
+}
+
+/**
+ * A name that was a person's never becomes a service account's, nor the other way round: the
+ * pseudonym in the log would be one for both.
+ */
+export function checkNames(
+  changes: readonly { readonly kind: string; readonly name: string }[],
+  versions: ReadonlyMap<string, number>,
+): void {
+  for (const { kind, name } of changes) {
+    const other = kind === 'Person' ? 'ServiceAccount' : kind === 'ServiceAccount' ? 'Person' : undefined;
+    if (other === undefined || !versions.has(`${other}/${name}`)) continue;
+    const reason = `a ${other} has or had that name`;
+    throw new CountersignError('RESOURCE_INVALID', { kind, name, reason });
+  }
+}
+
+function problemWith(document: ResourceDocument, view: ResourceView): string | undefined {
+  switch (document.kind) {
+    case 'Person':
+    case 'ServiceAccount':
+      return problemWithAccount(document, view);
+    case 'Group':
+      return problemWithMembers(document, view);
+    case 'Access':
+      return problemWithAccess(document, view);
+    case 'Connection':
+      return undefined;
+    default:
+      return document satisfies never;
+  }
+}
+
+function problemWithAccount(
+  document: Extract<ResourceDocument, { readonly kind: 'Person' | 'ServiceAccount' }>,
+  view: ResourceView,
+): string | undefined {
+  const other = document.kind === 'Person' ? 'ServiceAccount' : 'Person';
+  if (view.find(other, document.name) !== undefined) return `a ${other} has that name already`;
+  const missing = document.groups.find((group) => !isGroup(group, view));
+  return missing === undefined ? undefined : `there is no group "${missing}"`;
+}
+
+function problemWithMembers(group: Group, view: ResourceView): string | undefined {
+  for (const member of group.members) {
+    const problem = problemWithName(member, view);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+function problemWithAccess(access: Access, view: ResourceView): string | undefined {
+  for (const who of access.who) {
+    const problem = who.startsWith('group:')
+      ? problemWithGroup(who.slice('group:'.length), view)
+      : problemWithName(who, view);
+    if (problem !== undefined) return problem;
+  }
+  const missing = access.to.find((to) => !to.startsWith('label:') && view.connection(to) === undefined);
+  return missing === undefined ? undefined : `there is no connection "${missing}"`;
+}
+
+function problemWithGroup(name: string, view: ResourceView): string | undefined {
+  return isGroup(name, view) ? undefined : `there is no group "${name}"`;
+}
+
+function problemWithName(who: string, view: ResourceView): string | undefined {
+  if (!who.startsWith('service:')) {
+    return view.find('Person', who) === undefined ? `there is no person "${who}"` : undefined;
+  }
+  const name = who.slice('service:'.length);
+  return view.find('ServiceAccount', name) === undefined
+    ? `there is no service account "${name}"`
+    : undefined;
+}
+
+/** A group that an account merely says it is in does not exist by that. */
+function isGroup(name: string, view: ResourceView): boolean {
+  return view.find('Group', name) !== undefined || view.isBuiltInGroup(name);
+}

@@ -1,0 +1,201 @@
+/**
+ * All resources at one moment, and what follows from them: who is in which group, who may use which
+ * connection, and the digest of all that. Pure; a change makes a new view.
+ */
+
+import { createHash } from 'node:crypto';
+import { jcs } from '@countersign/ledger/jcs';
+import type { Principal } from '../core/principal.ts';
+import {
+  type Access,
+  BUILT_IN_GROUPS,
+  type Connection,
+  type Group,
+  type Person,
+  type ResourceDocument,
+  type ResourceKind,
+  type ServiceAccount,
+} from './documents.ts';
+import { canonical } from './parse.ts';
+
+/** A resource with what the store knows of it. */
+export interface StoredResource {
+  readonly document: ResourceDocument;
+  /** 1, 2, 3 …; never given twice, not even after the resource was deleted. */
+  readonly version: number;
+  /** SHA-256 of the canonical JSON, 64 hex digits. */
+  readonly digest: string;
+  readonly changedUs: number;
+  readonly changedBy: string;
+}
+
+/** What lets a principal in. */
+export interface Grant {
+  readonly connection: Connection;
+  /** Name of the Access resource. */
+  readonly access: string;
+}
+
+export class ResourceView {
+  readonly #byKey: ReadonlyMap<string, StoredResource>;
+  readonly #groups: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly #groupsOf: ReadonlyMap<string, readonly string[]>;
+  readonly #access: readonly Access[];
+  #bundle: string | undefined;
+
+  constructor(resources: Iterable<StoredResource>) {
+    const sorted = [...resources].toSorted((a, b) => compare(keyOf(a.document), keyOf(b.document)));
+    this.#byKey = new Map(sorted.map((resource) => [keyOf(resource.document), resource]));
+    this.#groups = membersOf(sorted.map((resource) => resource.document));
+    this.#groupsOf = invert(this.#groups);
+    this.#access = this.documents('Access');
+  }
+
+  get all(): readonly StoredResource[] {
+    return [...this.#byKey.values()];
+  }
+
+  find(kind: ResourceKind, name: string): StoredResource | undefined {
+    return this.#byKey.get(`${kind}/${name}`);
+  }
+
+  documents<K extends ResourceKind>(kind: K): readonly Extract<ResourceDocument, { readonly kind: K }>[] {
+    return this.all
+      .map((resource) => resource.document)
+      .filter(
+        (document): document is Extract<ResourceDocument, { readonly kind: K }> => document.kind === kind,
+      );
+  }
+
+  connection(name: string): Connection | undefined {
+    const document = this.find('Connection', name)?.document;
+    return document?.kind === 'Connection' ? document : undefined;
+  }
+
+  /** The person or service account of a name; the two never share one. */
+  account(name: string): Person | ServiceAccount | undefined {
+    const document = (this.find('Person', name) ?? this.find('ServiceAccount', name))?.document;
+    return document?.kind === 'Person' || document?.kind === 'ServiceAccount' ? document : undefined;
+  }
+
+  isBuiltInGroup(name: string): boolean {
+    return BUILT_IN_GROUPS.includes(name);
+  }
+
+  /** Every group that a person or service account is in, sorted. */
+  groupsOf(name: string): readonly string[] {
+    return this.#groupsOf.get(name) ?? [];
+  }
+
+  /** People who are administrators and not disabled. */
+  administrators(): readonly string[] {
+    const members = [...(this.#groups.get('administrators') ?? [])];
+    return members.filter((name) => {
+      const account = this.account(name);
+      return account?.kind === 'Person' && !account.disabled;
+    });
+  }
+
+  /** The first Access resource, by name, that lets a principal use a connection. */
+  grant(principal: Principal, connectionName: string): Grant | undefined {
+    const connection = this.connection(connectionName);
+    const account = this.account(principal.name);
+    if (connection === undefined || account === undefined || account.disabled) return undefined;
+    const access = this.#access.find(
+      (candidate) =>
+        candidate.who.some((who) => this.#isWho(who, account)) &&
+        candidate.to.some((to) => isTarget(to, connection)),
+    );
+    return access === undefined ? undefined : { connection, access: access.name };
+  }
+
+  /**
+   * Everything that decides about access, as canonical JSON: connections, Access resources, and the
+   * members of each group however they came into it, and who is disabled.
+   */
+  bundle(): string {
+    this.#bundle ??= `[${[
+      ...this.documents('Access').map(canonical),
+      ...this.documents('Connection').map(canonical),
+      jcs({ kind: 'Disabled', names: this.#disabled() }),
+      ...[...this.#groups].map(([name, members]) => jcs({ kind: 'Group', name, members: [...members] })),
+    ].join(',')}]`;
+    return this.#bundle;
+  }
+
+  #disabled(): readonly string[] {
+    return [...this.documents('Person'), ...this.documents('ServiceAccount')]
+      .filter((account) => account.disabled)
+      .map((account) => account.name)
+      .toSorted(compare);
+  }
+
+  #isWho(who: string, account: Person | ServiceAccount): boolean {
+    if (who.startsWith('group:'))
+      return this.#groups.get(who.slice('group:'.length))?.has(account.name) === true;
+    if (who.startsWith('service:')) {
+      return account.kind === 'ServiceAccount' && who === `service:${account.name}`;
+    }
+    return account.kind === 'Person' && who === account.name;
+  }
+}
+
+/** `Kind/name`. */
+export function keyOf(document: { readonly kind: string; readonly name: string }): string {
+  return `${document.kind}/${document.name}`;
+}
+
+/** SHA-256 of a text, 64 hex digits. */
+export function digestOf(text: string): string {
+  return createHash('sha256').update(text, 'utf8').digest('hex');
+}
+
+function isTarget(to: string, connection: Connection): boolean {
+  if (!to.startsWith('label:')) return to === connection.name;
+  const label = to.slice('label:'.length);
+  const at = label.indexOf('=');
+  const key = label.slice(0, at);
+  return Object.hasOwn(connection.labels, key) && connection.labels[key] === label.slice(at + 1);
+}
+
+/** Members of each group by name, both sorted: from the group, and from the account. */
+function membersOf(documents: readonly ResourceDocument[]): ReadonlyMap<string, ReadonlySet<string>> {
+  const members = new Map<string, Set<string>>(BUILT_IN_GROUPS.map((name) => [name, new Set()]));
+  for (const document of documents) {
+    if (document.kind === 'Group') addAll(members, document);
+    else if (document.kind === 'Person' || document.kind === 'ServiceAccount') {
+      for (const group of document.groups) setOf(members, group).add(document.name);
+    }
+  }
+  return new Map(
+    [...members]
+      .toSorted(([a], [b]) => compare(a, b))
+      .map(([name, names]) => [name, new Set([...names].toSorted(compare))]),
+  );
+}
+
+function addAll(members: Map<string, Set<string>>, group: Group): void {
+  const names = setOf(members, group.name);
+  for (const member of group.members) names.add(member.replace(/^service:/, ''));
+}
+
+function setOf(sets: Map<string, Set<string>>, key: string): Set<string> {
+  const known = sets.get(key);
+  if (known !== undefined) return known;
+  const made = new Set<string>();
+  sets.set(key, made);
+  return made;
+}
+
+function invert(groups: ReadonlyMap<string, ReadonlySet<string>>): ReadonlyMap<string, readonly string[]> {
+  const inverted = new Map<string, string[]>();
+  for (const [group, names] of groups) {
+    for (const name of names) inverted.set(name, [...(inverted.get(name) ?? []), group]);
+  }
+  return inverted;
+}
+
+/** By code units: the same order on every machine. */
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

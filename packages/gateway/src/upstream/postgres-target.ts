@@ -1,0 +1,176 @@
+/**
+ * A connection to a PostgreSQL target, from the TCP socket to the first ReadyForQuery.
+ *
+ * Spec: PostgreSQL 18, "Start-up", "SSL Session Encryption", "SASL Authentication".
+ * Refused: a target that does not take TLS where TLS is asked for; bytes before TLS; an
+ * authentication method that would hand out the credential in the clear on a plain connection.
+ * Untrusted: every byte from the target.
+ */
+
+import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTls, type PeerCertificate, type TLSSocket } from 'node:tls';
+import { ByteQueue } from '../core/byte-queue.ts';
+import { CountersignError, reasonOf } from '../core/errors.ts';
+import { LIMITS } from '../core/limits.ts';
+import type { Secret } from '../core/secret.ts';
+import { encodeStartupPacket } from '../protocols/postgres/startup.ts';
+
+/** How the target is reached; resolved from a Connection resource. */
+export interface PostgresTarget {
+  /** Name of the connection, for messages. */
+  readonly connection: string;
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly user: string;
+  readonly password: Secret<string> | undefined;
+  readonly tls: 'verify-full' | 'verify-ca' | 'disable';
+  /** PEM certificates to trust instead of the system's. */
+  readonly ca: string | undefined;
+}
+
+/** A socket to a target, and what arrives on it until the session takes over. */
+export interface TargetSocket {
+  readonly socket: Socket;
+  readonly queue: ByteQueue;
+  /** Stops feeding the queue; what it still holds is the new owner's. */
+  release(): Uint8Array;
+}
+
+/** Opens the socket, with TLS as the target asks for it. */
+export async function openTargetSocket(target: PostgresTarget): Promise<TargetSocket> {
+  const deadline = AbortSignal.timeout(LIMITS.postgres.upstreamConnectTimeoutMs);
+  try {
+    const plain = await connectPlain(target.host, target.port, deadline);
+    if (target.tls === 'disable') return feed(plain, deadline);
+    return feed(await upgrade(plain, target, deadline), deadline);
+  } catch (error) {
+    if (error instanceof CountersignError) throw error;
+    throw new CountersignError(
+      'UPSTREAM_FAILED',
+      { connection: target.connection, reason: reasonOf(error) },
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * Sends a CancelRequest over a connection of its own, and resolves when the target has closed it,
+ * which it does after the signal was sent: a statement that is forwarded later cannot be hit.
+ */
+export async function cancelOnTarget(
+  target: PostgresTarget,
+  processId: number,
+  secret: Uint8Array,
+): Promise<void> {
+  const { socket, queue } = await openTargetSocket(target);
+  try {
+    const closed = new Promise<void>((resolve) => {
+      socket.once('close', () => resolve());
+      socket.setTimeout(LIMITS.postgres.cancelTimeoutMs, () => socket.destroy());
+    });
+    socket.write(encodeStartupPacket({ kind: 'CancelRequest', processId, secretKey: secret }));
+    await closed;
+  } finally {
+    queue.fail(new CountersignError('UPSTREAM_FAILED', { connection: target.connection, reason: 'closed' }));
+    socket.destroy();
+  }
+}
+
+function connectPlain(host: string, port: number, deadline: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTcp({ host, port, noDelay: true, allowHalfOpen: true });
+    const abort = (): void => {
+      socket.destroy();
+      reject(
+        new Error(`no connection to ${host}:${port} within ${LIMITS.postgres.upstreamConnectTimeoutMs} ms`),
+      );
+    };
+    deadline.addEventListener('abort', abort, { once: true });
+    socket.once('error', (error) => {
+      deadline.removeEventListener('abort', abort);
+      reject(error);
+    });
+    socket.once('connect', () => {
+      deadline.removeEventListener('abort', abort);
+      socket.removeAllListeners('error');
+      resolve(socket);
+    });
+  });
+}
+
+async function upgrade(plain: Socket, target: PostgresTarget, deadline: AbortSignal): Promise<TLSSocket> {
+  const fed = feed(plain, deadline);
+  plain.write(encodeStartupPacket({ kind: 'SSLRequest' }));
+  const [answer] = await fed.queue.read(1);
+  const rest = fed.release();
+  if (answer !== 0x53 /* S */) {
+    plain.destroy();
+    throw new Error(`the target does not offer TLS, and the connection asks for ${target.tls}`);
+  }
+  if (rest.length > 0) {
+    plain.destroy();
+    throw new Error('the target sent bytes before TLS');
+  }
+  return new Promise((resolve, reject) => {
+    const socket = connectTls({
+      socket: plain,
+      ...(isAddress(target.host) ? {} : { servername: target.host }),
+      ...(target.ca === undefined ? {} : { ca: target.ca }),
+      minVersion: 'TLSv1.2',
+      ALPNProtocols: ['postgresql'],
+      rejectUnauthorized: true,
+      ...(target.tls === 'verify-ca' ? { checkServerIdentity: acceptAnyName } : { host: target.host }),
+    });
+    const abort = (): void => {
+      socket.destroy();
+      reject(new Error('the TLS handshake took too long'));
+    };
+    deadline.addEventListener('abort', abort, { once: true });
+    socket.once('error', (error) => {
+      deadline.removeEventListener('abort', abort);
+      plain.destroy();
+      reject(error);
+    });
+    socket.once('secureConnect', () => {
+      deadline.removeEventListener('abort', abort);
+      socket.removeAllListeners('error');
+      resolve(socket);
+    });
+  });
+}
+
+function feed(socket: Socket, deadline: AbortSignal): TargetSocket {
+  const queue = new ByteQueue(LIMITS.postgres.authenticationBytesMax);
+  const onData = (chunk: Uint8Array): void => queue.push(chunk);
+  const onError = (error: unknown): void => queue.fail(error);
+  const onEnd = (): void => queue.fail(new Error('the target closed the connection'));
+  const onAbort = (): void => queue.fail(new Error('the target took too long to answer'));
+  socket.on('data', onData);
+  socket.on('error', onError);
+  socket.on('end', onEnd);
+  socket.on('close', onEnd);
+  deadline.addEventListener('abort', onAbort, { once: true });
+  return {
+    socket,
+    queue,
+    release(): Uint8Array {
+      socket.pause();
+      socket.off('data', onData);
+      socket.off('error', onError);
+      socket.off('end', onEnd);
+      socket.off('close', onEnd);
+      deadline.removeEventListener('abort', onAbort);
+      return queue.takeRest();
+    },
+  };
+}
+
+/** `verify-ca` checks the chain and not the name (libpq, "SSL Certificate Verification"). */
+function acceptAnyName(_host: string, _certificate: PeerCertificate): undefined {
+  return undefined;
+}
+
+function isAddress(host: string): boolean {
+  return /^[0-9.]+$/.test(host) || host.includes(':');
+}
