@@ -1,0 +1,128 @@
+/**
+ * The entries of a PostgreSQL session's recording → its statements with their results.
+ *
+ * Pairing is the recording's own and never refuses: what a recording holds did happen, so an answer
+ * that fits nothing becomes a note. Untrusted: every byte, as it was on the wire. Memory: one frame
+ * of heldMessageBytesMax for each direction, and the budget of statement-draft.ts.
+ */
+
+import { reasonOf } from '../core/errors.ts';
+import { LIMITS } from '../core/limits.ts';
+import { decodeBackend, decodeFrontend } from '../protocols/postgres/decode.ts';
+import {
+  BACKEND_FRAMES,
+  FRAME,
+  FRONTEND_FRAMES,
+  FrameReader,
+  type FrameReaderOptions,
+} from '../protocols/postgres/frames.ts';
+import { BACKEND, FRONTEND } from '../protocols/postgres/messages.ts';
+import { AnswerPairing } from './answer-pairing.ts';
+import type { RecordedEntry } from './recording-reader.ts';
+import type { ReplayedItem } from './replayed-statement.ts';
+
+/** Rows are wanted whole; COPY data is only counted. */
+const SERVER_FRAMES: FrameReaderOptions = { ...BACKEND_FRAMES, except: [BACKEND.CopyData] };
+
+/**
+ * Statements, events and notes in the order in which they ended.
+ *
+ * @param entries as readRecording gives them
+ */
+export async function* readTranscript(
+  entries: AsyncIterable<RecordedEntry> | Iterable<RecordedEntry>,
+): AsyncGenerator<ReplayedItem, void> {
+  const pairing = new AnswerPairing();
+  const client = new Stream('client', FRONTEND_FRAMES, (type, body, timeUs) => {
+    pairing.fromClient(decodeFrontend(type, body), timeUs);
+  });
+  const target = new Stream('target', SERVER_FRAMES, (type, body, timeUs) => {
+    pairing.toClient(decodeBackend(type, body), timeUs, false);
+  });
+  const gateway = new Stream('gateway', SERVER_FRAMES, (type, body, timeUs) => {
+    pairing.toClient(decodeBackend(type, body), timeUs, true);
+  });
+  client.onLarge = (type, head, length, timeUs) => pairing.largeFromClient(type, head, length, timeUs);
+  client.onCopy = (length) => pairing.copiedIn(length);
+  target.onLarge = (type, _head, length, timeUs) => pairing.largeToClient(type, length, timeUs);
+  target.onCopy = (length) => pairing.copiedOut(length);
+
+  let timeUs = 0;
+  for await (const entry of entries) {
+    if (entry.kind !== 'truncated') timeUs = entry.timeUs;
+    switch (entry.kind) {
+      case 'bytes': {
+        const stream = entry.channel === 1 ? target : entry.channel === 2 ? gateway : client;
+        const failure = stream.push(entry.bytes, timeUs);
+        yield* pairing.take();
+        if (failure !== undefined) yield { kind: 'note', timeUs, text: failure };
+        break;
+      }
+      case 'event':
+        yield { kind: 'event', timeUs, json: entry.json };
+        break;
+      case 'unknown channel':
+        yield { kind: 'note', timeUs, text: `${entry.length} bytes of an unknown channel ${entry.channel}` };
+        break;
+      case 'truncated':
+        yield { kind: 'note', timeUs, text: 'The recording ends here: the gateway was stopped.' };
+        break;
+      default:
+        entry satisfies never;
+    }
+  }
+  pairing.end(timeUs);
+  yield* pairing.take();
+}
+
+type WholeFrame = (type: number, body: Uint8Array, timeUs: number) => void;
+
+/** One direction: bytes in pieces → whole messages, the beginnings of large ones, counts of COPY data. */
+class Stream {
+  readonly #name: string;
+  readonly #reader: FrameReader;
+  readonly #onFrame: WholeFrame;
+  onLarge: (type: number, head: Uint8Array, length: number, timeUs: number) => void = () => undefined;
+  onCopy: (length: number) => void = () => undefined;
+  #head = Buffer.alloc(0);
+  #failed = false;
+
+  constructor(name: string, frames: FrameReaderOptions, onFrame: WholeFrame) {
+    this.#name = name;
+    this.#reader = new FrameReader(frames);
+    this.#onFrame = onFrame;
+  }
+
+  /** Says so where the bytes are not the protocol; nothing of this direction is read from then on. */
+  push(chunk: Uint8Array, timeUs: number): string | undefined {
+    if (this.#failed) return undefined;
+    try {
+      this.#reader.push(chunk);
+      for (let event = this.#reader.next(); event !== FRAME.needMore; event = this.#reader.next()) {
+        const { type } = this.#reader;
+        if (type === FRONTEND.CopyData) this.#countCopy(event);
+        else if (event === FRAME.whole) this.#onFrame(type, this.#reader.body(), timeUs);
+        else this.#takeLarge(event === FRAME.begins, timeUs);
+      }
+      return undefined;
+    } catch (error) {
+      this.#failed = true;
+      return `The ${this.#name}'s bytes cannot be read from here on: ${reasonOf(error)}`;
+    }
+  }
+
+  #countCopy(event: number): void {
+    if (event !== FRAME.begins) this.onCopy(this.#reader.body().length);
+  }
+
+  #takeLarge(begins: boolean, timeUs: number): void {
+    const { type, length, last } = this.#reader;
+    if (begins) {
+      this.#head = Buffer.alloc(0);
+      return;
+    }
+    const left = LIMITS.postgres.largeHeadBytesMax - this.#head.length;
+    if (left > 0) this.#head = Buffer.concat([this.#head, this.#reader.body().subarray(0, left)]);
+    if (last) this.onLarge(type, this.#head, length - 4, timeUs);
+  }
+}
