@@ -1,0 +1,66 @@
+/** What one turn of reading the client gave: bytes that pass together, and what they need. */
+
+import type { RequestKind } from '../../protocols/postgres/states.ts';
+import type { BodyValue } from '../../core/ledger-port.ts';
+import type { Request } from './request.ts';
+import type { RunningOperation } from './running-operation.ts';
+
+/** A frontend message that was understood. */
+export interface Understood {
+  readonly kind: RequestKind;
+  readonly request: Request;
+  /** Its text has a COPY … FROM STDIN, so that what follows may be data. */
+  readonly copyIn: boolean;
+  /** The Operation with the body of its intent, for what runs something. */
+  readonly intent:
+    | { readonly operation: RunningOperation; readonly body: Record<string, BodyValue> }
+    | undefined;
+  /** A Parse names its text to the target; `statement` tells texts apart by identity. */
+  readonly prepare:
+    | { readonly statement: object; readonly body: () => Record<string, BodyValue> }
+    | undefined;
+  /** The text that an Execute runs, so that the Parse of the same batch needs no leaf of its own. */
+  readonly runs: object | undefined;
+}
+
+/** Owned by the client side until it passes the gate. */
+export class Batch {
+  readonly #pieces: Uint8Array[] = [];
+  #run: Uint8Array | undefined;
+  #from = 0;
+  #to = 0;
+  readonly understood: Understood[] = [];
+
+  /** Whether nothing would pass. */
+  get empty(): boolean {
+    return this.#run === undefined && this.#pieces.length === 0 && this.understood.length === 0;
+  }
+
+  /** Adds `bytes[from, to)`; neighbouring ranges of one chunk become one write. */
+  add(bytes: Uint8Array, from: number, to: number): void {
+    if (this.#run === bytes && this.#to === from) {
+      this.#to = to;
+      return;
+    }
+    this.#endRun();
+    this.#run = bytes;
+    this.#from = from;
+    this.#to = to;
+  }
+
+  /** Remembers a message that is forwarded with this batch. */
+  admit(understood: Understood): void {
+    if (understood.intent !== undefined || understood.prepare !== undefined) this.understood.push(understood);
+  }
+
+  /** The bytes in order. */
+  bytes(): readonly Uint8Array[] {
+    this.#endRun();
+    return this.#pieces;
+  }
+
+  #endRun(): void {
+    if (this.#run !== undefined) this.#pieces.push(this.#run.subarray(this.#from, this.#to));
+    this.#run = undefined;
+  }
+}

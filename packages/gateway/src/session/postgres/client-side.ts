@@ -1,0 +1,228 @@
+/**
+ * What comes from the client: frames, Operations, their intents; then through the gate to the target.
+ *
+ * Pipeline: understand → writeDecision → forward. A frame that names or runs a statement passes only
+ * with a durable leaf; all else passes in order behind it. What the target has to say before the next
+ * frame can be understood (a COPY that is about to begin) makes this side wait.
+ * Untrusted: every byte.
+ */
+
+import { violation } from '../../protocols/postgres/byte-reader.ts';
+import { decodeFrontend } from '../../protocols/postgres/decode.ts';
+import { FRAME, type FrameEvent, FRONTEND_FRAMES, FrameReader } from '../../protocols/postgres/frames.ts';
+import { FRONTEND, type FrontendMessage } from '../../protocols/postgres/messages.ts';
+import type { ResponseQueue } from '../../protocols/postgres/response-queue.ts';
+import { Batch } from './batch.ts';
+import type { Gate } from './gate.ts';
+import type { Intents } from './intents.ts';
+import type { LargeMessage, OpenLargeMessage } from './large-message.ts';
+import type { Request } from './request.ts';
+
+export interface ClientSideEvents {
+  /** The client said goodbye; nothing more comes. */
+  terminated(): void;
+  /** It waited for the disk, and may be read again. */
+  drained(): void;
+  /** The session must end. */
+  failed(error: unknown): void;
+}
+
+const COPY_TYPES: ReadonlySet<number> = new Set([FRONTEND.CopyData, FRONTEND.CopyDone, FRONTEND.CopyFail]);
+
+/** Reads one client; owned by one session. */
+export class ClientSide {
+  readonly #reader = new FrameReader(FRONTEND_FRAMES);
+  readonly #responses: ResponseQueue<Request>;
+  readonly #intents: Intents;
+  readonly #gate: Gate;
+  readonly #events: ClientSideEvents;
+  readonly #openLarge: OpenLargeMessage;
+  #chunks: Uint8Array[] = [];
+  #batch = new Batch();
+  /** An event of the reader that has to wait for the target. */
+  #stalledOn: FrameEvent | undefined;
+  #copyDiscarded = false;
+  #large: LargeMessage | undefined;
+  #busy = false;
+  /** Wakes a large message that waits for the target's answers. */
+  #answered: (() => void) | undefined;
+  #over = false;
+
+  constructor(
+    responses: ResponseQueue<Request>,
+    intents: Intents,
+    gate: Gate,
+    openLarge: OpenLargeMessage,
+    events: ClientSideEvents,
+  ) {
+    this.#responses = responses;
+    this.#intents = intents;
+    this.#gate = gate;
+    this.#openLarge = openLarge;
+    this.#events = events;
+  }
+
+  /** The client should not be read further. */
+  get stalled(): boolean {
+    return this.#stalledOn !== undefined || this.#busy || this.#gate.full;
+  }
+
+  /** Takes a chunk, which is this side's from now on. */
+  push(chunk: Uint8Array): void {
+    this.#chunks.push(chunk);
+    this.resume();
+  }
+
+  /** Goes on where it waited; called when the target has answered. */
+  resume(): void {
+    this.#answered?.();
+    this.#answered = undefined;
+    if (this.#busy) return;
+    try {
+      this.#run();
+    } catch (error) {
+      this.#over = true;
+      this.#events.failed(error);
+    }
+  }
+
+  #run(): void {
+    while (!this.#over && !this.#busy) {
+      const event = this.#stalledOn ?? this.#next();
+      this.#stalledOn = undefined;
+      if (event === FRAME.needMore) break;
+      if (!this.#take(event)) {
+        this.#stalledOn = event;
+        break;
+      }
+    }
+    this.#letPass();
+  }
+
+  #next(): FrameEvent {
+    for (;;) {
+      const event = this.#reader.next();
+      if (event !== FRAME.needMore) return event;
+      const chunk = this.#chunks.shift();
+      if (chunk === undefined) return FRAME.needMore;
+      this.#reader.push(chunk);
+    }
+  }
+
+  /** False: the target has to answer first. */
+  #take(event: FrameEvent): boolean {
+    const { type } = this.#reader;
+    if (this.#large !== undefined) return this.#takeLarge(this.#large);
+    if (COPY_TYPES.has(type)) return this.#takeCopy(event);
+    if (type === FRONTEND.Terminate) {
+      this.#over = true;
+      this.#keep();
+      this.#letPass();
+      this.#events.terminated();
+      return true;
+    }
+    if (this.#responses.mustWait) return false;
+    if (event === FRAME.begins) {
+      this.#beginLarge();
+      return true;
+    }
+    return this.#handle(decodeFrontend(type, this.#reader.body()));
+  }
+
+  /** False: what a name stands for depends on answers that are not there yet. */
+  #handle(message: FrontendMessage): boolean {
+    const understood = this.#intents.understand(message);
+    if (understood === 'wait') return false;
+    if (understood === undefined) throw violation(`unexpected ${message.kind} from the client`);
+    const { kind, request, copyIn } = understood;
+    if (this.#responses.push(kind, request, copyIn) === 'forward') {
+      if (kind === 'Sync') this.#intents.synced();
+      this.#keep();
+      this.#batch.admit(understood);
+    }
+    return true;
+  }
+
+  #takeCopy(event: FrameEvent): boolean {
+    if (event !== FRAME.piece) {
+      const advice = this.#responses.copy(this.#reader.type);
+      if (advice === 'wait') return false;
+      this.#copyDiscarded = advice === 'discard';
+    }
+    if (this.#copyDiscarded) return true;
+    if (this.#reader.type === FRONTEND.CopyData && event !== FRAME.begins) {
+      this.#responses.head?.operation?.copyFromClient(this.#reader.body());
+    }
+    this.#keep();
+    return true;
+  }
+
+  /** Keeps the bytes of the current event for forwarding. */
+  #keep(): void {
+    const { bytes, start, end, inChunk } = this.#reader;
+    if (inChunk) this.#batch.add(bytes, start, end);
+    else this.#batch.add(bytes.slice(start, end), 0, end - start);
+  }
+
+  /** Everything that was understood so far goes to the gate, with the leaves that it needs. */
+  #letPass(): void {
+    const batch = this.#batch;
+    if (batch.empty) return;
+    this.#batch = new Batch();
+    this.#gate.pass(batch.bytes(), this.#intents.write(batch), () => this.#intents.forwarded(batch));
+  }
+
+  #beginLarge(): void {
+    this.#letPass();
+    const { type, length, bytes, start, end } = this.#reader;
+    if (type === FRONTEND.AuthenticationResponse) throw violation('a password message in a session');
+    this.#large = this.#openLarge(type, length, bytes.slice(start, end));
+  }
+
+  /** A piece of a message that is too large to be held goes to the spool; the client waits for the disk. */
+  #takeLarge(large: LargeMessage): boolean {
+    const { last } = this.#reader;
+    this.#busy = true;
+    void this.#spool(large, this.#reader.body().slice(), last);
+    return true;
+  }
+
+  async #spool(large: LargeMessage, piece: Uint8Array, last: boolean): Promise<void> {
+    try {
+      await large.write(piece);
+      if (last) await this.#endLarge(large);
+      this.#busy = false;
+    } catch (error) {
+      this.#over = true;
+      this.#events.failed(error);
+      return;
+    }
+    this.resume();
+    if (!this.stalled) this.#events.drained();
+  }
+
+  async #endLarge(large: LargeMessage): Promise<void> {
+    this.#large = undefined;
+    const spooled = await large.finish();
+    let understood = this.#intents.understandLarge(spooled);
+    while (understood === 'wait' || this.#responses.mustWait) {
+      await new Promise<void>((resolve) => {
+        this.#answered = resolve;
+      });
+      if (understood === 'wait') understood = this.#intents.understandLarge(spooled);
+    }
+    if (this.#responses.push(understood.kind, understood.request, understood.copyIn) !== 'forward') {
+      await spooled.discard();
+      return;
+    }
+    const batch = this.#batch;
+    this.#batch = new Batch();
+    batch.admit(understood);
+    this.#gate.pass(
+      [],
+      this.#intents.write(batch),
+      () => this.#intents.forwarded(batch),
+      (target) => spooled.forwardTo(target),
+    );
+  }
+}

@@ -1,0 +1,346 @@
+/**
+ * What a frontend message means, and the leaves that must be durable before it passes.
+ *
+ * A message that runs something becomes an Operation with its text and bound values: one intent leaf
+ * before, one outcome leaf after. A Parse whose statement runs in the same batch needs no leaf of its own.
+ */
+
+import type { Clock } from '../../core/clock.ts';
+import type { BodyValue, LedgerEvent, LedgerPort } from '../../core/ledger-port.ts';
+import { FRONTEND, type FrontendMessage } from '../../protocols/postgres/messages.ts';
+import {
+  type BoundValue,
+  boundValues,
+  type PreparedStatement,
+  type WireOperation,
+} from '../../protocols/postgres/operation.ts';
+import { type Change, PreparedStatements } from '../../protocols/postgres/prepared-statements.ts';
+import type { Outcome, RequestKind } from '../../protocols/postgres/states.ts';
+import type { Batch, Understood } from './batch.ts';
+import type { SpooledMessage } from './large-message.ts';
+import { InlineBudget, parameterValues, textValue } from './operation-body.ts';
+import { PLAIN_REQUEST, type Request } from './request.ts';
+import { RunningOperation } from './running-operation.ts';
+import type { OutcomeStatus, SessionLeaves } from './session-leaves.ts';
+import { SpooledMarks } from './spooled-marker.ts';
+import { copiesIn, nameEffects } from './sql-names.ts';
+
+type Body = Record<string, BodyValue>;
+type Message<K extends FrontendMessage['kind']> = Extract<FrontendMessage, { kind: K }>;
+
+/** The server answers nothing to it: it says only where the pipeline may be read. */
+const PLAIN: Readonly<Record<'Flush' | 'Sync', Understood>> = { Flush: plain('Flush'), Sync: plain('Sync') };
+
+/** How the server's answers appear in an outcome leaf; `failed` is told by the Operation itself. */
+const NOT_RUN: Readonly<Partial<Record<Outcome, OutcomeStatus>>> = {
+  skipped: 'skipped',
+  swallowed: 'skipped',
+  abandoned: 'unknown',
+};
+
+export interface IntentsOptions {
+  readonly ledger: LedgerPort;
+  readonly leaves: SessionLeaves;
+  readonly clock: Clock;
+  /** 16 random bytes. */
+  readonly random: Uint8Array;
+  /** A leaf could not be written: the session must end. */
+  readonly failed: (error: unknown) => void;
+}
+
+/** Owned by one session. */
+export class Intents {
+  readonly #options: IntentsOptions;
+  readonly #prepared = new PreparedStatements();
+  readonly #marks: SpooledMarks;
+  /** Operations without their outcome leaf. */
+  readonly #open = new Set<RunningOperation>();
+  readonly #writing = new Set<Promise<unknown>>();
+  #count = 0;
+
+  constructor(options: IntentsOptions) {
+    this.#options = options;
+    this.#marks = new SpooledMarks(options.random);
+  }
+
+  /** Operations so far. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** What a message means; `wait` where that depends on answers, undefined where it has no place here. */
+  understand(message: FrontendMessage): Understood | 'wait' | undefined {
+    switch (message.kind) {
+      case 'Query':
+        return this.#query(message.textBytes);
+      case 'Parse':
+        return this.#parse(message);
+      case 'Bind':
+        return this.#bind(message);
+      case 'Execute':
+        return this.#execute(message);
+      case 'Close':
+        return this.#changing('Close', this.#prepared.close(message));
+      case 'Describe':
+        return plain(message.target === 'S' ? 'DescribeStatement' : 'DescribePortal');
+      case 'FunctionCall':
+        return this.#running('FunctionCall', [], {
+          ...this.#parameters(boundValues(message), new InlineBudget()),
+          function_oid: message.functionOid,
+          protocol_message: 'FunctionCall',
+        });
+      case 'Flush':
+      case 'Sync':
+        return PLAIN[message.kind];
+      case 'AuthenticationResponse':
+      case 'CopyData':
+      case 'CopyDone':
+      case 'CopyFail':
+      case 'Terminate':
+      case 'Unknown':
+        return undefined;
+      default:
+        return message satisfies never;
+    }
+  }
+
+  /** The same for a message that lies in the spool: its names are in the head, the rest is a digest. */
+  understandLarge(message: SpooledMessage): Understood | 'wait' {
+    const mark = this.#marks.make(message.bodyBytes, message.sha256);
+    const names = cStrings(message.head);
+    switch (message.type) {
+      case FRONTEND.Parse:
+        return this.#parse({
+          kind: 'Parse',
+          statement: names[0] ?? '',
+          textBytes: mark,
+          parameterTypeOids: [],
+        });
+      case FRONTEND.Bind:
+        return this.#bind({
+          kind: 'Bind',
+          portal: names[0] ?? '',
+          statement: names[1] ?? '',
+          valueFormats: [],
+          values: [mark],
+          resultFormats: [],
+        });
+      case FRONTEND.FunctionCall:
+        return this.#running('FunctionCall', [], {
+          parameters: [this.#marks.read(mark) ?? ''],
+          function_oid: new DataView(message.head.buffer, message.head.byteOffset).getUint32(0),
+          protocol_message: 'FunctionCall',
+        });
+      default:
+        return this.#query(mark);
+    }
+  }
+
+  /** A Sync was forwarded. */
+  synced(): void {
+    this.#prepared.sync();
+  }
+
+  /** The target is outside of a transaction: its portals are gone. */
+  transactionEnded(): void {
+    this.#prepared.transactionEnded();
+  }
+
+  /** Appends what a batch needs; undefined where it needs nothing. */
+  write(batch: Batch): Promise<unknown> | undefined {
+    const { leaves, ledger } = this.#options;
+    const runs = new Set(batch.understood.map((understood) => understood.runs));
+    const events: LedgerEvent[] = [];
+    const operations: (RunningOperation | undefined)[] = [];
+    for (const { intent, prepare } of batch.understood) {
+      if (prepare !== undefined && !runs.has(prepare.statement)) {
+        events.push(leaves.prepare(prepare.body()));
+        operations.push(undefined);
+      }
+      if (intent === undefined) continue;
+      this.#open.add(intent.operation);
+      this.#count += 1;
+      events.push(leaves.intent(intent.body));
+      operations.push(intent.operation);
+    }
+    if (events.length === 0) return undefined;
+    const written = ledger.appendMany(events).then((appended) => {
+      appended.forEach(({ index }, position) => {
+        const operation = operations[position];
+        if (operation === undefined) return;
+        operation.intent = index;
+        if (operation.settled !== undefined) this.#writeOutcome(operation, operation.settled);
+      });
+    });
+    this.#track(written);
+    return written;
+  }
+
+  /** The batch goes to the target now. */
+  forwarded(batch: Batch): void {
+    const now = this.#options.clock.monotonicUs();
+    for (const { intent } of batch.understood) if (intent !== undefined) intent.operation.forwardedUs = now;
+  }
+
+  /** The answer to a request is complete, or will never come. */
+  settle(request: Request, outcome: Outcome): void {
+    request.settled?.(outcome);
+    const { operation } = request;
+    if (operation === undefined || !this.#open.has(operation)) return;
+    const neverSent = outcome === 'abandoned' && operation.forwardedUs === undefined;
+    const status = neverSent ? 'skipped' : (NOT_RUN[outcome] ?? operation.status);
+    if (operation.intent === undefined) operation.settled = status;
+    else this.#writeOutcome(operation, status);
+  }
+
+  /** After the sockets are closed: every intent gets its outcome. Resolves when all are durable. */
+  async finish(): Promise<void> {
+    await this.#settleWrites();
+    for (const operation of this.#open) {
+      this.#writeOutcome(operation, operation.forwardedUs === undefined ? 'skipped' : 'unknown');
+    }
+    await this.#settleWrites();
+  }
+
+  async #settleWrites(): Promise<void> {
+    while (this.#writing.size > 0) await Promise.allSettled(this.#writing);
+  }
+
+  #writeOutcome(operation: RunningOperation, status: OutcomeStatus): void {
+    const { leaves, ledger, clock, failed } = this.#options;
+    this.#open.delete(operation);
+    if (operation.intent === undefined) return;
+    const event = leaves.outcome(operation.intent, status, operation.outcome(clock.monotonicUs()));
+    const written = ledger.append(event);
+    this.#track(written);
+    written.catch(failed);
+  }
+
+  #track(written: Promise<unknown>): void {
+    this.#writing.add(written);
+    const done = (): void => {
+      this.#writing.delete(written);
+    };
+    written.then(done, done);
+  }
+
+  #query(textBytes: Uint8Array): Understood | 'wait' {
+    const marked = this.#marks.read(textBytes);
+    const forgotten = this.#forgotten(textBytes, marked !== undefined);
+    if (forgotten === 'wait') return 'wait';
+    const sql = marked ?? textValue(textBytes, new InlineBudget());
+    const changes = [...forgotten, this.#prepared.query()];
+    const copyIn = marked === undefined && copiesIn(textBytes);
+    return this.#running('Query', changes, { sql, protocol_message: 'Query' }, undefined, copyIn);
+  }
+
+  #parse(message: Message<'Parse'>): Understood {
+    const change = this.#prepared.parse(message);
+    const [staged] = change.statements;
+    const statement = staged?.value;
+    const understood = this.#changing('Parse', change);
+    if (statement === undefined) return understood;
+    const body = (): Body => ({
+      ...this.#statement(statement, new InlineBudget()),
+      statement_name: message.statement,
+    });
+    return { ...understood, prepare: { statement, body } };
+  }
+
+  #bind(message: Message<'Bind'>): Understood | 'wait' {
+    const change = this.#prepared.bind(message);
+    return change === 'wait' ? 'wait' : this.#changing('Bind', change);
+  }
+
+  #execute(message: Message<'Execute'>): Understood | 'wait' {
+    const operation = this.#prepared.execute(message);
+    if (operation === 'wait') return 'wait';
+    if (operation.kind !== 'Execute') return plain('Execute');
+    const statement = operation.portal?.statement;
+    const marked = statement !== undefined && this.#marks.read(statement.textBytes) !== undefined;
+    const forgotten = statement === undefined ? [] : this.#forgotten(statement.textBytes, marked);
+    if (forgotten === 'wait') return 'wait';
+    const copyIn = statement !== undefined && !marked && copiesIn(statement.textBytes);
+    return this.#running('Execute', forgotten, this.#executeBody(operation), statement, copyIn);
+  }
+
+  #executeBody(operation: Extract<WireOperation, { readonly kind: 'Execute' }>): Body {
+    const { portal, portalName, rowsMax } = operation;
+    const budget = new InlineBudget();
+    const body: Body = { protocol_message: 'Execute' };
+    if (portal?.statement !== undefined) {
+      Object.assign(body, this.#statement(portal.statement, budget));
+      if (portal.statement.name !== '') body['statement_name'] = portal.statement.name;
+    }
+    if (portal !== undefined) Object.assign(body, this.#parameters(portal.values, budget));
+    if (portalName !== '') body['portal'] = portalName;
+    if (rowsMax !== undefined) body['row_limit'] = rowsMax;
+    return body;
+  }
+
+  #statement(statement: PreparedStatement, budget: InlineBudget): Body {
+    const sql = this.#marks.read(statement.textBytes) ?? textValue(statement.textBytes, budget);
+    const { parameterTypeOids } = statement;
+    return parameterTypeOids.length === 0 ? { sql } : { sql, parameter_types: [...parameterTypeOids] };
+  }
+
+  #parameters(values: readonly BoundValue[], budget: InlineBudget): Body {
+    if (values.length === 0) return {};
+    const [first] = values;
+    const marked = first === undefined || first.bytes === null ? undefined : this.#marks.read(first.bytes);
+    return { parameters: marked === undefined ? parameterValues(values, budget) : [marked] };
+  }
+
+  /** What a text makes unknown; a text that was not read makes everything unknown. */
+  #forgotten(textBytes: Uint8Array, unread: boolean): readonly Change[] | 'wait' {
+    const effects = unread ? { statements: true, portals: true } : nameEffects(textBytes);
+    if (!effects.statements && !effects.portals) return [];
+    const change = this.#prepared.forget(effects.statements ? 'all' : [], effects.portals ? 'all' : []);
+    return change === 'wait' ? 'wait' : [change];
+  }
+
+  #changing(kind: RequestKind, change: Change): Understood {
+    return { ...plain(kind), request: { operation: undefined, settled: this.#settling([change]) } };
+  }
+
+  #running(
+    kind: RequestKind,
+    changes: readonly Change[],
+    body: Body,
+    runs?: PreparedStatement,
+    copyIn = false,
+  ): Understood {
+    const operation = new RunningOperation(this.#options.clock.monotonicUs());
+    const settled = changes.length === 0 ? undefined : this.#settling(changes);
+    return {
+      kind,
+      request: { operation, settled },
+      copyIn,
+      intent: { operation, body },
+      prepare: undefined,
+      runs,
+    };
+  }
+
+  #settling(changes: readonly Change[]): (outcome: Outcome) => void {
+    return (outcome) => {
+      for (const change of changes) this.#prepared.settle(change, outcome);
+    };
+  }
+}
+
+function plain(kind: RequestKind): Understood {
+  return {
+    kind,
+    request: PLAIN_REQUEST,
+    copyIn: false,
+    intent: undefined,
+    prepare: undefined,
+    runs: undefined,
+  };
+}
+
+/** The strings that end in a zero byte, from the start. */
+function cStrings(bytes: Uint8Array): string[] {
+  return Buffer.from(bytes).toString('utf8').split('\0').slice(0, 2);
+}

@@ -1,0 +1,313 @@
+/**
+ * One PostgreSQL session: two sockets, both sides, the recording, and the end of it all.
+ *
+ * Owns the life of both sockets. Whatever goes wrong, the session ends in `finish`, once: nothing more
+ * is forwarded, every intent gets its outcome, the recording is closed, `session.end` is written.
+ */
+
+import type { Socket } from 'node:net';
+import { CountersignError, toCountersignError } from '../../core/errors.ts';
+import type { SessionId } from '../../core/ids.ts';
+import type { Appended } from '../../core/ledger-port.ts';
+import { LIMITS } from '../../core/limits.ts';
+import type { Principal } from '../../core/principal.ts';
+import { encodeErrorResponse } from '../../protocols/postgres/encode.ts';
+import { ResponseQueue } from '../../protocols/postgres/response-queue.ts';
+import { CHANNEL } from '../../recording/segment-format.ts';
+import type { RecordingSummary, SessionRecording } from '../../recording/session-recording.ts';
+import type { ReadyTarget } from '../../upstream/postgres-login.ts';
+import { cancelOnTarget, type PostgresTarget } from '../../upstream/postgres-target.ts';
+import type { CancelKey, EndReason, LiveSession } from '../live-sessions.ts';
+import type { Admission, SessionPorts } from '../session-ports.ts';
+import { ClientSide } from './client-side.ts';
+import { Gate } from './gate.ts';
+import { Intents } from './intents.ts';
+import { largeMessages } from './large-message.ts';
+import type { KnownClient } from './open-session.ts';
+import type { Request } from './request.ts';
+import type { SessionLeaves } from './session-leaves.ts';
+import { TargetSide } from './target-side.ts';
+
+export interface PostgresSessionOptions {
+  readonly id: SessionId;
+  readonly client: KnownClient;
+  readonly admission: Admission;
+  readonly target: PostgresTarget;
+  readonly ready: ReadyTarget;
+  readonly cancelKey: CancelKey;
+  readonly recording: SessionRecording;
+  readonly leaves: SessionLeaves;
+  readonly ports: SessionPorts;
+  readonly start: Appended;
+}
+
+type EndStatus = 'ok' | 'failed' | 'ended';
+
+/** Made when `session.start` is durable. */
+export class PostgresSession implements LiveSession {
+  readonly id: SessionId;
+  readonly principal: Principal;
+  readonly tokenId: string;
+  readonly connection: string;
+  readonly access: string;
+  readonly database: string;
+  readonly address: string;
+  readonly startedUs: number;
+  readonly closed: Promise<void>;
+  readonly #options: PostgresSessionOptions;
+  readonly #client: Socket;
+  readonly #target: Socket;
+  readonly #recording: SessionRecording;
+  readonly #intents: Intents;
+  readonly #responses: ResponseQueue<Request>;
+  readonly #gate: Gate;
+  readonly #clientSide: ClientSide;
+  readonly #targetSide: TargetSide;
+  readonly #resolveClosed: () => void;
+  readonly #segmentLeaves: Promise<unknown>[] = [];
+  #bytesToClient = 0;
+  #bytesToTarget = 0;
+  #finishing = false;
+  #terminated = false;
+
+  constructor(options: PostgresSessionOptions) {
+    const { client, admission, ports, recording, leaves, start } = options;
+    this.#options = options;
+    this.id = options.id;
+    this.principal = client.principal;
+    this.tokenId = client.tokenId;
+    this.connection = admission.connection;
+    this.access = admission.access;
+    this.database = admission.database;
+    this.address = client.socket.remoteAddress ?? '';
+    this.startedUs = start.timeUs;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.closed = promise;
+    this.#resolveClosed = resolve;
+    this.#client = client.socket;
+    this.#target = options.ready.socket;
+    this.#recording = recording;
+    const failed = (error: unknown): void => this.#fail(error);
+    const random = ports.randomBytes(16);
+    this.#intents = new Intents({ ledger: ports.ledger, leaves, clock: ports.clock, random, failed });
+    this.#responses = new ResponseQueue((request, outcome) => this.#intents.settle(request, outcome));
+    this.#gate = new Gate(this.#target, { failed, drained: () => this.#pace() });
+    const openLarge = largeMessages(() => ports.spool.open());
+    this.#clientSide = new ClientSide(this.#responses, this.#intents, this.#gate, openLarge, {
+      failed,
+      drained: () => this.#pace(),
+      terminated: () => this.#clientLeaves(),
+    });
+    this.#targetSide = new TargetSide(this.#responses, () => this.#intents.transactionEnded());
+  }
+
+  /** @param rest bytes that the client has sent before it was greeted */
+  async run(rest: Uint8Array): Promise<void> {
+    this.#attach();
+    this.#fromTarget(this.#options.ready.rest);
+    this.#fromClient(rest);
+    this.#target.resume();
+    this.#pace();
+    await this.closed;
+  }
+
+  end(reason: EndReason): void {
+    this.#finish('ended', new CountersignError('SESSION_ENDED', { reason: reason.reason }));
+  }
+
+  cancel(address: string): void {
+    const operation = this.#responses.head?.operation;
+    const running = operation?.forwardedUs !== undefined && operation.intent !== undefined;
+    const { ports, leaves, ready, target } = this.#options;
+    const ref = running ? operation.intent : undefined;
+    const status = running ? 'ok' : 'late';
+    const leaf = ports.ledger.append(leaves.cancel(ref, status, { address, delivered: running }));
+    leaf.catch((error: unknown) => this.#fail(error));
+    if (!running) return;
+    operation.cancelAsked = true;
+    // What the client sends next must not be hit, so nothing passes until the target has taken it.
+    const delivered = cancelOnTarget(target, ready.cancelProcessId, ready.cancelSecret);
+    delivered.catch((error: unknown) => ports.onError(toCountersignError(error), this.id));
+    this.#gate.holdUntil(delivered);
+  }
+
+  #attach(): void {
+    const client = this.#client;
+    const target = this.#target;
+    client.on('data', (chunk: Uint8Array) => this.#fromClient(chunk));
+    client.on('end', () => this.#clientLeaves());
+    client.on('error', () => this.#clientLost());
+    client.on('close', () => this.#clientLost());
+    client.on('drain', () => target.resume());
+    target.on('data', (chunk: Uint8Array) => this.#fromTarget(chunk));
+    target.on('end', () => this.#targetLeaves());
+    target.on('error', () => this.#targetLeaves());
+    target.on('close', () => this.#targetLeaves());
+    this.#recording.onFailure((error) => this.#fail(error));
+    this.#recording.onDrain(() => this.#resume());
+    this.#recording.onSegment(({ status, number, sha256, bytes, blocks, plainBytes, firstUs, lastUs }) => {
+      const body = {
+        number,
+        sha256,
+        bytes,
+        blocks,
+        plain_bytes: plainBytes,
+        first_us: firstUs,
+        last_us: lastUs,
+      };
+      const written = this.#options.ports.ledger.append(this.#options.leaves.segment(status, body));
+      written.catch((error: unknown) => this.#fail(error));
+      this.#segmentLeaves.push(written);
+    });
+  }
+
+  /** Untrusted bytes. */
+  #fromClient(chunk: Uint8Array): void {
+    if (this.#finishing || chunk.length === 0) return;
+    this.#bytesToTarget += chunk.length;
+    if (!this.#record(CHANNEL.clientToTarget, chunk)) return;
+    this.#clientSide.push(chunk);
+    this.#pace();
+  }
+
+  /** Untrusted bytes. */
+  #fromTarget(chunk: Uint8Array): void {
+    if (this.#finishing || chunk.length === 0) return;
+    try {
+      this.#targetSide.push(chunk);
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    if (!this.#record(CHANNEL.targetToClient, chunk)) return;
+    this.#bytesToClient += chunk.length;
+    if (!this.#client.write(chunk)) this.#target.pause();
+    this.#clientSide.resume();
+    this.#pace();
+  }
+
+  #record(channel: 0 | 1 | 2, chunk: Uint8Array): boolean {
+    try {
+      this.#recording.record(channel, chunk, this.#options.ports.clock.nowUs());
+      if (this.#recording.full) this.#target.pause();
+      return true;
+    } catch (error) {
+      this.#fail(error);
+      return false;
+    }
+  }
+
+  /** The slowest leg sets the pace. */
+  #pace(): void {
+    if (this.#finishing) return;
+    if (this.#clientSide.stalled || this.#recording.full) this.#client.pause();
+    else this.#client.resume();
+  }
+
+  #resume(): void {
+    if (!this.#client.writableNeedDrain) this.#target.resume();
+    this.#pace();
+  }
+
+  /** The client said goodbye or closed its side: what it sent before still reaches the target. */
+  #clientLeaves(): void {
+    if (this.#terminated) return;
+    this.#terminated = true;
+    this.#gate.whenEmpty(() => this.#target.end());
+  }
+
+  #clientLost(): void {
+    if (this.#terminated || this.#finishing) this.#finish('ok');
+    else this.#finish('failed', new CountersignError('PROTOCOL_VIOLATION', { reason: 'the client is gone' }));
+  }
+
+  #targetLeaves(): void {
+    if (this.#finishing) return;
+    // What the target said last is on its way to the client; its goodbye follows.
+    const left = this.#terminated || this.#responses.length === 0;
+    this.#finish(left ? 'ok' : 'failed');
+  }
+
+  #fail(error: unknown): void {
+    if (this.#finishing) return;
+    const known = toCountersignError(error);
+    this.#options.ports.onError(known, this.id);
+    this.#finish('failed', known);
+  }
+
+  #finish(status: EndStatus, error?: CountersignError): void {
+    if (this.#finishing) return;
+    this.#finishing = true;
+    this.#gate.close();
+    this.#target.destroy();
+    if (error !== undefined && this.#client.writable && this.#targetSide.atBoundary) {
+      const farewell = encodeErrorResponse(error, 'FATAL');
+      this.#recordFarewell(farewell);
+      this.#client.write(farewell);
+    }
+    if (!this.#client.destroyed) {
+      this.#client.end();
+      this.#client.resume();
+      setTimeout(() => this.#client.destroy(), LIMITS.postgres.farewellMs).unref();
+    }
+    void this.#close(status, error);
+  }
+
+  #recordFarewell(farewell: Uint8Array): void {
+    try {
+      this.#recording.record(CHANNEL.gatewayToClient, farewell, this.#options.ports.clock.nowUs());
+    } catch {
+      // The recording has failed already, which may be why the session ends; session.end says so.
+    }
+  }
+
+  async #close(status: EndStatus, error: CountersignError | undefined): Promise<void> {
+    const { ports, leaves, cancelKey, start } = this.#options;
+    try {
+      this.#responses.close();
+      await this.#intents.finish();
+      const recorded = await this.#closeRecording();
+      const outcome = recorded === undefined && status === 'ok' ? 'failed' : status;
+      const nowUs = ports.clock.nowUs();
+      const ended = await ports.ledger.append(
+        leaves.end(outcome, {
+          reason: error?.code ?? (outcome === 'ok' ? 'closed' : 'RECORDING_FAILED'),
+          ...(error === undefined ? {} : { error: error.message }),
+          statements: this.#intents.count,
+          bytes_to_client: this.#bytesToClient,
+          bytes_to_target: this.#bytesToTarget,
+          duration_us: Math.max(0, nowUs - start.timeUs),
+          recording_segments: recorded?.segments ?? 0,
+          ...(recorded?.sha256 === undefined ? {} : { recording_sha256: recorded.sha256 }),
+        }),
+      );
+      const { id } = this;
+      const statements = this.#intents.count;
+      await ports.index.ended({
+        id,
+        endedUs: ended.timeUs,
+        status: outcome,
+        statements,
+        lastLeaf: ended.index,
+      });
+    } catch (thrown) {
+      // The ledger has halted: the next start writes what is missing.
+      ports.onError(toCountersignError(thrown), this.id);
+    } finally {
+      ports.ledger.closeScope(this.id);
+      ports.sessions.remove(cancelKey);
+      this.#resolveClosed();
+    }
+  }
+
+  async #closeRecording(): Promise<RecordingSummary | undefined> {
+    try {
+      const summary = await this.#recording.close();
+      await Promise.all(this.#segmentLeaves);
+      return summary;
+    } catch (error) {
+      this.#options.ports.onError(toCountersignError(error), this.id);
+      return undefined;
+    }
+  }
+}

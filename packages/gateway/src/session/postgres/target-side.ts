@@ -1,0 +1,101 @@
+/**
+ * What comes from the target: whose answer it is, its digest, its outcome; then on to the client.
+ *
+ * The bytes go to the client as they came. Untrusted: a frame that nothing asked for ends the session.
+ */
+
+import { LIMITS } from '../../core/limits.ts';
+import { decodeBackend, responseField } from '../../protocols/postgres/decode.ts';
+import { BACKEND_FRAMES, FRAME, FrameReader } from '../../protocols/postgres/frames.ts';
+import { BACKEND, type ErrorOrNotice } from '../../protocols/postgres/messages.ts';
+import { commandRows } from '../../protocols/postgres/operation.ts';
+import type { ResponseQueue } from '../../protocols/postgres/response-queue.ts';
+import type { Request } from './request.ts';
+import type { RunningOperation } from './running-operation.ts';
+
+/** ReadyForQuery's status byte `I`. */
+const IDLE = 0x49;
+
+const lenientUtf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+
+/** Reads one target; owned by one session. */
+export class TargetSide {
+  readonly #reader = new FrameReader(BACKEND_FRAMES);
+  readonly #responses: ResponseQueue<Request>;
+  /** Operations that have bytes of the current chunk in their digest. */
+  readonly #touched: RunningOperation[] = [];
+  /** Whose answer the frame that comes in pieces is. */
+  #inPieces: RunningOperation | undefined;
+  #transactionStatus = IDLE;
+  readonly #transactionEnded: () => void;
+
+  /** @param transactionEnded called at each ReadyForQuery outside of a transaction */
+  constructor(responses: ResponseQueue<Request>, transactionEnded: () => void) {
+    this.#responses = responses;
+    this.#transactionEnded = transactionEnded;
+  }
+
+  /** `I`, `T` or `E`, as the target last said. */
+  get transactionStatus(): string {
+    return String.fromCharCode(this.#transactionStatus);
+  }
+
+  /** Between two frames: an error of ours may be put into the stream. */
+  get atBoundary(): boolean {
+    return this.#reader.atBoundary;
+  }
+
+  /** Takes one chunk; throws PROTOCOL_VIOLATION where the target breaks the protocol. */
+  push(chunk: Uint8Array): void {
+    this.#reader.push(chunk);
+    for (;;) {
+      const event = this.#reader.next();
+      if (event === FRAME.needMore) break;
+      if (event === FRAME.piece) this.#addTo(this.#inPieces);
+      else this.#frame(event === FRAME.whole);
+    }
+    for (const operation of this.#touched) operation.digest.endOfChunk();
+    this.#touched.length = 0;
+  }
+
+  #frame(whole: boolean): void {
+    const { type } = this.#reader;
+    // The digest takes the frame before `accept`, which may settle the request and finish it.
+    const head = this.#responses.head?.operation;
+    const asynchronous = type === BACKEND.NoticeResponse || type === BACKEND.NotificationResponse;
+    const counts = !asynchronous && type !== BACKEND.ParameterStatus && type !== BACKEND.ReadyForQuery;
+    if (counts && head !== undefined) {
+      this.#addTo(head);
+      if (whole) this.#note(type, head);
+    }
+    this.#inPieces = whole || !counts ? undefined : head;
+    this.#responses.accept(type);
+    if (type === BACKEND.ReadyForQuery && whole) {
+      this.#transactionStatus = this.#reader.body()[0] ?? IDLE;
+      if (this.#transactionStatus === IDLE) this.#transactionEnded();
+    }
+  }
+
+  /** What the outcome leaf will say of this frame. */
+  #note(type: number, operation: RunningOperation): void {
+    if (type !== BACKEND.CommandComplete && type !== BACKEND.ErrorResponse) return;
+    const message = decodeBackend(type, this.#reader.body());
+    if (message.kind === 'CommandComplete') operation.completed(message.tag, commandRows(message.tag) ?? 0);
+    if (message.kind === 'ErrorResponse') operation.failed(field(message, 'C'), field(message, 'M'));
+  }
+
+  #addTo(operation: RunningOperation | undefined): void {
+    if (operation === undefined) return;
+    const { bytes, start, end, inChunk } = this.#reader;
+    if (inChunk) operation.digest.add(bytes, start, end);
+    else operation.digest.add(bytes.slice(start, end), 0, end - start);
+    if (this.#touched.at(-1) !== operation) this.#touched.push(operation);
+  }
+}
+
+function field(message: ErrorOrNotice, code: string): string {
+  const bytes = responseField(message, code);
+  if (bytes === undefined) return '';
+  // Not every server encoding is UTF-8, and the cut may be inside a character: what cannot be read is U+FFFD.
+  return lenientUtf8.decode(bytes.subarray(0, LIMITS.postgres.errorTextBytesMax));
+}

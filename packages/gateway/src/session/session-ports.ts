@@ -1,0 +1,69 @@
+/** What a session needs of the other rooms; wired in main. */
+
+import type { Clock } from '../core/clock.ts';
+import type { CountersignError } from '../core/errors.ts';
+import type { LedgerPort, ScopeKeys } from '../core/ledger-port.ts';
+import type { Principal } from '../core/principal.ts';
+import type { Recorder } from '../recording/recorder.ts';
+import type { Spool } from '../recording/spool.ts';
+import type { PostgresTarget } from '../upstream/postgres-target.ts';
+import type { LiveSessions } from './live-sessions.ts';
+
+/** Why a principal may use a connection, and what it leads to. */
+export interface Admission {
+  readonly connection: string;
+  /** Name of the Access resource. */
+  readonly access: string;
+  readonly database: string;
+  /** Digest of the policy bundle that said so. */
+  readonly policy: string;
+  /** With the credential, fetched at this moment. */
+  openTarget(): Promise<PostgresTarget>;
+}
+
+export interface SessionLedger extends LedgerPort {
+  openScope(keyId: string, key: Uint8Array): void;
+  closeScope(keyId: string): void;
+}
+
+export interface SessionPorts {
+  readonly ledger: SessionLedger;
+  readonly keys: ScopeKeys;
+  /** Throws ACCESS_DENIED or CONNECTION_UNKNOWN. */
+  admit(principal: Principal, connection: string, database: string | undefined): Promise<Admission>;
+  /** The principal's pseudonym. */
+  actorOf(principal: Principal): Promise<string>;
+  readonly recorder: Recorder;
+  readonly spool: Spool;
+  readonly sessions: LiveSessions;
+  readonly clock: Clock;
+  readonly randomBytes: (length: number) => Uint8Array;
+  /** What went wrong, for the operator's log. */
+  readonly onError: (error: CountersignError, session: string) => void;
+  /** The index of sessions; the ledger is the truth. */
+  readonly index: SessionIndex;
+}
+
+export interface SessionStarted {
+  readonly id: string;
+  readonly principal: Principal;
+  readonly connection: string;
+  readonly database: string;
+  readonly address: string;
+  readonly client: string;
+  readonly startedUs: number;
+  readonly firstLeaf: number;
+}
+
+export interface SessionEnded {
+  readonly id: string;
+  readonly endedUs: number;
+  readonly status: string;
+  readonly statements: number;
+  readonly lastLeaf: number;
+}
+
+export interface SessionIndex {
+  started(session: SessionStarted): Promise<void>;
+  ended(session: SessionEnded): Promise<void>;
+}
