@@ -1,0 +1,127 @@
+import { randomBytes } from 'node:crypto';
+import { sql } from 'kysely';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type PostgresServer, startPostgres } from '../../examples/demo/postgres-server.ts';
+import type { Appended, LedgerEvent, LedgerPort } from '../../packages/gateway/src/core/ledger-port.ts';
+import { Secret } from '../../packages/gateway/src/core/secret.ts';
+import { Principals } from '../../packages/gateway/src/identity/principals.ts';
+import { StoredScopeKeys } from '../../packages/gateway/src/keys/scope-keys.ts';
+import { parseResources } from '../../packages/gateway/src/resources/parse.ts';
+import { Resources } from '../../packages/gateway/src/resources/resources.ts';
+import { openStore, type Store } from '../../packages/gateway/src/store/store.ts';
+
+const BY = { name: 'root', kind: 'system', keyId: 'bot_x' } as const;
+const installationKey = new Secret(new Uint8Array(randomBytes(32)));
+const clock = { nowUs: () => 1_795_000_000_000_000, monotonicUs: () => 0 };
+
+let server: PostgresServer;
+
+beforeAll(async () => {
+  server = await startPostgres({ settings: { fsync: 'off' } });
+});
+
+afterAll(async () => {
+  await server.stop();
+});
+
+function random(length: number): Uint8Array {
+  return new Uint8Array(randomBytes(length));
+}
+
+function open(): Promise<Store> {
+  const { superuser, password, host, port } = server;
+  const url = `postgres://${superuser}:${password}@${host}:${port}/postgres`;
+  return openStore({ kind: 'postgres', url: new Secret(url) });
+}
+
+class CollectingLedger implements LedgerPort {
+  readonly events: LedgerEvent[] = [];
+
+  async append(event: LedgerEvent): Promise<Appended> {
+    this.events.push(event);
+    return { index: 0, timeUs: 0 };
+  }
+
+  async appendMany(events: readonly LedgerEvent[]): Promise<readonly Appended[]> {
+    this.events.push(...events);
+    return events.map((_, index) => ({ index, timeUs: 0 }));
+  }
+}
+
+function openResources(store: Store, node: string, ledger: LedgerPort): Promise<Resources> {
+  const options = { store, installationKey, clock, randomBytes: random };
+  const principals = new Principals({ ...options, scopeKeys: new StoredScopeKeys(options) });
+  return Resources.open({
+    ...options,
+    node,
+    ledger,
+    written: { wasWritten: () => Promise.resolve(false) },
+    principals: {
+      upsert: async (account, tx) => {
+        const upserted = await principals.upsert(tx, account);
+        return () => principals.announce(upserted);
+      },
+    },
+  });
+}
+
+describe('a store in PostgreSQL', () => {
+  it('is migrated once by gateways that start together', async () => {
+    const stores = await Promise.all([open(), open(), open()]);
+    const rows = await stores[0].db.selectFrom('meta').selectAll().execute();
+    expect(rows).toEqual([{ key: 'schema_version', value: '1' }]);
+    await Promise.all(stores.map((store) => store.close()));
+  });
+
+  it('gives bytes and large integers back as they were, and errors a code', async () => {
+    await using store = await open();
+    const row = {
+      scope: 's',
+      wrapped: Uint8Array.of(0, 255, 7),
+      created_us: 2 ** 53 - 1,
+      destroyed_us: null,
+    };
+    await store.db.insertInto('scope_keys').values(row).execute();
+    const found = await store.db.selectFrom('scope_keys').selectAll().executeTakeFirstOrThrow();
+    expect({ ...found, wrapped: new Uint8Array(found.wrapped ?? []) }).toEqual(row);
+    await expect(store.db.insertInto('scope_keys').values(row).execute()).rejects.toMatchObject({
+      code: 'STORE_FAILED',
+    });
+    await expect(sql`select 9007199254740993::bigint`.execute(store.db)).rejects.toMatchObject({
+      code: 'STORE_FAILED',
+    });
+  });
+
+  it('refuses a version that is newer than the code', async () => {
+    await using store = await open();
+    await store.db.updateTable('meta').set({ value: '99' }).execute();
+    await expect(open()).rejects.toMatchObject({ code: 'STORE_FAILED' });
+    await store.db.updateTable('meta').set({ value: '1' }).execute();
+  });
+
+  it('keeps and destroys the keys of scopes', async () => {
+    await using store = await open();
+    const keys = new StoredScopeKeys({ store, installationKey, clock, randomBytes: random });
+    const key = await keys.create('ses_a');
+    const other = new StoredScopeKeys({ store, installationKey, clock, randomBytes: random });
+    expect(await other.find('ses_a')).toEqual(key);
+    expect(await keys.destroy('ses_a')).toBe(true);
+    expect(await keys.find('ses_a')).toBeUndefined();
+  });
+
+  it('lets one of two gateways change a resource', async () => {
+    await using one = await open();
+    await using two = await open();
+    const ledger = new CollectingLedger();
+    const documents = parseResources('kind: Person\nname: ana\ndisplayName: Ana');
+    const resources = [await openResources(one, 'gw1', ledger), await openResources(two, 'gw2', ledger)];
+    const results = await Promise.allSettled(resources.map((each) => each.apply(documents, BY)));
+    expect(results.map((result) => result.status).toSorted()).toEqual(['fulfilled', 'rejected']);
+    expect(ledger.events.filter((event) => event.type === 'resource.apply')).toHaveLength(1);
+    const people = await one.db.selectFrom('principals').select(['name', 'kind', 'disabled']).execute();
+    expect(people).toEqual([{ name: 'ana', kind: 'user', disabled: 0 }]);
+    await Promise.all(resources.map((each) => each.reload()));
+    await resources[0]?.delete('Person', 'ana', BY);
+    expect(await one.db.selectFrom('principals').select('disabled').execute()).toEqual([{ disabled: 1 }]);
+  });
+});
