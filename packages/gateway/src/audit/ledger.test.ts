@@ -143,7 +143,14 @@ describe('Ledger', () => {
     await first.close('test');
     const second = await Ledger.open({ ...options, bootId: boot() });
     expect(second.interrupted).toEqual([
-      { id: session, kind: 'user', actor, target: 'db', intents: [{ index, type: 'statement.intent' }] },
+      {
+        id: session,
+        kind: 'user',
+        actor,
+        target: 'db',
+        segments: 0,
+        intents: [{ index, type: 'statement.intent' }],
+      },
     ]);
     await second.append(event('statement.outcome', { ref: index, status: 'unknown' }));
     await second.append(event('session.end', { status: 'interrupted' }));

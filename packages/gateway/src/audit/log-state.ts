@@ -25,6 +25,8 @@ export interface OpenSession {
   readonly target: string;
   /** Next `seq`. */
   seq: number;
+  /** Leaves `recording.segment` so far. */
+  segments: number;
   /** Index and type of each intent without an outcome. */
   readonly intents: Map<number, string>;
 }
@@ -35,6 +37,7 @@ export interface InterruptedSession {
   readonly kind: string;
   readonly actor: string;
   readonly target: string;
+  readonly segments: number;
   readonly intents: readonly { readonly index: number; readonly type: string }[];
 }
 
@@ -49,6 +52,7 @@ interface Snapshot {
     readonly actor: string;
     readonly target: string;
     readonly seq: number;
+    readonly segments: number;
     readonly intents: readonly (readonly [number, string])[];
   }[];
 }
@@ -85,16 +89,18 @@ export class LogState {
     }
     const open = this.sessions.get(leaf.session) ?? this.#openSession(leaf.session, leaf);
     open.seq = (leaf.seq ?? 0) + 1;
+    if (leaf.type === 'recording.segment') open.segments += 1;
     if (Object.hasOwn(OUTCOME_OF, leaf.type)) open.intents.set(leaf.n, leaf.type);
     if (OUTCOMES.has(leaf.type) && leaf.ref !== undefined) open.intents.delete(leaf.ref);
   }
 
   interrupted(): InterruptedSession[] {
-    return [...this.sessions].map(([id, { kind, actor, target, intents }]) => ({
+    return [...this.sessions].map(([id, { kind, actor, target, segments, intents }]) => ({
       id,
       kind,
       actor,
       target,
+      segments,
       intents: [...intents].map(([index, type]) => ({ index, type })),
     }));
   }
@@ -127,7 +133,7 @@ export class LogState {
 
   #openSession(id: string, leaf: Leaf): OpenSession {
     const { kind, actor = '', target = '' } = leaf;
-    const open: OpenSession = { kind, actor, target, seq: 0, intents: new Map() };
+    const open: OpenSession = { kind, actor, target, seq: 0, segments: 0, intents: new Map() };
     this.sessions.set(id, open);
     return open;
   }

@@ -206,6 +206,14 @@ export const ERRORS = {
     exit: 3,
     fixedBy: 'caller',
   },
+  TOKEN_REQUIRED: {
+    says: 'This request needs a token.',
+    hint: 'Send "Authorization: Bearer TOKEN"; "countersign login" gets one.',
+    http: 401,
+    sqlstate: '28000',
+    exit: 4,
+    fixedBy: 'caller',
+  },
   TOO_MANY_CONNECTIONS: {
     says: 'The gateway already has {allowed} {what}.',
     http: 503,

@@ -175,9 +175,24 @@ export const LIMITS = {
     enrolmentCodeLifetimeMs: 86_400_000,
   },
   api: {
+    /** The largest request is an `apply`, whose text grows when it becomes a JSON string. */
     bodyBytesMax: 4_194_304,
+    /** Rows of one answer, */
     pageRowsMax: 1_000,
+    /** and where nobody says how many. */
+    pageRowsDefault: 100,
+    /** A client has this long to send a request; answers may take longer. */
     requestTimeoutMs: 60_000,
+    /** Sockets at once: people and jobs, not statements, come this way. */
+    connectionsMax: 1_024,
+    /** Leaves that one request about a session looks at; the answer says where to go on. */
+    leavesScannedMax: 1_000_000,
+    /** Statements of a replay that are looked at for the one that a leaf is about. */
+    replayWindowMax: 64,
+    /** Packages that are built at once: each reads the whole log of its period twice. */
+    exportsMax: 1,
+    /** A reason that somebody gives. */
+    reasonCharactersMax: 1_000,
   },
   store: {
     /** Statements kept prepared on the one SQLite connection; the gateway has fewer than this. */
@@ -224,7 +239,7 @@ export const LIMITS = {
     waitingChangesMax: 64,
   },
   shutdown: {
-    /** Sessions may finish their statement; then they are closed. */
+    /** For the last leaves of the sessions that a shutdown ends. */
     drainMs: 5_000,
   },
 } as const;

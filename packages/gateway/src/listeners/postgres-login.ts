@@ -7,7 +7,7 @@
  * expired or revoked token: nothing tells them apart but the leaf.
  */
 
-import { CountersignError } from '../core/errors.ts';
+import { CountersignError, reasonOf } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Principal } from '../core/principal.ts';
 import { decodeSASLInitialResponse } from '../protocols/postgres/authentication.ts';
@@ -80,7 +80,12 @@ export async function login(
   };
   const known = await identity.scramFor(name);
   const scram = new ScramServer(known, Buffer.from(randomBytes(18)).toString('base64'));
-  const tokenId = await exchange(client, scram, known);
+  const tokenId = await exchange(client, scram, known).catch(async (error: unknown) => {
+    // Whoever breaks off has tried all the same: it is counted, and a leaf.
+    const failure = `broke off: ${reasonOf(error)}`;
+    await identity.finishLogin({ ...attempt, tokenId: undefined, failure }).catch(() => undefined);
+    throw error;
+  });
   const principal = await identity.finishLogin({ ...attempt, tokenId });
   if (tokenId === undefined) throw new CountersignError('AUTHENTICATION_FAILED', { user: name });
   client.write(encodeBackend({ kind: 'AuthenticationSASLFinal', data: scram.finalMessage() }));

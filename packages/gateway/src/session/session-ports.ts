@@ -31,6 +31,8 @@ export interface SessionPorts {
   readonly keys: ScopeKeys;
   /** Throws ACCESS_DENIED or CONNECTION_UNKNOWN. */
   admit(principal: Principal, connection: string, database: string | undefined): Promise<Admission>;
+  /** Whether the principal, the token and the grant are all still good. */
+  stillGood(principal: Principal, tokenId: string, connection: string): Promise<boolean>;
   /** The principal's pseudonym. */
   actorOf(principal: Principal): Promise<string>;
   readonly recorder: Recorder;

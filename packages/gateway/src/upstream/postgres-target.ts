@@ -66,6 +66,7 @@ export async function cancelOnTarget(
   const { socket, queue } = await openTargetSocket(target);
   try {
     const closed = new Promise<void>((resolve) => {
+      socket.once('end', () => resolve());
       socket.once('close', () => resolve());
       socket.setTimeout(LIMITS.postgres.cancelTimeoutMs, () => socket.destroy());
     });

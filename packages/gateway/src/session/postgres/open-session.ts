@@ -124,6 +124,10 @@ async function open(
       firstLeaf: start.index,
     });
     sessions.add(session, cancelKey);
+    // What was taken away before the session stood in the registry could not end it.
+    if (!(await ports.stillGood(principal, client.tokenId, admission.connection))) {
+      throw new CountersignError('SESSION_ENDED', { reason: 'its access has ended' });
+    }
     greet(client.socket, ready, cancelKey, recording, clock.nowUs());
     return session;
   } catch (error) {

@@ -1,0 +1,98 @@
+/** Config → store → listeners → orderly shutdown: the gateway as one thing that runs. */
+
+import { randomBytes as cryptoRandomBytes } from 'node:crypto';
+import type { Config } from './config/config.ts';
+import type { CountersignError } from './core/errors.ts';
+import { LIMITS } from './core/limits.ts';
+import type { Secret } from './core/secret.ts';
+import { PostgresListener } from './listeners/postgres-listener.ts';
+import { LiveSessions } from './session/live-sessions.ts';
+import { runPostgresSession } from './session/postgres/open-session.ts';
+import { startConfiguredApi } from './wiring/api.ts';
+import { finishInterrupted } from './wiring/finish-interrupted.ts';
+import { listenerTls } from './wiring/listener-tls.ts';
+import { drain, endWhatLostItsGround } from './wiring/live-effects.ts';
+import { hasAdministrator } from './wiring/rooms.ts';
+import { openRooms, type Rooms, type RoomsOptions } from './wiring/rooms.ts';
+import { storedSessionIndex } from './wiring/session-index.ts';
+import { sessionPorts } from './wiring/session-ports.ts';
+
+export interface GatewayOptions extends Partial<RoomsOptions> {
+  /** What went wrong, for the operator's log. */
+  readonly onError?: (error: CountersignError, where: string) => void;
+}
+
+export interface RunningGateway {
+  readonly rooms: Rooms;
+  readonly sessions: LiveSessions;
+  readonly postgres: { readonly host: string; readonly port: number };
+  readonly api: { readonly host: string; readonly port: number };
+  /** The code that makes the first administrator, while there is none. */
+  readonly firstCode: Secret<string> | undefined;
+  /** Resolves when the ledger can no longer be written: the process should end. */
+  readonly halted: Promise<CountersignError>;
+  close(reason: string): Promise<void>;
+}
+
+/** Starts everything; rejects without leaving anything behind. */
+export async function startGateway(config: Config, options: GatewayOptions = {}): Promise<RunningGateway> {
+  const randomBytes = options.randomBytes ?? ((length: number) => new Uint8Array(cryptoRandomBytes(length)));
+  const onError = options.onError ?? ((): void => undefined);
+  const software = options.software ?? 'countersign 0.1.0';
+  const env = options.env ?? process.env;
+  const rooms = await openRooms(config, { ...options, env, software, randomBytes });
+  const closers: (() => Promise<void>)[] = [];
+  try {
+    const { ledger, keys, identity, resources, clock } = rooms;
+    const index = storedSessionIndex(rooms.store);
+    await finishInterrupted(ledger, keys, config.recording.directory, index);
+    const sessions = new LiveSessions();
+    endWhatLostItsGround(sessions, identity, resources);
+    const { promise: halted, resolve } = Promise.withResolvers<CountersignError>();
+    ledger.onHalt((error) => {
+      for (const session of sessions.list()) session.end({ reason: error.message });
+      resolve(error);
+    });
+    const ports = sessionPorts(rooms, { sessions, index, randomBytes, onError, env });
+    const listener = new PostgresListener({
+      ...config.listen.postgres,
+      tls: await listenerTls(config, Math.floor(clock.nowUs() / 1000), randomBytes),
+      identity: identity.identity,
+      sessions,
+      randomBytes,
+      onError,
+      runSession: (client, who) =>
+        runPostgresSession(
+          {
+            ...who,
+            tls: client.tlsVersion ?? 'none',
+            method: 'scram-sha-256',
+            socket: client.socket,
+            rest: client.release(),
+          },
+          ports,
+        ),
+    });
+    const api = await startConfiguredApi(config, rooms, { sessions, randomBytes, software, onError });
+    closers.push(() => api.close());
+    const postgres = await listener.listen();
+    closers.push(() => listener.close());
+    const firstCode = hasAdministrator(resources) ? undefined : (await identity.enrolment.issueFirst()).code;
+    const flushing = setInterval(
+      () => void identity.attempts.flush('due').catch(() => undefined),
+      LIMITS.identity.lockMs,
+    );
+    const close = async (reason: string): Promise<void> => {
+      clearInterval(flushing);
+      const closing = [listener.close(), api.close()];
+      await drain(sessions, reason);
+      await Promise.all(closing);
+      await rooms.close(reason);
+    };
+    return { rooms, sessions, postgres, api, firstCode, halted, close };
+  } catch (error) {
+    for (const closer of closers.toReversed()) await closer();
+    await rooms.close('start-up failed');
+    throw error;
+  }
+}

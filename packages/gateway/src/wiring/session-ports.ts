@@ -1,0 +1,65 @@
+/** What a session needs of the other rooms. */
+
+import type { CountersignError } from '../core/errors.ts';
+import type { LiveSessions } from '../session/live-sessions.ts';
+import type { Admission, SessionIndex, SessionPorts } from '../session/session-ports.ts';
+import { resolveCredential, resolveTrustedCertificates } from '../upstream/credential.ts';
+import type { PostgresTarget } from '../upstream/postgres-target.ts';
+import type { AccessGrant } from '../resources/resources.ts';
+import type { Rooms, RoomsOptions } from './rooms.ts';
+
+interface Others extends Pick<RoomsOptions, 'env'> {
+  readonly sessions: LiveSessions;
+  readonly index: SessionIndex;
+  readonly randomBytes: (length: number) => Uint8Array;
+  readonly onError: (error: CountersignError, where: string) => void;
+}
+
+export function sessionPorts(rooms: Rooms, others: Others): SessionPorts {
+  const { sessions, index, randomBytes, onError } = others;
+  const { ledger, keys, resources, identity, recorder, spool, clock } = rooms;
+  return {
+    sessions,
+    index,
+    randomBytes,
+    onError,
+    ledger,
+    keys,
+    recorder,
+    spool,
+    clock,
+    stillGood: async (principal, tokenId, connection) => {
+      const current = { ...principal, groups: resources.groupsOf(principal.name) };
+      const active = await identity.identity.isActive(principal.id, tokenId);
+      return active && resources.stillAllowed(current, connection);
+    },
+    actorOf: (principal) => identity.principals.actorOf(principal),
+    admit: async (principal, connection, database): Promise<Admission> => {
+      const grant = resources.accessFor(principal, connection, database);
+      const { access, policy } = grant;
+      const openTarget = (): Promise<PostgresTarget> => openTargetOf(grant, rooms, others.env);
+      return { connection: grant.connection.name, access, policy, database: grant.database, openTarget };
+    },
+  };
+}
+
+async function openTargetOf(grant: AccessGrant, rooms: Rooms, env: RoomsOptions['env']): Promise<PostgresTarget> {
+  const { connection, database } = grant;
+  const { store, installationKey } = rooms;
+  const { user, password } = await resolveCredential(connection, {
+    store,
+    installationKey,
+    env,
+  });
+  const { host, port, tls } = connection.target;
+  return {
+    connection: connection.name,
+    host,
+    port,
+    database,
+    user,
+    password,
+    tls,
+    ca: await resolveTrustedCertificates(connection),
+  };
+}
