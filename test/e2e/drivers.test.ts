@@ -1,6 +1,6 @@
 /** node-postgres and postgres.js, unchanged: values, prepared names, pipelines, cursors, COPY, cancel. */
 
-import pg from 'pg';
+import { Client } from 'pg';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Harness, type LoggedEvent, startHarness } from './harness.ts';
@@ -15,9 +15,9 @@ beforeAll(async () => {
 
 afterAll(() => harness?.[Symbol.asyncDispose]());
 
-async function connect(): Promise<pg.Client> {
+async function connect(): Promise<Client> {
   const { host, port } = harness.gateway.postgres;
-  const client = new pg.Client({ host, port, user: 'ana', password: token, database: 'db' });
+  const client = new Client({ host, port, user: 'ana', password: token, database: 'db' });
   await client.connect();
   return client;
 }
@@ -163,7 +163,7 @@ describe('postgres.js through the gateway', () => {
 });
 
 async function untilRunning(part: string): Promise<void> {
-  const direct = new pg.Client({
+  const direct = new Client({
     host: harness.server.host,
     port: harness.server.port,
     user: 'postgres',

@@ -4,12 +4,12 @@
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomInt } from 'node:crypto';
+import { createPublicKey, randomBytes, randomInt, verify } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import pg from 'pg';
+import { Client } from 'pg';
 import { describe, expect, it } from 'vitest';
 import { startPostgres } from '../../examples/demo/postgres-server.ts';
 import { openStoredBody } from '../../packages/gateway/src/audit/find-leaf.ts';
@@ -24,7 +24,6 @@ import { RangeCheck } from '../../packages/ledger/src/completeness.ts';
 import { parseLeaf } from '../../packages/ledger/src/leaf.ts';
 import { Frontier } from '../../packages/ledger/src/merkle.ts';
 import { parseVerifierKey } from '../../packages/ledger/src/note.ts';
-import { createPublicKey, randomBytes, verify } from 'node:crypto';
 
 const KILLS = process.env['COUNTERSIGN_SOAK'] === undefined ? 6 : 300;
 const CLIENTS = 6;
@@ -59,7 +58,7 @@ async function startProcess(data: string, targetPort: number, password: string):
 
 /** Statements with unique marks, simple and extended, until the gateway is gone. */
 async function load(running: Running, client: string, sent: Set<string>): Promise<void> {
-  const connection = new pg.Client({
+  const connection = new Client({
     host: '127.0.0.1',
     port: running.port,
     user: 'ana',
@@ -129,7 +128,6 @@ async function readLog(
   data: string,
   vkey: string,
 ): Promise<{ recorded: Set<string>; unanswered: number[]; statuses: Record<string, number> }> {
-  const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
   await using store = await openStore({ kind: 'sqlite', file: join(data, 'store.sqlite') });
   const { key } = await loadInstallationKey(
     { file: join(data, 'installation.key') },
@@ -159,7 +157,7 @@ async function readLog(
     if (leaf.type === 'statement.intent') {
       open.add(leaf.n);
       const body = await openStoredBody(leaf, sealed, keys);
-      const mark = /mark-\d+-\d+-\d+/.exec(String(body === undefined ? '' : bodyValues(body)['sql']))?.[0];
+      const mark = /mark-\d+-\d+-\d+/.exec(JSON.stringify(body === undefined ? {} : bodyValues(body)))?.[0];
       if (mark !== undefined) recorded.add(mark);
     }
     if (leaf.type === 'statement.outcome') {
@@ -174,4 +172,8 @@ async function readLog(
 function verifyEd25519(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
   const spki = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), publicKey]);
   return verify(null, message, createPublicKey({ key: spki, format: 'der', type: 'spki' }), signature);
+}
+
+function random(length: number): Uint8Array {
+  return new Uint8Array(randomBytes(length));
 }

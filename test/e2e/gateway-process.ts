@@ -14,7 +14,9 @@ const gateway = await startGateway(
   loadConfig('tls: { mode: off }', { data, postgresPort: Number(port), apiPort: 0 }),
   {
     onError: (error, where) =>
-      process.stderr.write(`${where} ${error.code} ${error.message} ${String(error.cause ?? '')}\n`),
+      process.stderr.write(
+        `${where} ${error.code} ${error.message} ${error.cause instanceof Error ? error.cause.message : ''}\n`,
+      ),
   },
 );
 const { resources, identity, bootId, ledger } = gateway.rooms;

@@ -67,7 +67,9 @@ export async function startHarness(
   const gateway = await startGateway(config, {
     env: { DB_PASSWORD: server.password },
     onError: (error, where) =>
-      errors.push(`${where}: ${error.code} ${error.message} ${String(error.cause ?? '')}`),
+      errors.push(
+        `${where}: ${error.code} ${error.message} ${error.cause instanceof Error ? error.cause.message : ''}`,
+      ),
   });
   const { rooms } = gateway;
   const apply = async (yaml: string): Promise<void> => {
@@ -80,7 +82,7 @@ protocol: postgres
 target: { host: ${options.tls === undefined ? server.host : 'localhost'}, port: ${server.port}, database: postgres, tls: ${options.tls ?? 'disable'} }
 credential: { user: postgres, password: { env: DB_PASSWORD } }
 ---${PEOPLE}`);
-  return {
+  const harness: Harness = {
     gateway,
     server,
     data,
@@ -98,7 +100,7 @@ credential: { user: postgres, password: { env: DB_PASSWORD } }
     },
     async finishedLog() {
       await Promise.all(gateway.sessions.list().map((session) => session.closed));
-      return this.log();
+      return harness.log();
     },
     async log() {
       const reader = new LogReader(config.ledger.directory);
@@ -117,4 +119,5 @@ credential: { user: postgres, password: { env: DB_PASSWORD } }
       await rm(data, { recursive: true, force: true });
     },
   };
+  return harness;
 }

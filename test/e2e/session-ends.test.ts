@@ -1,6 +1,6 @@
 /** What was taken away ends what is live, within a second; and what cannot be recorded does not go on. */
 
-import pg from 'pg';
+import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Harness, startHarness } from './harness.ts';
 
@@ -12,12 +12,9 @@ beforeAll(async () => {
 
 afterAll(() => harness?.[Symbol.asyncDispose]());
 
-async function connect(
-  name: string,
-  password: string,
-): Promise<{ client: pg.Client; ended: Promise<string> }> {
+async function connect(name: string, password: string): Promise<{ client: Client; ended: Promise<string> }> {
   const { host, port } = harness.gateway.postgres;
-  const client = new pg.Client({ host, port, user: name, password, database: 'db' });
+  const client = new Client({ host, port, user: name, password, database: 'db' });
   const ended = new Promise<string>((resolve) =>
     client.on('error', (error: Error & { code?: string }) => resolve(error.code ?? '')),
   );

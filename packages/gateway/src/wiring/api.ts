@@ -1,4 +1,44 @@
+/** The HTTP API over the open rooms. */
+
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { startApi } from '../api/server.ts';
+import type { RunningApi } from '../api/ports.ts';
 import type { Config } from '../config/config.ts';
-export async function startConfiguredApi(config: Config, _a: unknown, _b: unknown): Promise<{ host: string; port: number; close(): Promise<void> }> {
-  return { host: config.listen.api.host, port: 0, close: async () => undefined };
+import type { CountersignError } from '../core/errors.ts';
+import type { LiveSessions } from '../session/live-sessions.ts';
+import { backUp } from './backup.ts';
+import { evidenceExporter } from './evidence.ts';
+import type { Rooms } from './rooms.ts';
+
+export interface ApiOptions {
+  readonly sessions: LiveSessions;
+  readonly randomBytes: (length: number) => Uint8Array;
+  readonly software: string;
+  readonly onError: (error: CountersignError, where: string) => void;
+}
+
+export async function startConfiguredApi(
+  config: Config,
+  rooms: Rooms,
+  options: ApiOptions,
+): Promise<RunningApi> {
+  const temporaryDirectory = join(config.data, 'tmp');
+  await mkdir(temporaryDirectory, { recursive: true, mode: 0o700 });
+  return startApi({
+    ...rooms,
+    ...options,
+    listen: config.listen.api,
+    node: config.node,
+    origin: config.origin,
+    scopeKeys: rooms.keys,
+    recordingsDirectory: config.recording.directory,
+    temporaryDirectory,
+    exportEvidence: evidenceExporter(config, rooms, options),
+    backup: async (directory) => {
+      await rooms.ledger.checkpoint();
+      const summary = await backUp(config, rooms.store, directory);
+      return { backupId: `bkp_${summary.sha256.slice(0, 16)}`, ...summary };
+    },
+  });
 }

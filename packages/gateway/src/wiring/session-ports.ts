@@ -43,7 +43,11 @@ export function sessionPorts(rooms: Rooms, others: Others): SessionPorts {
   };
 }
 
-async function openTargetOf(grant: AccessGrant, rooms: Rooms, env: RoomsOptions['env']): Promise<PostgresTarget> {
+async function openTargetOf(
+  grant: AccessGrant,
+  rooms: Rooms,
+  env: RoomsOptions['env'],
+): Promise<PostgresTarget> {
   const { connection, database } = grant;
   const { store, installationKey } = rooms;
   const { user, password } = await resolveCredential(connection, {
