@@ -183,9 +183,18 @@ export class Ledger implements LedgerPort {
     return this.#signed((id) => ({ kind: 'checkpoint', id }));
   }
 
-  /** Replaces the signing key under the same origin. */
-  rotateKey(signingSeed: Uint8Array, reason: string, requestedBy: string): Promise<string> {
-    return this.#signed((id) => ({ kind: 'rotate', id, signingSeed, reason, requestedBy }));
+  /**
+   * Replaces the signing key under the same origin.
+   *
+   * @param announced the leaf that names the new key is in the log already
+   */
+  rotateKey(
+    signingSeed: Uint8Array,
+    reason: string,
+    requestedBy: string,
+    announced = false,
+  ): Promise<string> {
+    return this.#signed((id) => ({ kind: 'rotate', id, signingSeed, announced, reason, requestedBy }));
   }
 
   /** Writes `ledger.shutdown`, signs, and ends. */

@@ -36,6 +36,8 @@ export type ToWriter =
       readonly kind: 'rotate';
       readonly id: number;
       readonly signingSeed: Uint8Array;
+      /** The leaf that names the key is in the log already: a crash came in between. */
+      readonly announced: boolean;
       readonly reason: string;
       readonly requestedBy: string;
     }

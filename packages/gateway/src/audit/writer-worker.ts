@@ -224,13 +224,15 @@ class WriterThread {
     const fromVkey = this.#vkey();
     const toVkey = formatVerifierKey({ ...this.#writer.verifierKeyOf(next.publicKey) });
     const { reason, requestedBy } = message;
-    this.#stage('ledger.key.rotate', {
-      from_vkey: fromVkey,
-      to_vkey: toVkey,
-      reason,
-      requested_by: requestedBy,
-    });
-    this.#writer.commit();
+    if (!message.announced) {
+      this.#stage('ledger.key.rotate', {
+        from_vkey: fromVkey,
+        to_vkey: toVkey,
+        reason,
+        requested_by: requestedBy,
+      });
+      this.#writer.commit();
+    }
     const note = this.#sign(true);
     this.#writer.replaceKey(next);
     this.#say({ kind: 'signed', id: message.id, note, verifierKey: toVkey });

@@ -182,7 +182,7 @@ describe('signing key', () => {
   it('keeps former keys in their order', async () => {
     const keys = [await createSigningKey(optionsFor())];
     for (let i = 0; i < 11; i++) {
-      const next = prepareSigningKey(optionsFor());
+      const next = await prepareSigningKey(optionsFor());
       await rotateSigningKey(optionsFor(), next);
       keys.push(next);
     }

@@ -8,7 +8,7 @@
  */
 
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
-import { access, link, readdir } from 'node:fs/promises';
+import { access, link, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { CountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
@@ -72,9 +72,25 @@ export async function loadOrCreateSigningKey(
   return loadSigningKey(options);
 }
 
-/** A key for a rotation that is not in force yet: `ledger.key.rotate` needs its public half first. */
-export function prepareSigningKey(options: SigningKeyOptions): SigningKey {
-  return signingKeyOf(options.randomBytes(SEED_BYTES));
+/**
+ * A key for a rotation that is not in force yet: `ledger.key.rotate` needs its public half first. It is
+ * kept beside the current one, so that a crash in between can be finished.
+ */
+export async function prepareSigningKey(options: SigningKeyOptions): Promise<SigningKey> {
+  const seed = options.randomBytes(SEED_BYTES);
+  await replacePrivateFile(nextFile(options), seal(options, seed));
+  return signingKeyOf(seed);
+}
+
+/** The key of a rotation that did not come to its end; undefined where there is none. */
+export async function loadPreparedSigningKey(options: SigningKeyOptions): Promise<SigningKey | undefined> {
+  const file = nextFile(options);
+  return (await exists(file)) ? signingKeyOf(await openSeed(options, file)) : undefined;
+}
+
+/** Forgets a prepared key. */
+export async function dropPreparedSigningKey(options: SigningKeyOptions): Promise<void> {
+  await rm(nextFile(options), { force: true });
 }
 
 /** Puts a prepared key in the place of the current one, which is kept as history. */
@@ -87,6 +103,7 @@ export async function rotateSigningKey(options: SigningKeyOptions, next: Signing
     await link(options.file, `${options.file}.${former.length + 1}`);
   }
   await replacePrivateFile(options.file, seal(options, next.seed.reveal()));
+  await dropPreparedSigningKey(options);
 }
 
 /** The keys before the current one, oldest first. */
@@ -102,6 +119,10 @@ export async function loadFormerSigningKeys(options: SigningKeyOptions): Promise
     keys.push(signingKeyOf(await openSeed(options, join(directory, `${prefix}${number}`))));
   }
   return keys;
+}
+
+function nextFile({ file }: SigningKeyOptions): string {
+  return `${file}.next`;
 }
 
 function seal(options: SigningKeyOptions, seed: Uint8Array): Uint8Array {

@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { findLeaf } from '../audit/find-leaf.ts';
 import { Ledger } from '../audit/ledger.ts';
 import { LogReader } from '../audit/log-reader.ts';
@@ -20,7 +21,7 @@ import { Recorder } from '../recording/recorder.ts';
 import { Spool } from '../recording/spool.ts';
 import { Resources } from '../resources/resources.ts';
 import { openStore, type Store } from '../store/store.ts';
-import { join } from 'node:path';
+import { finishRotation } from './rotate-key.ts';
 
 export interface RoomsOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -60,10 +61,8 @@ export async function openRooms(config: Config, options: RoomsOptions): Promise<
   const undo: (() => Promise<unknown>)[] = [() => store.close()];
   try {
     const keys = new StoredScopeKeys({ store, installationKey, clock, randomBytes });
-    const signing = await loadOrCreateSigningKey(
-      { file: config.ledger.keyFile, installationKey, randomBytes },
-      firstStart,
-    );
+    const keyOptions = { file: config.ledger.keyFile, installationKey, randomBytes };
+    const signing = await loadOrCreateSigningKey(keyOptions, firstStart);
     const bootId = makeId('boot', Math.floor(clock.nowUs() / 1000), randomBytes(10));
     const ledger = await Ledger.open({
       directory: config.ledger.directory,
@@ -79,6 +78,7 @@ export async function openRooms(config: Config, options: RoomsOptions): Promise<
     });
     undo.push(() => ledger.close('start-up failed'));
     const reader = new LogReader(config.ledger.directory);
+    await finishRotation(ledger, reader, keys, config.origin, keyOptions);
     const rooms = await openControl({
       store,
       ledger,
