@@ -1,0 +1,200 @@
+/**
+ * The demo: a real PostgreSQL with a reranking database, the gateway in front of it, a tour of real
+ * traffic, and the package that proves it.
+ *
+ * Usage: npm run demo -- [--json] [--no-tour] [--data DIR]. Runs until SIGTERM or Ctrl-C.
+ */
+
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { loadConfig } from '../../packages/gateway/src/config/config.ts';
+import { type RunningGateway, startGateway } from '../../packages/gateway/src/main.ts';
+import { loadDatabase } from './database.ts';
+import { exportAndVerify } from './prove.ts';
+import { type PostgresServer, startPostgres } from './postgres-server.ts';
+import { CONNECTION, DemoApi, type DemoPeople, seed } from './seed.ts';
+import { type DemoEvidence, summary } from './summary.ts';
+import { runTour, type TourCounts } from './tour.ts';
+
+const SEED = 20_261_124;
+const POSTGRES_PORT = 15_432;
+const API_PORT = 8_440;
+
+interface Options {
+  readonly json: boolean;
+  readonly tour: boolean;
+  readonly data: string | undefined;
+}
+
+/** What is running, to be ended in the reverse order. */
+const running: (() => Promise<unknown>)[] = [];
+let ending: Promise<void> | undefined;
+
+function end(): Promise<void> {
+  ending ??= (async () => {
+    for (const stop of running.toReversed()) {
+      await stop().catch((error: unknown) => console.error(error));
+    }
+  })();
+  return ending;
+}
+
+function readOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      json: { type: 'boolean', default: false },
+      'no-tour': { type: 'boolean', default: false },
+      data: { type: 'string' },
+    },
+  });
+  return {
+    json: values.json,
+    tour: !values['no-tour'],
+    data: values.data === undefined ? undefined : resolve(values.data),
+  };
+}
+
+async function main(): Promise<void> {
+  const options = readOptions();
+  const started = performance.now();
+  const say = (text: string): void => {
+    if (!options.json) process.stderr.write(`${text}\n`);
+  };
+  const data = options.data ?? (await mkdtemp(join(tmpdir(), 'countersign-demo-')));
+  // The database server is another user when root starts it, and has to enter this directory.
+  await mkdir(data, { recursive: true, mode: 0o711 });
+  if (options.data === undefined) running.push(() => rm(data, { recursive: true, force: true }));
+
+  say('Starting PostgreSQL 18 …');
+  const server = await startPostgres(options.data === undefined ? {} : { dataDir: join(data, 'postgres') });
+  running.push(() => server.stop());
+  say('Loading the reranking database …');
+  const database = await loadDatabase(server, { seed: SEED });
+  say('Starting the gateway …');
+  const gateway = await startDemoGateway(join(data, 'gateway'), database.appPassword);
+  running.push(() => gateway.close('the demo ends'));
+
+  const api = `http://${gateway.api.host}:${gateway.api.port}`;
+  const people = await enrolOrRemember(data, gateway, api, server);
+  const evidenceFile = join(data, `evidence-${Date.now()}.zip`);
+  const toured = options.tour ? await takeTour(gateway, people, api, evidenceFile, say) : undefined;
+  const seconds = (performance.now() - started) / 1000;
+  const rows = Object.values(database.rows).reduce((sum, count) => sum + count, 0);
+  if (options.json) {
+    process.stdout.write(
+      `${JSON.stringify(machineReadable(gateway, api, people, toured?.evidence, seconds))}\n`,
+    );
+    return;
+  }
+  const facts = { postgres: gateway.postgres, api, people, rows, seconds, kept: options.data };
+  const styled = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
+  process.stdout.write(summary({ ...facts, tour: toured?.tour, evidence: toured?.evidence }, styled));
+}
+
+async function startDemoGateway(data: string, password: string): Promise<RunningGateway> {
+  const config = loadConfig(undefined, {
+    data,
+    postgresPort: await freePort(POSTGRES_PORT),
+    apiPort: await freePort(API_PORT),
+  });
+  return startGateway(config, {
+    env: { DEMO_RERANK_PASSWORD: password },
+    onError: (error, where) => {
+      if (error.row.fixedBy === 'operator' || error.row.fixedBy === 'us')
+        console.error(`${where}: ${error.message}`);
+    },
+  });
+}
+
+/** The first start enrols everybody; a later one on the same data knows them. */
+async function enrolOrRemember(
+  data: string,
+  gateway: RunningGateway,
+  api: string,
+  server: PostgresServer,
+): Promise<DemoPeople> {
+  const file = join(data, 'people.json');
+  const client = new DemoApi(api);
+  const target = { port: server.port, database: 'rerank', user: 'rerank_app' };
+  if (gateway.firstCode !== undefined) {
+    const people = await seed(client, gateway.firstCode.reveal(), target);
+    await writeFile(file, JSON.stringify(people), { mode: 0o600 });
+    return people;
+  }
+  const people = JSON.parse(await readFile(file, 'utf8')) as DemoPeople;
+  await client.moveTarget(people.administrator.token, target);
+  return people;
+}
+
+async function takeTour(
+  gateway: RunningGateway,
+  people: DemoPeople,
+  api: string,
+  evidenceFile: string,
+  say: (text: string) => void,
+): Promise<{ readonly tour: TourCounts; readonly evidence: DemoEvidence }> {
+  say('Taking the tour …');
+  const { host, port } = gateway.postgres;
+  const { analyst, rankingOwner, ciJob, auditor } = people;
+  const tour = await runTour({
+    endpoints: { postgres: { host, port, connection: CONNECTION } },
+    people: { analyst, rankingOwner, ciJob, outsider: auditor },
+  });
+  await Promise.all(gateway.sessions.list().map((session) => session.closed));
+  say('Writing and verifying the evidence package …');
+  const evidence = await exportAndVerify(
+    new DemoApi(api),
+    auditor.token,
+    gateway.rooms.ledger.verifierKey,
+    evidenceFile,
+  );
+  return { tour, evidence };
+}
+
+function machineReadable(
+  gateway: RunningGateway,
+  api: string,
+  people: DemoPeople,
+  evidence: DemoEvidence | undefined,
+  seconds: number,
+): unknown {
+  const { host, port } = gateway.postgres;
+  const persons = Object.entries(people).map(([role, person]) => [
+    role,
+    { user: person.name, token: person.token },
+  ]);
+  return {
+    ready: true,
+    seconds: Number(seconds.toFixed(2)),
+    postgres: { host, port, dbname: CONNECTION },
+    api: { url: api },
+    ledger: { verifierKey: gateway.rooms.ledger.verifierKey },
+    people: Object.fromEntries(persons),
+    ...(evidence === undefined ? {} : { evidence }),
+  };
+}
+
+/** The usual port where nobody has it; 0 lets the system choose. */
+function freePort(port: number): Promise<number> {
+  return new Promise((found) => {
+    const probe = createServer();
+    probe.once('error', () => found(0));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => found(port)));
+  });
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    void end().then(() => process.exit(0));
+  });
+}
+try {
+  await main();
+} catch (error) {
+  if (ending === undefined) console.error(error);
+  await end();
+  process.exit(1);
+}
