@@ -41,9 +41,15 @@ const HOUSE: House = {
     ),
     notify: may('core config'),
     telemetry: may('core config'),
-    api: may('core store identity resources approvals recording audit evidence session'),
+    // Ledger: a proof of a leaf is made of the log's own parts.
+    api: may('core store identity resources approvals recording audit evidence session package:ledger'),
     // Verify: `countersign verify` is the code of `countersign-verify`.
-    cli: may('core config keys store audit type:api package:ledger package:verify'),
+    // Recording: what was recorded is shown as tables, and must not steer the terminal.
+    cli: may('core config keys store audit recording type:api package:ledger package:verify'),
+    // What main opens and in which order: a room only so that main stays a page.
+    wiring: may(
+      'core config store keys audit identity resources upstream recording session listeners evidence api package:ledger',
+    ),
   },
   packages: {
     ledger: [],

@@ -26,7 +26,6 @@ async function start(): Promise<{ gateway: RunningGateway; options: SigningKeyOp
   const config = loadConfig(undefined, { data, postgresPort: 0, apiPort: 0 });
   const gateway = await startGateway(config, { env: {} });
   const { installationKey } = gateway.rooms;
-  const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
   return { gateway, options: { file: config.ledger.keyFile, installationKey, randomBytes: random } };
 }
 
@@ -64,3 +63,7 @@ describe('a rotation of the signing key', () => {
     await third.gateway.close('test');
   });
 });
+
+function random(length: number): Uint8Array {
+  return new Uint8Array(randomBytes(length));
+}

@@ -140,6 +140,6 @@ export class LogState {
 }
 
 /** Microseconds of a leaf's time. */
-export function parseTimeUs(time: string): number {
+function parseTimeUs(time: string): number {
   return Date.parse(`${time.slice(0, 23)}Z`) * 1000 + Number(time.slice(23, 26));
 }

@@ -86,7 +86,7 @@ export function openLog(directory: string, lastNote: string | undefined): Opened
 }
 
 /** First indexes of the segments, in order. */
-export function listSegments(directory: string): number[] {
+function listSegments(directory: string): number[] {
   if (!existsSync(directory)) return [];
   return readdirSync(directory)
     .map(firstIndexOf)
@@ -105,7 +105,7 @@ function usableSegments(directory: string): number[] {
   return segments.slice(0, -1);
 }
 
-export function readLocalCheckpoint(directory: string): Checkpoint | undefined {
+function readLocalCheckpoint(directory: string): Checkpoint | undefined {
   const path = join(directory, 'checkpoint');
   return existsSync(path) ? parseCheckpoint(readFileSync(path, 'utf8')) : undefined;
 }

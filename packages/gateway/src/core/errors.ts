@@ -156,6 +156,21 @@ export const ERRORS = {
     exit: 2,
     fixedBy: 'caller',
   },
+  SERVER_REFUSED: {
+    says: '{message}',
+    http: 502,
+    sqlstate: 'XX000',
+    exit: 6,
+    fixedBy: 'caller',
+  },
+  SERVER_UNREACHABLE: {
+    says: 'The gateway at {server} cannot be reached ({reason}).',
+    hint: 'Give its address with --server or COUNTERSIGN_SERVER, and see that it runs.',
+    http: 502,
+    sqlstate: '08001',
+    exit: 5,
+    fixedBy: 'caller',
+  },
   SESSION_ENDED: {
     says: 'The session was ended: {reason}.',
     http: 401,

@@ -52,5 +52,6 @@ export function parseId<K extends keyof IdOf>(kind: K, text: string): IdOf[K] {
   if (!PATTERNS[kind].test(text)) {
     throw new CountersignError('REQUEST_INVALID', { reason: `expected a ${kind} id, got another text` });
   }
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- This is the parse function.
   return text as IdOf[K];
 }

@@ -194,6 +194,16 @@ export const LIMITS = {
     /** A reason that somebody gives. */
     reasonCharactersMax: 1_000,
   },
+  cli: {
+    /** An answer that is held in memory; packages and replays are streamed. */
+    answerBytesMax: 67_108_864,
+    /** Files that hold a password or resources. */
+    fileBytesMax: 4_194_304,
+    /** One line of a replay: limits.recording.replayBytesMax, and JSON may make six of one. */
+    lineBytesMax: 33_554_432,
+    /** An answer has begun after this time; a package of a long period takes the longest. */
+    answerTimeoutMs: 600_000,
+  },
   store: {
     /** Statements kept prepared on the one SQLite connection; the gateway has fewer than this. */
     statementsMax: 256,
@@ -237,6 +247,18 @@ export const LIMITS = {
     certificateBytesMax: 524_288,
     /** Changes that wait for the one before them to be in the ledger and in effect. */
     waitingChangesMax: 64,
+  },
+  evidence: {
+    /** GRC tools refuse files above 100 MB; a part ends before that. */
+    partBytesMax: 95_000_000,
+    /** Bytes of one file that wait to be written to it. */
+    writeBufferBytes: 262_144,
+    /** zlib's default; a fixed level is part of what makes packages byte-identical. */
+    compressionLevel: 6,
+    /** Sessions open at the start of a range, with their first leaf in memory; twice what a gateway admits. */
+    openSessionsMax: 20_000,
+    /** Key rotations of one log: one a day for 27 years. */
+    rotationsMax: 10_000,
   },
   shutdown: {
     /** For the last leaves of the sessions that a shutdown ends. */

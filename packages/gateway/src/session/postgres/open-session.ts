@@ -53,7 +53,7 @@ export async function runPostgresSession(client: KnownClient, ports: SessionPort
 }
 
 /** `name` or `name/database`. */
-export function splitDatabase(dbname: string): {
+function splitDatabase(dbname: string): {
   readonly connection: string;
   readonly database: string | undefined;
 } {

@@ -41,7 +41,7 @@ export function spooledReference(bytes: number, sha256: string): BodyValue {
 }
 
 /** The bytes as a string if they are UTF-8. */
-export function decodeUtf8(bytes: Uint8Array): string | undefined {
+function decodeUtf8(bytes: Uint8Array): string | undefined {
   try {
     return strictUtf8.decode(bytes);
   } catch {
