@@ -36,7 +36,7 @@ export async function verifyWithGo(directory: string, vkey: string, cacheDirecto
 }
 
 /** An entry of the synthetic log; a node's leaves look like this. */
-export function syntheticLeaf(origin: string, index: number): Uint8Array {
+function syntheticLeaf(origin: string, index: number): Uint8Array {
   const time = new Date(Date.UTC(2026, 0, 1) + index).toISOString().replace('Z', '000Z');
   return utf8(
     formatLeaf({

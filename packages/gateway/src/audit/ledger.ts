@@ -160,7 +160,7 @@ export class Ledger implements LedgerPort {
       const id = this.#nextId++;
       this.#pending.set(id, { resolve, reject });
       if (this.#batch.length === 0) queueMicrotask(() => this.#flush());
-      this.#batch.push({ id, wait: waitOf(events), events });
+      this.#batch.push({ id, wait: waitOf(events), urgent: !events.every(isUnhurried), events });
     });
   }
 
@@ -299,6 +299,11 @@ function waitOf(events: readonly LedgerEvent[]): WaitClass {
     if (STRENGTH[own] > STRENGTH[wait]) wait = own;
   }
   return wait;
+}
+
+/** An outcome follows what was delivered; a crash before it is durable is what `unknown` says. */
+function isUnhurried({ type }: LedgerEvent): boolean {
+  return type === 'statement.outcome' || EVENTS[type]?.wait === 'async';
 }
 
 /** Beside this file, with the extension that this file runs with. */

@@ -5,7 +5,7 @@
  * cannot be put under another leaf.
  */
 
-import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto';
 import { type OpenedBody, parseBody, verifyBody } from '@countersign/ledger/body';
 import { utf8Text } from '@countersign/ledger/bytes';
 import { CountersignError } from '../core/errors.ts';
@@ -19,7 +19,7 @@ export function sealBody(
   text: string,
   commitment: Uint8Array,
   keyId: string,
-  key: Uint8Array,
+  key: KeyObject,
   nonce: Uint8Array,
 ): Uint8Array {
   const cipher = createCipheriv('aes-256-gcm', key, nonce);

@@ -24,6 +24,8 @@ export interface WriterData {
 export interface AppendRequest {
   readonly id: number;
   readonly wait: WaitClass;
+  /** False for what nobody waits for, such as outcomes: a few milliseconds later is as good. */
+  readonly urgent: boolean;
   readonly events: readonly LedgerEvent[];
 }
 

@@ -40,6 +40,12 @@ class WriterThread {
   readonly #secondPlace: CheckpointStore;
   /** Appends that are durable and wait for a signature. */
   #unsigned: Waiting[] = [];
+  /** Appends that are staged and not durable. */
+  #group: { readonly request: AppendRequest; readonly appended: readonly Appended[] }[] = [];
+  #rejected: AppendResult[] = [];
+  /** Somebody waits for the group. */
+  #urgent = false;
+  #commitTimer: NodeJS.Timeout | undefined;
   #checkpointTimer: NodeJS.Timeout | undefined;
   readonly #heartbeat: NodeJS.Timeout;
   #closed = false;
@@ -114,53 +120,49 @@ class WriterThread {
     if (this.#closed) return;
     try {
       let message: ToWriter | undefined = first;
-      let group: { request: AppendRequest; appended: Appended[] }[] = [];
-      const rejected: AppendResult[] = [];
       while (message !== undefined) {
         if (message.kind === 'append') {
-          for (const request of message.requests) this.#stageRequest(request, group, rejected);
-          if (this.#writer.stagedBytes >= LIMITS.ledger.groupBytesMax) {
-            this.#commit(group, rejected.splice(0));
-            group = [];
-          }
+          for (const request of message.requests) this.#stageRequest(request);
+          if (this.#writer.stagedBytes >= LIMITS.ledger.groupBytesMax) this.#commit();
         } else {
-          this.#commit(group, rejected.splice(0));
-          group = [];
+          this.#commit();
           this.#control(message);
           if (this.#closed) return;
         }
         // Whatever came by postMessage is one of ours.
         message = receiveMessageOnPort(this.#port)?.message;
       }
-      this.#commit(group, rejected);
+      if (this.#urgent) this.#commit();
+      else this.#commitSoon();
     } catch (error) {
       this.#halt(error);
     }
   }
 
-  #stageRequest(
-    request: AppendRequest,
-    group: { request: AppendRequest; appended: Appended[] }[],
-    rejected: AppendResult[],
-  ): void {
+  #stageRequest(request: AppendRequest): void {
     const appended: Appended[] = [];
+    this.#urgent ||= request.urgent;
     try {
       for (const event of request.events) appended.push(this.#writer.stage(event));
-      group.push({ request, appended });
+      this.#group.push({ request, appended });
     } catch (thrown) {
       const error = toCountersignError(thrown);
       if (error.code === 'LEDGER_HALTED') throw error;
       // What was staged of a refused request stays: it is true, and nothing was promised for the rest.
-      rejected.push({ id: request.id, error: wireError(error) });
+      this.#rejected.push({ id: request.id, error: wireError(error) });
     }
   }
 
-  #commit(
-    group: readonly { request: AppendRequest; appended: Appended[] }[],
-    rejected: readonly AppendResult[],
-  ): void {
+  /** Makes the group durable, and answers it. */
+  #commit(): void {
+    clearTimeout(this.#commitTimer);
+    this.#commitTimer = undefined;
     this.#writer.commit();
-    const results: AppendResult[] = [...rejected];
+    const results = this.#rejected;
+    const group = this.#group;
+    this.#rejected = [];
+    this.#group = [];
+    this.#urgent = false;
     let sign = false;
     for (const { request, appended } of group) {
       if (request.wait === 'signed') {
@@ -173,6 +175,18 @@ class WriterThread {
     if (results.length > 0) this.#say({ kind: 'appended', size: this.#writer.size, results });
     if (sign) this.#sign();
     else if (group.length > 0) this.#signSoon();
+  }
+
+  /** Nobody waits for these: they go with the next group that somebody waits for. */
+  #commitSoon(): void {
+    if (this.#group.length + this.#rejected.length === 0) return;
+    this.#commitTimer ??= setTimeout(() => {
+      try {
+        this.#commit();
+      } catch (error) {
+        this.#halt(error);
+      }
+    }, LIMITS.ledger.unhurriedDelayMs);
   }
 
   #signSoon(): void {
@@ -246,7 +260,7 @@ class WriterThread {
         interval_s: Math.round(this.#data.heartbeatIntervalMs / 1000),
         open_sessions: sessions.size,
       });
-      this.#writer.commit();
+      this.#commit();
       this.#signSoon();
     } catch (error) {
       this.#halt(error);
@@ -271,6 +285,7 @@ class WriterThread {
     this.#closed = true;
     clearInterval(this.#heartbeat);
     clearTimeout(this.#checkpointTimer);
+    clearTimeout(this.#commitTimer);
     this.#writer.close();
     this.#secondPlace.close();
     this.#port.close();

@@ -68,6 +68,8 @@ export const LIMITS = {
     groupBytesMax: 16_777_216,
     /** A signed checkpoint follows the last leaf within this time (DESIGN: 1 s), with room for the flush. */
     checkpointDelayMs: 500,
+    /** Outcomes wait this long for an intent whose flush they can share. */
+    unhurriedDelayMs: 5,
     heartbeatIntervalMs: 60_000,
     /** A journal segment is closed at this size: start-up reads one, not the whole history. */
     segmentBytesMax: 67_108_864,

@@ -80,7 +80,7 @@ export function isPrincipalName(text: string): boolean {
 }
 
 /** Makes the row of a name, or brings it up to date; inside the caller's transaction. */
-export async function upsertPrincipal(
+async function upsertPrincipal(
   db: Kysely<Schema>,
   document: PrincipalDocument,
   makers: PrincipalMakers,

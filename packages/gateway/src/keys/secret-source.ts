@@ -42,7 +42,7 @@ export async function readSecretSource(
 }
 
 /** The source in words; never its content. */
-export function nameOf(source: SecretSource): string {
+function nameOf(source: SecretSource): string {
   if ('file' in source) return `file ${source.file}`;
   if ('env' in source) return `environment variable ${source.env}`;
   return `command ${source.command[0] ?? ''}`;

@@ -3,7 +3,7 @@
 import { LIMITS } from '../core/limits.ts';
 
 /** Sizes of a block's buffer: an idle session holds none, a slow one a small one. */
-export const BLOCK_SIZES: readonly number[] = blockSizes();
+const BLOCK_SIZES: readonly number[] = blockSizes();
 
 /** State is owned by one recorder. */
 export class BlockPool {

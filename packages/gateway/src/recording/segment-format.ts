@@ -15,7 +15,7 @@ import { LIMITS } from '../core/limits.ts';
 /** `CSREC001`, session id, number, previous, start. */
 export const HEADER_BYTES = 82;
 /** Nonce and tag of a block. */
-export const BLOCK_OVERHEAD_BYTES = 28;
+const BLOCK_OVERHEAD_BYTES = 28;
 /** The length, nonce and tag of a block without anything in it. */
 export const LENGTH_BYTES = 4;
 /** Base time of a block's plaintext. */

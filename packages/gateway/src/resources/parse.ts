@@ -26,7 +26,7 @@ export function parseResources(text: string): readonly ResourceDocument[] {
 }
 
 /** Every resource of a list that came as JSON. */
-export function parseResourceList(values: readonly unknown[]): readonly ResourceDocument[] {
+function parseResourceList(values: readonly unknown[]): readonly ResourceDocument[] {
   if (values.length > LIMITS.resources.documentsMax) {
     throw new CountersignError('LIMIT_EXCEEDED', {
       limit: 'resources.documentsMax',
