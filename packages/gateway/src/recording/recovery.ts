@@ -59,17 +59,6 @@ export async function recordedSessions(directory: string): Promise<SessionId[]> 
   }
 }
 
-/** Segments of a session on disk: 0 where it has none. */
-export async function countSegments(directory: string, sessionId: SessionId): Promise<number> {
-  try {
-    const names = await readdir(join(directory, sessionId));
-    return names.filter((name) => /^\d{6}\.csr$/.test(name)).length;
-  } catch (error) {
-    if (isMissing(error)) return 0;
-    throw error;
-  }
-}
-
 async function recover(session: InterruptedSession, file: SegmentFile): Promise<RecoveredSegment> {
   const { sessionId, scopeKey } = session;
   const key = scopeKey === undefined ? undefined : recordingKey(scopeKey);

@@ -1,0 +1,140 @@
+/** What the API answers: the types that the CLI and the console know. Times are RFC 3339, UTC, microseconds. */
+
+export interface ErrorAnswer {
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string;
+}
+
+export interface TokenAnswer {
+  readonly id: string;
+  readonly owner: string;
+  /** Shown once. */
+  readonly token: string;
+  readonly expiresAt: string;
+}
+
+export interface WhoamiAnswer {
+  readonly name: string;
+  readonly displayName: string;
+  readonly kind: string;
+  readonly groups: readonly string[];
+  readonly tokenId: string;
+}
+
+export interface InvitationAnswer {
+  readonly name: string;
+  /** Shown once. */
+  readonly code: string;
+  readonly expiresAt: string;
+}
+
+export interface TokenRow {
+  readonly id: string;
+  readonly owner: string;
+  readonly name: string;
+  readonly state: 'live' | 'expired' | 'revoked';
+  readonly createdAt: string;
+  readonly expiresAt: string;
+  readonly lastUsedAt?: string;
+}
+
+export interface TokensAnswer {
+  readonly tokens: readonly TokenRow[];
+}
+
+export interface ResourceRow {
+  readonly kind: string;
+  readonly name: string;
+  readonly version: number;
+  readonly digest: string;
+  readonly changedAt: string;
+  readonly changedBy: string;
+  readonly document: unknown;
+}
+
+export interface ResourcesAnswer {
+  readonly resources: readonly ResourceRow[];
+}
+
+export interface ChangeRow {
+  readonly kind: string;
+  readonly name: string;
+  readonly action: string;
+  readonly version: number;
+  readonly diff: readonly { readonly path: string; readonly from?: unknown; readonly to?: unknown }[];
+}
+
+export interface ChangesAnswer {
+  readonly changes: readonly ChangeRow[];
+}
+
+export interface SessionRow {
+  readonly id: string;
+  readonly name: string;
+  readonly connection: string;
+  readonly database: string;
+  readonly address: string;
+  readonly client: string;
+  readonly startedAt: string;
+  readonly endedAt?: string;
+  /** `open` while it lives. */
+  readonly status: string;
+  readonly statements: number;
+  readonly firstLeaf: number;
+  readonly lastLeaf?: number;
+}
+
+export interface SessionsAnswer {
+  readonly sessions: readonly SessionRow[];
+  /** Give it as `before` for those that follow; absent at the end. */
+  readonly next?: string;
+}
+
+export interface StatementRow {
+  /** Index of the leaf that was durable before the target heard of it. */
+  readonly leaf: number;
+  readonly at: string;
+  /** `open` where it has no outcome yet. */
+  readonly status: string;
+  readonly outcomeLeaf?: number;
+  /** Fields of the two bodies, spec/events.md; absent where they were shredded. */
+  readonly intent?: Readonly<Record<string, unknown>>;
+  readonly outcome?: Readonly<Record<string, unknown>>;
+}
+
+export interface SessionAnswer {
+  readonly session: SessionRow;
+  readonly shredded: boolean;
+  readonly statements: readonly StatementRow[];
+  /** Give it as `from` for those that follow; absent at the end. */
+  readonly next?: number;
+}
+
+export interface LedgerStatusAnswer {
+  readonly node: string;
+  readonly origin: string;
+  readonly software: string;
+  readonly verifierKey: string;
+  /** Leaves that are durable. */
+  readonly size: number;
+  /** Leaves that the newest signed checkpoint covers. */
+  readonly signedSize: number;
+  readonly status: 'ok' | 'halted';
+  readonly reason?: string;
+}
+
+export interface ShredAnswer {
+  readonly session: string;
+  /** The `ledger.shred` leaf. */
+  readonly leaf: number;
+}
+
+export interface BackupAnswer {
+  readonly backupId: string;
+  readonly directory: string;
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly parts: readonly string[];
+  readonly leaf: number;
+}

@@ -1,0 +1,182 @@
+/** Who is there: the first administrator, logins, tokens, invitations. */
+
+import { Type } from 'typebox';
+import { formatTimeUs } from '../core/clock.ts';
+import { CountersignError } from '../core/errors.ts';
+import { parseId } from '../core/ids.ts';
+import { LIMITS } from '../core/limits.ts';
+import { Secret } from '../core/secret.ts';
+import type { PrincipalRecord } from '../identity/principals.ts';
+import type { CreatedToken, TokenRecord } from '../identity/tokens.ts';
+import type { InvitationAnswer, TokenAnswer, TokenRow, TokensAnswer, WhoamiAnswer } from './answers.ts';
+import { optionalTime } from './moments.ts';
+import type { ApiPorts } from './ports.ts';
+import { type Route, route } from './route.ts';
+import { id, list, name, object, reason, STRICT, text, texts } from './schemas.ts';
+import type { Caller } from './who-may.ts';
+
+const TOKEN_DAYS_DEFAULT = 30;
+const DAY_MS = 86_400_000;
+
+const PASSWORD = Type.String({ maxLength: LIMITS.identity.passwordBytesMax });
+
+const enrol = route({
+  key: 'POST /v1/enrol',
+  summary: 'Use a one-time code: the first administrator, or somebody who was invited',
+  body: Type.Object(
+    {
+      code: text(200, 'The one-time code'),
+      name: name('Name at login'),
+      displayName: Type.Optional(text(LIMITS.identity.displayNameCharactersMax, 'Name for people')),
+      password: PASSWORD,
+    },
+    STRICT,
+  ),
+  answer: object(texts('id owner token expiresAt')),
+  status: 201,
+  async handle({ ports, body, peer }): Promise<TokenAnswer> {
+    const { enrolment, identity, tokens } = ports.identity;
+    const record = await enrolment.enrol(
+      new Secret(body.code),
+      { name: body.name, displayName: body.displayName ?? body.name, password: new Secret(body.password) },
+      peer,
+    );
+    return tokenAnswer(record.name, await tokens.createLoginToken(record, identity.principalOf(record)));
+  },
+});
+
+const login = route({
+  key: 'POST /v1/login',
+  summary: 'A name and a password give a token that soon expires',
+  body: Type.Object({ name: text(256, 'Name at login'), password: PASSWORD }, STRICT),
+  answer: object(texts('id owner token expiresAt')),
+  async handle({ ports, body, peer }): Promise<TokenAnswer> {
+    const { identity } = ports.identity;
+    const created = await identity.passwordLogin(body.name, new Secret(body.password), peer);
+    return tokenAnswer(created.principal.name, created);
+  },
+});
+
+const whoami = route({
+  key: 'GET /v1/whoami',
+  summary: 'Who the token is of',
+  answer: object({ ...texts('name displayName kind tokenId'), groups: list(Type.String()) }),
+  async handle(input): Promise<WhoamiAnswer> {
+    const { principal, tokenId } = input.caller();
+    const { name: own, displayName, kind, groups } = principal;
+    return { name: own, displayName, kind, groups, tokenId };
+  },
+});
+
+const invite = route({
+  key: 'POST /v1/invitations',
+  summary: 'A one-time code with which a person sets a password',
+  body: Type.Object({ name: name('Name of a Person') }, STRICT),
+  answer: object(texts('name code expiresAt')),
+  status: 201,
+  async handle({ ports, body }): Promise<InvitationAnswer> {
+    const { code, expiresUs } = await ports.identity.enrolment.invite(body.name);
+    return { name: body.name, code: code.reveal(), expiresAt: formatTimeUs(expiresUs) };
+  },
+});
+
+const createToken = route({
+  key: 'POST /v1/tokens',
+  summary: 'A personal token, shown once',
+  body: Type.Object(
+    {
+      name: text(LIMITS.identity.tokenNameCharactersMax, 'What it is for'),
+      owner: Type.Optional(name('Whose; oneself where absent')),
+      days: Type.Optional(Type.Integer({ minimum: 1, maximum: LIMITS.identity.tokenLifetimeMs / DAY_MS })),
+    },
+    STRICT,
+  ),
+  answer: object(texts('id owner token expiresAt')),
+  status: 201,
+  async handle(input): Promise<TokenAnswer> {
+    const { ports, body } = input;
+    const caller = input.caller();
+    const owner = await ownerOf(ports, caller, body.owner);
+    const created = await ports.identity.tokens.createToken(owner, {
+      name: body.name,
+      lifetimeMs: (body.days ?? TOKEN_DAYS_DEFAULT) * DAY_MS,
+      createdBy: caller.principal,
+    });
+    return tokenAnswer(owner.name, created);
+  },
+});
+
+const listTokens = route({
+  key: 'GET /v1/tokens',
+  summary: 'Tokens of oneself, or of another for administrators; never the tokens themselves',
+  query: Type.Object({ owner: Type.Optional(name('Whose; oneself where absent')) }, STRICT),
+  answer: object({ tokens: list(object(texts('id owner name state createdAt expiresAt lastUsedAt?'))) }),
+  async handle(input): Promise<TokensAnswer> {
+    const { ports, query } = input;
+    const owner = await ownerOf(ports, input.caller(), query.owner);
+    const tokens = await ports.identity.tokens.list(owner.id);
+    return { tokens: tokens.map((token) => tokenRow(ports, owner, token)) };
+  },
+});
+
+const revokeToken = route({
+  key: 'DELETE /v1/tokens/:id',
+  summary: 'End a token; sessions that it opened end with it',
+  params: Type.Object({ id: id('tok') }, STRICT),
+  query: Type.Object({ reason: Type.Optional(reason()) }, STRICT),
+  answer: object({ revoked: Type.Boolean() }),
+  async handle(input): Promise<{ readonly revoked: boolean }> {
+    const { ports, params, query } = input;
+    const { principal, mayOthers } = input.caller();
+    const token = await ports.identity.tokens.find(parseId('token', params.id));
+    if (token === undefined || (token.principalId !== principal.id && !mayOthers)) {
+      throw new CountersignError('NOT_FOUND', { what: `token ${params.id}` });
+    }
+    const revocation = { reason: query.reason ?? 'by request', revokedBy: principal };
+    return { revoked: await ports.identity.tokens.revoke(token.id, revocation) };
+  },
+});
+
+export const IDENTITY_ROUTES: readonly Route[] = [
+  enrol,
+  login,
+  whoami,
+  invite,
+  createToken,
+  listTokens,
+  revokeToken,
+];
+
+async function ownerOf(
+  ports: ApiPorts,
+  caller: Caller,
+  wanted: string | undefined,
+): Promise<PrincipalRecord> {
+  const { principal, mayOthers } = caller;
+  if (wanted !== undefined && wanted !== principal.name && !mayOthers) {
+    const action = 'see or make tokens of others';
+    throw new CountersignError('PERMISSION_DENIED', { principal: principal.name, action });
+  }
+  const owner = await ports.identity.principals.findByName(wanted ?? principal.name);
+  if (owner === undefined) {
+    throw new CountersignError('NOT_FOUND', { what: 'person or service account of this name' });
+  }
+  return owner;
+}
+
+function tokenAnswer(owner: string, { id: tokenId, token, expiresUs }: CreatedToken): TokenAnswer {
+  return { id: tokenId, owner, token: token.reveal(), expiresAt: formatTimeUs(expiresUs) };
+}
+
+function tokenRow(ports: ApiPorts, owner: PrincipalRecord, token: TokenRecord): TokenRow {
+  const live = ports.identity.tokens.isLive(token);
+  return {
+    id: token.id,
+    owner: owner.name,
+    name: token.name,
+    state: live ? 'live' : token.revokedUs === undefined ? 'expired' : 'revoked',
+    createdAt: formatTimeUs(token.createdUs),
+    expiresAt: formatTimeUs(token.expiresUs),
+    ...optionalTime('lastUsedAt', token.lastUsedUs),
+  };
+}

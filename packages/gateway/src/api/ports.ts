@@ -1,0 +1,85 @@
+/** What the API needs of the other rooms; wired in main. */
+
+import type { LogReader } from '../audit/log-reader.ts';
+import type { Clock } from '../core/clock.ts';
+import type { CountersignError } from '../core/errors.ts';
+import type { LedgerPort, ScopeKeys } from '../core/ledger-port.ts';
+import type { IdentityRoom } from '../identity/identity.ts';
+import type { Resources } from '../resources/resources.ts';
+import type { LiveSessions } from '../session/live-sessions.ts';
+import type { Store } from '../store/store.ts';
+
+/** The ledger as the API uses it; the class Ledger of the room audit has this shape. */
+export interface ApiLedger extends LedgerPort {
+  /** Leaves that are durable. */
+  readonly size: number;
+  readonly verifierKey: string;
+  readonly halted: CountersignError | undefined;
+  /** A signed checkpoint over all that is durable. */
+  checkpoint(): Promise<string>;
+  /** The writer forgets the key of a scope. */
+  closeScope(keyId: string): void;
+}
+
+/** A period: from its first microsecond to the one before `toUs`. */
+export interface ExportRequest {
+  readonly fromUs: number;
+  readonly toUs: number;
+  /** A path that does not exist yet; the package is there when the promise resolves. */
+  readonly file: string;
+}
+
+export interface ExportedPackage {
+  readonly packageId: string;
+  /** Of the zip, 64 hex digits. */
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly leaves: number;
+  /** Sizes of the log at both ends. */
+  readonly checkpointStart: number;
+  readonly checkpointEnd: number;
+}
+
+export interface CreatedBackup {
+  readonly backupId: string;
+  /** Of the backup's own manifest, 64 hex digits. */
+  readonly sha256: string;
+  readonly bytes: number;
+  /** Names of what was copied: `store`, `ledger`, … */
+  readonly parts: readonly string[];
+}
+
+export interface ApiPorts {
+  /** Where to listen; port 0 takes a free one. Loopback unless the operator says otherwise. */
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Name of this gateway: `/ledger/<node>/checkpoint`. */
+  readonly node: string;
+  /** Origin of the ledger. */
+  readonly origin: string;
+  /** Name and version of this software. */
+  readonly software: string;
+  readonly store: Store;
+  readonly identity: IdentityRoom;
+  readonly resources: Resources;
+  readonly sessions: LiveSessions;
+  readonly ledger: ApiLedger;
+  readonly reader: LogReader;
+  readonly scopeKeys: ScopeKeys;
+  readonly recordingsDirectory: string;
+  /** For packages on their way to a client; files in it are removed after their request. */
+  readonly temporaryDirectory: string;
+  readonly clock: Clock;
+  readonly randomBytes: (length: number) => Uint8Array;
+  exportEvidence(request: ExportRequest): Promise<ExportedPackage>;
+  /** Copies the installation to a directory of this machine that does not exist yet; writes no leaf. */
+  backup(directory: string): Promise<CreatedBackup>;
+  /** What went wrong inside, for the operator's log; the client hears only the code. */
+  readonly onError: (error: CountersignError, request: string) => void;
+}
+
+/** The API while it runs. */
+export interface RunningApi {
+  readonly host: string;
+  readonly port: number;
+  close(): Promise<void>;
+}

@@ -1,0 +1,117 @@
+/**
+ * A recording as lines of JSON: the session, then its statements with their results and leaves.
+ *
+ * `recording.view` is signed before the first byte is given out. Each line is one object with `kind`:
+ * `session`, `statement`, `event`, `note`; a recording that turns out not to verify ends in `error`.
+ */
+
+import { toCountersignError } from '../core/errors.ts';
+import type { SessionId } from '../core/ids.ts';
+import { LIMITS } from '../core/limits.ts';
+import { type ExpectedSegment, readRecording } from '../recording/recording-reader.ts';
+import type { ReplayedItem, ReplayedStatement } from '../recording/replayed-statement.ts';
+import { readTranscript } from '../recording/transcript.ts';
+import type { SessionRow } from './answers.ts';
+import { errorAnswer } from './http-errors.ts';
+import type { ApiPorts } from './ports.ts';
+import { type LeafRange, type SessionLeaf, sessionLeaves } from './session-leaves.ts';
+
+export interface ReplayRequest {
+  readonly session: SessionRow;
+  readonly sessionId: SessionId;
+  readonly range: LeafRange;
+  readonly key: Uint8Array;
+}
+
+/** The lines of a replay, each with its line feed; the key is zeroed at the end. */
+export async function* replayLines(
+  ports: ApiPorts,
+  { session, sessionId, range, key }: ReplayRequest,
+): AsyncGenerator<string, void> {
+  const intents = new IntentWindow(sessionLeaves(ports.reader, range, key));
+  try {
+    yield line({ kind: 'session', session });
+    const expected = await expectedSegments(ports, range, key);
+    const directory = ports.recordingsDirectory;
+    const entries = readRecording({ directory, sessionId, scopeKey: key, expected });
+    for await (const item of readTranscript(entries)) yield line(await withLeaf(item, intents));
+  } catch (thrown) {
+    // The status is sent already; a reader that stops at an unexpected end sees why.
+    const error = toCountersignError(thrown);
+    ports.onError(error, 'GET /v1/sessions/:id/replay');
+    yield line({ kind: 'error', ...errorAnswer(error) });
+  } finally {
+    await intents.close();
+    key.fill(0);
+  }
+}
+
+async function expectedSegments(
+  ports: ApiPorts,
+  range: LeafRange,
+  key: Uint8Array,
+): Promise<ReadonlyMap<number, ExpectedSegment>> {
+  const segments = new Map<number, ExpectedSegment>();
+  for await (const { leaf, body } of sessionLeaves(ports.reader, range, key)) {
+    if (leaf.type !== 'recording.segment') continue;
+    const number = body?.['number'];
+    const sha256 = body?.['sha256'];
+    if (typeof number !== 'number' || typeof sha256 !== 'string') continue;
+    segments.set(number, { sha256, status: leaf.status === 'truncated' ? 'truncated' : 'ok' });
+  }
+  return segments;
+}
+
+async function withLeaf(item: ReplayedItem, intents: IntentWindow): Promise<unknown> {
+  if (item.kind !== 'statement') return item;
+  const leaf = await intents.find(item);
+  return leaf === undefined ? item : { ...item, leaf };
+}
+
+/**
+ * Which leaf a statement of a recording is about: the next intent with its text.
+ *
+ * Both come in the order of the session, but a recording also shows messages that failed before they
+ * ran, which have no intent; so a few intents are looked at, and what is passed over is let go.
+ */
+class IntentWindow {
+  readonly #leaves: AsyncGenerator<SessionLeaf, void>;
+  #waiting: SessionLeaf[] = [];
+  #ended = false;
+
+  constructor(leaves: AsyncGenerator<SessionLeaf, void>) {
+    this.#leaves = leaves;
+  }
+
+  async find(statement: ReplayedStatement): Promise<number | undefined> {
+    await this.#fill();
+    const at = this.#waiting.findIndex((intent) => isAbout(intent, statement));
+    if (at < 0) return undefined;
+    const leaf = this.#waiting[at]?.leaf.n;
+    this.#waiting = this.#waiting.slice(at + 1);
+    return leaf;
+  }
+
+  async close(): Promise<void> {
+    await this.#leaves.return();
+  }
+
+  async #fill(): Promise<void> {
+    while (!this.#ended && this.#waiting.length < LIMITS.api.replayWindowMax) {
+      const next = await this.#leaves.next();
+      if (next.done === true) this.#ended = true;
+      else if (next.value.leaf.type === 'statement.intent') this.#waiting.push(next.value);
+    }
+  }
+}
+
+function isAbout({ body }: SessionLeaf, statement: ReplayedStatement): boolean {
+  const sql = body?.['sql'];
+  if (statement.protocol === 'function') return body?.['function_oid'] !== undefined;
+  // A text that is too long for a body, or is not UTF-8, is not there to be compared.
+  return typeof sql === 'string' ? sql === statement.sql : sql !== undefined;
+}
+
+function line(value: unknown): string {
+  return `${JSON.stringify(value)}\n`;
+}

@@ -1,0 +1,18 @@
+/** All routes of the API, in the order of its description. */
+
+import { EVIDENCE_ROUTES } from './evidence-routes.ts';
+import { IDENTITY_ROUTES } from './identity-routes.ts';
+import { LEDGER_ROUTES } from './ledger-routes.ts';
+import { LOG_ROUTES } from './log-routes.ts';
+import { RESOURCE_ROUTES } from './resource-routes.ts';
+import type { Route } from './route.ts';
+import { SESSION_ROUTES } from './session-routes.ts';
+
+export const ROUTES: readonly Route[] = [
+  ...IDENTITY_ROUTES,
+  ...RESOURCE_ROUTES,
+  ...SESSION_ROUTES,
+  ...LEDGER_ROUTES,
+  ...EVIDENCE_ROUTES,
+  ...LOG_ROUTES,
+];

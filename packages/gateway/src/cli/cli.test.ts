@@ -1,0 +1,280 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseTlogProof } from '@countersign/ledger/tlog-proof';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { TESTING_PASSWORD, type TestingApi, type TestingPerson, testingOnlyApi } from '../api/testing-api.ts';
+import type { CliPorts } from './command.ts';
+import { runCommandLine } from './main.ts';
+
+const BIN = fileURLToPath(new URL('../../bin/countersign.js', import.meta.url));
+
+let api: TestingApi;
+let home: string;
+
+beforeAll(async () => {
+  api = await testingOnlyApi();
+  home = await mkdtemp(join(tmpdir(), 'countersign-cli-'));
+});
+afterAll(async () => {
+  await api[Symbol.asyncDispose]();
+  await rm(home, { recursive: true });
+});
+
+interface Ran {
+  readonly status: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+function refused(): never {
+  throw new Error('not in this test');
+}
+const NO_PORTS: CliPorts = {
+  startGateway: refused,
+  recordRollback: refused,
+  restore: refused,
+  openApi: refused,
+};
+
+/** Runs a command in this process, as somebody. */
+async function run(who: TestingPerson | undefined, ...words: string[]): Promise<Ran> {
+  const out: string[] = [];
+  const err: string[] = [];
+  const token = who === undefined ? {} : { COUNTERSIGN_TOKEN: who.token };
+  const status = await runCommandLine(words, {
+    env: { HOME: home, COUNTERSIGN_SERVER: api.url, ...token },
+    ports: NO_PORTS,
+    stopped: new Promise(() => undefined),
+    print: async (text) => {
+      out.push(text);
+    },
+    warn: (text) => {
+      err.push(text);
+    },
+  });
+  return { status, out: out.join(''), err: err.join('') };
+}
+
+/** Runs the program itself; what it is given on standard input ends. */
+function runProgram(words: readonly string[], stdin = '', env: Record<string, string> = {}): Promise<Ran> {
+  return new Promise((resolve) => {
+    const whole = { PATH: process.env['PATH'] ?? '', HOME: home, COUNTERSIGN_SERVER: api.url, ...env };
+    const child = execFile(process.execPath, [BIN, ...words], { env: whole }, (error, out, err) => {
+      const code = error === null ? 0 : error.code;
+      resolve({ status: typeof code === 'number' ? code : 1, out, err });
+    });
+    child.stdin?.end(stdin);
+  });
+}
+
+describe('the program', () => {
+  it('enrols the first administrator, keeps the token in a private file, and is somebody from then on', async () => {
+    const password = `${TESTING_PASSWORD.reveal()}\n`;
+    const enrolled = await runProgram(
+      ['enrol', '--code', api.firstCode, '--name', 'first', '--display-name', 'First'],
+      password,
+    );
+    expect([enrolled.status, enrolled.err]).toEqual([0, '']);
+    const file = join(home, '.config', 'countersign', 'credentials.json');
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    const kept: unknown = JSON.parse(await readFile(file, 'utf8'));
+    expect(kept).toMatchObject({ name: 'first', server: api.url });
+    const whoami = await runProgram(['whoami', '--json']);
+    expect(JSON.parse(whoami.out)).toMatchObject({ name: 'first', groups: ['administrators'] });
+    const text = JSON.stringify(kept);
+    for (const { out, err } of [enrolled, whoami]) {
+      const token = /cs_[0-9a-z]+/.exec(text)?.[0] ?? 'none';
+      expect(out + err).not.toContain(token);
+      expect(out + err).not.toContain(TESTING_PASSWORD.reveal());
+    }
+    const out = await runProgram(['logout']);
+    expect(out.out).toBe('Logged out\n');
+    expect((await runProgram(['whoami'])).status).toBe(4);
+  });
+
+  it('says what is wrong with its words, and ends with 2', async () => {
+    const unknown = await runProgram(['sessions', 'list', '--nope']);
+    expect([unknown.status, unknown.out]).toEqual([2, '']);
+    expect(unknown.err).toContain("Unknown option '--nope'");
+  });
+
+  it('runs the gateway until SIGTERM, and gives the first code', async () => {
+    const config = join(home, 'up.yaml');
+    await writeFile(config, 'listen: { postgres: { port: 0 }, api: { port: 0 } }\n');
+    const data = join(home, 'up');
+    const child = execFile(process.execPath, [BIN, 'up', '--config', config, '--data', data, '--json'], {
+      env: { PATH: process.env['PATH'] ?? '', HOME: home },
+    });
+    const line = await new Promise<string>((resolve, reject) => {
+      child.stdout?.once('data', (chunk: Buffer | string) => resolve(String(chunk)));
+      child.once('exit', () => reject(new Error('it ended')));
+    });
+    child.removeAllListeners('exit');
+    expect(JSON.parse(line)).toMatchObject({ firstCode: expect.stringMatching(/^csenrol_/) });
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGTERM');
+    expect(await ended).toBe(0);
+    const verified = await run(undefined, 'ledger', 'verify', '--data', data, '--config', config);
+    expect([verified.status, verified.err]).toEqual([0, '']);
+    expect(verified.out).toMatch(/^ok: \d+ leaves, \d+ checkpoints?\n$/);
+    const doctor = await run(undefined, 'doctor', '--data', data, '--config', config);
+    expect([doctor.status, doctor.out]).toEqual([0, expect.stringContaining('ledger')]);
+    await corrupt(join(data, 'ledger', 'journal'));
+    const damaged = await run(undefined, 'ledger', 'doctor', '--data', data, '--config', config);
+    expect([damaged.status, damaged.out]).toEqual([5, expect.stringContaining('FAILED')]);
+  });
+});
+
+async function corrupt(journal: string): Promise<void> {
+  const [segment = ''] = await readdir(journal);
+  const file = join(journal, segment);
+  const bytes = await readFile(file);
+  const at = bytes.indexOf('"type"');
+  bytes[at + 10] = (bytes[at + 10] ?? 0) ^ 1;
+  await writeFile(file, bytes);
+}
+
+describe('words', () => {
+  const cases: readonly (readonly [string, string[], string])[] = [
+    ['an unknown command', ['fly'], 'there is no command "fly"'],
+    ['a missing name', ['sessions', 'show'], 'expected countersign sessions show ID'],
+    ['one word too many', ['whoami', 'me'], 'expected countersign whoami'],
+    ['a missing option', ['apply'], '--file is missing'],
+    [
+      'a number that is none',
+      ['token', 'create', '--name', 'x', '--days', 'many'],
+      '--days must be a whole number',
+    ],
+    ['an output that is none', ['get', 'people', '-o', 'xml'], '--output must be yaml or json'],
+    ['a server that is none', ['whoami', '--server', 'ftp://x'], 'expected a server like'],
+  ];
+  for (const [what, words, says] of cases) {
+    it(`are refused with ${what}`, async () => {
+      const { status, out, err } = await run(api.people.admin, ...words);
+      expect([status, out]).toEqual([2, '']);
+      expect(err).toContain(says);
+    });
+  }
+
+  it('have a help for each command', async () => {
+    const { out } = await run(undefined, '--help');
+    const paths = out.split('\n').flatMap((line) => /^ {2}([a-z]+(?: [a-z]+)?)/.exec(line)?.[1] ?? []);
+    expect(paths.length).toBeGreaterThan(25);
+    for (const path of paths) {
+      const help = await run(undefined, ...path.split(' '), '--help');
+      expect([help.status, help.out]).toEqual([0, expect.stringContaining(`Usage: countersign ${path}`)]);
+    }
+  });
+});
+
+describe('errors', () => {
+  it('of the gateway keep their exit status, and come as JSON with --json', async () => {
+    const denied = await run(api.people.ana, 'backup', '--out', '/nowhere', '--json');
+    expect([denied.status, denied.out]).toEqual([3, '']);
+    expect(JSON.parse(denied.err)).toMatchObject({ code: 'PERMISSION_DENIED' });
+    expect((await run(undefined, 'whoami')).status).toBe(4);
+    const away = await run(api.people.ana, 'whoami', '--server', 'http://127.0.0.1:9');
+    expect([away.status, away.err]).toEqual([5, expect.stringContaining('cannot be reached')]);
+  });
+
+  it('of a credentials file that others can read stop the command', async () => {
+    const other = await mkdtemp(join(home, 'open-'));
+    const file = join(other, 'countersign', 'credentials.json');
+    const login = ['login', '--name', 'first', '--json'];
+    const logged = await runProgram(login, TESTING_PASSWORD.reveal(), { XDG_CONFIG_HOME: other });
+    expect(logged.status).toBe(0);
+    const text = await readFile(file, 'utf8');
+    await writeFile(`${file}.copy`, text, { mode: 0o644 });
+    await rm(file);
+    await writeFile(file, text, { mode: 0o644 });
+    const opened = await runProgram(['whoami'], '', { XDG_CONFIG_HOME: other });
+    expect([opened.status, opened.err]).toEqual([2, expect.stringContaining('can be read by others')]);
+    await rm(other, { recursive: true });
+  });
+});
+
+describe('resources', () => {
+  it('are compared, applied, read as YAML that applies again, and deleted', async () => {
+    const { admin } = api.people;
+    const file = join(home, 'resources.yaml');
+    await writeFile(
+      file,
+      'kind: Connection\nname: db\nprotocol: postgres\ntarget: { host: db, database: rerank }\ncredential: { user: app }\n',
+    );
+    expect((await run(admin, 'diff', '-f', file)).out).toContain('Connection/db created, version 1');
+    expect((await run(admin, 'apply', '-f', file)).out).toContain('target.port: + 5432');
+    const yaml = await run(admin, 'get', 'connection', 'db', '-o', 'yaml');
+    await writeFile(file, yaml.out);
+    expect((await run(admin, 'apply', '-f', file)).out).toBe('Connection/db unchanged, version 1\n');
+    expect((await run(admin, 'get', 'connections')).out).toMatch(
+      /^KIND +NAME +VERSION.*\nConnection +db +1 +/,
+    );
+    expect(JSON.parse((await run(admin, 'get', 'people', '-o', 'json')).out)).toHaveLength(4);
+    expect((await run(admin, 'delete', 'connection', 'db')).out).toBe('Connection/db deleted, version 2\n');
+    expect((await run(admin, 'get', 'connection', 'db')).status).toBe(6);
+  });
+});
+
+describe('sessions', () => {
+  it('are listed, shown and replayed as tables, with nothing that drives a terminal', async () => {
+    const { auditor, ana } = api.people;
+    const id = await api.makeSession('ana', 'select title\n  from documents');
+    const listed = await run(auditor, 'sessions', 'list', '--name', 'ana', '--limit', '1');
+    expect(listed.out).toMatch(new RegExp(`^ID .*\\n${id}  ana  db/rerank +127.0.0.1 .* 1 +ok\\n`));
+    const shown = await run(ana, 'sessions', 'show', id);
+    expect(shown.out).toContain('select title from documents');
+    expect(shown.out).toContain('from        127.0.0.1 (psql\\x1b[31m)');
+    const replayed = await run(auditor, 'sessions', 'replay', id, '--reason', 'a look');
+    expect(replayed.status).toBe(0);
+    expect(replayed.out).toMatch(
+      /\d\dZ {2}leaf \d+ {2}completed {2}1\.5 ms\n {2}select title\n {4}from documents\n/,
+    );
+    expect(replayed.out).toContain('\n a \\x1b[2J book\nSELECT 1\n');
+    for (const { out } of [listed, shown, replayed]) expect(out).not.toContain('\u001b');
+    const lines = (await run(auditor, 'sessions', 'replay', id, '--json')).out.trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ kind: 'session' }, { kind: 'statement' }]);
+  });
+
+  it('are ended, and shredded', async () => {
+    const { admin } = api.people;
+    const open = await api.openSession('ana');
+    expect((await run(admin, 'sessions', 'end', open.id)).out).toBe('Ended\n');
+    const id = await api.makeSession('ana', 'select 1');
+    const shredded = await run(admin, 'ledger', 'shred', '--session', id, '--reason', 'asked');
+    expect([shredded.status, shredded.out]).toEqual([
+      0,
+      expect.stringContaining(`The content of ${id} is gone`),
+    ]);
+    const replayed = await run(admin, 'sessions', 'replay', id);
+    expect([replayed.status, replayed.err]).toEqual([6, expect.stringContaining('was shredded')]);
+  });
+});
+
+describe('what is handed over', () => {
+  it('is a package with the SHA-256 that was announced; a file that is there stays as it is', async () => {
+    const { auditor } = api.people;
+    const out = join(home, 'package.zip');
+    const words = ['evidence', 'export', '--from', '2026-01-01', '--to', '2027-01-01', '--out', out];
+    const made = await run(auditor, ...words);
+    expect([made.status, made.err]).toEqual([0, '']);
+    expect(await readFile(out, 'utf8')).toMatch(/^package /);
+    expect((await run(auditor, ...words)).status).toBe(2);
+    expect((await readdir(home)).filter((name) => name.startsWith('package'))).toEqual(['package.zip']);
+    const verified = await run(undefined, 'verify', out);
+    expect(verified.status).toBeGreaterThan(0);
+  });
+
+  it('is a proof, a token, a psql line', async () => {
+    const { ana } = api.people;
+    expect(parseTlogProof((await run(ana, 'ledger', 'proof', '3')).out).index).toBe(3);
+    const created = await run(ana, 'token', 'create', '--name', 'psql', '--days', '1');
+    expect(created.out).toMatch(/^cs_\S+\n$/);
+    expect((await run(ana, 'token', 'list')).out).toContain('psql');
+    const connect = await run(ana, 'connect', 'db/rerank');
+    expect(connect.out).toContain("psql 'host=127.0.0.1 port=15432 user=ana dbname=db/rerank'");
+    expect((await run(ana, 'ledger', 'status')).out).toContain('countersign.local/ledger/gw1');
+  });
+});

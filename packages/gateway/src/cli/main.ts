@@ -1,0 +1,63 @@
+/** The command line: words → a command → an exit status. Errors go to standard error, with what to do. */
+
+import { LedgerError } from '@countersign/ledger/errors';
+import { CountersignError, type ErrorCode, ERRORS, toCountersignError } from '../core/errors.ts';
+import { safeText } from '../recording/table-text.ts';
+import type { CliContext, Command } from './command.ts';
+import { CONNECT_COMMANDS } from './connect-command.ts';
+import { EVIDENCE_COMMANDS } from './evidence-commands.ts';
+import { GATEWAY_COMMANDS, MACHINE_COMMANDS } from './gateway-commands.ts';
+import { LEDGER_COMMANDS } from './ledger-commands.ts';
+import { LOGIN_COMMANDS } from './login-commands.ts';
+import { parseCommand } from './parse-command.ts';
+import { RESOURCE_COMMANDS } from './resource-commands.ts';
+import { SESSION_COMMANDS } from './session-commands.ts';
+
+const COMMANDS: readonly Command[] = [
+  ...GATEWAY_COMMANDS,
+  ...LOGIN_COMMANDS,
+  ...CONNECT_COMMANDS,
+  ...RESOURCE_COMMANDS,
+  ...SESSION_COMMANDS,
+  ...EVIDENCE_COMMANDS,
+  ...LEDGER_COMMANDS,
+  ...MACHINE_COMMANDS,
+];
+
+/** Runs one command line; gives the exit status. */
+export async function runCommandLine(words: readonly string[], context: CliContext): Promise<number> {
+  try {
+    const parsed = parseCommand(words, COMMANDS, context);
+    if (parsed.kind === 'help') {
+      await context.print(parsed.text);
+      return 0;
+    }
+    return (await parsed.command.run(parsed.input)) ?? 0;
+  } catch (thrown) {
+    return complain(thrown, words.includes('--json'), context);
+  }
+}
+
+function complain(thrown: unknown, json: boolean, context: CliContext): number {
+  const error = asCountersignError(thrown);
+  const refused = error.code === 'SERVER_REFUSED';
+  const given = String(error.details['code'] ?? '');
+  const code = refused && given !== '' ? given : error.code;
+  const hint = refused ? String(error.details['hint'] ?? '') : (error.row.hint ?? '');
+  if (json) {
+    context.warn(`${JSON.stringify({ code, message: error.message, ...(hint === '' ? {} : { hint }) })}\n`);
+  } else {
+    context.warn(`countersign: ${safeText(error.message)}\n${hint === '' ? '' : `${safeText(hint)}\n`}`);
+  }
+  return isCode(code) ? ERRORS[code].exit : error.row.exit;
+}
+
+/** What the ledger's package refuses was given by the caller: a verifier key, or a log that is damaged. */
+function asCountersignError(thrown: unknown): CountersignError {
+  if (!(thrown instanceof LedgerError)) return toCountersignError(thrown);
+  return new CountersignError('REQUEST_INVALID', { reason: thrown.message }, { cause: thrown });
+}
+
+function isCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERRORS, code);
+}

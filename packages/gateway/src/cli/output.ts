@@ -1,0 +1,44 @@
+/** What people read: aligned columns, times in UTC, numbers with units, and no control character. */
+
+import { safeText } from '../recording/table-text.ts';
+
+/** Columns under their heads; texts may be untrusted. */
+export function columns(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const safe = [head, ...rows].map((row) => row.map((cell) => safeText(cell)));
+  const widths = head.map((_, i) => Math.max(...safe.map((row) => row[i]?.length ?? 0)));
+  return safe.map((row) =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+/** `label  value` lines. */
+export function facts(pairs: readonly (readonly [string, string])[]): string[] {
+  const width = Math.max(...pairs.map(([label]) => label.length));
+  return pairs.map(([label, value]) => `${label.padEnd(width)}  ${safeText(value)}`);
+}
+
+/** `2026-11-24 14:00:00Z`: to the second. */
+export function shortTime(time: string | undefined): string {
+  return time === undefined ? '-' : `${time.slice(0, 10)} ${time.slice(11, 19)}Z`;
+}
+
+/** `1.5 ms`, `3.2 s`, `4 min`. */
+export function duration(us: number): string {
+  if (us < 1_000_000) return `${(us / 1_000).toFixed(1)} ms`;
+  if (us < 120_000_000) return `${(us / 1_000_000).toFixed(1)} s`;
+  return `${Math.round(us / 60_000_000)} min`;
+}
+
+/** `3 leaves`, `1 leaf`. */
+export function counted(count: number, one: string, many: string): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
+
+/** A text on one line, cut. */
+export function oneLine(text: string, charactersMax: number): string {
+  const line = safeText(text.replaceAll(/\s+/g, ' ').trim());
+  return line.length <= charactersMax ? line : `${line.slice(0, charactersMax - 1)}…`;
+}

@@ -1,0 +1,99 @@
+/** A replay for people: each statement with who, when, which leaf, and its result as a table. */
+
+import type { SessionRow } from '../api/answers.ts';
+import type { ReplayedItem, ReplayedResult, ReplayedStatement } from '../recording/replayed-statement.ts';
+import { safeLines, safeText, tableText } from '../recording/table-text.ts';
+import { counted, duration, facts, shortTime } from './output.ts';
+
+/** One line of a replay, as the API sends it. */
+export type ReplayLine =
+  | { readonly kind: 'session'; readonly session: SessionRow }
+  | { readonly kind: 'error'; readonly code: string; readonly message: string }
+  | (ReplayedItem & { readonly leaf?: number });
+
+/** The text of one line; ends in an empty line. */
+export function replayText(line: ReplayLine): string {
+  switch (line.kind) {
+    case 'session':
+      return block(sessionLines(line.session));
+    case 'statement':
+      return block(statementLines(line, line.leaf));
+    case 'event':
+      return block([`${clock(line.timeUs)}  event ${safeText(line.json)}`]);
+    case 'note':
+      return block([`${clock(line.timeUs)}  note: ${safeText(line.text)}`]);
+    case 'error':
+      return block([`The replay stops here: ${safeText(line.message)} (${safeText(line.code)})`]);
+    default:
+      return line satisfies never;
+  }
+}
+
+/** Who, from where, to what, when. */
+export function sessionLines(session: SessionRow): string[] {
+  const { id, name, connection, database, address, client } = session;
+  const leaves = `${session.firstLeaf} to ${session.lastLeaf ?? '…'}`;
+  return facts([
+    ['session', id],
+    ['who', name],
+    ['from', client === '' ? address : `${address} (${client})`],
+    ['connection', `${connection}/${database}`],
+    ['started', shortTime(session.startedAt)],
+    ['ended', shortTime(session.endedAt)],
+    ['status', session.status],
+    ['leaves', leaves],
+  ]);
+}
+
+function statementLines(statement: ReplayedStatement, leaf: number | undefined): string[] {
+  const took = duration(Math.max(0, statement.endedUs - statement.startedUs));
+  const place = leaf === undefined ? 'no leaf of its own' : `leaf ${leaf}`;
+  const values = statement.parameters.map(
+    (value, i) => `$${i + 1} = ${value === null ? '∅' : safeText(value)}`,
+  );
+  const more = statement.resultsCount - statement.results.length;
+  return [
+    `${clock(statement.startedUs)}  ${place}  ${statement.outcome}  ${took}`,
+    ...safeLines(statement.sql).map((text) => `  ${text}`),
+    ...(statement.sqlCut ? ['  … (cut)'] : []),
+    ...values.map((text) => `  ${text}`),
+    ...(statement.parametersCut ? ['  values were too large to be kept'] : []),
+    ...statement.results.flatMap(resultLines),
+    ...(more > 0 ? [counted(more, 'more result', 'more results')] : []),
+    ...statement.notices.map(({ severity, message }) => `${safeText(severity)}: ${safeText(message)}`),
+    ...errorLines(statement),
+  ];
+}
+
+function resultLines(result: ReplayedResult): string[] {
+  const { columns, rows, rowsCount, commandTag, suspended, copy } = result;
+  const tag = commandTag === undefined ? [] : [safeText(commandTag)];
+  const hidden = rowsCount - rows.length;
+  return [
+    ...(columns.length === 0 ? [] : tableText(columns, rows)),
+    ...(hidden > 0 ? [`… ${counted(hidden, 'more row', 'more rows')}`] : []),
+    ...(copy === undefined ? [] : [`COPY ${copy.direction}: ${copy.bytes} bytes`]),
+    ...tag,
+    ...(suspended ? ['The client asked for no more rows'] : []),
+  ];
+}
+
+function errorLines({ error }: ReplayedStatement): string[] {
+  if (error === undefined) return [];
+  const { severity, sqlstate, message, detail, hint, fromGateway } = error;
+  const by = fromGateway ? ' (said by the gateway)' : '';
+  return [
+    `${safeText(severity)} ${safeText(sqlstate)}: ${safeText(message)}${by}`,
+    ...(detail === undefined ? [] : [`DETAIL: ${safeText(detail)}`]),
+    ...(hint === undefined ? [] : [`HINT: ${safeText(hint)}`]),
+  ];
+}
+
+/** `2026-11-24 14:00:00.123Z`. */
+function clock(us: number): string {
+  return new Date(Math.floor(us / 1_000)).toISOString().replace('T', ' ');
+}
+
+function block(lines: readonly string[]): string {
+  return `${lines.join('\n')}\n\n`;
+}

@@ -1,0 +1,71 @@
+/** Passwords and files that a person hands in: from a file, from a pipe, or typed without an echo. */
+
+import { open, readFile, stat } from 'node:fs/promises';
+import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
+import { CountersignError, reasonOf } from '../core/errors.ts';
+import { LIMITS } from '../core/limits.ts';
+import { Secret } from '../core/secret.ts';
+import type { CommandInput } from './command.ts';
+
+/** A password from --password-file, from the terminal, or from the first line of standard input. */
+export async function readPassword(input: CommandInput, question: string): Promise<Secret<string>> {
+  const file = input.option('password-file');
+  if (file !== undefined) return new Secret(firstLine(await readText(file)));
+  if (process.stdin.isTTY) return typed(question);
+  return new Secret(firstLine(await readText('-')));
+}
+
+/** A file's text, or standard input for `-`; of bounded length. */
+export async function readText(file: string): Promise<string> {
+  const { fileBytesMax: allowed } = LIMITS.cli;
+  try {
+    if (file !== '-') {
+      const { size } = await stat(file);
+      if (size > allowed) throw tooLarge(size);
+      return await readFile(file, 'utf8');
+    }
+    const chunks: Buffer[] = [];
+    let length = 0;
+    for await (const chunk of process.stdin) {
+      const bytes = Buffer.from(chunk);
+      length += bytes.length;
+      if (length > allowed) throw tooLarge(length);
+      chunks.push(bytes);
+    }
+    return Buffer.concat(chunks).toString('utf8');
+  } catch (error) {
+    if (error instanceof CountersignError) throw error;
+    throw new CountersignError('REQUEST_INVALID', { reason: reasonOf(error) }, { cause: error });
+  }
+}
+
+/** Fails where the file is there already: nothing is overwritten. */
+export async function createFile(file: string): Promise<Awaited<ReturnType<typeof open>>> {
+  try {
+    return await open(file, 'wx', 0o600);
+  } catch (error) {
+    throw new CountersignError('REQUEST_INVALID', { reason: reasonOf(error) }, { cause: error });
+  }
+}
+
+async function typed(question: string): Promise<Secret<string>> {
+  process.stderr.write(question);
+  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input: process.stdin, output: silent, terminal: true });
+  try {
+    return new Secret(await lines.question(''));
+  } finally {
+    lines.close();
+    process.stderr.write('\n');
+  }
+}
+
+function firstLine(text: string): string {
+  return text.split(/\r?\n/, 1)[0] ?? '';
+}
+
+function tooLarge(actual: number): CountersignError {
+  const { fileBytesMax: allowed } = LIMITS.cli;
+  return new CountersignError('LIMIT_EXCEEDED', { limit: 'cli.fileBytesMax', allowed, actual });
+}

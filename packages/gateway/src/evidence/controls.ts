@@ -1,0 +1,29 @@
+/** Which files speak to which controls: ISO/IEC 27001:2022, and the numbers of 2013 that people still quote. */
+
+export interface IndexedKind {
+  readonly kind: string;
+  readonly controls2022: string;
+  readonly controls2013: string;
+}
+
+const POPULATION_CONTROLS: Readonly<Record<string, readonly [string, string]>> = {
+  sessions: ['5.15 8.3 8.15', 'A.9.4.1 A.12.4.1'],
+  statements: ['8.3 8.15', 'A.9.4.1 A.12.4.1'],
+  authentication: ['8.5 8.15', 'A.9.4.2 A.12.4.1'],
+  'administrative-changes': ['5.18 8.2 8.9 8.15', 'A.9.2.2 A.9.2.3 A.12.4.3'],
+};
+
+const LOG_CONTROLS = ['5.28 5.33 8.15', 'A.16.1.7 A.18.1.3 A.12.4.2'] as const;
+
+/** The row's first columns for a file below data/. */
+export function indexedKind(path: string): IndexedKind {
+  if (path.startsWith('data/ledger/')) return kind('ledger', LOG_CONTROLS);
+  const [, population] = /^data\/populations\/([a-z-]+?)(?:-[0-9]{4})?\.(?:csv|jsonl)$/.exec(path) ?? [];
+  const controls = population === undefined ? undefined : POPULATION_CONTROLS[population];
+  if (controls !== undefined) return kind('population', controls);
+  return kind(path.endsWith('.json') ? 'machine' : 'document', ['', '']);
+}
+
+function kind(name: string, [controls2022, controls2013]: readonly [string, string]): IndexedKind {
+  return { kind: name, controls2022, controls2013 };
+}

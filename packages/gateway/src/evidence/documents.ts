@@ -1,0 +1,110 @@
+/** The texts of a package that are for people: what it shows, what it does not, how to check it. */
+
+import { fingerprintOf } from '@countersign/ledger/evidence';
+
+export interface DocumentFacts {
+  readonly packageId: string;
+  readonly origin: string;
+  readonly node: string;
+  readonly from: string;
+  readonly to: string;
+  readonly startSize: number;
+  readonly endSize: number;
+  readonly directory: string;
+  readonly verifierKeys: readonly string[];
+  readonly shredded: number;
+  readonly withheldFields: readonly string[];
+}
+
+export function limitationsText(facts: DocumentFacts): string {
+  const { shredded, withheldFields } = facts;
+  const withheld =
+    withheldFields.length === 0
+      ? 'No field was withheld.'
+      : `These fields were withheld by who made the package: ${withheldFields.join(', ')}.`;
+  return `# What this package does not show
+
+Read this before anything else. Package ${facts.packageId}, log ${facts.origin}, ${facts.from} to ${facts.to}.
+
+## What it shows
+
+That the leaves ${facts.startSize} to ${facts.endSize} (exclusive) of the log are complete, in order and unchanged since their checkpoint was signed; that each disclosed body is the one its leaf committed to when it was written; that the four populations follow from them. The verifier computes all of it again.
+
+It evidences, under ISO/IEC 27001:2022: logging (8.15), and from the same records authentication (8.5), access to the connections of this gateway (5.15, 8.3) and administrative changes (5.18, 8.2, 8.9). All other controls are **not covered** by this package. Whether a control is met is the auditor's judgement, not this package's.
+
+## What it does not show
+
+1. **Traffic that did not pass the gateway.** A log cannot show what it never saw. That nobody reached a target by another way needs network control, and a comparison with the target's own log or counters; neither is in this package.
+2. **The key.** Who forged the package could have put their own key into it. Compare the fingerprint in VERIFY.md with one that you received by another way. Without that, the result is consistency, not origin.
+3. **A thief of the signing key.** No witness has cosigned and no timestamp authority has anchored these checkpoints. Who holds the signing key and the log's disks can write another history from any point on, and nothing in this package would show it. Copies of earlier checkpoints or packages, kept elsewhere, would.
+4. **The clock.** Times are those of the gateway's system clock. They never go back within the log; that they are right is not shown. A step back is a \`clock.step\` leaf.
+5. **The end of the period.** What the log held at its last checkpoint is complete. That nothing happened between the last leaf and the end of the period is a claim, unless a leaf after the period is in the range; the verifier says which.
+6. **Approvals and signatures of people.** This version has no approvals: the signature of any approval is \`none\`. Decisions are those of Access resources.
+7. **Policy and masking of statements.** This version blocks no statement by rule and masks no value. Nothing here is evidence for data masking (8.11) or for the protection of personal data (5.34). Statement texts and bound values may contain personal data: handle the package accordingly.
+8. **Results.** The package has the number of rows and bytes of each result and the SHA-256 of what was delivered, not the rows. They are in the recordings, which this package does not include.
+9. **Provisioning.** Logins show who authenticated (8.5). Who was entitled, and why, needs the records of joiners, movers and leavers (5.16, 5.18), of which the gateway has the administrative changes only.
+10. **Vulnerabilities.** Nothing here is evidence for 8.8.
+
+## What is missing on purpose
+
+- Bodies that cannot be read because the key of their scope was destroyed: ${shredded}. Their leaves stay, and their rows say \`shredded\`. That a body was shredded, and not held back, is a claim of who made the package; a \`ledger.shred\` leaf says who asked for it.
+- ${withheld}
+`;
+}
+
+/** Commands that were tried: see the test of this room. */
+export function verifyText(facts: DocumentFacts): string {
+  const keys = facts.verifierKeys
+    .map((key) => `    ${key}\n    fingerprint ${fingerprintOf(key)}\n`)
+    .join('');
+  return `# How to check this package
+
+Package ${facts.packageId}, log ${facts.origin}, ${facts.from} to ${facts.to}.
+
+## First: whose key
+
+    ${facts.origin}
+
+${keys}
+Ask the operator for the fingerprint by another way than the one on which this package came: by telephone, from their published policy, from an earlier audit. The fingerprint is the SHA-256 of the key's line:
+
+    printf '%s' "$(tail -n 1 data/ledger/${facts.node}/vkeys.txt)" | sha256sum
+
+## With our tools
+
+    countersign-verify --vkey '<the key that you received>' PACKAGE.zip
+
+or open \`data/verify.html\` in a browser, from disk, without a network, and drop the zip on it. A verifier that came inside the zip proves nothing against who forged the zip: take it from the project, or use what follows.
+
+## With tools that we did not write
+
+Below, in the directory ${facts.directory}/.
+
+**Every file is the one that was packed** (coreutils):
+
+    sha256sum --check --quiet manifest-sha256.txt
+    sha256sum --check --quiet tagmanifest-sha256.txt
+
+**The package and the checkpoint are signed by the key** (openssl 3, Ed25519):
+
+    vkey=$(tail -n 1 data/ledger/${facts.node}/vkeys.txt)
+    (printf '\\060\\052\\060\\005\\006\\003\\053\\145\\160\\003\\041\\000'; printf '%s' "$vkey" | sed 's/^[^+]*+[^+]*+//' | base64 -d | tail -c 32) > /tmp/key.der
+    for note in SIGNATURE.note data/ledger/${facts.node}/checkpoint; do
+      sed '/^$/,$d' "$note" > /tmp/text
+      sed -n 's/^— [^ ]* //p' "$note" | base64 -d | tail -c 64 > /tmp/signature
+      openssl pkeyutl -verify -pubin -keyform DER -inkey /tmp/key.der -rawin -in /tmp/text -sigfile /tmp/signature
+    done
+
+Where the log had more than one key, take the line of vkeys.txt whose eight hex digits the signature begins with.
+
+**The signature names these manifests**: the line \`tagmanifest-sha256\` of SIGNATURE.note is what \`sha256sum tagmanifest-sha256.txt\` prints.
+
+**The log is one append-only tree** (Go, golang.org/x/mod/sumdb/note and tlog): \`data/ledger/${facts.node}/\` has a \`checkpoint\` and all tiles and entry bundles in the layout of https://c2sp.org/tlog-tiles. The program test/conformance/go/verify-log.go of the project's sources is 150 lines over those packages:
+
+    GO111MODULE=off GOPATH=/usr/share/gocode go run verify-log.go data/ledger/${facts.node} "$vkey"
+
+**The leaves of the period are those of the tree**: the lines of leaves.jsonl are, byte for byte, the entries ${facts.startSize} to ${facts.endSize} (exclusive) of the bundles.
+
+What each file is, and what a verifier checks, is spec/evidence.md of the project; what the package does not show is limitations.md.
+`;
+}

@@ -1,0 +1,226 @@
+/**
+ * An evidence package: a period of the log as a bag in a zip.
+ *
+ * Spec: spec/evidence.md. Two passes over the log, a bag in a temporary directory beside the zip, then
+ * the zip. Nothing of the moment goes in: the same period, checkpoints, keys and disclosure give the
+ * same bytes.
+ */
+
+import { mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { parseCheckpoint } from '@countersign/ledger/checkpoint';
+import { formatCsvRow } from '@countersign/ledger/csv';
+import {
+  headJson,
+  logDirectoryName,
+  PACKAGE_VERSION,
+  packageIdOf,
+  type PackageSubject,
+  signatureText,
+} from '@countersign/ledger/evidence';
+import { jcs } from '@countersign/ledger/jcs';
+import { emptyRoot } from '@countersign/ledger/merkle';
+import { VERIFY_HTML } from '@countersign/verify/html-file';
+import type { LogReader } from '../audit/log-reader.ts';
+import { formatTimeUs } from '../core/clock.ts';
+import { CountersignError } from '../core/errors.ts';
+import type { ScopeKeys } from '../core/ledger-port.ts';
+import { LIMITS } from '../core/limits.ts';
+import { Bag, formatManifest } from './bag.ts';
+import { indexedKind } from './controls.ts';
+import { Discloser } from './disclosure.ts';
+import { type DocumentFacts, limitationsText, verifyText } from './documents.ts';
+import { type LogPartCounts, writeLogPart } from './log-part.ts';
+import { type Survey, surveyLog } from './survey.ts';
+import { writeZip } from './zip-file.ts';
+
+export interface EvidenceOptions {
+  readonly reader: LogReader;
+  readonly keys: ScopeKeys;
+  readonly origin: string;
+  /** Verifier keys of the log, first to current. */
+  readonly verifierKeys: readonly string[];
+  /** The period: from ≤ t < to, microseconds since the epoch. */
+  readonly fromUs: number;
+  readonly toUs: number;
+  /** The zip, which must not be there yet. */
+  readonly out: string;
+  /** Name and version of this software. */
+  readonly software: string;
+  /** Signs what is durable; called where no checkpoint covers the period. */
+  readonly checkpointNow: () => Promise<string>;
+  /** A signed note over the text, by the log's current key. */
+  readonly sign: (text: string) => string | Promise<string>;
+  /** Body fields that are shown by their digest only. */
+  readonly withheldFields?: readonly string[];
+  readonly partBytesMax?: number;
+}
+
+export interface EvidenceResult {
+  readonly packageId: string;
+  /** Hex, of the zip. */
+  readonly sha256: string;
+  readonly bytes: number;
+  /** The directory in the zip. */
+  readonly directory: string;
+  /** Sizes of the range, and the leaves in it. */
+  readonly startSize: number;
+  readonly endSize: number;
+  readonly leaves: number;
+  /** Rows by population. */
+  readonly rows: Readonly<Record<string, number>>;
+  /** Bodies that cannot be read. */
+  readonly shredded: number;
+}
+
+interface Plan {
+  readonly options: EvidenceOptions;
+  readonly survey: Survey;
+  readonly subject: PackageSubject;
+  readonly node: string;
+  readonly directory: string;
+  readonly withheldFields: readonly string[];
+  readonly partBytesMax: number;
+}
+
+/** Writes a package; what was written before an error is removed. */
+export async function exportEvidence(options: EvidenceOptions): Promise<EvidenceResult> {
+  const plan = await makePlan(options);
+  const temporary = await mkdtemp(join(dirname(options.out), '.countersign-evidence-'));
+  const bag = new Bag(join(temporary, 'bag'));
+  try {
+    const counts = await fillBag(bag, plan);
+    const zip = join(temporary, basename(options.out));
+    const written = await writeZip(bag, plan.directory, zip);
+    await rename(zip, options.out);
+    return {
+      packageId: packageIdOf(plan.subject),
+      ...written,
+      directory: plan.directory,
+      startSize: plan.subject.start.size,
+      endSize: plan.subject.end.size,
+      leaves: counts.leaves,
+      rows: Object.fromEntries(counts.rows),
+      shredded: counts.bodies.shredded,
+    };
+  } finally {
+    await bag.abandon();
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+async function makePlan(options: EvidenceOptions): Promise<Plan> {
+  const { fromUs, toUs, reader, checkpointNow, origin } = options;
+  if (!(Number.isSafeInteger(fromUs) && Number.isSafeInteger(toUs) && fromUs < toUs)) {
+    throw new CountersignError('REQUEST_INVALID', { reason: 'expected a period that begins before it ends' });
+  }
+  const period = { from: formatTimeUs(fromUs), to: formatTimeUs(toUs) };
+  const survey = await surveyLog(reader, period, checkpointNow);
+  const start = survey.start === undefined ? undefined : parseCheckpoint(survey.start.note);
+  const end = parseCheckpoint(survey.end.note);
+  const subject: PackageSubject = {
+    origin,
+    ...period,
+    start: start ?? { size: 0, root: emptyRoot() },
+    end,
+  };
+  return {
+    options,
+    survey,
+    subject,
+    node: logDirectoryName(origin),
+    directory: `countersign-evidence-${compact(period.from)}-${compact(period.to)}`,
+    withheldFields: [...(options.withheldFields ?? [])].toSorted(),
+    partBytesMax: options.partBytesMax ?? LIMITS.evidence.partBytesMax,
+  };
+}
+
+async function fillBag(bag: Bag, plan: Plan): Promise<LogPartCounts> {
+  const { options, survey, subject, node, withheldFields, partBytesMax } = plan;
+  const counts = await writeLogPart(options.reader, {
+    bag,
+    directory: `data/ledger/${node}`,
+    survey,
+    period: subject,
+    discloser: new Discloser(options.keys, new Set(withheldFields)),
+    verifierKeys: options.verifierKeys,
+    partBytesMax,
+  });
+  const facts: DocumentFacts = {
+    packageId: packageIdOf(subject),
+    origin: subject.origin,
+    node,
+    from: subject.from,
+    to: subject.to,
+    startSize: subject.start.size,
+    endSize: subject.end.size,
+    directory: plan.directory,
+    verifierKeys: options.verifierKeys,
+    shredded: counts.bodies.shredded,
+    withheldFields,
+  };
+  await bag.put('data/limitations.md', limitationsText(facts));
+  await bag.put('data/VERIFY.md', verifyText(facts));
+  await bag.put('data/verify.html', await readFile(VERIFY_HTML));
+  await bag.put('data/generation.json', generationText(plan, counts));
+  await bag.put('data/index.csv', indexText(bag, counts));
+  await writeTags(bag, plan);
+  return counts;
+}
+
+function generationText(plan: Plan, counts: LogPartCounts): string {
+  const { subject, options, withheldFields, partBytesMax } = plan;
+  return jcs({
+    version: PACKAGE_VERSION,
+    package_id: packageIdOf(subject),
+    origin: subject.origin,
+    from: subject.from,
+    to: subject.to,
+    start: headJson(subject.start),
+    end: headJson(subject.end),
+    software: options.software,
+    part_bytes_max: partBytesMax,
+    withheld_fields: withheldFields,
+    counts: Object.fromEntries(counts.types),
+    bodies: counts.bodies,
+    populations: Object.fromEntries(counts.rows),
+  });
+}
+
+function indexText(bag: Bag, counts: LogPartCounts): string {
+  const rows = bag.payload
+    .filter(({ path }) => !/^data\/ledger\/[^/]+\/tile\//.test(path))
+    .map(({ path, sha256 }) => {
+      const { kind, controls2022, controls2013 } = indexedKind(path);
+      return formatCsvRow([path, controls2022, controls2013, kind, counts.lines.get(path), sha256]);
+    });
+  return formatCsvRow(['path', 'control_2022', 'control_2013', 'kind', 'rows', 'sha256']) + rows.join('');
+}
+
+/** The tag files of BagIt, and the signature over them. */
+async function writeTags(bag: Bag, { subject, options }: Plan): Promise<void> {
+  const { payload } = bag;
+  await bag.put('bagit.txt', 'BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n');
+  await bag.put(
+    'bag-info.txt',
+    [
+      `Source-Organization: ${subject.origin}`,
+      `External-Identifier: ${packageIdOf(subject)}`,
+      `Countersign-Period: ${subject.from}/${subject.to}`,
+      `Countersign-Version: ${PACKAGE_VERSION}`,
+      `Payload-Oxum: ${bag.payloadBytes}.${payload.length}`,
+      '',
+    ].join('\n'),
+  );
+  await bag.put('manifest-sha256.txt', formatManifest(payload));
+  const tags = bag.entries.filter(({ path }) => !path.startsWith('data/'));
+  const tagManifest = await bag.put('tagmanifest-sha256.txt', formatManifest(tags));
+  await bag.put('SIGNATURE.note', await options.sign(signatureText(subject, tagManifest.sha256)));
+}
+
+/** `20261101T000000Z`, with microseconds where there are some. */
+function compact(time: string): string {
+  const seconds = time.slice(0, 19).replaceAll(/[-:]/g, '');
+  const micros = time.slice(20, 26);
+  return micros === '000000' ? `${seconds}Z` : `${seconds}.${micros}Z`;
+}

@@ -1,0 +1,88 @@
+/**
+ * The first pass over a log: which checkpoints bound the period, and where keys were replaced.
+ *
+ * Spec: spec/evidence.md, section 1.
+ */
+
+import { parseLeaf } from '@countersign/ledger/leaf';
+import type { Period } from '@countersign/ledger/populations';
+import type { LogReader, SignedCheckpoint } from '../audit/log-reader.ts';
+import { CountersignError } from '../core/errors.ts';
+import { LIMITS } from '../core/limits.ts';
+
+export interface Rotation {
+  readonly n: number;
+  /** The checkpoint of the old key that covers the leaf. */
+  readonly checkpoint: SignedCheckpoint;
+}
+
+export interface Survey {
+  /** Undefined where the range begins with the log. */
+  readonly start: SignedCheckpoint | undefined;
+  readonly end: SignedCheckpoint;
+  readonly rotations: readonly Rotation[];
+}
+
+/**
+ * Reads the log once.
+ *
+ * @param checkpointNow signs what is durable, where the history does not reach as far as the period
+ */
+export async function surveyLog(
+  reader: LogReader,
+  period: Period,
+  checkpointNow: () => Promise<string>,
+): Promise<Survey> {
+  const seen = await readTimes(reader, period);
+  let history = await reader.checkpoints();
+  const needed = Math.max(seen.endIndex, 1, ...seen.rotations.map((n) => n + 1));
+  if (!history.some(({ size }) => size >= needed)) {
+    await checkpointNow();
+    history = await reader.checkpoints();
+  }
+  // A log that was rolled back has a history that goes back; what counts is the newest of each size.
+  const bySize = [...new Map(history.map((line) => [line.size, line])).values()].toSorted(
+    (a, b) => a.size - b.size,
+  );
+  const start = bySize.findLast(({ size }) => size <= seen.startIndex && size > 0);
+  const end = covering(bySize, Math.max(seen.endIndex, start?.size ?? 0, 1));
+  const rotations = seen.rotations.map((n) => ({ n, checkpoint: covering(bySize, n + 1) }));
+  return { start, end, rotations };
+}
+
+interface Times {
+  /** Index of the first leaf of the period, or the one that would be. */
+  readonly startIndex: number;
+  /** Index after the last leaf of the period; equals startIndex where there is none. */
+  readonly endIndex: number;
+  readonly rotations: readonly number[];
+}
+
+async function readTimes(reader: LogReader, period: Period): Promise<Times> {
+  let startIndex = 0;
+  let endIndex = 0;
+  const rotations: number[] = [];
+  for await (const { index, leaf } of reader.leaves(0)) {
+    const parsed = parseLeaf(leaf);
+    const t = parsed.kind === 'leaf' ? parsed.leaf.t : parsed.t;
+    if (t < period.from) startIndex = index + 1;
+    if (t < period.to) endIndex = index + 1;
+    if (parsed.kind === 'leaf' && parsed.leaf.type === 'ledger.key.rotate') rotations.push(index);
+    if (rotations.length > LIMITS.evidence.rotationsMax) {
+      throw new CountersignError('LIMIT_EXCEEDED', {
+        limit: 'evidence.rotationsMax',
+        allowed: LIMITS.evidence.rotationsMax,
+        actual: rotations.length,
+      });
+    }
+  }
+  return { startIndex, endIndex, rotations };
+}
+
+function covering(bySize: readonly SignedCheckpoint[], size: number): SignedCheckpoint {
+  const found = bySize.find((line) => line.size >= size);
+  if (found !== undefined) return found;
+  throw new CountersignError('LEDGER_INCONSISTENT', {
+    reason: `no signed checkpoint covers ${size} leaves`,
+  });
+}

@@ -1,0 +1,244 @@
+/**
+ * A small real log for tests: people, sessions, statements, a rotation, a shredded session; and what an
+ * export of it needs. Sessions are open at both ends of the period, and leaves lie on either side of it.
+ */
+
+import { createHash, randomBytes, sign } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { utf8 } from '@countersign/ledger/bytes';
+import { formatNote, formatVerifierKey, makeVerifierKey, SIGNATURE_TYPE } from '@countersign/ledger/note';
+import { Ledger, type LedgerOptions } from '../audit/ledger.ts';
+import { LogReader } from '../audit/log-reader.ts';
+import { makeId } from '../core/ids.ts';
+import type { BodyValue, LedgerEvent, ScopeKeys } from '../core/ledger-port.ts';
+import { signingKeyOf } from '../keys/signing-key.ts';
+import type { EvidenceOptions } from './export.ts';
+
+export const TESTING_ORIGIN = 'countersign.test/ledger/gw1';
+
+/** Everything but where to. */
+export type TestingExport = Omit<EvidenceOptions, 'out'>;
+
+/** What {@link openTestingLog} needs again, in another process for one. */
+interface Saved {
+  readonly keys: Readonly<Record<string, string>>;
+  readonly seed: string;
+  readonly verifierKeys: readonly string[];
+  readonly fromUs: number;
+  readonly toUs: number;
+}
+
+/** Writes the log below a directory. */
+export async function writeTestingLog(directory: string, statements: number): Promise<void> {
+  const keys = new Map<string, Uint8Array>();
+  const seeds = [seedOf('first'), seedOf('second')] as const;
+  const ledger = await Ledger.open(ledgerOptions(directory, seeds[0], scopeKeys(keys)));
+  const scene = new Scene(ledger, keys);
+  const first = ledger.verifierKey;
+
+  const early = await scene.startSession('Early', 'early@example.test');
+  await scene.run(early, 'select 1');
+  const over = await scene.startSession('Over', 'over@example.test');
+  await scene.end(over);
+  await ledger.checkpoint();
+  await scene.run(early, 'before the period, after the checkpoint');
+
+  const from = await scene.login('ana', 'ok');
+  await scene.login('=cmd()', 'failed');
+  await scene.append(scene.event('auth.lockout', 'ana', { name: 'ana', failures: 5, seconds: 60 }));
+  const ana = await scene.startSession('Ana "A", Ltd', 'ana@example.test');
+  const secret = await scene.startSession('Shredded', 'gone@example.test');
+  await scene.run(secret, 'select name from people');
+  await scene.end(secret);
+  for (let i = 0; i < statements; i++) await scene.run(i % 2 === 0 ? ana : early, `select ${i}`);
+  await scene.run(ana, '-- a comment,\r\nwith "quotes" and ünïcode ✓');
+  const change = {
+    resource_kind: 'Access',
+    name: 'search-team',
+    version: 1,
+    to_digest: 'ab'.repeat(32),
+    changed_by: 'ana',
+  };
+  await scene.append({
+    ...scene.event('resource.apply', 'ana', { ...change, diff: [{ path: 'may', to: ['read'] }] }),
+    status: 'created',
+  });
+  await scene.append(
+    scene.event('token.create', 'ana', {
+      token_id: 'tok_1',
+      owner: 'ana',
+      name: 'laptop',
+      created_by: 'ana',
+    }),
+  );
+  await ledger.rotateKey(seeds[1], 'yearly', 'ops');
+  const second = ledger.verifierKey;
+  await scene.intent(early, 'select pg_sleep(1000)');
+  await scene.end(ana);
+  const to = await scene.append(
+    scene.event('session.refused', 'ana', { name: 'ana', connection: 'x', reason: 'no' }),
+  );
+  await scene.run(early, 'after the period');
+  await ledger.checkpoint();
+  await scene.run(early, 'after the range');
+  await ledger.close('test');
+
+  keys.delete(secret);
+  const saved: Saved = {
+    keys: Object.fromEntries([...keys].map(([scope, key]) => [scope, Buffer.from(key).toString('base64')])),
+    seed: Buffer.from(seeds[1]).toString('base64'),
+    verifierKeys: [first, second],
+    fromUs: from,
+    toUs: to + 1,
+  };
+  writeFileSync(join(directory, 'saved.json'), JSON.stringify(saved));
+}
+
+/** The options of an export of a log that was written before. */
+export function openTestingLog(directory: string): TestingExport {
+  const saved: Saved = JSON.parse(readFileSync(join(directory, 'saved.json'), 'utf8'));
+  const keys = new Map(Object.entries(saved.keys).map(([scope, key]) => [scope, Buffer.from(key, 'base64')]));
+  return {
+    reader: new LogReader(join(directory, 'ledger')),
+    keys: scopeKeys(keys),
+    origin: TESTING_ORIGIN,
+    verifierKeys: saved.verifierKeys,
+    fromUs: saved.fromUs,
+    toUs: saved.toUs,
+    software: 'countersign test',
+    checkpointNow: () => Promise.reject(new Error('the history covers the period')),
+    sign: (text) => signNote(Buffer.from(saved.seed, 'base64'), text),
+  };
+}
+
+/** A note by the key of this seed, under the log's name. */
+export function signNote(seed: Uint8Array, text: string, name: string = TESTING_ORIGIN): string {
+  const { privateKey, publicKey } = signingKeyOf(seed);
+  const { keyId } = makeVerifierKey(name, SIGNATURE_TYPE.ed25519, publicKey);
+  return formatNote(text, [{ name, keyId, signature: new Uint8Array(sign(null, utf8(text), privateKey)) }]);
+}
+
+export function verifierKeyOf(seed: Uint8Array): string {
+  return formatVerifierKey(
+    makeVerifierKey(TESTING_ORIGIN, SIGNATURE_TYPE.ed25519, signingKeyOf(seed).publicKey),
+  );
+}
+
+function seedOf(name: string): Uint8Array {
+  return new Uint8Array(createHash('sha256').update(name).digest());
+}
+
+function ledgerOptions(directory: string, signingSeed: Uint8Array, keys: ScopeKeys): LedgerOptions {
+  return {
+    directory: join(directory, 'ledger'),
+    secondPlace: join(directory, 'second'),
+    origin: TESTING_ORIGIN,
+    node: 'gw1',
+    software: 'countersign test',
+    bootId: makeId('boot', Date.now(), randomBytes(10)),
+    signingSeed,
+    keys,
+  };
+}
+
+function scopeKeys(keys: Map<string, Uint8Array>): ScopeKeys {
+  return {
+    create: async (scope) => {
+      const key = randomBytes(32);
+      keys.set(scope, key);
+      return key;
+    },
+    find: async (scope) => keys.get(scope),
+    destroy: async (scope) => keys.delete(scope),
+  };
+}
+
+/** Appends what a gateway would. */
+class Scene {
+  readonly #ledger: Ledger;
+  readonly #keys: Map<string, Uint8Array>;
+
+  constructor(ledger: Ledger, keys: Map<string, Uint8Array>) {
+    this.#ledger = ledger;
+    this.#keys = keys;
+  }
+
+  event(type: string, name: string, body: Readonly<Record<string, BodyValue>>): LedgerEvent {
+    return { type, kind: 'user', actor: actorOf(name), keyId: this.#principal(name), body };
+  }
+
+  /** Microseconds of the leaf. */
+  async append(event: LedgerEvent): Promise<number> {
+    return (await this.#ledger.append(event)).timeUs;
+  }
+
+  login(name: string, status: string): Promise<number> {
+    const body = {
+      name,
+      method: 'scram',
+      address: '127.0.0.1',
+      port: 50_000,
+      issuer: 'local',
+      subject: name,
+    };
+    return this.append({ ...this.event('auth.login', name, body), status });
+  }
+
+  async startSession(displayName: string, name: string): Promise<string> {
+    const session = makeId('session', Date.now(), randomBytes(10));
+    const key = new Uint8Array(randomBytes(32));
+    this.#keys.set(session, key);
+    this.#ledger.openScope(session, key);
+    const body = {
+      name,
+      display_name: displayName,
+      address: '127.0.0.1',
+      issuer: 'local',
+      groups: ['search'],
+      database: 'rerank',
+    };
+    await this.append({
+      ...inSession('session.start', session),
+      decision: 'allow',
+      policy: 'cd'.repeat(32),
+      body,
+    });
+    return session;
+  }
+
+  async intent(session: string, sql: string): Promise<number> {
+    const body = { sql, protocol_message: 'Query', parameters: [{ text: 'x' }] };
+    return (await this.#ledger.append({ ...inSession('statement.intent', session), decision: 'allow', body }))
+      .index;
+  }
+
+  async run(session: string, sql: string): Promise<void> {
+    const ref = await this.intent(session, sql);
+    const body = { rows: 3, bytes: 120, duration_us: 900, sha256: 'ef'.repeat(32), tags: ['SELECT 3'] };
+    await this.append({ ...inSession('statement.outcome', session), ref, status: 'ok', body });
+  }
+
+  async end(session: string): Promise<void> {
+    await this.append({
+      ...inSession('session.end', session),
+      status: 'ok',
+      body: { reason: 'closed', statements: 1 },
+    });
+    this.#ledger.closeScope(session);
+  }
+
+  #principal(name: string): string {
+    const id = `prn_${createHash('sha256').update(name).digest('hex').slice(0, 26)}`;
+    if (!this.#keys.has(id)) this.#keys.set(id, new Uint8Array(randomBytes(32)));
+    return id;
+  }
+}
+
+function inSession(type: string, session: string): LedgerEvent {
+  return { type, kind: 'user', actor: actorOf(session), session, target: 'rerank', keyId: session };
+}
+
+function actorOf(name: string): string {
+  return createHash('sha256').update(name).digest('hex').slice(0, 32);
+}
