@@ -1,0 +1,78 @@
+/** Which populations there are, which events they list, and their columns: spec/evidence.md, section 3. */
+
+/** The populations, in the order of the specification. */
+export const POPULATION_NAMES = [
+  'sessions',
+  'statements',
+  'authentication',
+  'administrative-changes',
+] as const;
+
+export type PopulationName = (typeof POPULATION_NAMES)[number];
+
+export interface PopulationShape {
+  /** Events that have a row each. */
+  readonly types: readonly string[];
+  /** The event that completes a row. */
+  readonly joinedBy?: string;
+  /** Columns after the common ones, with the body field that each shows. */
+  readonly own: Readonly<Record<string, string>>;
+  /** Columns of the completing event, with the body field that each shows. */
+  readonly joined: Readonly<Record<string, string>>;
+  /** Columns for index and time of the completing event. */
+  readonly joinedPrefix?: string;
+}
+
+export const COMMON_COLUMNS: readonly string[] = words(
+  'leaf_index event_time_utc event_type log session_id session_seq actor_id actor_name actor_type idp_issuer src_ip target decision policy_id status body_state leaf_hash',
+);
+
+export const POPULATIONS: Readonly<Record<PopulationName, PopulationShape>> = {
+  sessions: {
+    types: ['session.start'],
+    joinedBy: 'session.end',
+    joinedPrefix: 'end',
+    own: same(
+      'display_name principal groups method token_id client tls protocol database access target_user target_address target_version target_tls',
+    ),
+    joined: {
+      end_reason: 'reason',
+      ...same('statements bytes_to_client bytes_to_target duration_us recording_segments recording_sha256'),
+    },
+  },
+  statements: {
+    types: ['statement.intent'],
+    joinedBy: 'statement.outcome',
+    joinedPrefix: 'outcome',
+    own: same('protocol_message statement_name sql parameters'),
+    joined: { ...same('tags rows bytes sqlstate message duration_us held_us'), result_sha256: 'sha256' },
+  },
+  authentication: {
+    types: words('auth.login auth.lockout auth.logout session.refused'),
+    own: same('principal method subject port client tls token_id connection failure reason failures seconds'),
+    joined: {},
+  },
+  'administrative-changes': {
+    types: words(
+      'resource.apply resource.delete person.enrol person.password token.create token.revoke credential.change policy.bundle access.review ledger.key.rotate ledger.shred ledger.rollback backup.create backup.restore store.migrate config.change evidence.export evidence.access recording.view',
+    ),
+    // object_kind, object and details are computed; they stand here for their place among the columns.
+    own: { object_kind: '', object: '', ...same('version from_digest to_digest reason'), details: '' },
+    joined: {},
+  },
+};
+
+/** All columns of a population, in order. */
+export function columnsOf(name: PopulationName): readonly string[] {
+  const { own, joined, joinedPrefix } = POPULATIONS[name];
+  const place = joinedPrefix === undefined ? [] : [`${joinedPrefix}_leaf_index`, `${joinedPrefix}_time_utc`];
+  return [...COMMON_COLUMNS, ...Object.keys(own), ...place, ...Object.keys(joined)];
+}
+
+function same(names: string): Readonly<Record<string, string>> {
+  return Object.fromEntries(words(names).map((name) => [name, name]));
+}
+
+function words(text: string): readonly string[] {
+  return text.split(' ');
+}

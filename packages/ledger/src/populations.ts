@@ -1,0 +1,191 @@
+/**
+ * From leaves and bodies to the populations of a period: spec/evidence.md, section 3.
+ *
+ * A fold: memory grows with the sessions and statements that are open, and no more. The exporter writes
+ * what it gives, the verifier compares. Untrusted: leaves and bodies.
+ */
+
+import { toHex } from './bytes.ts';
+import type { Row } from './csv.ts';
+import type { Json } from './jcs.ts';
+import type { Leaf } from './leaf.ts';
+import { POPULATION_NAMES, type PopulationName, POPULATIONS } from './population-columns.ts';
+
+/** What became of a leaf's body in a package. */
+export type BodyState = 'disclosed' | 'shredded' | 'withheld' | 'none';
+
+/** A leaf of the range, with what is known of its body. */
+export interface PopulationEvent {
+  readonly leaf: Leaf;
+  readonly hash: Uint8Array;
+  /** Disclosed values; empty unless the body is disclosed. */
+  readonly values: Readonly<Record<string, Json>>;
+  readonly bodyState: BodyState;
+}
+
+export interface PopulationRow {
+  readonly population: PopulationName;
+  readonly row: Row;
+}
+
+/** Leaf times: from ≤ t < to. */
+export interface Period {
+  readonly from: string;
+  readonly to: string;
+}
+
+type Values = Readonly<Record<string, Json>>;
+
+const ACTOR_FIELDS = [
+  'changed_by',
+  'requested_by',
+  'created_by',
+  'revoked_by',
+  'reviewer',
+  'auditor',
+  'name',
+];
+const OBJECT_FIELDS = [
+  'name',
+  'token_id',
+  'connection',
+  'viewed_session',
+  'scope',
+  'package_id',
+  'backup_id',
+  'digest',
+];
+const OBJECT_KIND_FIELDS = ['resource_kind', 'credential_kind'];
+
+const POPULATION_OF: ReadonlyMap<string, PopulationName> = new Map(
+  POPULATION_NAMES.flatMap((name) => POPULATIONS[name].types.map((type) => [type, name] as const)),
+);
+
+/** The owner of what is open; one for each pass over a range. */
+export class PopulationFold {
+  readonly #period: Period;
+  /** Values of `session.start` of each open session. */
+  readonly #sessions = new Map<string, Values>();
+  /** Rows of open sessions by session id, */
+  readonly #openSessions = new Map<string, Row>();
+  /** and of open statements by the index of their intent. */
+  readonly #openStatements = new Map<number, Row>();
+
+  constructor(period: Period) {
+    this.#period = period;
+  }
+
+  /** A session that began before the range and is still open: it has no row, but its events have its people. */
+  context(event: PopulationEvent): void {
+    const { session, type } = event.leaf;
+    if (type === 'session.start' && session !== undefined) this.#sessions.set(session, event.values);
+  }
+
+  /** Takes the next leaf; the row that it completes, if any. */
+  push(event: PopulationEvent): PopulationRow | undefined {
+    this.context(event);
+    const { leaf } = event;
+    const completed = this.#join(event);
+    if (leaf.type === 'session.end' && leaf.session !== undefined) this.#sessions.delete(leaf.session);
+    if (completed !== undefined) return completed;
+    const population = POPULATION_OF.get(leaf.type);
+    if (population === undefined || leaf.t < this.#period.from || leaf.t >= this.#period.to) return undefined;
+    const row = this.#rowOf(population, event);
+    if (population === 'sessions' && leaf.session !== undefined) {
+      this.#openSessions.set(leaf.session, row);
+      return undefined;
+    }
+    if (population === 'statements') {
+      this.#openStatements.set(leaf.n, row);
+      return undefined;
+    }
+    return { population, row };
+  }
+
+  /** After the last leaf: the rows that nothing completed. */
+  *rest(): Generator<PopulationRow> {
+    for (const row of this.#openSessions.values()) yield { population: 'sessions', row };
+    for (const row of this.#openStatements.values()) yield { population: 'statements', row };
+    this.#openSessions.clear();
+    this.#openStatements.clear();
+  }
+
+  #join(event: PopulationEvent): PopulationRow | undefined {
+    const { type, session, ref } = event.leaf;
+    if (type === POPULATIONS.sessions.joinedBy && session !== undefined) {
+      const open = this.#openSessions.get(session);
+      if (open === undefined) return undefined;
+      this.#openSessions.delete(session);
+      return { population: 'sessions', row: joined('sessions', open, event) };
+    }
+    if (type === POPULATIONS.statements.joinedBy && ref !== undefined) {
+      const open = this.#openStatements.get(ref);
+      if (open === undefined) return undefined;
+      this.#openStatements.delete(ref);
+      return { population: 'statements', row: joined('statements', open, event) };
+    }
+    return undefined;
+  }
+
+  #rowOf(population: PopulationName, event: PopulationEvent): Row {
+    const { leaf, values } = event;
+    const people = leaf.session === undefined ? values : (this.#sessions.get(leaf.session) ?? {});
+    const administrative = population === 'administrative-changes';
+    return {
+      leaf_index: leaf.n,
+      event_time_utc: leaf.t,
+      event_type: leaf.type,
+      log: leaf.log,
+      session_id: leaf.session,
+      session_seq: leaf.seq,
+      actor_id: leaf.actor,
+      actor_name: administrative ? firstOf(values, ACTOR_FIELDS) : valueOf(people, 'name'),
+      actor_type: leaf.kind,
+      idp_issuer: valueOf(people, 'issuer'),
+      src_ip: valueOf(people, 'address'),
+      target: leaf.target,
+      decision: leaf.decision,
+      policy_id: leaf.policy,
+      status: leaf.status,
+      body_state: event.bodyState,
+      leaf_hash: toHex(event.hash),
+      ...shown(values, POPULATIONS[population].own),
+      ...(administrative ? administrativeCells(event) : {}),
+    };
+  }
+}
+
+function joined(population: PopulationName, row: Row, event: PopulationEvent): Row {
+  const { joined: columns, joinedPrefix = '' } = POPULATIONS[population];
+  return {
+    ...row,
+    status: event.leaf.status,
+    [`${joinedPrefix}_leaf_index`]: event.leaf.n,
+    [`${joinedPrefix}_time_utc`]: event.leaf.t,
+    ...shown(event.values, columns),
+  };
+}
+
+function administrativeCells({ values, bodyState }: PopulationEvent): Row {
+  return {
+    object_kind: firstOf(values, OBJECT_KIND_FIELDS),
+    object: firstOf(values, OBJECT_FIELDS),
+    details: bodyState === 'disclosed' ? values : undefined,
+  };
+}
+
+function shown(values: Values, columns: Readonly<Record<string, string>>): Row {
+  const row: Record<string, Json | undefined> = {};
+  for (const [column, field] of Object.entries(columns)) row[column] = valueOf(values, field);
+  return row;
+}
+
+function firstOf(values: Values, fields: readonly string[]): Json | undefined {
+  const field = fields.find((name) => Object.hasOwn(values, name));
+  return field === undefined ? undefined : values[field];
+}
+
+// Field names are untrusted, and an object has members that nobody gave it.
+function valueOf(values: Values, field: string): Json | undefined {
+  return Object.hasOwn(values, field) ? values[field] : undefined;
+}

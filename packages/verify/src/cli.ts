@@ -1,0 +1,105 @@
+/** `countersign-verify`: the report for people, or as JSON. Exit status 0 passed, 1 failed, 2 not read. */
+
+import { parseArgs } from 'node:util';
+import { FileSource, nodeHost } from './node-host.ts';
+import { type Check, reasonOf, type Report } from './report.ts';
+import { verifyPackage } from './verify-package.ts';
+
+export interface CliOutput {
+  readonly status: 0 | 1 | 2;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const USAGE = `Usage: countersign-verify [--vkey KEY] [--json] PACKAGE.zip
+
+Checks an evidence package, offline, without trusting who made it.
+
+  --vkey KEY   the log's verifier key, received by another way than the package;
+               without it the result is consistency, not origin
+  --json       the report as JSON
+
+Exit status: 0 all checks passed, 1 a check failed, 2 the package could not be read.
+`;
+
+const MARKS = { passed: 'ok', failed: 'FAILED', 'not checked': '-' } as const;
+
+/** Runs the command; nothing is written here. */
+export async function runCli(args: readonly string[]): Promise<CliOutput> {
+  let parsed: {
+    readonly vkey: string | undefined;
+    readonly json: boolean;
+    readonly file: string | undefined;
+  };
+  try {
+    parsed = parse(args);
+  } catch (error) {
+    return { status: 2, stdout: '', stderr: `${reasonOf(error)}\n\n${USAGE}` };
+  }
+  const { vkey, json, file } = parsed;
+  if (file === undefined) return { status: 2, stdout: '', stderr: USAGE };
+  try {
+    await using source = await FileSource.open(file);
+    const report = await verifyPackage(source, { host: nodeHost(), vkey });
+    const stdout = json ? `${JSON.stringify(report, undefined, 2)}\n` : formatReport(report);
+    return { status: report.verdict === 'failed' ? 1 : 0, stdout, stderr: '' };
+  } catch (error) {
+    return { status: 2, stdout: '', stderr: `${file}: ${reasonOf(error)}\n` };
+  }
+}
+
+/** The report for people. */
+export function formatReport(report: Report): string {
+  const { packageId, origin, from, to, leaves, startSize, endSize, key } = report;
+  const lines = [
+    ...(packageId === undefined
+      ? []
+      : [`Package  ${packageId}`, `Log      ${origin ?? ''}`, `Period   ${from ?? ''} to ${to ?? ''}`]),
+    ...(leaves === undefined ? [] : [`Range    leaves ${startSize ?? 0} to ${endSize ?? 0}: ${leaves}`]),
+    ...Object.entries(report.rows).map(([name, rows]) => `         ${name}: ${rows}`),
+    ...(key === undefined ? [] : [`Key      ${key.vkey}`, `         fingerprint ${key.fingerprint}`]),
+    '',
+    ...report.checks.flatMap(formatCheck),
+    '',
+    verdictText(report),
+    '',
+  ];
+  return lines.join('\n');
+}
+
+/** What the verdict means, in one sentence. */
+export function verdictText({ verdict, checks }: Report): string {
+  const failed = checks.filter(({ status }) => status === 'failed').length;
+  const texts: Readonly<Record<Report['verdict'], string>> = {
+    verified: 'VERIFIED: everything in the package follows from the log of the key that you gave.',
+    consistent:
+      'CONSISTENT, KEY NOT CONFIRMED: the package is whole, but its key came with it. Compare the fingerprint with one that you received by another way, or give the key.',
+    failed: `FAILED: ${failed} of ${checks.length} checks failed. Do not rely on this package.`,
+  };
+  return texts[verdict];
+}
+
+function formatCheck({ name, says, status, problems, problemsCount, notes }: Check): readonly string[] {
+  const more = problemsCount - problems.length;
+  return [
+    `${MARKS[status].padEnd(7)}${name.padEnd(13)}${says}`,
+    ...problems.map((problem) => `         ! ${problem}`),
+    ...(more > 0 ? [`         ! and ${more} more`] : []),
+    ...notes.map((note) => `         · ${note}`),
+  ];
+}
+
+function parse(args: readonly string[]): {
+  readonly vkey: string | undefined;
+  readonly json: boolean;
+  readonly file: string | undefined;
+} {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    options: { vkey: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+    allowPositionals: true,
+  });
+  const [file, surplus] = positionals;
+  if (surplus !== undefined) throw new Error('Expected one package.');
+  return { vkey: values.vkey, json: values.json === true, file: values.help === true ? undefined : file };
+}

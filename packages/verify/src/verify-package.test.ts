@@ -1,0 +1,132 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { utf8 } from '@countersign/ledger/bytes';
+import * as fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  type Files,
+  flip,
+  makeGoodPackage,
+  OWN_SEED,
+  pack,
+  REAL_SEEDS,
+  replaceIn,
+  seal,
+  sha256,
+  VKEY,
+} from '../../../test/conformance/evidence-files.ts';
+import { TESTING_ORIGIN, verifierKeyOf } from '../../gateway/src/evidence/testing-log.ts';
+import { runCli } from './cli.ts';
+import { nodeHost } from './node-host.ts';
+import { PackageFiles } from './package-files.ts';
+import type { Report } from './report.ts';
+import { memorySource } from './testing-zip.ts';
+import { verifyPackage } from './verify-package.ts';
+
+let directory: string;
+let good: Files;
+let bag: string;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'countersign-verify-'));
+  ({ bag, files: good } = await makeGoodPackage(directory));
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+function verify(files: Files, vkey: string = VKEY): Promise<Report> {
+  return verifyPackage(memorySource(pack(bag, files)), { host: nodeHost(), vkey });
+}
+
+describe('a good package', () => {
+  it('is verified under the key that came by another way, whichever of the log’s keys that is', async () => {
+    for (const vkey of [VKEY, verifierKeyOf(REAL_SEEDS.second)]) {
+      const report = await verify(good, vkey);
+      expect(report.checks.filter(({ status }) => status !== 'passed')).toEqual([]);
+      expect(report.verdict).toBe('verified');
+    }
+  });
+
+  it('is consistent without a key, and not under another', async () => {
+    const report = await verifyPackage(memorySource(pack(bag, good)), { host: nodeHost() });
+    expect(report).toMatchObject({ verdict: 'consistent', key: { vkey: VKEY, confirmed: false } });
+    expect(await verify(good, verifierKeyOf(OWN_SEED))).toMatchObject({ verdict: 'failed' });
+  });
+
+  it('stays good when it is sealed again by the log’s key: so the attacks below are found by their content', async () => {
+    const files = new Map(good);
+    seal(files, REAL_SEEDS.second);
+    expect((await verify(files)).verdict).toBe('verified');
+  });
+
+  it('with an unknown file or a later minor version is good, and says so', async () => {
+    const files = new Map(good);
+    files.set('data/notes.txt', utf8('x'));
+    replaceIn('data/generation.json', '"version":"1.0"', '"version":"1.7","w_later":"x"')(files);
+    replaceIn('data/index.csv', /$/, `data/notes.txt,,,document,,${sha256(utf8('x'))}\r\n`)(files);
+    seal(files, REAL_SEEDS.second);
+    const report = await verify(files);
+    expect(report.verdict).toBe('verified');
+    const notes = report.checks.flatMap((check) => check.notes);
+    expect(notes).toContain('unknown file: data/notes.txt');
+    expect(notes).toContain('version 1.7 is read as 1.0');
+  });
+});
+
+describe('found', () => {
+  it('a changed byte in any file, even where all but the log’s key is the attacker’s', async () => {
+    const missed: string[] = [];
+    for (const path of good.keys()) {
+      const files = new Map(good);
+      flip(path)(files);
+      const { verdict, checks } = await verify(files);
+      const failed = checks.filter(({ status }) => status === 'failed').map(({ name }) => name);
+      // The signature is over the tag manifest and by itself; everything else is in a manifest.
+      const signed = path === 'SIGNATURE.note' || path === 'tagmanifest-sha256.txt';
+      const found = failed.includes('bag') || (signed && failed.includes('signature'));
+      if (verdict !== 'failed' || !found) missed.push(path);
+    }
+    expect(missed).toEqual([]);
+  });
+
+  it('any changed byte of the zip; what is not found changes no file', async () => {
+    const zip = pack(bag, good);
+    const host = nodeHost();
+    await fc.assert(
+      fc.asyncProperty(fc.nat(zip.length - 1), fc.integer({ min: 1, max: 255 }), async (at, change) => {
+        const changed = zip.slice();
+        changed[at] = (changed[at] ?? 0) ^ change;
+        const report = await verifyPackage(memorySource(changed), { host, vkey: VKEY });
+        if (report.verdict === 'failed') return;
+        const files = await PackageFiles.open(memorySource(changed));
+        for (const path of files.paths) expect(await files.hash(path, host)).toBe(sha256(good.get(path)));
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+describe('countersign-verify', () => {
+  it('ends with 0, 1 or 2', async () => {
+    const file = join(directory, 'package.zip');
+    const verified = await runCli(['--vkey', VKEY, file]);
+    expect(verified).toMatchObject({ status: 0, stderr: '' });
+    expect(verified.stdout).toContain('VERIFIED');
+    const consistent = await runCli([file]);
+    expect(consistent.status).toBe(0);
+    expect(consistent.stdout).toContain('CONSISTENT, KEY NOT CONFIRMED');
+    expect((await runCli(['--vkey', verifierKeyOf(OWN_SEED), file])).status).toBe(1);
+    for (const args of [
+      [],
+      ['--what'],
+      ['a', 'b'],
+      [join(directory, 'none.zip')],
+      [directory],
+      ['--vkey', 'x', file],
+    ]) {
+      expect(await runCli(args)).toMatchObject({ status: 2 });
+    }
+    const { stdout } = await runCli(['--json', file]);
+    expect(JSON.parse(stdout)).toMatchObject({ verdict: 'consistent', origin: TESTING_ORIGIN });
+  });
+});

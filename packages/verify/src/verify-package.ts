@@ -1,0 +1,331 @@
+/**
+ * Verifies an evidence package: spec/evidence.md, section 5. Runs in a browser and in Node.
+ *
+ * Nothing of the package is believed: every check ends in a line of the report, whatever the package
+ * does. Untrusted: everything but the key that came by another way.
+ */
+
+import { openCheckpoint, parseCheckpoint } from '@countersign/ledger/checkpoint';
+import {
+  fingerprintOf,
+  member,
+  packageIdOf,
+  type PackageSubject,
+  signatureText,
+} from '@countersign/ledger/evidence';
+import type { Json } from '@countersign/ledger/jcs';
+import { emptyRoot } from '@countersign/ledger/merkle';
+import { parseNote, parseVerifierKey, verifyNote } from '@countersign/ledger/note';
+import { FILE_BYTES_MAX } from '@countersign/ledger/population-files';
+import { checkBag, type Hashes, SIGNATURE_NOTE, TAG_MANIFEST } from './check-bag.ts';
+import { checkIndex, checkPopulations } from './check-index.ts';
+import { checkKeys, type KeySet } from './check-keys.ts';
+import { checkLeaves, type LeavesFacts } from './check-leaves.ts';
+import { checkTree, type TreeFacts } from './check-tree.ts';
+import type { Host, Source } from './host.ts';
+import { PackageFiles } from './package-files.ts';
+import { type CheckName, CHECKS, Findings, type KeyReport, PackageError, type Report } from './report.ts';
+
+const GENERATION = 'data/generation.json';
+const MAJOR = '1';
+const TIME = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$/;
+/** Files of version 1.0 that have no check of their own but their hash. */
+const KNOWN =
+  /^(bagit\.txt|bag-info\.txt|(tag)?manifest-sha256\.txt|SIGNATURE\.note|data\/(index\.csv|generation\.json|limitations\.md|VERIFY\.md|verify\.html|populations\/.+|ledger\/[^/]+\/(checkpoint(\.start|\.end)?|frontier\.json|(leaves|bodies)(-[0-9]{4})?\.jsonl|context\.jsonl|rotations\.jsonl|vkeys\.txt|tile\/.+)))$/;
+
+export interface VerifyOptions {
+  readonly host: Host;
+  /** The verifier key that came by another way than the package. */
+  readonly vkey?: string | undefined;
+  /** @param stage what is being done, for people */
+  readonly onProgress?: (stage: string, done: number, total: number) => void;
+}
+
+/** The report on a package; rejects with VKEY_MALFORMED where the key given is none, and for nothing else. */
+export async function verifyPackage(source: Source, options: VerifyOptions): Promise<Report> {
+  if (options.vkey !== undefined) parseVerifierKey(options.vkey);
+  const run = new Verification(options);
+  await run.all(source);
+  return run.report();
+}
+
+class Verification {
+  readonly #options: VerifyOptions;
+  readonly #findings: Readonly<Record<CheckName, Findings>>;
+  #subject: PackageSubject | undefined;
+  #keys: KeySet | undefined;
+  #leaves: LeavesFacts | undefined;
+
+  constructor(options: VerifyOptions) {
+    this.#options = options;
+    this.#findings = makeFindings();
+  }
+
+  async all(source: Source): Promise<void> {
+    const { zip, bag, version } = this.#findings;
+    const files = await zip.get(() => PackageFiles.open(source));
+    if (files === undefined) {
+      this.#skipFrom('bag', 'the zip cannot be read');
+      return;
+    }
+    const { host } = this.#options;
+    const hashes = await checkBag({ files, host, onProgress: this.#progress('reading files') }, bag);
+    for (const path of files.paths) if (!KNOWN.test(path)) bag.note(`unknown file: ${path}`);
+    const generation = await version.get(() => readGeneration(files, version));
+    if (generation === undefined) {
+      this.#skipFrom('keys', 'the package is of no version that this verifier knows');
+      return;
+    }
+    await this.#log(files, hashes, generation);
+  }
+
+  async #log(files: PackageFiles, hashes: Hashes, generation: Json): Promise<void> {
+    const { keys, checkpoints, signature, index, populations } = this.#findings;
+    const directory = await checkpoints.get(async () => logDirectory(files));
+    const subject =
+      directory === undefined
+        ? undefined
+        : await checkpoints.get(() => readSubject(files, directory, generation));
+    if (directory === undefined || subject === undefined) {
+      this.#skipFrom('keys', 'the package does not say what it is about');
+      return;
+    }
+    this.#subject = subject;
+    const { host, vkey: given } = this.#options;
+    this.#keys = await keys.get(() =>
+      checkKeys({ files, host, directory, origin: subject.origin, given }, keys),
+    );
+    await checkpoints.run(() => this.#checkpoints(files, directory, subject));
+    await signature.run(() => this.#signature(files, hashes, subject));
+    const tree = await this.#tree(files, directory, subject);
+    if (tree !== undefined) await this.#range(files, hashes, directory, generation, tree);
+    if (this.#leaves === undefined) {
+      populations.skip('the leaves are not what they should be');
+      index.note('counts were not compared, because the leaves are not what they should be');
+    }
+    const { leaves } = { leaves: this.#leaves };
+    await checkIndex({ files, hashes, directory, subject, generation, leaves }, index);
+  }
+
+  async #checkpoints(files: PackageFiles, directory: string, subject: PackageSubject): Promise<void> {
+    const { checkpoints } = this.#findings;
+    const { verifyEd25519 } = this.#options.host;
+    const end = await files.text(`${directory}/checkpoint.end`);
+    if ((await files.text(`${directory}/checkpoint`)) !== end) {
+      checkpoints.problem('checkpoint is not checkpoint.end');
+    }
+    const { trusted = [], named = [] } = this.#keys ?? {};
+    await checkpoints.run(async () => {
+      await openCheckpoint(end, trusted, verifyEd25519);
+    });
+    const startPath = `${directory}/checkpoint.start`;
+    if (subject.start.size === 0) {
+      if (files.has(startPath)) checkpoints.problem('there is a checkpoint.start of size 0');
+      return;
+    }
+    // Its root is that of the tree under checkpoint.end; an older key of the log may have signed it.
+    const start = await files.text(startPath);
+    await openCheckpoint(start, [...named, ...trusted].filter(isFirstOfItsKind), verifyEd25519);
+  }
+
+  async #signature(files: PackageFiles, hashes: Hashes, subject: PackageSubject): Promise<void> {
+    const { signature } = this.#findings;
+    const note = parseNote(await files.text(SIGNATURE_NOTE));
+    const expected = signatureText(subject, hashes.get(TAG_MANIFEST) ?? '');
+    if (note.text !== expected) {
+      const stated = note.text.split('\n');
+      const differing = expected.split('\n').findIndex((line, i) => line !== stated[i]);
+      signature.problem(
+        `${SIGNATURE_NOTE}: expected "${expected.split('\n')[differing] ?? ''}", got "${stated[differing] ?? ''}"`,
+      );
+    }
+    const own = (this.#keys?.trusted ?? []).filter(({ name }) => name === subject.origin);
+    await verifyNote(note, own, this.#options.host.verifyEd25519);
+  }
+
+  async #tree(
+    files: PackageFiles,
+    directory: string,
+    subject: PackageSubject,
+  ): Promise<TreeFacts | undefined> {
+    const { tree, leaves, bodies, period } = this.#findings;
+    const { heads = [], leaves: expectedLeaves = new Map<number, string>() } = this.#keys ?? {};
+    const onProgress = this.#progress('reading the log');
+    const facts = await tree.get(() =>
+      checkTree({ files, directory, subject, heads, expectedLeaves, onProgress }, tree),
+    );
+    if (facts === undefined)
+      for (const check of [leaves, bodies, period]) check.skip('the tree cannot be read');
+    return facts;
+  }
+
+  async #range(
+    files: PackageFiles,
+    hashes: Hashes,
+    directory: string,
+    generation: Json,
+    tree: TreeFacts,
+  ): Promise<void> {
+    const { leaves, bodies, period, populations } = this.#findings;
+    const subject = this.#subject;
+    if (subject === undefined) return;
+    const partBytesMax = partBytesMaxOf(generation);
+    const { host } = this.#options;
+    this.#leaves = await leaves.get(() =>
+      checkLeaves({ files, host, directory, subject, tree, partBytesMax }, leaves, bodies),
+    );
+    if (this.#leaves === undefined) {
+      period.skip('the leaves are not what they should be');
+      return;
+    }
+    checkPeriod(subject, tree, this.#leaves, period);
+    checkPopulations(files, hashes, this.#leaves, populations);
+  }
+
+  report(): Report {
+    const checks = Object.values(this.#findings).map((findings) => findings.finish());
+    const passed = checks.every(({ status }) => status === 'passed');
+    const key = this.#key();
+    const subject = this.#subject;
+    return {
+      verdict: passed ? (key?.confirmed === true ? 'verified' : 'consistent') : 'failed',
+      checks,
+      key,
+      packageId: subject === undefined ? undefined : packageIdOf(subject),
+      origin: subject?.origin,
+      from: subject?.from,
+      to: subject?.to,
+      startSize: subject?.start.size,
+      endSize: subject?.end.size,
+      leaves: this.#leaves?.count,
+      rows: Object.fromEntries(this.#leaves?.rows ?? []),
+    };
+  }
+
+  #key(): KeyReport | undefined {
+    const { vkey } = this.#options;
+    const root = vkey ?? this.#keys?.root;
+    return root === undefined
+      ? undefined
+      : { vkey: root, fingerprint: fingerprintOf(root), confirmed: vkey !== undefined };
+  }
+
+  #skipFrom(first: CheckName, because: string): void {
+    let skipped = false;
+    for (const findings of Object.values(this.#findings)) {
+      skipped ||= findings.name === first;
+      if (skipped && !findings.failed) findings.skip(because);
+    }
+  }
+
+  #progress(stage: string): (done: number, total: number) => void {
+    return (done, total) => this.#options.onProgress?.(stage, done, total);
+  }
+}
+
+function makeFindings(): Readonly<Record<CheckName, Findings>> {
+  return {
+    zip: new Findings('zip'),
+    bag: new Findings('bag'),
+    version: new Findings('version'),
+    keys: new Findings('keys'),
+    signature: new Findings('signature'),
+    checkpoints: new Findings('checkpoints'),
+    tree: new Findings('tree'),
+    leaves: new Findings('leaves'),
+    bodies: new Findings('bodies'),
+    period: new Findings('period'),
+    populations: new Findings('populations'),
+    index: new Findings('index'),
+  } satisfies Record<keyof typeof CHECKS, Findings>;
+}
+
+async function readGeneration(files: PackageFiles, findings: Findings): Promise<Json> {
+  const generation = await files.json(GENERATION);
+  const version = member(generation, 'version');
+  const [, major] = typeof version === 'string' ? (/^([0-9]{1,4})\.[0-9]{1,4}$/.exec(version) ?? []) : [];
+  if (major === undefined) throw new PackageError('generation.json has no version');
+  if (major !== MAJOR)
+    throw new PackageError(`it needs a verifier of version ${major}; this one reads version ${MAJOR}`);
+  if (typeof version === 'string' && version !== '1.0') findings.note(`version ${version} is read as 1.0`);
+  return generation;
+}
+
+function logDirectory(files: PackageFiles): string {
+  const found = files.paths.filter((path) => /^data\/ledger\/[^/]+\/checkpoint\.end$/.test(path));
+  const [path] = found;
+  if (path === undefined || found.length !== 1)
+    throw new PackageError(`expected one log, got ${found.length}`);
+  return path.slice(0, path.lastIndexOf('/'));
+}
+
+/** What the package is about: its period as it says, its trees as the checkpoints say. */
+async function readSubject(
+  files: PackageFiles,
+  directory: string,
+  generation: Json,
+): Promise<PackageSubject> {
+  const end = parseCheckpoint(await files.text(`${directory}/checkpoint.end`));
+  const startPath = `${directory}/checkpoint.start`;
+  const start = files.has(startPath)
+    ? parseCheckpoint(await files.text(startPath))
+    : { size: 0, root: emptyRoot(), origin: end.origin };
+  if (start.origin !== end.origin) throw new PackageError(`checkpoint.start is of the log ${start.origin}`);
+  if (start.size > end.size) throw new PackageError(`checkpoint.start is larger than checkpoint.end`);
+  const from = member(generation, 'from');
+  const to = member(generation, 'to');
+  if (
+    typeof from !== 'string' ||
+    typeof to !== 'string' ||
+    !TIME.test(from) ||
+    !TIME.test(to) ||
+    from >= to
+  ) {
+    throw new PackageError('generation.json: expected a period');
+  }
+  const { origin } = end;
+  return {
+    origin,
+    from,
+    to,
+    start: { size: start.size, root: start.root },
+    end: { size: end.size, root: end.root },
+  };
+}
+
+function partBytesMaxOf(generation: Json): number {
+  const stated = member(generation, 'part_bytes_max');
+  if (typeof stated !== 'number' || !Number.isSafeInteger(stated) || stated < 1 || stated > FILE_BYTES_MAX) {
+    throw new PackageError('generation.json: expected part_bytes_max');
+  }
+  return stated;
+}
+
+function checkPeriod(
+  subject: PackageSubject,
+  tree: TreeFacts,
+  leaves: LeavesFacts,
+  findings: Findings,
+): void {
+  const { from, to } = subject;
+  const { timeBefore } = tree;
+  if (timeBefore !== undefined && timeBefore >= from) {
+    findings.problem(
+      `the range begins at leaf ${subject.start.size}, but the leaf before it is of ${timeBefore}, in the period`,
+    );
+  }
+  const last = leaves.lastTime ?? timeBefore ?? 'none';
+  if (last < to) {
+    findings.note(`the last leaf is of ${last}: that nothing followed until ${to} is a claim`);
+  } else {
+    findings.note(`a leaf after the period is in the range: the period is whole`);
+  }
+}
+
+function isFirstOfItsKind<T extends { readonly keyId: Uint8Array }>(
+  key: T,
+  index: number,
+  all: readonly T[],
+): boolean {
+  return all.findIndex((other) => String(other.keyId) === String(key.keyId)) === index;
+}

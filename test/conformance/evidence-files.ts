@@ -1,0 +1,148 @@
+/**
+ * A good package as a map of its files, and what an attacker may do with one: change files, and seal
+ * them again with a key that they have.
+ */
+
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { utf8 } from '@countersign/ledger/bytes';
+import { parseCheckpoint } from '@countersign/ledger/checkpoint';
+import { formatCsvRow, parseCsv } from '@countersign/ledger/csv';
+import { signatureText, type TreeHead } from '@countersign/ledger/evidence';
+import { emptyRoot } from '@countersign/ledger/merkle';
+import { exportEvidence } from '../../packages/gateway/src/evidence/export.ts';
+import {
+  openTestingLog,
+  signNote,
+  verifierKeyOf,
+  writeTestingLog,
+} from '../../packages/gateway/src/evidence/testing-log.ts';
+import { FileSource } from '../../packages/verify/src/node-host.ts';
+import { PackageFiles } from '../../packages/verify/src/package-files.ts';
+import { makeZip } from '../../packages/verify/src/testing-zip.ts';
+
+/** Content by path in the bag. */
+export type Files = Map<string, Uint8Array>;
+
+/** A change that an attacker makes. */
+export type Change = (files: Files) => void;
+
+export const LOG = 'data/ledger/gw1';
+export const REAL_SEEDS = { first: seedOf('first'), second: seedOf('second') } as const;
+export const OWN_SEED: Uint8Array = seedOf('attacker');
+/** The first key of the log, as an auditor has it. */
+export const VKEY: string = verifierKeyOf(REAL_SEEDS.first);
+
+const STATEMENTS = 300;
+
+/** Writes a log and its package below a directory; `package.zip` is the package. */
+export async function makeGoodPackage(
+  directory: string,
+): Promise<{ readonly bag: string; readonly files: Files }> {
+  await writeTestingLog(directory, STATEMENTS);
+  const out = join(directory, 'package.zip');
+  const { directory: bag } = await exportEvidence({ ...openTestingLog(directory), out });
+  await using source = await FileSource.open(out);
+  const read = await PackageFiles.open(source);
+  const files: Files = new Map();
+  for (const path of read.paths) files.set(path, await read.bytes(path, 100_000_000));
+  return { bag, files };
+}
+
+/** The zip of these files. */
+export function pack(bag: string, files: Files): Uint8Array<ArrayBuffer> {
+  return makeZip([...files].map(([path, bytes]) => ({ name: `${bag}/${path}`, bytes })));
+}
+
+function text(files: Files, path: string): string {
+  return Buffer.from(files.get(path) ?? []).toString();
+}
+
+export function lines(files: Files, path: string): string[] {
+  return text(files, path).split('\n').slice(0, -1);
+}
+
+export function setLines(files: Files, path: string, all: readonly string[]): void {
+  files.set(path, utf8(all.map((line) => `${line}\n`).join('')));
+}
+
+export function sha256(bytes: Uint8Array | undefined): string {
+  return createHash('sha256')
+    .update(bytes ?? utf8(''))
+    .digest('hex');
+}
+
+/** Index, manifests, Oxum and signature as they would be for these files. */
+export function seal(files: Files, seed: Uint8Array): void {
+  const index = parseCsv(text(files, 'data/index.csv'));
+  const rows = index.map((row, i) => (i === 0 ? row : row.with(5, sha256(files.get(row[0] ?? '')))));
+  files.set('data/index.csv', utf8(rows.map((row) => formatCsvRow(row)).join('')));
+  const payload = [...files].filter(([path]) => path.startsWith('data/'));
+  const bytes = payload.reduce((sum, [, content]) => sum + content.length, 0);
+  const info = text(files, 'bag-info.txt').replace(
+    /Payload-Oxum: .*/,
+    `Payload-Oxum: ${bytes}.${payload.length}`,
+  );
+  files.set('bag-info.txt', utf8(info));
+  const manifest = payload.map(([path, content]) => `${sha256(content)}  ${path}\n`).join('');
+  files.set('manifest-sha256.txt', utf8(manifest));
+  const tags = ['bag-info.txt', 'bagit.txt', 'manifest-sha256.txt'];
+  const tagManifest = tags.map((path) => `${sha256(files.get(path))}  ${path}\n`).join('');
+  files.set('tagmanifest-sha256.txt', utf8(tagManifest));
+  const generation: { from: string; to: string } = JSON.parse(text(files, 'data/generation.json'));
+  const { origin, ...end } = parseCheckpoint(text(files, `${LOG}/checkpoint.end`));
+  const startNote = files.has(`${LOG}/checkpoint.start`) ? text(files, `${LOG}/checkpoint.start`) : undefined;
+  const start = startNote === undefined ? { size: 0, root: emptyRoot() } : parseCheckpoint(startNote);
+  const { from, to } = generation;
+  const signed = signatureText({ origin, from, to, start, end }, sha256(utf8(tagManifest)));
+  files.set('SIGNATURE.note', utf8(signNote(seed, signed)));
+}
+
+export function onLeaves(change: (leaves: string[]) => string[]): Change {
+  return (files) => setLines(files, `${LOG}/leaves.jsonl`, change(lines(files, `${LOG}/leaves.jsonl`)));
+}
+
+export function onBodies(change: (bodies: string[]) => string[]): Change {
+  return (files) => setLines(files, `${LOG}/bodies.jsonl`, change(lines(files, `${LOG}/bodies.jsonl`)));
+}
+
+export function replaceIn(path: string, from: string | RegExp, to: string): Change {
+  return (files) => {
+    const before = text(files, path);
+    const after = before.replace(from, to);
+    if (after === before) throw new Error(`Nothing to change in ${path}.`);
+    files.set(path, utf8(after));
+  };
+}
+
+export function swap(files: Files, a: string, b: string): void {
+  const [one, two] = [files.get(a), files.get(b)];
+  if (one === undefined || two === undefined) throw new Error('not there');
+  files.set(a, two).set(b, one);
+}
+
+export function flip(path: string): Change {
+  return (files) => {
+    const bytes = files.get(path)?.slice() ?? new Uint8Array(0);
+    const at = Math.floor(bytes.length / 2);
+    bytes[at] = (bytes[at] ?? 0) ^ 1;
+    files.set(path, bytes);
+  };
+}
+
+export function nOf(line: string | undefined): number {
+  const { n }: { n: number } = JSON.parse(line ?? '{}');
+  return n;
+}
+
+export function endOf(files: Files): TreeHead {
+  return parseCheckpoint(text(files, `${LOG}/checkpoint.end`));
+}
+
+export function startOf(files: Files): TreeHead {
+  return parseCheckpoint(text(files, `${LOG}/checkpoint.start`));
+}
+
+function seedOf(name: string): Uint8Array {
+  return createHash('sha256').update(name).digest();
+}
