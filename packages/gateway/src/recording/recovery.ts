@@ -6,7 +6,6 @@
  */
 
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { parseId, type SessionId } from '../core/ids.ts';
 import { isMissing } from './files.ts';
 import { type SealedBlock, SegmentFile } from './segment-file.ts';
