@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { parseTilePath } from '@countersign/ledger/tiles';
 import { Frontier, leafHash } from '@countersign/ledger/merkle';
 import { CountersignError } from '../core/errors.ts';
+import { plugNativeSha256 } from './native-sha256.ts';
 import {
   checkSegmentHeader,
   firstIndexOf,
@@ -40,6 +41,7 @@ export class LogReader {
   readonly #directory: string;
 
   constructor(directory: string) {
+    plugNativeSha256();
     this.#directory = directory;
   }
 

@@ -5,7 +5,7 @@
  * Spec: spec/ledger.md, sections 2, 3, 5, 6.
  */
 
-import { createSecretKey, hash, type KeyObject, sign } from 'node:crypto';
+import { createSecretKey, type KeyObject, sign } from 'node:crypto';
 import {
   appendFileSync,
   closeSync,
@@ -23,7 +23,6 @@ import { EVENTS } from '@countersign/ledger/events';
 import type { Json } from '@countersign/ledger/jcs';
 import { formatLeaf, type Leaf } from '@countersign/ledger/leaf';
 import { formatNote, makeVerifierKey, SIGNATURE_TYPE, type VerifierKey } from '@countersign/ledger/note';
-import { useSha256 } from '@countersign/ledger/sha256';
 import { type Clock, formatTimeUs } from '../core/clock.ts';
 import { CountersignError, reasonOf } from '../core/errors.ts';
 import type { Appended, LedgerEvent } from '../core/ledger-port.ts';
@@ -35,8 +34,6 @@ import type { LogState } from './log-state.ts';
 import { snapshotName, type OpenedLog } from './recovery.ts';
 import { sealBody } from './sealed-body.ts';
 import type { TileWriter } from './tile-writer.ts';
-
-useSha256((data) => hash('sha256', data, 'buffer'));
 
 /** A minute: the history says what was signed when, and stays small. */
 const HISTORY_INTERVAL_US = 60_000_000;

@@ -13,6 +13,7 @@ import type { Appended, LedgerEvent } from '../core/ledger-port.ts';
 import { LIMITS } from '../core/limits.ts';
 import { type CheckpointStore, fileCheckpointStore } from './checkpoint-store.ts';
 import { LogWriter, type SigningKey } from './log-writer.ts';
+import { plugNativeSha256 } from './native-sha256.ts';
 import { openLog, type Rollback } from './recovery.ts';
 import { systemClock } from './system-clock.ts';
 import type {
@@ -51,6 +52,7 @@ class WriterThread {
   #closed = false;
 
   constructor(port: MessagePort, data: WriterData) {
+    plugNativeSha256();
     this.#port = port;
     this.#data = data;
     const { directory, origin, bootId } = data;

@@ -5,6 +5,7 @@
  * statements, one tile of each level.
  */
 
+import { setImmediate } from 'node:timers/promises';
 import { equalBytes, toBase64, utf8 } from '@countersign/ledger/bytes';
 import { type Checkpoint, parseCheckpoint } from '@countersign/ledger/checkpoint';
 import { jcs } from '@countersign/ledger/jcs';
@@ -46,7 +47,10 @@ export interface LogPartCounts {
 /** Writes data/ledger/<node>/ and data/populations/. */
 export async function writeLogPart(reader: LogReader, options: LogPartOptions): Promise<LogPartCounts> {
   const part = new LogPart(options);
-  for await (const stored of reader.leaves(0, part.upTo)) await part.take(stored);
+  for await (const stored of reader.leaves(0, part.upTo)) {
+    await part.take(stored);
+    if (stored.index % LIMITS.evidence.leavesPerTurn === 0) await setImmediate();
+  }
   return part.finish();
 }
 

@@ -4,6 +4,7 @@
  * Spec: spec/evidence.md, section 1.
  */
 
+import { setImmediate } from 'node:timers/promises';
 import { parseLeaf } from '@countersign/ledger/leaf';
 import type { Period } from '@countersign/ledger/populations';
 import type { LogReader, SignedCheckpoint } from '../audit/log-reader.ts';
@@ -63,6 +64,7 @@ async function readTimes(reader: LogReader, period: Period): Promise<Times> {
   let endIndex = 0;
   const rotations: number[] = [];
   for await (const { index, leaf } of reader.leaves(0)) {
+    if (index % LIMITS.evidence.leavesPerTurn === 0) await setImmediate();
     const parsed = parseLeaf(leaf);
     const t = parsed.kind === 'leaf' ? parsed.leaf.t : parsed.t;
     if (t < period.from) startIndex = index + 1;
