@@ -73,10 +73,11 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
           ports,
         ),
     });
-    const api = await startConfiguredApi(config, rooms, { sessions, randomBytes, software, onError });
-    closers.push(() => api.close());
     const postgres = await listener.listen();
     closers.push(() => listener.close());
+    const apiOptions = { sessions, randomBytes, software, onError, postgresPort: postgres.port };
+    const api = await startConfiguredApi(config, rooms, apiOptions);
+    closers.push(() => api.close());
     const firstCode = hasAdministrator(resources) ? undefined : (await identity.enrolment.issueFirst()).code;
     const flushing = setInterval(
       () => void identity.attempts.flush('due').catch(() => undefined),

@@ -20,6 +20,8 @@ export interface WhoamiAnswer {
   readonly kind: string;
   readonly groups: readonly string[];
   readonly tokenId: string;
+  /** Port of the PostgreSQL listener, so that a client can say how to connect. */
+  readonly postgresPort: number;
 }
 
 export interface InvitationAnswer {

@@ -12,7 +12,7 @@ import type { InvitationAnswer, TokenAnswer, TokenRow, TokensAnswer, WhoamiAnswe
 import { optionalTime } from './moments.ts';
 import type { ApiPorts } from './ports.ts';
 import { type Route, route } from './route.ts';
-import { id, list, name, object, reason, STRICT, text, texts } from './schemas.ts';
+import { counts, id, list, name, object, reason, STRICT, text, texts } from './schemas.ts';
 import type { Caller } from './who-may.ts';
 
 const TOKEN_DAYS_DEFAULT = 30;
@@ -60,11 +60,15 @@ const login = route({
 const whoami = route({
   key: 'GET /v1/whoami',
   summary: 'Who the token is of',
-  answer: object({ ...texts('name displayName kind tokenId'), groups: list(Type.String()) }),
+  answer: object({
+    ...texts('name displayName kind tokenId'),
+    ...counts('postgresPort'),
+    groups: list(Type.String()),
+  }),
   async handle(input): Promise<WhoamiAnswer> {
     const { principal, tokenId } = input.caller();
     const { name: own, displayName, kind, groups } = principal;
-    return { name: own, displayName, kind, groups, tokenId };
+    return { name: own, displayName, kind, groups, tokenId, postgresPort: input.ports.postgresPort };
   },
 });
 

@@ -52,6 +52,8 @@ export interface CreatedBackup {
 export interface ApiPorts {
   /** Where to listen; port 0 takes a free one. Loopback unless the operator says otherwise. */
   readonly listen: { readonly host: string; readonly port: number };
+  /** Of the PostgreSQL listener. */
+  readonly postgresPort: number;
   /** Name of this gateway: `/ledger/<node>/checkpoint`. */
   readonly node: string;
   /** Origin of the ledger. */

@@ -55,6 +55,7 @@ export async function testingOnlyApi(change: Partial<ApiPorts> = {}): Promise<Te
   const api = await startApi({
     listen: { host: '127.0.0.1', port: 0 },
     node: config.node,
+    postgresPort: 15_432,
     origin: config.origin,
     software: 'countersign test',
     ...rooms,

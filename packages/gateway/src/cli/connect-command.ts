@@ -7,8 +7,6 @@ import { CountersignError, reasonOf } from '../core/errors.ts';
 import { clientOf, currentToken } from './client.ts';
 import { CLIENT_OPTIONS, type Command } from './command.ts';
 
-const PORT_DEFAULT = '15432';
-
 const connect: Command = {
   path: 'connect',
   summary: 'How to reach a connection with psql: NAME or NAME/DATABASE',
@@ -19,15 +17,19 @@ const connect: Command = {
       value: 'HOST',
       says: 'Of the PostgreSQL listener; that of the gateway where absent',
     },
-    port: { type: 'string', value: 'PORT', says: 'Of the PostgreSQL listener; 15432 where absent' },
+    port: {
+      type: 'string',
+      value: 'PORT',
+      says: 'Of the PostgreSQL listener; what the gateway says where absent',
+    },
     exec: { type: 'boolean', says: 'Run psql with the token of the login' },
     ...CLIENT_OPTIONS,
   },
   async run(input) {
     const client = await clientOf(input);
-    const { name } = await client.json<WhoamiAnswer>('GET', '/v1/whoami');
+    const { name, postgresPort } = await client.json<WhoamiAnswer>('GET', '/v1/whoami');
     const host = input.option('host') ?? new URL(client.server).hostname.replace(/^\[(.*)\]$/, '$1');
-    const port = input.option('port') ?? PORT_DEFAULT;
+    const port = input.option('port') ?? String(postgresPort);
     const settings = { host, port, user: name, dbname: input.positional(0) };
     const conninfo = Object.entries(settings)
       .map(([key, value]) => `${key}=${quoted(value)}`)

@@ -15,6 +15,7 @@ export interface ApiOptions {
   readonly sessions: LiveSessions;
   readonly randomBytes: (length: number) => Uint8Array;
   readonly software: string;
+  readonly postgresPort: number;
   readonly onError: (error: CountersignError, where: string) => void;
 }
 
