@@ -257,4 +257,34 @@ describe('Ledger', () => {
     await ledger.append(event('session.start'));
     await ledger.close('test');
   });
+
+  it('beats, with the counts of all types so far', async () => {
+    const ledger = await Ledger.open({ ...options, heartbeatIntervalMs: 20 });
+    const reader = new LogReader(options.directory);
+    let beats = 0;
+    while (beats < 2) {
+      beats = 0;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      for await (const { leaf } of reader.leaves(0))
+        if (Buffer.from(leaf).includes('ledger.heartbeat')) beats += 1;
+    }
+    await ledger.close('test');
+    expect((await check(ledger)).filter((type) => type === 'ledger.heartbeat').length).toBeGreaterThanOrEqual(
+      2,
+    );
+  });
+
+  it('signs within a second of the last leaf, without being asked', async () => {
+    const ledger = await Ledger.open(options);
+    await startSession(ledger);
+    const started = performance.now();
+    const reader = new LogReader(options.directory);
+    for (;;) {
+      const note = (await reader.checkpoint()) ?? '';
+      if (note.split('\n')[1] === String(ledger.size)) break;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    expect(performance.now() - started).toBeLessThan(1_000);
+    await ledger.close('test');
+  });
 });

@@ -1,0 +1,151 @@
+import { createPrivateKey, createPublicKey, randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { bodyValues } from '@countersign/ledger/body';
+import { type Leaf, parseLeaf } from '@countersign/ledger/leaf';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { makeId } from '../core/ids.ts';
+import { type CheckpointStore, fileCheckpointStore } from './checkpoint-store.ts';
+import { LogReader } from './log-reader.ts';
+import { LogWriter } from './log-writer.ts';
+import { openLog } from './recovery.ts';
+import { unsealBody } from './sealed-body.ts';
+
+const ORIGIN = 'countersign.test/ledger/gw1';
+const BOOT = makeId('boot', 0, new Uint8Array(10));
+const START_US = 1_764_000_000_000_000;
+
+let directory: string;
+let secondPlace: CheckpointStore;
+let nowUs: number;
+const bootKey = randomBytes(32);
+const privateKey = createPrivateKey({
+  key: Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), randomBytes(32)]),
+  format: 'der',
+  type: 'pkcs8',
+});
+const publicKey = new Uint8Array(
+  createPublicKey(privateKey).export({ format: 'der', type: 'spki' }).subarray(12),
+);
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'countersign-writer-'));
+  secondPlace = fileCheckpointStore(join(directory, 'second'));
+  nowUs = START_US;
+});
+
+afterEach(() => {
+  secondPlace.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+function open(): LogWriter {
+  const lastNote = secondPlace.read(ORIGIN);
+  const writer = new LogWriter(
+    {
+      directory: join(directory, 'ledger'),
+      origin: ORIGIN,
+      bootId: BOOT,
+      key: { privateKey, publicKey },
+      secondPlace,
+      clock: { nowUs: () => nowUs, monotonicUs: () => nowUs },
+      randomBytes: (length) => new Uint8Array(randomBytes(length)),
+    },
+    openLog(join(directory, 'ledger'), lastNote),
+    lastNote,
+  );
+  writer.openScope(BOOT, bootKey);
+  return writer;
+}
+
+function gap(): Parameters<LogWriter['stage']>[0] {
+  return { type: 'ledger.gap', kind: 'system', keyId: BOOT, body: { reason: 'test' } };
+}
+
+async function leaves(): Promise<
+  { readonly leaf: Leaf; readonly body: Readonly<Record<string, unknown>> }[]
+> {
+  const found = [];
+  for await (const { leaf: bytes, sealed } of new LogReader(join(directory, 'ledger')).leaves(0)) {
+    const parsed = parseLeaf(bytes);
+    if (parsed.kind !== 'leaf') throw new Error('version');
+    const { leaf } = parsed;
+    found.push({
+      leaf,
+      body: leaf.body === undefined ? {} : bodyValues(unsealBody(sealed, leaf.body, bootKey)),
+    });
+  }
+  return found;
+}
+
+describe('LogWriter', () => {
+  it('never lets time go back, and says once that the clock did', async () => {
+    const writer = open();
+    writer.stage(gap());
+    nowUs -= 10_000_000;
+    writer.stage(gap());
+    writer.stage(gap());
+    nowUs += 20_000_000;
+    writer.stage(gap());
+    writer.commit();
+    writer.close();
+    const all = await leaves();
+    expect(all.map(({ leaf }) => leaf.type)).toEqual([
+      'ledger.gap',
+      'clock.step',
+      'ledger.gap',
+      'ledger.gap',
+      'ledger.gap',
+    ]);
+    const times = all.map(({ leaf }) => leaf.t);
+    expect(times).toEqual(times.toSorted());
+    expect(all[1]?.body).toMatchObject({ step_us: 10_000_000 });
+    expect(new Set(times.slice(0, 4)).size).toBe(1);
+  });
+
+  it('clamps a small step in silence', async () => {
+    const writer = open();
+    writer.stage(gap());
+    nowUs -= 900_000;
+    writer.stage(gap());
+    writer.commit();
+    writer.close();
+    expect((await leaves()).map(({ leaf }) => leaf.type)).toEqual(['ledger.gap', 'ledger.gap']);
+  });
+
+  it('stops for good where the second place was changed by somebody else', () => {
+    const writer = open();
+    writer.stage(gap());
+    writer.commit();
+    const note = writer.checkpoint();
+    expect(secondPlace.swap(ORIGIN, note, note.replace('\n1\n', '\n2\n'))).toBe(true);
+    writer.stage(gap());
+    writer.commit();
+    expect(() => writer.checkpoint()).toThrow(/second place/);
+    expect(() => writer.stage(gap())).toThrow(/cannot be written/);
+    writer.close();
+  });
+
+  it('stops for good where the journal cannot be written', () => {
+    const writer = open();
+    writer.stage(gap());
+    writer.commit();
+    writer.close();
+    writer.stage(gap());
+    expect(() => writer.commit()).toThrow(/cannot be written/);
+    expect(() => writer.stage(gap())).toThrow(/cannot be written/);
+  });
+
+  it('signs nothing twice, and keeps what was asked for in the history', async () => {
+    const writer = open();
+    writer.stage(gap());
+    writer.commit();
+    const note = writer.checkpoint();
+    expect(writer.checkpoint()).toBe(note);
+    expect(writer.checkpoint(true)).toBe(note);
+    writer.close();
+    const history = await new LogReader(join(directory, 'ledger')).checkpoints();
+    expect(history.map(({ size }) => size)).toEqual([1, 1]);
+  });
+});
