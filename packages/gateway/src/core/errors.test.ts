@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import { CountersignError, ERRORS, toCountersignError } from './errors.ts';
+
+/** The table of errors in words; `npx vitest run packages/gateway/src/core --update` writes it. */
+function reference(): string {
+  const rows = Object.entries(ERRORS).map(([code, row]) => {
+    const hint = 'hint' in row ? ` ${row.hint}` : '';
+    return `| \`${code}\` | ${row.says}${hint} | ${row.http} | ${row.sqlstate} | ${row.exit} | ${row.fixedBy} |`;
+  });
+  return [
+    '# Errors',
+    '',
+    'Every error has a stable code; match on it, never on the text. Generated from `packages/gateway/src/core/errors.ts`.',
+    '',
+    '| code | says | HTTP | SQLSTATE | exit status | who can fix it |',
+    '|---|---|---|---|---|---|',
+    ...rows,
+    '',
+  ].join('\n');
+}
+
+describe('the errors', () => {
+  it('are what docs/reference/errors.md says', async () => {
+    await expect(reference()).toMatchFileSnapshot('../../../../docs/reference/errors.md');
+  });
+
+  it('stand in the order of their codes', () => {
+    expect(Object.keys(ERRORS)).toEqual(Object.keys(ERRORS).toSorted());
+  });
+
+  it('fill their sentence with what they were given, and nothing else', () => {
+    const error = new CountersignError('LIMIT_EXCEEDED', { limit: 'x', allowed: 1, actual: 2 });
+    expect(error.message).toBe('The limit x was exceeded: at most 1, got 2.');
+    expect(error.row.sqlstate).toBe('54000');
+  });
+
+  it('keep what is not ours as the cause of an internal error', () => {
+    const cause = new Error('secret detail');
+    const error = toCountersignError(cause);
+    expect(error).toMatchObject({ code: 'INTERNAL', cause });
+    expect(error.message).not.toContain('secret');
+  });
+});
