@@ -182,6 +182,23 @@ describe('the wire', () => {
     );
   });
 
+  it('runs what a client sent before it closed its connection, as a server does', async () => {
+    const hasty = await client(harness.gateway.postgres.port);
+    hasty.on('error', () => undefined);
+    await hasty.query('create table hasty(a int)');
+    const { stream } = (hasty as unknown as { connection: { stream: Socket } }).connection;
+    const insert = encodeFrontend({ kind: 'Query', textBytes: Buffer.from('insert into hasty values (1)') });
+    stream.write(Buffer.concat([insert, encodeFrontend({ kind: 'Terminate' })]), () => stream.destroySoon());
+    await new Promise((resolve) => stream.once('close', resolve));
+    const log = await harness.finishedLog();
+    const outcome = log.findLast(({ leaf }) => leaf.type === 'statement.outcome');
+    expect(outcome?.leaf.status).toBe('ok');
+    expect(log.findLast(({ leaf }) => leaf.type === 'session.end')?.leaf.status).toBe('ok');
+    const look = await client(harness.gateway.postgres.port);
+    expect((await look.query('select * from hasty')).rows).toEqual([{ a: 1 }]);
+    await look.end();
+  });
+
   it('refuses a password message in the middle of a session', async () => {
     const normal = await client(harness.gateway.postgres.port);
     const ended = new Promise<string>((resolve) =>

@@ -137,7 +137,7 @@ export class PostgresSession implements LiveSession {
     client.on('data', (chunk: Uint8Array) => this.#fromClient(chunk));
     client.on('end', () => this.#clientLeaves());
     client.on('error', () => this.#clientLost());
-    client.on('close', () => this.#clientLost());
+    client.on('close', () => this.#clientClosed());
     client.on('drain', () => target.resume());
     target.on('data', (chunk: Uint8Array) => this.#fromTarget(chunk));
     target.on('end', () => this.#targetLeaves());
@@ -181,7 +181,8 @@ export class PostgresSession implements LiveSession {
     }
     if (!this.#record(CHANNEL.targetToClient, chunk)) return;
     this.#bytesToClient += chunk.length;
-    if (!this.#client.write(chunk)) this.#target.pause();
+    // Nobody reads any more, but what was sent before still runs, as it does without a gateway.
+    if (!this.#client.destroyed && !this.#client.write(chunk)) this.#target.pause();
     this.#clientSide.resume();
     this.#pace();
   }
@@ -205,7 +206,7 @@ export class PostgresSession implements LiveSession {
   }
 
   #resume(): void {
-    if (!this.#client.writableNeedDrain) this.#target.resume();
+    if (this.#client.destroyed || !this.#client.writableNeedDrain) this.#target.resume();
     this.#pace();
   }
 
@@ -216,9 +217,17 @@ export class PostgresSession implements LiveSession {
     this.#gate.whenEmpty(() => this.#target.end());
   }
 
+  /** The connection broke. */
   #clientLost(): void {
-    if (this.#terminated || this.#finishing) this.#finish('ok');
+    if (this.#terminated) this.#clientClosed();
     else this.#finish('failed', new CountersignError('PROTOCOL_VIOLATION', { reason: 'the client is gone' }));
+  }
+
+  /** Both sides are closed: the target ends the session when it has run what came before. */
+  #clientClosed(): void {
+    if (this.#finishing) return;
+    if (!this.#terminated) this.#clientLost();
+    else if (!this.#recording.full) this.#target.resume();
   }
 
   #targetLeaves(): void {
