@@ -2,7 +2,7 @@
  * The demo: a real PostgreSQL with a reranking database, the gateway in front of it, a tour of real
  * traffic, and the package that proves it.
  *
- * Usage: npm run demo -- [--json] [--no-tour] [--data DIR]. Runs until SIGTERM or Ctrl-C.
+ * Usage: npm run -s demo -- [--json] [--no-tour] [--data DIR]. Runs until SIGTERM or Ctrl-C.
  */
 
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -29,6 +29,10 @@ interface Options {
   readonly data: string | undefined;
 }
 
+class Stopped extends Error {}
+
+class UsageError extends Error {}
+
 /** What is running, to be ended in the reverse order. */
 const running: (() => Promise<unknown>)[] = [];
 let ending: Promise<void> | undefined;
@@ -43,18 +47,28 @@ function end(): Promise<void> {
 }
 
 function readOptions(): Options {
-  const { values } = parseArgs({
-    options: {
-      json: { type: 'boolean', default: false },
-      'no-tour': { type: 'boolean', default: false },
-      data: { type: 'string' },
-    },
-  });
+  const values = parseOptions();
   return {
     json: values.json,
     tour: !values['no-tour'],
     data: values.data === undefined ? undefined : resolve(values.data),
   };
+}
+
+function parseOptions(): { json: boolean; 'no-tour': boolean; data?: string | undefined } {
+  try {
+    const { values } = parseArgs({
+      options: {
+        json: { type: 'boolean', default: false },
+        'no-tour': { type: 'boolean', default: false },
+        data: { type: 'string' },
+      },
+    });
+    return values;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new UsageError(`${reason}\n\nUsage: npm run -s demo -- [--json] [--no-tour] [--data DIR]`);
+  }
 }
 
 async function main(): Promise<void> {
@@ -71,16 +85,20 @@ async function main(): Promise<void> {
   say('Starting PostgreSQL 18 …');
   const server = await startPostgres(options.data === undefined ? {} : { dataDir: join(data, 'postgres') });
   running.push(() => server.stop());
+  mustGoOn();
   say('Loading the reranking database …');
   const database = await loadDatabase(server, { seed: SEED });
+  mustGoOn();
   say('Starting the gateway …');
   const gateway = await startDemoGateway(join(data, 'gateway'), database.appPassword);
   running.push(() => gateway.close('the demo ends'));
+  mustGoOn();
 
   const api = `http://${gateway.api.host}:${gateway.api.port}`;
   const people = await enrolOrRemember(data, gateway, api, server);
   const evidenceFile = join(data, `evidence-${Date.now()}.zip`);
   const toured = options.tour ? await takeTour(gateway, people, api, evidenceFile, say) : undefined;
+  mustGoOn();
   const seconds = (performance.now() - started) / 1000;
   const rows = Object.values(database.rows).reduce((sum, count) => sum + count, 0);
   if (options.json) {
@@ -186,15 +204,26 @@ function freePort(port: number): Promise<number> {
   });
 }
 
+/** Ends what was started, also what is being started at this moment. */
+let stopping = false;
+
+function mustGoOn(): void {
+  if (stopping) throw new Stopped();
+}
+
+const work = main();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
-    void end().then(() => process.exit(0));
+    stopping = true;
+    void work.then(end, end).then(() => process.exit(0));
   });
 }
 try {
-  await main();
+  await work;
 } catch (error) {
-  if (ending === undefined) console.error(error);
   await end();
-  process.exit(1);
+  if (!stopping) {
+    console.error(error instanceof UsageError ? error.message : error);
+    process.exitCode = error instanceof UsageError ? 2 : 1;
+  }
 }

@@ -85,6 +85,6 @@ describe('deploy/compose', () => {
 
   it('has resources that `apply` takes', () => {
     const kinds = parseResources(read('deploy/compose/resources.yaml')).map(({ kind }) => kind);
-    expect(kinds).toEqual(['Connection', 'Person', 'Access']);
+    expect(kinds).toEqual(['Connection', 'Person', 'Group', 'Access']);
   });
 });

@@ -99,7 +99,7 @@ Where the log had more than one key, take the line of vkeys.txt whose eight hex 
 
 **The signature names these manifests**: the line \`tagmanifest-sha256\` of SIGNATURE.note is what \`sha256sum tagmanifest-sha256.txt\` prints.
 
-**The log is one append-only tree** (Go, golang.org/x/mod/sumdb/note and tlog): \`data/ledger/${facts.node}/\` has a \`checkpoint\` and all tiles and entry bundles in the layout of https://c2sp.org/tlog-tiles. The program test/conformance/go/verify-log.go of the project's sources is 150 lines over those packages:
+**The log is one append-only tree** (Go, golang.org/x/mod/sumdb/note and tlog): \`data/ledger/${facts.node}/\` has a \`checkpoint\` and all tiles and entry bundles in the layout of https://c2sp.org/tlog-tiles. The program test/conformance/go/verify-log.go of the project's sources is about 200 lines over those packages; Debian has them in golang-golang-x-mod-dev:
 
     GO111MODULE=off GOPATH=/usr/share/gocode go run verify-log.go data/ledger/${facts.node} "$vkey"
 

@@ -10,6 +10,7 @@
 import type { Socket } from 'node:net';
 import { TLSSocket, type SecureContext } from 'node:tls';
 import { ByteQueue } from '../core/byte-queue.ts';
+import { CountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { violation } from '../protocols/postgres/byte-reader.ts';
 import { startupPacketLength } from '../protocols/postgres/frames.ts';
@@ -25,6 +26,13 @@ const TLS_HANDSHAKE = 0x16;
 export interface ListenerTls {
   readonly mode: 'optional' | 'required' | 'off';
   readonly context: SecureContext | undefined;
+}
+
+/** The client closed its connection before it had logged in; nobody needs to hear of that. */
+export class ClientLeft extends CountersignError {
+  constructor() {
+    super('PROTOCOL_VIOLATION', { reason: 'the client left' });
+  }
 }
 
 /** One client socket with what arrives on it, through the phases before the session. */
@@ -117,7 +125,7 @@ export class ClientSocket {
     const queue = this.#queue;
     const onData = (chunk: Uint8Array): void => queue.push(chunk);
     const onError = (error: unknown): void => queue.fail(error);
-    const onEnd = (): void => queue.fail(violation('the client left'));
+    const onEnd = (): void => queue.fail(new ClientLeft());
     socket.on('data', onData);
     socket.on('error', onError);
     socket.on('end', onEnd);
@@ -150,7 +158,7 @@ export class ClientSocket {
     const ready = new Promise<void>((resolve, reject) => {
       secure.once('secure', resolve);
       secure.once('error', reject);
-      secure.once('close', () => reject(violation('the client left')));
+      secure.once('close', () => reject(new ClientLeft()));
       plain.once('error', reject);
     });
     this.#attach();

@@ -10,7 +10,7 @@ import { CountersignError, toCountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { encodeErrorResponse } from '../protocols/postgres/encode.ts';
 import type { LiveSessions } from '../session/live-sessions.ts';
-import { ClientSocket, type ListenerTls } from './client-socket.ts';
+import { ClientLeft, ClientSocket, type ListenerTls } from './client-socket.ts';
 import { login, type LoggedIn, type WireIdentity } from './postgres-login.ts';
 
 export interface PostgresListenerOptions {
@@ -108,7 +108,7 @@ export class PostgresListener {
   }
 
   #refuse(client: ClientSocket, error: CountersignError, address: string): void {
-    this.#options.onError(error, address);
+    if (!(error instanceof ClientLeft)) this.#options.onError(error, address);
     const { socket } = client;
     if (socket.destroyed) return;
     if (socket.writable) socket.end(encodeErrorResponse(error, 'FATAL'));

@@ -7,7 +7,7 @@
  * expired or revoked token: nothing tells them apart but the leaf.
  */
 
-import { CountersignError, reasonOf } from '../core/errors.ts';
+import { CountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Principal } from '../core/principal.ts';
 import { decodeSASLInitialResponse } from '../protocols/postgres/authentication.ts';
@@ -80,12 +80,8 @@ export async function login(
   };
   const known = await identity.scramFor(name);
   const scram = new ScramServer(known, Buffer.from(randomBytes(18)).toString('base64'));
-  const tokenId = await exchange(client, scram, known).catch(async (error: unknown) => {
-    // Whoever breaks off has tried all the same: it is counted, and a leaf.
-    const failure = `broke off: ${reasonOf(error)}`;
-    await identity.finishLogin({ ...attempt, tokenId: undefined, failure }).catch(() => undefined);
-    throw error;
-  });
+  // Whoever breaks off before the proof has guessed nothing: that is no failed login.
+  const tokenId = await exchange(client, scram, known);
   const principal = await identity.finishLogin({ ...attempt, tokenId });
   if (tokenId === undefined) throw new CountersignError('AUTHENTICATION_FAILED', { user: name });
   client.write(encodeBackend({ kind: 'AuthenticationSASLFinal', data: scram.finalMessage() }));

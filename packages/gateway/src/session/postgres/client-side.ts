@@ -15,7 +15,7 @@ import type { ResponseQueue } from '../../protocols/postgres/response-queue.ts';
 import { Batch } from './batch.ts';
 import type { Gate } from './gate.ts';
 import type { Intents } from './intents.ts';
-import type { LargeMessage, OpenLargeMessage } from './large-message.ts';
+import type { LargeMessage, OpenLargeMessage, SpooledMessage } from './large-message.ts';
 import type { Request } from './request.ts';
 
 export interface ClientSideEvents {
@@ -71,6 +71,15 @@ export class ClientSide {
   push(chunk: Uint8Array): void {
     this.#chunks.push(chunk);
     this.resume();
+  }
+
+  /** The session has ended: nothing more is taken, and what lies in the spool is given up. */
+  close(): void {
+    this.#over = true;
+    this.#chunks = [];
+    this.#answered?.();
+    this.#large?.discard().catch(() => undefined);
+    this.#large = undefined;
   }
 
   /** Goes on where it waited; called when the target has answered. */
@@ -202,27 +211,35 @@ export class ClientSide {
   }
 
   async #endLarge(large: LargeMessage): Promise<void> {
-    this.#large = undefined;
     const spooled = await large.finish();
+    this.#large = undefined;
+    try {
+      await this.#passLarge(spooled);
+    } catch (error) {
+      await spooled.discard();
+      throw error;
+    }
+  }
+
+  async #passLarge(spooled: SpooledMessage): Promise<void> {
     let understood = this.#intents.understandLarge(spooled);
     while (understood === 'wait' || this.#responses.mustWait) {
       await new Promise<void>((resolve) => {
         this.#answered = resolve;
       });
+      if (this.#over) throw violation('the session ended');
       if (understood === 'wait') understood = this.#intents.understandLarge(spooled);
     }
-    if (this.#responses.push(understood.kind, understood.request, understood.copyIn) !== 'forward') {
+    if (
+      this.#over ||
+      this.#responses.push(understood.kind, understood.request, understood.copyIn) !== 'forward'
+    ) {
       await spooled.discard();
       return;
     }
     const batch = this.#batch;
     this.#batch = new Batch();
     batch.admit(understood);
-    this.#gate.pass(
-      [],
-      this.#intents.write(batch),
-      () => this.#intents.forwarded(batch),
-      (target) => spooled.forwardTo(target),
-    );
+    this.#gate.pass([], this.#intents.write(batch), () => this.#intents.forwarded(batch), spooled);
   }
 }

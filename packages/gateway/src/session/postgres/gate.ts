@@ -8,8 +8,12 @@
 import type { Socket } from 'node:net';
 import { LIMITS } from '../../core/limits.ts';
 
-/** Streams a spooled message to the target, with its backpressure. */
-export type SpooledSource = (target: Socket) => Promise<void>;
+/** A message that lies in the spool. */
+export interface SpooledSource {
+  /** Streams it to the target at the target's pace, then deletes it. */
+  forwardTo(target: Socket): Promise<void>;
+  discard(): Promise<void>;
+}
 
 interface Passage {
   readonly bytes: readonly Uint8Array[];
@@ -67,7 +71,10 @@ export class Gate {
     onForward?: () => void,
     spooled?: SpooledSource,
   ): void {
-    if (this.#closed) return;
+    if (this.#closed) {
+      spooled?.discard().catch(() => undefined);
+      return;
+    }
     let length = 0;
     for (const piece of bytes) length += piece.length;
     const passage: Passage = { bytes, length, spooled, onForward, ready: durable === undefined };
@@ -104,6 +111,10 @@ export class Gate {
   /** Drops what waits; nothing passes any more. */
   close(): void {
     this.#closed = true;
+    for (const { spooled } of this.#queue) {
+      // Its space is given back when its descriptor closes; nothing depends on when.
+      spooled?.discard().catch(() => undefined);
+    }
     this.#queue = [];
     this.#waitingBytes = 0;
     this.#afterLast = undefined;
@@ -133,7 +144,7 @@ export class Gate {
 
   #forwardSpooled(spooled: SpooledSource): void {
     this.#busy = true;
-    spooled(this.#target).then(
+    spooled.forwardTo(this.#target).then(
       () => {
         this.#busy = false;
         this.#flush();

@@ -7,6 +7,8 @@
 
 import type { Clock } from '../../core/clock.ts';
 import type { BodyValue, LedgerEvent, LedgerPort } from '../../core/ledger-port.ts';
+import { LIMITS } from '../../core/limits.ts';
+import { violation } from '../../protocols/postgres/byte-reader.ts';
 import { FRONTEND, type FrontendMessage } from '../../protocols/postgres/messages.ts';
 import {
   type BoundValue,
@@ -23,10 +25,14 @@ import { PLAIN_REQUEST, type Request } from './request.ts';
 import { RunningOperation } from './running-operation.ts';
 import type { OutcomeStatus, SessionLeaves } from './session-leaves.ts';
 import { SpooledMarks } from './spooled-marker.ts';
-import { copiesIn, nameEffects } from './sql-names.ts';
+import { ALL_EFFECTS, copiesIn, isAscii, nameEffects } from './sql-names.ts';
 
 type Body = Record<string, BodyValue>;
 type Message<K extends FrontendMessage['kind']> = Extract<FrontendMessage, { kind: K }>;
+
+const NOTHING = new Uint8Array(0);
+/** No Parse and no Bind is remembered under it, because it is not ASCII. */
+const NEVER_A_NAME = '\u00ff';
 
 /** The server answers nothing to it: it says only where the pipeline may be read. */
 const PLAIN: Readonly<Record<'Flush' | 'Sync', Understood>> = { Flush: plain('Flush'), Sync: plain('Sync') };
@@ -80,7 +86,9 @@ export class Intents {
       case 'Execute':
         return this.#execute(message);
       case 'Close':
-        return this.#changing('Close', this.#prepared.close(message));
+        return isAscii(message.name)
+          ? this.#changing('Close', this.#prepared.close(message))
+          : plain('Close');
       case 'Describe':
         return plain(message.target === 'S' ? 'DescribeStatement' : 'DescribePortal');
       case 'FunctionCall':
@@ -107,20 +115,20 @@ export class Intents {
   /** The same for a message that lies in the spool: its names are in the head, the rest is a digest. */
   understandLarge(message: SpooledMessage): Understood | 'wait' {
     const mark = this.#marks.make(message.bodyBytes, message.sha256);
-    const names = cStrings(message.head);
+    const [first, second] = readNames(message);
     switch (message.type) {
       case FRONTEND.Parse:
         return this.#parse({
           kind: 'Parse',
-          statement: names[0] ?? '',
+          statement: first,
           textBytes: mark,
           parameterTypeOids: [],
         });
       case FRONTEND.Bind:
         return this.#bind({
           kind: 'Bind',
-          portal: names[0] ?? '',
-          statement: names[1] ?? '',
+          portal: first,
+          statement: second,
           valueFormats: [],
           values: [mark],
           resultFormats: [],
@@ -235,33 +243,50 @@ export class Intents {
   }
 
   #parse(message: Message<'Parse'>): Understood {
+    if (!isAscii(message.statement)) return this.#parseUnknown(message);
     const change = this.#prepared.parse(message);
     const [staged] = change.statements;
     const statement = staged?.value;
     const understood = this.#changing('Parse', change);
-    if (statement === undefined) return understood;
+    return statement === undefined ? understood : { ...understood, prepare: this.#prepare(statement) };
+  }
+
+  /**
+   * A name that is not ASCII means another name after a change of client_encoding, so it is not
+   * remembered: the leaf of its Parse has the text, and what is bound to it is an Operation without one.
+   */
+  #parseUnknown({ statement: name, textBytes, parameterTypeOids }: Message<'Parse'>): Understood {
+    const statement = { name, textBytes: textBytes.slice(), parameterTypeOids };
+    return { ...plain('Parse'), prepare: this.#prepare(statement) };
+  }
+
+  #prepare(statement: PreparedStatement): NonNullable<Understood['prepare']> {
     const body = (): Body => ({
       ...this.#statement(statement, new InlineBudget()),
-      statement_name: message.statement,
+      statement_name: statement.name,
     });
-    return { ...understood, prepare: { statement, body } };
+    return { statement, body };
   }
 
   #bind(message: Message<'Bind'>): Understood | 'wait' {
-    const change = this.#prepared.bind(message);
+    if (!isAscii(message.portal)) return plain('Bind');
+    const known = isAscii(message.statement) ? message : { ...message, statement: NEVER_A_NAME };
+    const change = this.#prepared.bind(known);
     return change === 'wait' ? 'wait' : this.#changing('Bind', change);
   }
 
   #execute(message: Message<'Execute'>): Understood | 'wait' {
-    const operation = this.#prepared.execute(message);
+    const known = isAscii(message.portal) ? message : { ...message, portal: NEVER_A_NAME };
+    const operation = this.#prepared.execute(known);
     if (operation === 'wait') return 'wait';
     if (operation.kind !== 'Execute') return plain('Execute');
     const statement = operation.portal?.statement;
-    const marked = statement !== undefined && this.#marks.read(statement.textBytes) !== undefined;
-    const forgotten = statement === undefined ? [] : this.#forgotten(statement.textBytes, marked);
+    const unread = statement === undefined || this.#marks.read(statement.textBytes) !== undefined;
+    const forgotten = this.#forgotten(statement?.textBytes ?? NOTHING, unread);
     if (forgotten === 'wait') return 'wait';
-    const copyIn = statement !== undefined && !marked && copiesIn(statement.textBytes);
-    return this.#running('Execute', forgotten, this.#executeBody(operation), statement, copyIn);
+    const copyIn = !unread && statement !== undefined && copiesIn(statement.textBytes);
+    const body = this.#executeBody({ ...operation, portalName: message.portal });
+    return this.#running('Execute', forgotten, body, statement, copyIn);
   }
 
   #executeBody(operation: Extract<WireOperation, { readonly kind: 'Execute' }>): Body {
@@ -293,7 +318,7 @@ export class Intents {
 
   /** What a text makes unknown; a text that was not read makes everything unknown. */
   #forgotten(textBytes: Uint8Array, unread: boolean): readonly Change[] | 'wait' {
-    const effects = unread ? { statements: true, portals: true } : nameEffects(textBytes);
+    const effects = unread ? ALL_EFFECTS : nameEffects(textBytes);
     if (!effects.statements && !effects.portals) return [];
     const change = this.#prepared.forget(effects.statements ? 'all' : [], effects.portals ? 'all' : []);
     return change === 'wait' ? 'wait' : [change];
@@ -340,7 +365,14 @@ function plain(kind: RequestKind): Understood {
   };
 }
 
-/** The strings that end in a zero byte, from the start. */
-function cStrings(bytes: Uint8Array): string[] {
-  return Buffer.from(bytes).toString('utf8').split('\0').slice(0, 2);
+/** The names at the beginning of a large Parse or Bind, under the limits that hold for small ones. */
+function readNames({ type, head }: SpooledMessage): readonly [string, string] {
+  const count = { [FRONTEND.Parse]: 1, [FRONTEND.Bind]: 2 }[type] ?? 0;
+  // What is not ASCII is not remembered by name, so that its encoding does not matter here.
+  const names = Buffer.from(head).toString('latin1').split('\0', count);
+  const read = names.reduce((bytes, name) => bytes + name.length + 1, 0);
+  if (read > head.length || names.some((name) => name.length > LIMITS.postgres.nameBytesMax)) {
+    throw violation(`a name of more than ${LIMITS.postgres.nameBytesMax} bytes`);
+  }
+  return [names[0] ?? '', names[1] ?? ''];
 }

@@ -34,6 +34,8 @@ export interface SpooledMessage {
 export interface LargeMessage {
   write(piece: Uint8Array): Promise<void>;
   finish(): Promise<SpooledMessage>;
+  /** The session has ended in the middle of it. */
+  discard(): Promise<void>;
 }
 
 /**
@@ -61,6 +63,10 @@ export function largeMessages(openSpool: () => Promise<SpoolFile>): OpenLargeMes
         if (headLeft > 0) headPieces.push(piece.slice(0, headLeft));
         headLeft -= piece.length;
         await spool.write(piece);
+      },
+      async discard() {
+        const spool = await opened;
+        await spool.discard();
       },
       async finish() {
         const spool = await opened;

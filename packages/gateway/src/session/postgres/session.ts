@@ -247,6 +247,7 @@ export class PostgresSession implements LiveSession {
   #finish(status: EndStatus, error?: CountersignError): void {
     if (this.#finishing) return;
     this.#finishing = true;
+    this.#clientSide.close();
     this.#gate.close();
     this.#target.destroy();
     if (error !== undefined && this.#client.writable && this.#targetSide.atBoundary) {
