@@ -6,7 +6,10 @@
 
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { CountersignError } from '../core/errors.ts';
+import { CountersignError, reasonOf } from '../core/errors.ts';
+
+/** https://www.sqlite.org/rescode.html */
+const SQLITE_BUSY = 5;
 
 export interface LogLock {
   release(): void;
@@ -19,7 +22,9 @@ export function lockLog(directory: string): LogLock {
     database.exec('PRAGMA journal_mode = DELETE; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
   } catch (error) {
     database.close();
-    throw new CountersignError('LEDGER_LOCKED', { directory }, { cause: error });
+    const locked = error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY;
+    if (locked) throw new CountersignError('LEDGER_LOCKED', { directory }, { cause: error });
+    throw new CountersignError('LEDGER_HALTED', { reason: reasonOf(error) }, { cause: error });
   }
   return {
     release(): void {

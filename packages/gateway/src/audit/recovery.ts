@@ -62,27 +62,41 @@ export interface Rollback {
   readonly foundRoot: Uint8Array;
 }
 
-/** @param lastNote the checkpoint in the second place */
-export function openLog(directory: string, lastNote: string | undefined): OpenedLog {
+/**
+ * @param lastNote the checkpoint in the second place
+ * @param accepted an operator has accepted that the log is not the one that was last signed: what is
+ * left of the journal is the log, and the tree is built from it
+ */
+export function openLog(directory: string, lastNote: string | undefined, accepted = false): OpenedLog {
   const last = lastNote === undefined ? undefined : parseCheckpoint(lastNote);
-  const segments = usableSegments(join(directory, 'journal'));
+  const journal = join(directory, 'journal');
+  const segments = usableSegments(journal);
   const local = readLocalCheckpoint(directory);
-  const tiles = openTiles(directory, local) ?? new TileWriter(directory, new Frontier(), [], []);
+  let tiles = openTiles(directory, local) ?? emptyTiles(directory);
   const seen = new RootAt(last, tiles);
-  const { state, torn, bytes } = replay(join(directory, 'journal'), segments, tiles, seen);
-  const rollback = findRollback(last, local, tiles, seen);
+  let replayed = replay(journal, segments, tiles, seen);
+  const rollback = findRollback(last, local, replayed.state.nextIndex, tiles, seen);
+  if (rollback !== undefined && accepted) {
+    tiles = emptyTiles(directory);
+    replayed = replay(journal, segments, tiles, new RootAt(last, tiles));
+  }
+  const { state, torn, bytes } = replayed;
   const firstIndex = segments.at(-1);
   const segment = firstIndex === undefined ? undefined : { firstIndex, bytes };
+  const mayCut = rollback === undefined || accepted;
+  // Nothing on disk was changed up to here.
+  if (mayCut && state.nextIndex !== tiles.size) {
+    throw inconsistent(`the journal has ${state.nextIndex} leaves and the tree ${tiles.size}`);
+  }
   const cut =
-    torn === undefined || firstIndex === undefined || rollback !== undefined
+    torn === undefined || firstIndex === undefined || !mayCut
       ? undefined
-      : cutTail(
-          join(directory, 'journal', segmentName(firstIndex)),
-          torn,
-          bytes,
-          state.nextIndex - firstIndex,
-        );
+      : cutTail(join(journal, segmentName(firstIndex)), torn, bytes, state.nextIndex - firstIndex);
   return { state, tiles, segment, cut, rollback };
+}
+
+function emptyTiles(directory: string): TileWriter {
+  return new TileWriter(directory, new Frontier(), [], []);
 }
 
 /** First indexes of the segments, in order. */
@@ -249,18 +263,20 @@ export function snapshotName(firstIndex: number): string {
 function findRollback(
   last: Checkpoint | undefined,
   local: Checkpoint | undefined,
+  journalSize: number,
   tiles: TileWriter,
   seen: RootAt,
 ): Rollback | undefined {
-  const found = { foundSize: tiles.size, foundRoot: tiles.root };
+  // The journal is the truth: tiles may still hold the hashes of leaves that it has lost.
+  const found = { foundSize: journalSize, foundRoot: tiles.root };
   if (last === undefined) {
     if (local === undefined) return undefined;
     const expected = { expectedSize: local.size, expectedRoot: local.root };
     return { reason: 'the second place has no checkpoint and the log has', ...expected, ...found };
   }
   const expected = { expectedSize: last.size, expectedRoot: last.root };
-  if (tiles.size < last.size) {
-    return { reason: `${tiles.size} leaves on disk, ${last.size} were signed`, ...expected, ...found };
+  if (journalSize < Math.max(last.size, local?.size ?? 0)) {
+    return { reason: `${journalSize} leaves on disk, ${last.size} were signed`, ...expected, ...found };
   }
   if (local !== undefined && local.size > last.size) {
     return {

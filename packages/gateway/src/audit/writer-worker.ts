@@ -58,7 +58,7 @@ class WriterThread {
     const { directory, origin, bootId } = data;
     this.#secondPlace = fileCheckpointStore(data.secondPlace);
     const lastNote = this.#secondPlace.read(origin);
-    const opened = openLog(directory, lastNote);
+    const opened = openLog(directory, lastNote, data.acceptRollback !== undefined);
     if (opened.rollback !== undefined && data.acceptRollback === undefined) {
       throw new CountersignError('LEDGER_INCONSISTENT', { reason: opened.rollback.reason });
     }

@@ -152,6 +152,8 @@ export class ClientSocket {
       allowHalfOpen: true,
     };
     const secure = new TLSSocket(plain, options);
+    // Who owns the socket changes; an error between two owners must not end the process.
+    secure.on('error', () => undefined);
     this.#socket = secure;
     this.#queue = new ByteQueue(LIMITS.postgres.authenticationBytesMax);
     this.#tls = true;

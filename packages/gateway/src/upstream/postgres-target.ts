@@ -81,6 +81,8 @@ export async function cancelOnTarget(
 function connectPlain(host: string, port: number, deadline: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connectTcp({ host, port, noDelay: true, allowHalfOpen: true });
+    // Who owns the socket changes; an error between two owners must not end the process.
+    socket.on('error', () => undefined);
     const abort = (): void => {
       socket.destroy();
       reject(
@@ -88,13 +90,10 @@ function connectPlain(host: string, port: number, deadline: AbortSignal): Promis
       );
     };
     deadline.addEventListener('abort', abort, { once: true });
-    socket.once('error', (error) => {
-      deadline.removeEventListener('abort', abort);
-      reject(error);
-    });
+    socket.once('error', reject);
     socket.once('connect', () => {
       deadline.removeEventListener('abort', abort);
-      socket.removeAllListeners('error');
+      socket.off('error', reject);
       resolve(socket);
     });
   });
@@ -123,6 +122,7 @@ async function upgrade(plain: Socket, target: PostgresTarget, deadline: AbortSig
       rejectUnauthorized: true,
       ...(target.tls === 'verify-ca' ? { checkServerIdentity: acceptAnyName } : { host: target.host }),
     });
+    socket.on('error', () => undefined);
     const abort = (): void => {
       socket.destroy();
       reject(new Error('the TLS handshake took too long'));
@@ -135,7 +135,7 @@ async function upgrade(plain: Socket, target: PostgresTarget, deadline: AbortSig
     });
     socket.once('secureConnect', () => {
       deadline.removeEventListener('abort', abort);
-      socket.removeAllListeners('error');
+      socket.off('error', reject);
       resolve(socket);
     });
   });

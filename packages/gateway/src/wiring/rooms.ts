@@ -51,7 +51,8 @@ export async function openRooms(config: Config, options: RoomsOptions): Promise<
   const { env, randomBytes, software } = options;
   const clock = systemClock();
   await mkdir(config.data, { recursive: true, mode: 0o700 });
-  const firstStart = !existsSync(config.ledger.keyFile);
+  // A key that is missing beside a log was lost, and another one must not take its place in silence.
+  const firstStart = !existsSync(join(config.ledger.directory, 'journal'));
   const { key: installationKey } = await loadInstallationKey(config.installationKey, {
     env,
     randomBytes,

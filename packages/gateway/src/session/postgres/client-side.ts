@@ -67,6 +67,11 @@ export class ClientSide {
     return this.#stalledOn !== undefined || this.#busy || this.#gate.full;
   }
 
+  /** All that came was understood and is at the gate, or behind a goodbye. */
+  get idle(): boolean {
+    return this.#over || (!this.#busy && this.#stalledOn === undefined && this.#chunks.length === 0);
+  }
+
   /** Takes a chunk, which is this side's from now on. */
   push(chunk: Uint8Array): void {
     this.#chunks.push(chunk);
@@ -155,8 +160,9 @@ export class ClientSide {
   #takeCopy(event: FrameEvent): boolean {
     if (event !== FRAME.piece) {
       const advice = this.#responses.copy(this.#reader.type);
-      if (advice === 'wait') return false;
-      this.#copyDiscarded = advice === 'discard';
+      if (advice === 'wait' && this.#intents.mayCopyIn) return false;
+      // PostgreSQL ignores COPY data outside of a COPY, and answers nothing to it.
+      this.#copyDiscarded = advice !== 'forward';
     }
     if (this.#copyDiscarded) return true;
     if (this.#reader.type === FRONTEND.CopyData && event !== FRAME.begins) {

@@ -25,7 +25,7 @@ import { PLAIN_REQUEST, type Request } from './request.ts';
 import { RunningOperation } from './running-operation.ts';
 import type { OutcomeStatus, SessionLeaves } from './session-leaves.ts';
 import { SpooledMarks } from './spooled-marker.ts';
-import { ALL_EFFECTS, copiesIn, isAscii, nameEffects } from './sql-names.ts';
+import { ALL_EFFECTS, copiesIn, isAscii, isCopyIn, mentionsStdin, nameEffects } from './sql-names.ts';
 
 type Body = Record<string, BodyValue>;
 type Message<K extends FrontendMessage['kind']> = Extract<FrontendMessage, { kind: K }>;
@@ -63,6 +63,9 @@ export class Intents {
   readonly #open = new Set<RunningOperation>();
   readonly #writing = new Set<Promise<unknown>>();
   #count = 0;
+  #finished = false;
+  /** Requests on their way whose text may be a COPY FROM STDIN. */
+  #mayCopyIn = 0;
 
   constructor(options: IntentsOptions) {
     this.#options = options;
@@ -144,6 +147,11 @@ export class Intents {
     }
   }
 
+  /** Whether a request that is not answered may turn out to read COPY data. */
+  get mayCopyIn(): boolean {
+    return this.#mayCopyIn > 0;
+  }
+
   /** A Sync was forwarded. */
   synced(): void {
     this.#prepared.sync();
@@ -156,6 +164,8 @@ export class Intents {
 
   /** Appends what a batch needs; undefined where it needs nothing. */
   write(batch: Batch): Promise<unknown> | undefined {
+    // Nothing passes a gate that is closed, and nothing follows the end of a session.
+    if (this.#finished) return undefined;
     const { leaves, ledger } = this.#options;
     const runs = new Set(batch.understood.map((understood) => understood.runs));
     const events: LedgerEvent[] = [];
@@ -203,6 +213,7 @@ export class Intents {
 
   /** After the sockets are closed: every intent gets its outcome. Resolves when all are durable. */
   async finish(): Promise<void> {
+    this.#finished = true;
     await this.#settleWrites();
     for (const operation of this.#open) {
       this.#writeOutcome(operation, operation.forwardedUs === undefined ? 'skipped' : 'unknown');
@@ -239,7 +250,9 @@ export class Intents {
     const sql = marked ?? textValue(textBytes, new InlineBudget());
     const changes = [...forgotten, this.#prepared.query()];
     const copyIn = marked === undefined && copiesIn(textBytes);
-    return this.#running('Query', changes, { sql, protocol_message: 'Query' }, undefined, copyIn);
+    const body = { sql, protocol_message: 'Query' };
+    const understood = this.#running('Query', changes, body, undefined, copyIn);
+    return this.#countCopy(understood, marked !== undefined || mentionsStdin(textBytes));
   }
 
   #parse(message: Message<'Parse'>): Understood {
@@ -284,9 +297,11 @@ export class Intents {
     const unread = statement === undefined || this.#marks.read(statement.textBytes) !== undefined;
     const forgotten = this.#forgotten(statement?.textBytes ?? NOTHING, unread);
     if (forgotten === 'wait') return 'wait';
-    const copyIn = !unread && statement !== undefined && copiesIn(statement.textBytes);
+    const text = unread ? undefined : statement?.textBytes;
+    const copyIn = text !== undefined && isCopyIn(text);
     const body = this.#executeBody({ ...operation, portalName: message.portal });
-    return this.#running('Execute', forgotten, body, statement, copyIn);
+    const understood = this.#running('Execute', forgotten, body, statement, copyIn);
+    return this.#countCopy(understood, text === undefined || mentionsStdin(text));
   }
 
   #executeBody(operation: Extract<WireOperation, { readonly kind: 'Execute' }>): Body {
@@ -345,6 +360,17 @@ export class Intents {
       prepare: undefined,
       runs,
     };
+  }
+
+  #countCopy(understood: Understood, mayCopyIn: boolean): Understood {
+    if (!mayCopyIn) return understood;
+    this.#mayCopyIn += 1;
+    const { settled } = understood.request;
+    const counted = (outcome: Outcome): void => {
+      this.#mayCopyIn -= 1;
+      settled?.(outcome);
+    };
+    return { ...understood, request: { ...understood.request, settled: counted } };
   }
 
   #settling(changes: readonly Change[]): (outcome: Outcome) => void {

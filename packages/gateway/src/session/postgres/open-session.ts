@@ -59,7 +59,8 @@ function splitDatabase(dbname: string): {
 } {
   const slash = dbname.indexOf('/');
   if (slash < 0) return { connection: dbname, database: undefined };
-  return { connection: dbname.slice(0, slash), database: dbname.slice(slash + 1) };
+  const database = dbname.slice(slash + 1);
+  return { connection: dbname.slice(0, slash), database: database === '' ? undefined : database };
 }
 
 /** The session had begun, so that it has a `session.end` and needs no `session.refused`. */

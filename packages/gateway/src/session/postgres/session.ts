@@ -69,6 +69,7 @@ export class PostgresSession implements LiveSession {
   #bytesToTarget = 0;
   #finishing = false;
   #terminated = false;
+  #leaving = false;
 
   constructor(options: PostgresSessionOptions) {
     const { client, admission, ports, recording, leaves, start } = options;
@@ -104,6 +105,9 @@ export class PostgresSession implements LiveSession {
   /** @param rest bytes that the client has sent before it was greeted */
   async run(rest: Uint8Array): Promise<void> {
     this.#attach();
+    // What was closed while the session was opened told nobody.
+    if (this.#target.destroyed) this.#targetLeaves();
+    if (this.#client.destroyed) this.#clientLost();
     this.#fromTarget(this.#options.ready.rest);
     this.#fromClient(rest);
     this.#target.resume();
@@ -203,6 +207,7 @@ export class PostgresSession implements LiveSession {
     if (this.#finishing) return;
     if (this.#clientSide.stalled || this.#recording.full) this.#client.pause();
     else this.#client.resume();
+    this.#leaveWhenDrained();
   }
 
   #resume(): void {
@@ -212,9 +217,27 @@ export class PostgresSession implements LiveSession {
 
   /** The client said goodbye or closed its side: what it sent before still reaches the target. */
   #clientLeaves(): void {
-    if (this.#terminated) return;
     this.#terminated = true;
-    this.#gate.whenEmpty(() => this.#target.end());
+    this.#leaveWhenDrained();
+  }
+
+  /** The target hears the goodbye behind all that was sent before it. */
+  #leaveWhenDrained(): void {
+    if (this.#leaving || !this.#terminated || !this.#clientSide.idle) return;
+    this.#leaving = true;
+    this.#gate.whenEmpty(() => {
+      this.#target.end();
+      this.#expectTheEnd();
+    });
+  }
+
+  /** A target that owes nothing more has this long to close; one that still runs a statement, longer. */
+  #expectTheEnd(): void {
+    setTimeout(() => {
+      if (this.#finishing) return;
+      if (this.#responses.length === 0) this.#finish('ok');
+      else this.#expectTheEnd();
+    }, LIMITS.postgres.farewellMs).unref();
   }
 
   /** The connection broke. */
