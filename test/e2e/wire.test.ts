@@ -199,6 +199,83 @@ describe('the wire', () => {
     await look.end();
   });
 
+  it('keeps no session of a client that leaves while its session opens', async () => {
+    for (const leave of ['destroy', 'resetAndDestroy', 'end'] as const) {
+      for (let i = 0; i < 15; i++) {
+        const hasty = new Client({
+          host: '127.0.0.1',
+          port: harness.gateway.postgres.port,
+          user: 'ana',
+          password: token,
+          database: 'db',
+        });
+        hasty.on('error', () => undefined);
+        const { stream } = (hasty as unknown as { connection: { stream: Socket } }).connection;
+        const connecting = hasty.connect().catch(() => undefined);
+        setTimeout(() => stream[leave](), 5 + i * 2);
+        await Promise.race([connecting, new Promise((resolve) => stream.once('close', resolve))]);
+      }
+    }
+    const deadline = Date.now() + 10_000;
+    while (harness.gateway.sessions.count > 0 && Date.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    expect(harness.gateway.sessions.count).toBe(0);
+  });
+
+  it('survives a target that resets at any moment of its login', async () => {
+    const real = harness.server.port;
+    let cutAfter = 0;
+    const resetting = createServer((socket) => {
+      const upstream = connect(real, '127.0.0.1');
+      let chunks = 0;
+      socket.on('error', () => undefined).on('data', (chunk: Buffer) => upstream.write(chunk));
+      upstream
+        .on('error', () => undefined)
+        .on('data', (chunk: Buffer) => {
+          socket.write(chunk, () => {
+            chunks += 1;
+            if (chunks >= cutAfter) socket.resetAndDestroy();
+          });
+        });
+      socket.on('close', () => upstream.destroy());
+    });
+    await new Promise<void>((resolve) => resetting.listen(0, '127.0.0.1', () => resolve()));
+    await harness.apply(
+      `kind: Connection\nname: resetting\nprotocol: postgres\ntarget: { host: 127.0.0.1, port: ${portOf(resetting)}, database: postgres, tls: disable }\ncredential: { user: postgres, password: { env: DB_PASSWORD } }\n---\nkind: Access\nname: resetting\nwho: [ana]\nto: [resetting]\n`,
+    );
+    for (let i = 0; i < 24; i++) {
+      cutAfter = 1 + (i % 6);
+      const unlucky = new Client({
+        host: '127.0.0.1',
+        port: harness.gateway.postgres.port,
+        user: 'ana',
+        password: token,
+        database: 'resetting',
+      });
+      unlucky.on('error', () => undefined);
+      await unlucky.connect().catch(() => undefined);
+      await unlucky.end().catch(() => undefined);
+    }
+    resetting.close();
+    const after = await client(harness.gateway.postgres.port);
+    expect((await after.query('select 1 as alive')).rows).toEqual([{ alive: 1 }]);
+    await after.end();
+  });
+
+  it('gives back the place of large messages that are broken off', async () => {
+    for (let i = 0; i < 5; i++) {
+      const half = await client(harness.gateway.postgres.port);
+      half.on('error', () => undefined);
+      const { stream } = (half as unknown as { connection: { stream: Socket } }).connection;
+      const header = Buffer.from('510020000000', 'hex').subarray(0, 5);
+      stream.write(Buffer.concat([header, Buffer.alloc(200_000, 0x20)]), () => stream.destroySoon());
+      await new Promise((resolve) => stream.once('close', resolve));
+    }
+    await harness.finishedLog();
+    expect(harness.gateway.rooms.spool.bytes).toBe(0);
+  });
+
   it('refuses a password message in the middle of a session', async () => {
     const normal = await client(harness.gateway.postgres.port);
     const ended = new Promise<string>((resolve) =>

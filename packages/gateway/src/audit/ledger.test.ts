@@ -287,4 +287,30 @@ describe('Ledger', () => {
     expect(performance.now() - started).toBeLessThan(1_000);
     await ledger.close('test');
   });
+
+  it.each(['a flipped bit', 'a cut'])(
+    'refuses a journal that lost signed leaves by %s, and changes nothing',
+    async (harm) => {
+      const first = await Ledger.open(options);
+      await startSession(first);
+      await Promise.all(
+        Array.from({ length: 40 }, () => first.append(event('statement.intent', { body: { sql: 'x' } }))),
+      );
+      await first.close('test');
+      const segment = join(options.directory, 'journal', '000000000000.seg');
+      const bytes = readFileSync(segment);
+      const at = Math.floor(bytes.length / 3);
+      bytes[at] = (bytes[at] ?? 0) ^ 1;
+      const harmed = harm === 'a cut' ? bytes.subarray(0, at) : bytes;
+      writeFileSync(segment, harmed);
+      await expect(Ledger.open({ ...options, bootId: boot() })).rejects.toMatchObject({
+        code: 'LEDGER_INCONSISTENT',
+      });
+      expect(readFileSync(segment).equals(harmed)).toBe(true);
+      const acceptRollback = { reason: 'the disk is broken', requestedBy: 'ops' };
+      const accepted = await Ledger.open({ ...options, bootId: boot(), acceptRollback });
+      await accepted.close('test');
+      expect(await check(accepted)).toContain('ledger.rollback');
+    },
+  );
 });

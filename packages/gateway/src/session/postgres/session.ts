@@ -108,6 +108,7 @@ export class PostgresSession implements LiveSession {
     // What was closed while the session was opened told nobody.
     if (this.#target.destroyed) this.#targetLeaves();
     if (this.#client.destroyed) this.#clientLost();
+    else if (this.#client.readableEnded) this.#clientLeaves();
     this.#fromTarget(this.#options.ready.rest);
     this.#fromClient(rest);
     this.#target.resume();
