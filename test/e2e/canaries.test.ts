@@ -59,6 +59,9 @@ describe('planted secrets', () => {
     await client.end();
     const wrong = new Client({ host, port, user: 'ana', password: 'wrong-canary-password', database: 'db' });
     await expect(wrong.connect()).rejects.toThrow('Authentication failed');
+    // Somebody pastes the token where the name belongs.
+    const swapped = new Client({ host, port, user: token, password: 'ana', database: 'db' });
+    await expect(swapped.connect()).rejects.toThrow('Authentication failed');
     await harness.finishedLog();
 
     const base = `http://${gateway.api.host}:${gateway.api.port}`;

@@ -72,7 +72,7 @@ export class Attempts {
       const common = { address, failures, seconds };
       // The lock of an address is about nobody by name, least of all the last one that was tried.
       if (name === undefined) return { type: 'auth.lockout', ...this.#nobody(), body: common };
-      return { type: 'auth.lockout', ...actor, body: { name: short(name), ...common } };
+      return { type: 'auth.lockout', ...actor, body: { name: stated(name), ...common } };
     });
     await ledger.appendMany([leaf, ...locks]);
     return new CountersignError('AUTHENTICATION_FAILED', { user: short(attempt.name ?? '') });
@@ -105,7 +105,7 @@ export class Attempts {
     const { method, address, port, tls } = attempt;
     const name = attempt.name ?? principal?.name;
     const body: Record<string, BodyValue> = { method, address, port, client: short(attempt.client), tls };
-    if (name !== undefined) body['name'] = short(name);
+    if (name !== undefined) body['name'] = stated(name);
     if (principal !== undefined) {
       body['principal'] = principal.id;
       body['issuer'] = principal.issuer;
@@ -134,6 +134,11 @@ function keyOf({ name, address }: Attempt): LockoutKey {
 
 function unreported(count: number): string {
   return `${count} refused attempts before this have no leaf of their own`;
+}
+
+/** A token or code that was typed as the name is a secret that somebody may still use. */
+function stated(name: string): string {
+  return /^\s*cs(?:enrol)?_/i.test(name) ? '(withheld: it looks like a token)' : short(name);
 }
 
 function short(text: string): string {

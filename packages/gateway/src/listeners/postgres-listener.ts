@@ -69,9 +69,11 @@ export class PostgresListener {
     const address = socket.remoteAddress ?? '';
     // A socket without a listener for 'error' would end the process.
     socket.on('error', () => undefined);
-    if (this.#strangers.size >= LIMITS.postgres.unauthenticatedSocketsMax) {
-      socket.destroy();
-      return;
+    // The oldest gives way: whoever means to log in does so at once, and silence is no reason to stay.
+    const [oldest] = this.#strangers;
+    if (oldest !== undefined && this.#strangers.size >= LIMITS.postgres.unauthenticatedSocketsMax) {
+      this.#strangers.delete(oldest);
+      oldest.destroy();
     }
     this.#strangers.add(socket);
     const client = new ClientSocket(socket);
