@@ -56,7 +56,7 @@ export class Attempts {
       await ledger.append(await this.#leaf('locked', attempt, { principal }, failure));
     }
     throw new CountersignError('AUTHENTICATION_LOCKED', {
-      user: short(attempt.name ?? ''),
+      user: stated(attempt.name ?? ''),
       seconds: admission.secondsLeft,
     });
   }
@@ -75,7 +75,7 @@ export class Attempts {
       return { type: 'auth.lockout', ...actor, body: { name: stated(name), ...common } };
     });
     await ledger.appendMany([leaf, ...locks]);
-    return new CountersignError('AUTHENTICATION_FAILED', { user: short(attempt.name ?? '') });
+    return new CountersignError('AUTHENTICATION_FAILED', { user: stated(attempt.name ?? '') });
   }
 
   async succeeded(attempt: Attempt, claimed: Claimed): Promise<void> {

@@ -248,7 +248,7 @@ describe('errors as PostgreSQL says them', () => {
       C: '28P01',
       M: 'Authentication failed for "a\uFFFDb".',
       D: 'More.',
-      H: 'Use your Countersign name as the user and a personal token as the password.',
+      H: 'Use your Countersign name, and a token, password or one-time code that is still good. With a database client, the token is the password.',
     });
   });
 
