@@ -108,6 +108,23 @@ describe('the text in a leaf', () => {
     expect(stated).toContain('as declared');
   });
 
+  it.each([
+    [
+      'a literal that reads like a COPY',
+      [parse('', "select ';copy t from stdin'"), bind('', ''), execute(), SYNC],
+    ],
+    [
+      'COPY data that nobody asked for',
+      [parse('', 'select 1'), frame('d', Buffer.from('x')), frame('c'), bind('', ''), execute(), SYNC],
+    ],
+  ])('does not make a pipeline wait for ever: %s', async (_name, frames) => {
+    const session = await rawSession(harness, token);
+    await session.send(frames, 1);
+    expect(session.answers().length).toBe(1);
+    await session.close();
+    await harness.finishedLog();
+  });
+
   it('is refused with a name that the server would cut', async () => {
     const long = 'a'.repeat(64);
     const session = await rawSession(harness, token);
