@@ -313,4 +313,28 @@ describe('Ledger', () => {
       expect(await check(accepted)).toContain('ledger.rollback');
     },
   );
+
+  it('goes on over many journal segments, with and without their snapshots', async () => {
+    const small = { ...options, segmentBytesMax: 20_000 };
+    const first = await Ledger.open(small);
+    await startSession(first);
+    let index = 0;
+    for (let i = 0; i < 150; i++) {
+      ({ index } = await first.append(event('statement.intent', { body: { sql: `select ${i}` } })));
+    }
+    await first.close('test');
+    const journal = join(options.directory, 'journal');
+    const names = readdirSync(journal);
+    expect(names.filter((name) => name.endsWith('.seg')).length).toBeGreaterThan(4);
+    const second = await Ledger.open({ ...small, bootId: boot() });
+    expect(second.interrupted[0]?.intents.length).toBe(150);
+    expect(second.interrupted[0]?.intents.at(-1)?.index).toBe(index);
+    await second.close('test');
+    for (const name of names.filter((file) => file.endsWith('.open'))) rmSync(join(journal, name));
+    const third = await Ledger.open({ ...small, bootId: boot() });
+    expect(third.interrupted[0]?.intents.length).toBe(150);
+    await third.close('test');
+    await check(third);
+    expect((await new LogReader(options.directory).leaf(index))?.index).toBe(index);
+  });
 });

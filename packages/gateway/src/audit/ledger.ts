@@ -30,6 +30,8 @@ export interface LedgerOptions {
   /** Set by an operator who has looked at a restored or damaged log. */
   readonly acceptRollback?: { readonly reason: string; readonly requestedBy: string };
   readonly checkpointDelayMs?: number;
+  readonly segmentBytesMax?: number;
+  readonly ballastBytes?: number;
   readonly heartbeatIntervalMs?: number;
 }
 
@@ -98,6 +100,8 @@ export class Ledger implements LedgerPort {
       signingSeed: options.signingSeed,
       acceptRollback: options.acceptRollback,
       checkpointDelayMs: options.checkpointDelayMs ?? LIMITS.ledger.checkpointDelayMs,
+      segmentBytesMax: options.segmentBytesMax ?? LIMITS.ledger.segmentBytesMax,
+      ballastBytes: options.ballastBytes ?? LIMITS.ledger.ballastBytes,
       heartbeatIntervalMs: options.heartbeatIntervalMs ?? LIMITS.ledger.heartbeatIntervalMs,
     };
     const worker = new Worker(workerUrl(), { workerData: data, name: 'ledger writer' });

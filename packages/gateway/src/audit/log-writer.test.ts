@@ -49,6 +49,8 @@ function open(): LogWriter {
       bootId: BOOT,
       key: { privateKey, publicKey },
       secondPlace,
+      segmentBytesMax: 65_536,
+      ballastBytes: 65_536,
       clock: { nowUs: () => nowUs, monotonicUs: () => nowUs },
       randomBytes: (length) => new Uint8Array(randomBytes(length)),
     },

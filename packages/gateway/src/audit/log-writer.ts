@@ -50,6 +50,8 @@ export interface LogWriterOptions {
   readonly bootId: string;
   readonly key: SigningKey;
   readonly secondPlace: CheckpointStore;
+  readonly segmentBytesMax: number;
+  readonly ballastBytes: number;
   readonly clock: Clock;
   readonly randomBytes: (length: number) => Uint8Array;
 }
@@ -192,7 +194,7 @@ export class LogWriter {
     for (const { leaf } of staged) this.#tiles.push(leaf);
     this.#staged = [];
     this.#stagedBytes = 0;
-    if (this.#segment.bytes >= LIMITS.ledger.segmentBytesMax) this.#nextSegment();
+    if (this.#segment.bytes >= this.#options.segmentBytesMax) this.#nextSegment();
   }
 
   /**
@@ -317,7 +319,7 @@ export class LogWriter {
   #keepBallast(): void {
     const path = this.#ballastPath();
     if (existsSync(path)) return;
-    replaceFile(path, Buffer.alloc(LIMITS.ledger.ballastBytes, 0xff), true);
+    replaceFile(path, Buffer.alloc(this.#options.ballastBytes, 0xff), true);
   }
 
   /** Frees the ballast, takes the failed group back, and says in the log why it ends. */

@@ -17,6 +17,8 @@ export interface WriterData {
   readonly signingSeed: Uint8Array;
   readonly acceptRollback: { readonly reason: string; readonly requestedBy: string } | undefined;
   readonly checkpointDelayMs: number;
+  readonly segmentBytesMax: number;
+  readonly ballastBytes: number;
   readonly heartbeatIntervalMs: number;
 }
 

@@ -4,7 +4,7 @@
  * A group is whatever arrived while the disk was busy with the one before.
  */
 
-import { createPrivateKey, createPublicKey, randomFillSync } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { toBase64 } from '@countersign/ledger/bytes';
 import { formatVerifierKey } from '@countersign/ledger/note';
@@ -12,7 +12,8 @@ import { CountersignError, toCountersignError, reasonOf } from '../core/errors.t
 import type { Appended, LedgerEvent } from '../core/ledger-port.ts';
 import { LIMITS } from '../core/limits.ts';
 import { type CheckpointStore, fileCheckpointStore } from './checkpoint-store.ts';
-import { LogWriter, type SigningKey } from './log-writer.ts';
+import { signingKeyOf } from '../keys/signing-key.ts';
+import { LogWriter } from './log-writer.ts';
 import { plugNativeSha256 } from './native-sha256.ts';
 import { openLog, type Rollback } from './recovery.ts';
 import { systemClock } from './system-clock.ts';
@@ -24,10 +25,6 @@ import type {
   WireError,
   WriterData,
 } from './writer-messages.ts';
-
-/** DER of a PKCS #8 Ed25519 private key up to its 32 bytes (RFC 8410, section 7). */
-const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
-const SPKI_PREFIX_BYTES = 12;
 
 interface Waiting {
   readonly id: number;
@@ -68,8 +65,10 @@ class WriterThread {
         directory,
         origin,
         bootId,
-        key: signingKey(data.signingSeed),
+        key: signingKeyOf(data.signingSeed),
         secondPlace: this.#secondPlace,
+        segmentBytesMax: data.segmentBytesMax,
+        ballastBytes: data.ballastBytes,
         clock: systemClock(),
         randomBytes: pooledRandom(),
       },
@@ -236,7 +235,7 @@ class WriterThread {
 
   /** The leaf that names the new key is signed by the old one; then the new one signs. */
   #rotate(message: Extract<ToWriter, { readonly kind: 'rotate' }>): void {
-    const next = signingKey(message.signingSeed);
+    const next = signingKeyOf(message.signingSeed);
     const fromVkey = this.#vkey();
     const toVkey = formatVerifierKey({ ...this.#writer.verifierKeyOf(next.publicKey) });
     const { reason, requestedBy } = message;
@@ -296,16 +295,6 @@ class WriterThread {
   #say(message: FromWriter): void {
     this.#port.postMessage(message);
   }
-}
-
-function signingKey(seed: Uint8Array): SigningKey {
-  const privateKey = createPrivateKey({
-    key: Buffer.concat([PKCS8_PREFIX, seed]),
-    format: 'der',
-    type: 'pkcs8',
-  });
-  const spki = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
-  return { privateKey, publicKey: new Uint8Array(spki.subarray(SPKI_PREFIX_BYTES)) };
 }
 
 /** Salts and nonces in small pieces of one large draw: a call to the system each would cost more than the hashing. */

@@ -75,6 +75,8 @@ export async function openRooms(config: Config, options: RoomsOptions): Promise<
       signingSeed: signing.seed.reveal(),
       keys,
       checkpointDelayMs: config.ledger.checkpointDelayMs,
+      segmentBytesMax: config.ledger.segmentBytesMax,
+      ballastBytes: config.ledger.ballastBytes,
       ...(options.acceptRollback === undefined ? {} : { acceptRollback: options.acceptRollback }),
     });
     undo.push(() => ledger.close('start-up failed'));
