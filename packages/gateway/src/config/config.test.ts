@@ -26,7 +26,6 @@ describe('loadConfig', () => {
       },
       checkpoints: { secondPlace: '/var/lib/countersign/second-place' },
       recording: { directory: '/var/lib/countersign/recordings' },
-      log: { level: 'info' },
     });
     expect(loadConfig('', OVERRIDES)).toEqual(loadConfig(undefined, OVERRIDES));
   });
@@ -40,7 +39,7 @@ describe('loadConfig', () => {
       'installationKey: { command: [vault, get] }',
       'checkpoints: { secondPlace: /mnt/second }',
     ].join('\n');
-    const config = loadConfig(text, { ...OVERRIDES, postgresPort: 0, logLevel: 'debug' });
+    const config = loadConfig(text, { ...OVERRIDES, postgresPort: 0 });
     expect(config).toMatchObject({
       origin: 'countersign.local/ledger/gw-2',
       listen: { postgres: { host: '127.0.0.1', port: 0 }, api: { port: 2 } },
@@ -48,7 +47,6 @@ describe('loadConfig', () => {
       store: { kind: 'postgres', url: { env: 'STORE_URL' } },
       installationKey: { command: ['vault', 'get'] },
       checkpoints: { secondPlace: '/mnt/second' },
-      log: { level: 'debug' },
     });
   });
 
@@ -70,7 +68,9 @@ describe('loadConfig', () => {
     ['node: !secret a', 'line 1, column 7: Unresolved tag: !secret'],
     ['node: a\n---\nnode: b', 'the file has more than one document'],
     ['- a', 'the document must be object'],
-    ['log: { level: info', 'line 1'],
+    ['tls: { mode: off', 'line 1'],
+    // What nothing acts on is refused.
+    ['log: { level: info }', 'log'],
   ];
   it.each(refusals)('refuses %j and says where', (text, expected) => {
     let thrown: unknown;

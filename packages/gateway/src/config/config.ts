@@ -19,7 +19,6 @@ export interface ListenOption {
 }
 
 export type TlsMode = 'optional' | 'required' | 'off';
-export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 
 /** Every path is absolute. */
 export interface Config {
@@ -45,7 +44,6 @@ export interface Config {
   };
   readonly checkpoints: { readonly secondPlace: string };
   readonly recording: { readonly directory: string };
-  readonly log: { readonly level: LogLevel };
 }
 
 /** What the command line says, which goes before the file. */
@@ -56,7 +54,6 @@ export interface ConfigOverrides {
   readonly directory?: string;
   readonly postgresPort?: number;
   readonly apiPort?: number;
-  readonly logLevel?: LogLevel;
 }
 
 /** The file as the schema lets it pass, with its defaults. */
@@ -70,7 +67,6 @@ interface ConfigFile {
   ledger: { directory?: string; checkpointDelayMs: number; segmentBytesMax: number; ballastBytes: number };
   checkpoints: { secondPlace?: string };
   recording: { directory?: string };
-  log: { level: LogLevel };
 }
 
 /** The options of a file, or of no file at all; CONFIG_INVALID names the option that is wrong. */
@@ -104,7 +100,6 @@ export function loadConfig(text: string | undefined, overrides: ConfigOverrides)
     },
     checkpoints: { secondPlace: at(file.checkpoints.secondPlace, 'second-place') },
     recording: { directory: at(file.recording.directory, 'recordings') },
-    log: file.log,
   };
 }
 
@@ -133,7 +128,6 @@ function withOverrides(file: ConfigFile, overrides: ConfigOverrides): ConfigFile
       postgres: { ...postgres, port: overrides.postgresPort ?? postgres.port },
       api: { ...api, port: overrides.apiPort ?? api.port },
     },
-    log: { level: overrides.logLevel ?? file.log.level },
   };
 }
 

@@ -168,15 +168,6 @@ export const CONFIG_SCHEMA: TSchema = Type.Object(
       { directory: Type.Optional(path('Sealed recordings of sessions.', '`<data>/recordings`')) },
       GROUP,
     ),
-    log: Type.Object(
-      {
-        level: Type.Enum(['error', 'warn', 'info', 'debug'], {
-          default: 'info',
-          description: 'What the gateway prints. No level prints statements, values or secrets.',
-        }),
-      },
-      GROUP,
-    ),
   },
   STRICT,
 );
