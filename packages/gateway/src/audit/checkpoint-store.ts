@@ -7,7 +7,7 @@
 
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { makeDirectory } from './files.ts';
+import { LOG_FILES } from './file-port.ts';
 
 export interface CheckpointStore {
   /** The last checkpoint of a log, as a signed note. */
@@ -19,7 +19,7 @@ export interface CheckpointStore {
 
 /** A second place in a directory, which should be another disk. */
 export function fileCheckpointStore(directory: string): CheckpointStore {
-  makeDirectory(directory);
+  LOG_FILES.makeDirectory(directory);
   const database = new DatabaseSync(join(directory, 'checkpoints.sqlite'), { timeout: 5_000 });
   database.exec(
     `PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL;

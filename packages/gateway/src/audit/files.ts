@@ -1,41 +1,33 @@
 /**
- * The few file operations that durability needs, in one place: synchronous, for the writer's thread.
+ * What durability takes, in one place, on the calls of {@link LogFiles}.
  *
  * A file that is created or renamed is durable only when its directory is, too.
  */
 
-import { closeSync, fdatasyncSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { LogFiles } from './file-port.ts';
 
-/** Writes all of it; a short write goes on where it stopped. */
-export function writeAll(fd: number, bytes: Uint8Array): void {
-  let at = 0;
-  while (at < bytes.length) at += writeSync(fd, bytes, at, bytes.length - at);
-}
-
-export function syncDirectory(directory: string): void {
-  const fd = openSync(directory, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
+/** Writes all of it at the end; a short write goes on where it stopped. */
+export function writeAll(files: LogFiles, descriptor: number, bytes: Uint8Array): void {
+  let at = files.write(descriptor, bytes);
+  while (at < bytes.length) at += files.write(descriptor, bytes.subarray(at));
 }
 
 /** Replaces a file: whoever reads it sees the old one or the new one, also after a crash. */
-export function replaceFile(path: string, bytes: Uint8Array | string, durable: boolean): void {
+export function replaceFile(
+  files: LogFiles,
+  path: string,
+  bytes: Uint8Array | string,
+  durable: boolean,
+): void {
   const temporary = `${path}.new`;
-  const fd = openSync(temporary, 'w', 0o600);
+  const descriptor = files.rewrite(temporary);
   try {
-    writeAll(fd, typeof bytes === 'string' ? Buffer.from(bytes) : bytes);
-    if (durable) fdatasyncSync(fd);
+    writeAll(files, descriptor, typeof bytes === 'string' ? Buffer.from(bytes) : bytes);
+    if (durable) files.datasync(descriptor);
   } finally {
-    closeSync(fd);
+    files.close(descriptor);
   }
-  renameSync(temporary, path);
-  if (durable) syncDirectory(dirname(path));
-}
-
-export function makeDirectory(path: string): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  files.rename(temporary, path);
+  if (durable) files.syncDirectory(dirname(path));
 }

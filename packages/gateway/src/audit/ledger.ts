@@ -11,7 +11,7 @@ import type { BootId } from '../core/ids.ts';
 import type { Appended, LedgerEvent, LedgerPort, ScopeKeys } from '../core/ledger-port.ts';
 import { LIMITS } from '../core/limits.ts';
 import { join } from 'node:path';
-import { makeDirectory } from './files.ts';
+import { LOG_FILES } from './file-port.ts';
 import { lockLog, type LogLock } from './log-lock.ts';
 import type { InterruptedSession } from './log-state.ts';
 import type { AppendRequest, FromWriter, ToWriter, WireError, WriterData } from './writer-messages.ts';
@@ -79,8 +79,8 @@ export class Ledger implements LedgerPort {
 
   /** Opens the log, recovers it, and writes `ledger.boot`; rejects where it may not be written. */
   static async open(options: LedgerOptions): Promise<Ledger> {
-    makeDirectory(options.directory);
-    makeDirectory(join(options.directory, 'journal'));
+    LOG_FILES.makeDirectory(options.directory);
+    LOG_FILES.makeDirectory(join(options.directory, 'journal'));
     const lock = lockLog(options.directory);
     let bootKey: Uint8Array;
     try {

@@ -7,6 +7,7 @@ import { type Leaf, parseLeaf } from '@countersign/ledger/leaf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeId } from '../core/ids.ts';
 import { type CheckpointStore, fileCheckpointStore } from './checkpoint-store.ts';
+import { LOG_FILES } from './file-port.ts';
 import { LogReader } from './log-reader.ts';
 import { LogWriter } from './log-writer.ts';
 import { openLog } from './recovery.ts';
@@ -44,6 +45,7 @@ function open(): LogWriter {
   const lastNote = secondPlace.read(ORIGIN);
   const writer = new LogWriter(
     {
+      files: LOG_FILES,
       directory: join(directory, 'ledger'),
       origin: ORIGIN,
       bootId: BOOT,
@@ -54,7 +56,7 @@ function open(): LogWriter {
       clock: { nowUs: () => nowUs, monotonicUs: () => nowUs },
       randomBytes: (length) => new Uint8Array(randomBytes(length)),
     },
-    openLog(join(directory, 'ledger'), lastNote),
+    openLog(LOG_FILES, join(directory, 'ledger'), lastNote),
     lastNote,
   );
   writer.openScope(BOOT, bootKey);

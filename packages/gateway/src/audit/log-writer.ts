@@ -6,15 +6,6 @@
  */
 
 import { createSecretKey, type KeyObject, sign } from 'node:crypto';
-import {
-  appendFileSync,
-  closeSync,
-  existsSync,
-  fdatasyncSync,
-  ftruncateSync,
-  openSync,
-  rmSync,
-} from 'node:fs';
 import { join } from 'node:path';
 import { formatBody, openBody, SALT_BYTES } from '@countersign/ledger/body';
 import { formatCheckpoint } from '@countersign/ledger/checkpoint';
@@ -28,7 +19,8 @@ import { CountersignError, reasonOf } from '../core/errors.ts';
 import type { Appended, LedgerEvent } from '../core/ledger-port.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { CheckpointStore } from './checkpoint-store.ts';
-import { makeDirectory, replaceFile, syncDirectory, writeAll } from './files.ts';
+import type { LogFiles } from './file-port.ts';
+import { replaceFile, writeAll } from './files.ts';
 import { recordBytes, SEGMENT_HEADER_BYTES, segmentHeader, segmentName, writeRecord } from './journal.ts';
 import type { LogState } from './log-state.ts';
 import { snapshotName, type OpenedLog } from './recovery.ts';
@@ -45,6 +37,7 @@ export interface SigningKey {
 }
 
 export interface LogWriterOptions {
+  readonly files: LogFiles;
   readonly directory: string;
   readonly origin: string;
   readonly bootId: string;
@@ -66,6 +59,7 @@ const NOTHING = new Uint8Array(0);
 /** Owns the journal, the tree and the signing key. */
 export class LogWriter {
   readonly #options: LogWriterOptions;
+  readonly #files: LogFiles;
   readonly #state: LogState;
   readonly #tiles: TileWriter;
   readonly #scopes = new Map<string, KeyObject>();
@@ -83,20 +77,21 @@ export class LogWriter {
   /** @param lastNote the checkpoint in the second place */
   constructor(options: LogWriterOptions, opened: OpenedLog, lastNote: string | undefined) {
     this.#options = options;
+    this.#files = options.files;
     this.#state = opened.state;
     this.#tiles = opened.tiles;
     this.#key = options.key;
     this.#verifierKey = makeVerifierKey(options.origin, SIGNATURE_TYPE.ed25519, options.key.publicKey);
     this.#lastNote = lastNote;
     this.#signedSize = -1;
-    makeDirectory(join(options.directory, 'journal'));
+    this.#files.makeDirectory(join(options.directory, 'journal'));
     this.#keepBallast();
     if (opened.segment === undefined) {
       this.#segment = { firstIndex: 0, bytes: 0 };
       this.#fd = this.#createSegment(0);
     } else {
       this.#segment = { ...opened.segment };
-      this.#fd = openSync(this.#path(this.#segment.firstIndex), 'a');
+      this.#fd = this.#files.append(this.#path(this.#segment.firstIndex));
     }
   }
 
@@ -180,12 +175,12 @@ export class LogWriter {
     let at = 0;
     for (const { leaf, sealed } of staged) at = writeRecord(group, at, leaf, sealed);
     try {
-      writeAll(this.#fd, group);
+      writeAll(this.#files, this.#fd, group);
     } catch (error) {
       throw this.#haltOnFullDisk(error);
     }
     try {
-      fdatasyncSync(this.#fd);
+      this.#files.datasync(this.#fd);
     } catch (error) {
       // Linux drops the pages and clears the error: a second fsync would lie.
       throw this.#halt(error);
@@ -220,7 +215,7 @@ export class LogWriter {
   }
 
   close(): void {
-    closeSync(this.#fd);
+    this.#files.close(this.#fd);
   }
 
   #sign(size: number, keep: boolean): string {
@@ -236,7 +231,7 @@ export class LogWriter {
     }
     this.#lastNote = note;
     this.#tiles.write();
-    replaceFile(join(directory, 'checkpoint'), note, true);
+    replaceFile(this.#files, join(directory, 'checkpoint'), note, true);
     this.#signedSize = size;
     const now = clock.nowUs();
     if (keep || now - this.#historyUs >= HISTORY_INTERVAL_US) this.#remember(note, now);
@@ -253,7 +248,12 @@ export class LogWriter {
   #remember(note: string, nowUs: number): void {
     this.#historyUs = nowUs;
     const line = JSON.stringify({ size: this.#signedSize, t: formatTimeUs(nowUs), note });
-    appendFileSync(join(this.#options.directory, 'checkpoints.jsonl'), `${line}\n`, { mode: 0o600 });
+    const history = this.#files.appendOrCreate(join(this.#options.directory, 'checkpoints.jsonl'));
+    try {
+      writeAll(this.#files, history, utf8(`${line}\n`));
+    } finally {
+      this.#files.close(history);
+    }
   }
 
   #sealBody(event: LedgerEvent): { readonly body: string | undefined; readonly sealed: Uint8Array } {
@@ -293,10 +293,10 @@ export class LogWriter {
   #steppedFrom = -1;
 
   #createSegment(firstIndex: number): number {
-    const fd = openSync(this.#path(firstIndex), 'ax', 0o600);
-    writeAll(fd, segmentHeader(firstIndex));
-    fdatasyncSync(fd);
-    syncDirectory(join(this.#options.directory, 'journal'));
+    const fd = this.#files.create(this.#path(firstIndex));
+    writeAll(this.#files, fd, segmentHeader(firstIndex));
+    this.#files.datasync(fd);
+    this.#files.syncDirectory(join(this.#options.directory, 'journal'));
     this.#segment = { firstIndex, bytes: SEGMENT_HEADER_BYTES };
     return fd;
   }
@@ -305,11 +305,12 @@ export class LogWriter {
     try {
       const firstIndex = this.#state.nextIndex;
       replaceFile(
+        this.#files,
         join(this.#options.directory, 'journal', snapshotName(firstIndex)),
         this.#state.snapshot(),
         true,
       );
-      closeSync(this.#fd);
+      this.#files.close(this.#fd);
       this.#fd = this.#createSegment(firstIndex);
     } catch (error) {
       throw this.#halt(error);
@@ -318,18 +319,18 @@ export class LogWriter {
 
   #keepBallast(): void {
     const path = this.#ballastPath();
-    if (existsSync(path)) return;
-    replaceFile(path, Buffer.alloc(this.#options.ballastBytes, 0xff), true);
+    if (this.#files.exists(path)) return;
+    replaceFile(this.#files, path, Buffer.alloc(this.#options.ballastBytes, 0xff), true);
   }
 
   /** Frees the ballast, takes the failed group back, and says in the log why it ends. */
   #haltOnFullDisk(error: unknown): CountersignError {
     const halted = this.#halt(error);
     try {
-      rmSync(this.#ballastPath(), { force: true });
-      closeSync(this.#fd);
-      this.#fd = openSync(this.#path(this.#segment.firstIndex), 'r+');
-      ftruncateSync(this.#fd, this.#segment.bytes);
+      this.#files.remove(this.#ballastPath());
+      this.#files.close(this.#fd);
+      this.#fd = this.#files.update(this.#path(this.#segment.firstIndex));
+      this.#files.truncate(this.#fd, this.#segment.bytes);
       this.#writeHalt(reasonOf(error));
     } catch {
       // The disk does not even take the farewell; the next start says what it finds.
@@ -353,10 +354,10 @@ export class LogWriter {
     const leaf = utf8(formatLeaf(body === undefined ? base : { ...base, body }));
     const record = Buffer.allocUnsafe(recordBytes(leaf, sealed));
     writeRecord(record, 0, leaf, sealed);
-    closeSync(this.#fd);
-    this.#fd = openSync(this.#path(this.#segment.firstIndex), 'a');
-    writeAll(this.#fd, record);
-    fdatasyncSync(this.#fd);
+    this.#files.close(this.#fd);
+    this.#fd = this.#files.append(this.#path(this.#segment.firstIndex));
+    writeAll(this.#files, this.#fd, record);
+    this.#files.datasync(this.#fd);
   }
 
   #halt(error: unknown): CountersignError {

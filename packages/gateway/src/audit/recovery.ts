@@ -5,17 +5,6 @@
  * found consistent; then a torn tail is cut.
  */
 
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  ftruncateSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
 import { join } from 'node:path';
 import { equalBytes } from '@countersign/ledger/bytes';
 import { type Checkpoint, parseCheckpoint } from '@countersign/ledger/checkpoint';
@@ -24,6 +13,7 @@ import { Frontier, frontierNodes } from '@countersign/ledger/merkle';
 import { nodesFromTiles } from '@countersign/ledger/tile-nodes';
 import { decodeBundle, TILE_WIDTH, tileHashes, tilePath, tileWidth } from '@countersign/ledger/tiles';
 import { CountersignError, reasonOf } from '../core/errors.ts';
+import type { LogFiles } from './file-port.ts';
 import {
   checkSegmentHeader,
   firstIndexOf,
@@ -67,18 +57,23 @@ export interface Rollback {
  * @param accepted an operator has accepted that the log is not the one that was last signed: what is
  * left of the journal is the log, and the tree is built from it
  */
-export function openLog(directory: string, lastNote: string | undefined, accepted = false): OpenedLog {
+export function openLog(
+  files: LogFiles,
+  directory: string,
+  lastNote: string | undefined,
+  accepted = false,
+): OpenedLog {
   const last = lastNote === undefined ? undefined : parseCheckpoint(lastNote);
   const journal = join(directory, 'journal');
-  const segments = usableSegments(journal);
-  const local = readLocalCheckpoint(directory);
-  let tiles = openTiles(directory, local) ?? emptyTiles(directory);
+  const segments = usableSegments(files, journal);
+  const local = readLocalCheckpoint(files, directory);
+  let tiles = openTiles(files, directory, local) ?? emptyTiles(files, directory);
   const seen = new RootAt(last, tiles);
-  let replayed = replay(journal, segments, tiles, seen);
+  let replayed = replay(files, journal, segments, tiles, seen);
   const rollback = findRollback(last, local, replayed.state.nextIndex, tiles, seen);
   if (rollback !== undefined && accepted) {
-    tiles = emptyTiles(directory);
-    replayed = replay(journal, segments, tiles, new RootAt(last, tiles));
+    tiles = emptyTiles(files, directory);
+    replayed = replay(files, journal, segments, tiles, new RootAt(last, tiles));
   }
   const { state, torn, bytes } = replayed;
   const firstIndex = segments.at(-1);
@@ -91,46 +86,50 @@ export function openLog(directory: string, lastNote: string | undefined, accepte
   const cut =
     torn === undefined || firstIndex === undefined || !mayCut
       ? undefined
-      : cutTail(join(journal, segmentName(firstIndex)), torn, bytes, state.nextIndex - firstIndex);
+      : cutTail(files, join(journal, segmentName(firstIndex)), torn, bytes, state.nextIndex - firstIndex);
   return { state, tiles, segment, cut, rollback };
 }
 
-function emptyTiles(directory: string): TileWriter {
-  return new TileWriter(directory, new Frontier(), [], []);
+function emptyTiles(files: LogFiles, directory: string): TileWriter {
+  return new TileWriter(files, directory, new Frontier(), [], []);
 }
 
 /** First indexes of the segments, in order. */
-function listSegments(directory: string): number[] {
-  if (!existsSync(directory)) return [];
-  return readdirSync(directory)
+function listSegments(files: LogFiles, directory: string): number[] {
+  return files
+    .list(directory)
     .map(firstIndexOf)
     .filter((index) => index !== undefined)
     .toSorted((a, b) => a - b);
 }
 
 /** Without a last segment that a crash left before its header was whole: it holds no leaf. */
-function usableSegments(directory: string): number[] {
-  const segments = listSegments(directory);
+function usableSegments(files: LogFiles, directory: string): number[] {
+  const segments = listSegments(files, directory);
   const last = segments.at(-1);
   if (last === undefined) return segments;
   const path = join(directory, segmentName(last));
-  if (statSync(path).size >= SEGMENT_HEADER_BYTES) return segments;
-  rmSync(path);
+  if (files.length(path) >= SEGMENT_HEADER_BYTES) return segments;
+  files.remove(path);
   return segments.slice(0, -1);
 }
 
-function readLocalCheckpoint(directory: string): Checkpoint | undefined {
+function readLocalCheckpoint(files: LogFiles, directory: string): Checkpoint | undefined {
   const path = join(directory, 'checkpoint');
-  return existsSync(path) ? parseCheckpoint(readFileSync(path, 'utf8')) : undefined;
+  return files.exists(path) ? parseCheckpoint(readText(files, path)) : undefined;
 }
 
 /** The tree of the local checkpoint out of its tiles; undefined where they do not give its root. */
-function openTiles(directory: string, local: Checkpoint | undefined): TileWriter | undefined {
+function openTiles(
+  files: LogFiles,
+  directory: string,
+  local: Checkpoint | undefined,
+): TileWriter | undefined {
   if (local === undefined) return undefined;
   const { size } = local;
   try {
     const read = (level: number, index: number, width: number): Uint8Array =>
-      readFileSync(join(directory, tilePath({ level, index, width })));
+      files.read(join(directory, tilePath({ level, index, width })));
     const nodes = nodesFromTiles(read, size);
     const frontier = Frontier.from(
       size,
@@ -147,10 +146,11 @@ function openTiles(directory: string, local: Checkpoint | undefined): TileWriter
     const width = size % TILE_WIDTH;
     const path = join(directory, tilePath({ level: 'entries', index, width }));
     return new TileWriter(
+      files,
       directory,
       frontier,
       rightmost,
-      width === 0 ? [] : decodeBundle(readFileSync(path), width),
+      width === 0 ? [] : decodeBundle(files.read(path), width),
     );
   } catch {
     // Tiles are derived from the journal: what is missing or broken is built again from the first leaf.
@@ -174,12 +174,13 @@ class RootAt {
 }
 
 function replay(
+  files: LogFiles,
   directory: string,
   segments: readonly number[],
   tiles: TileWriter,
   seen: RootAt,
 ): { readonly state: LogState; readonly torn: TornTail | undefined; readonly bytes: number } {
-  const restored = restoreState(directory, segments);
+  const restored = restoreState(files, directory, segments);
   let { state } = restored;
   let torn: TornTail | undefined;
   let bytes = 0;
@@ -191,7 +192,7 @@ function replay(
     if (firstIndex > Math.min(tiles.size, state.nextIndex)) {
       throw inconsistent(`leaves before ${firstIndex} are missing from the journal`);
     }
-    const content = readFileSync(join(directory, segmentName(firstIndex)));
+    const content = files.read(join(directory, segmentName(firstIndex)));
     checkSegmentHeader(content, firstIndex);
     const result = replaySegment(content, firstIndex, state, tiles, seen);
     state = result.state;
@@ -243,13 +244,17 @@ function parseOwnLeaf(bytes: Uint8Array, index: number): ReturnType<typeof parse
 }
 
 /** The state at the beginning of the last segment, or at the beginning of the log. */
-function restoreState(directory: string, segments: readonly number[]): { readonly state: LogState } {
+function restoreState(
+  files: LogFiles,
+  directory: string,
+  segments: readonly number[],
+): { readonly state: LogState } {
   const firstIndex = segments.at(-1);
   if (firstIndex === undefined || firstIndex === 0) return { state: new LogState() };
   const path = join(directory, snapshotName(firstIndex));
-  if (!existsSync(path)) return { state: new LogState() };
+  if (!files.exists(path)) return { state: new LogState() };
   try {
-    return { state: LogState.restore(readFileSync(path, 'utf8'), firstIndex) ?? new LogState() };
+    return { state: LogState.restore(readText(files, path), firstIndex) ?? new LogState() };
   } catch {
     // A snapshot only saves time: without it, all segments are read.
     return { state: new LogState() };
@@ -291,21 +296,25 @@ function findRollback(
   return undefined;
 }
 
-function cutTail(path: string, torn: TornTail, bytes: number, recordsKept: number): Cut {
-  const fd = openSync(path, 'r+');
+function cutTail(files: LogFiles, path: string, torn: TornTail, bytes: number, recordsKept: number): Cut {
+  const descriptor = files.update(path);
   try {
-    const content = readFileSync(path);
-    ftruncateSync(fd, bytes);
-    fsyncSync(fd);
+    const bytesFound = files.length(path);
+    files.truncate(descriptor, bytes);
+    files.datasync(descriptor);
     return {
       segment: path.slice(path.lastIndexOf('/') + 1),
-      bytesCut: content.length - bytes,
+      bytesCut: bytesFound - bytes,
       recordsKept,
       reason: torn.reason,
     };
   } finally {
-    closeSync(fd);
+    files.close(descriptor);
   }
+}
+
+function readText(files: LogFiles, path: string): string {
+  return Buffer.from(files.read(path)).toString('utf8');
 }
 
 function inconsistent(reason: string, cause?: unknown): CountersignError {

@@ -4,11 +4,11 @@
  * They are derived from the journal, which is durable before them: what a crash loses is built again.
  */
 
-import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Frontier, leafHash } from '@countersign/ledger/merkle';
 import { encodeBundle, type Tile, TILE_WIDTH, tilePath } from '@countersign/ledger/tiles';
-import { makeDirectory, replaceFile } from './files.ts';
+import type { LogFiles } from './file-port.ts';
+import { replaceFile } from './files.ts';
 
 interface Level {
   index: number;
@@ -19,6 +19,7 @@ interface Level {
 
 /** State is owned by the writer. */
 export class TileWriter {
+  readonly #files: LogFiles;
   readonly #directory: string;
   readonly #frontier: Frontier;
   readonly #levels: Level[] = [];
@@ -31,11 +32,13 @@ export class TileWriter {
    * @param entries the entries of the unfinished bundle
    */
   constructor(
+    files: LogFiles,
     directory: string,
     frontier: Frontier,
     rightmost: readonly (readonly Uint8Array[])[],
     entries: readonly Uint8Array[],
   ) {
+    this.#files = files;
     this.#directory = directory;
     this.#frontier = frontier;
     this.#entries = [...entries];
@@ -65,7 +68,7 @@ export class TileWriter {
   write(): void {
     for (const { tile, bytes } of this.#full) {
       this.#put(tile, bytes);
-      rmSync(join(this.#directory, `${tilePath(tile)}.p`), { recursive: true, force: true });
+      this.#files.remove(join(this.#directory, `${tilePath(tile)}.p`));
     }
     this.#full = [];
     this.#levels.forEach((level, number) => {
@@ -95,7 +98,7 @@ export class TileWriter {
 
   #put(tile: Tile, bytes: Uint8Array): void {
     const path = join(this.#directory, tilePath(tile));
-    makeDirectory(dirname(path));
-    replaceFile(path, bytes, false);
+    this.#files.makeDirectory(dirname(path));
+    replaceFile(this.#files, path, bytes, false);
   }
 }

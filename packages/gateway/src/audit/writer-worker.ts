@@ -12,6 +12,7 @@ import { CountersignError, toCountersignError, reasonOf } from '../core/errors.t
 import type { Appended, LedgerEvent } from '../core/ledger-port.ts';
 import { LIMITS } from '../core/limits.ts';
 import { type CheckpointStore, fileCheckpointStore } from './checkpoint-store.ts';
+import { LOG_FILES } from './file-port.ts';
 import { signingKeyOf } from '../keys/signing-key.ts';
 import { LogWriter } from './log-writer.ts';
 import { plugNativeSha256 } from './native-sha256.ts';
@@ -55,13 +56,14 @@ class WriterThread {
     const { directory, origin, bootId } = data;
     this.#secondPlace = fileCheckpointStore(data.secondPlace);
     const lastNote = this.#secondPlace.read(origin);
-    const opened = openLog(directory, lastNote, data.acceptRollback !== undefined);
+    const opened = openLog(LOG_FILES, directory, lastNote, data.acceptRollback !== undefined);
     if (opened.rollback !== undefined && data.acceptRollback === undefined) {
       throw new CountersignError('LEDGER_INCONSISTENT', { reason: opened.rollback.reason });
     }
     const interrupted = opened.state.interrupted();
     this.#writer = new LogWriter(
       {
+        files: LOG_FILES,
         directory,
         origin,
         bootId,
