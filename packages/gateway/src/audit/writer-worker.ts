@@ -6,17 +6,16 @@
 
 import { randomFillSync } from 'node:crypto';
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { toBase64 } from '@countersign/ledger/bytes';
 import { formatVerifierKey } from '@countersign/ledger/note';
-import { CountersignError, toCountersignError, reasonOf } from '../core/errors.ts';
+import { toCountersignError, reasonOf } from '../core/errors.ts';
 import type { Appended, LedgerEvent } from '../core/ledger-port.ts';
 import { LIMITS } from '../core/limits.ts';
 import { type CheckpointStore, fileCheckpointStore } from './checkpoint-store.ts';
 import { LOG_FILES } from './file-port.ts';
 import { signingKeyOf } from '../keys/signing-key.ts';
-import { LogWriter } from './log-writer.ts';
+import type { LogWriter } from './log-writer.ts';
+import { openWriter } from './open-writer.ts';
 import { plugNativeSha256 } from './native-sha256.ts';
-import { openLog, type Rollback } from './recovery.ts';
 import { systemClock } from './system-clock.ts';
 import type {
   AppendRequest,
@@ -53,61 +52,17 @@ class WriterThread {
     plugNativeSha256();
     this.#port = port;
     this.#data = data;
-    const { directory, origin, bootId } = data;
     this.#secondPlace = fileCheckpointStore(data.secondPlace);
-    const lastNote = this.#secondPlace.read(origin);
-    const opened = openLog(LOG_FILES, directory, lastNote, data.acceptRollback !== undefined);
-    if (opened.rollback !== undefined && data.acceptRollback === undefined) {
-      throw new CountersignError('LEDGER_INCONSISTENT', { reason: opened.rollback.reason });
-    }
-    const interrupted = opened.state.interrupted();
-    this.#writer = new LogWriter(
-      {
-        files: LOG_FILES,
-        directory,
-        origin,
-        bootId,
-        key: signingKeyOf(data.signingSeed),
-        secondPlace: this.#secondPlace,
-        segmentBytesMax: data.segmentBytesMax,
-        ballastBytes: data.ballastBytes,
-        clock: systemClock(),
-        randomBytes: pooledRandom(),
-      },
-      opened,
-      lastNote,
-    );
-    this.#writer.openScope(bootId, data.bootKey);
-    this.#stageBoot(opened.cut, opened.rollback);
-    this.#writer.commit();
-    const note = this.#writer.checkpoint(true);
+    const { writer, interrupted, cut, note } = openWriter(data, {
+      files: LOG_FILES,
+      secondPlace: this.#secondPlace,
+      clock: systemClock(),
+      randomBytes: pooledRandom(),
+    });
+    this.#writer = writer;
     this.#heartbeat = setInterval(() => this.#beat(), data.heartbeatIntervalMs);
     port.on('message', (message: ToWriter) => this.#run(message));
-    const { size } = this.#writer;
-    this.#say({ kind: 'ready', size, verifierKey: this.#vkey(), note, interrupted, cut: opened.cut });
-  }
-
-  #stageBoot(cut: ReturnType<typeof openLog>['cut'], rollback: Rollback | undefined): void {
-    const { origin, node, software, acceptRollback } = this.#data;
-    if (this.#writer.state.nextIndex === 0) {
-      this.#stage('ledger.genesis', { spec: 'ledger/1', origin, vkey: this.#vkey(), software, node });
-    }
-    if (rollback !== undefined && acceptRollback !== undefined) {
-      this.#stage('ledger.rollback', {
-        expected_size: rollback.expectedSize,
-        expected_root: toBase64(rollback.expectedRoot),
-        found_size: rollback.foundSize,
-        found_root: toBase64(rollback.foundRoot),
-        reason: acceptRollback.reason,
-        requested_by: acceptRollback.requestedBy,
-      });
-    }
-    const platform = `${process.platform}-${process.arch} node ${process.versions.node}`;
-    this.#stage('ledger.boot', { software, node, platform });
-    if (cut !== undefined) {
-      const { segment, bytesCut, recordsKept, reason } = cut;
-      this.#stage('ledger.recovered', { segment, bytes_cut: bytesCut, records_kept: recordsKept, reason });
-    }
+    this.#say({ kind: 'ready', size: writer.size, verifierKey: this.#vkey(), note, interrupted, cut });
   }
 
   #stage(type: string, body: NonNullable<LedgerEvent['body']>): void {
