@@ -55,7 +55,7 @@ export function openBody(
   names.forEach((name, i) => {
     const value = fields[name];
     if (value === undefined) throw new LedgerError('BODY_MALFORMED', `"${name}" without a value`);
-    checkValue(value, name);
+    checkBodyValue(value, name);
     const salt = salts.subarray(SALT_BYTES * (i + 1), SALT_BYTES * (i + 2));
     define(opened, name, { salt: toBase64(salt), value });
     define(digests, name, toHex(fieldDigest(salt, name, value)));
@@ -136,7 +136,7 @@ function toField(field: Json, name: string): OpenedField {
     if (keys === 1 && typeof digest === 'string' && HEX_64.test(digest)) return { digest };
     if (keys === 2 && typeof salt === 'string' && value !== undefined) {
       saltOf(salt);
-      checkValue(value, name);
+      checkBodyValue(value, name);
       return { salt, value };
     }
   }
@@ -144,14 +144,14 @@ function toField(field: Json, name: string): OpenedField {
 }
 
 /** Integers only, no null: what every JSON reader reads alike. Hostile depth must not exhaust the stack. */
-function checkValue(value: Json, name: string, depth = 0): void {
+export function checkBodyValue(value: Json, name: string, depth = 0): void {
   if (depth > DEPTH_MAX) throw new LedgerError('BODY_MALFORMED', `"${name.slice(0, 40)}" is too deep`);
   if (value === null) throw new LedgerError('BODY_MALFORMED', `null in "${name}"`);
   if (typeof value === 'number' && !Number.isSafeInteger(value)) {
     throw new LedgerError('BODY_MALFORMED', `a number in "${name}" that is no safe integer`);
   }
   if (typeof value !== 'object') return;
-  for (const member of Object.values(value)) checkValue(member, name, depth + 1);
+  for (const member of Object.values(value)) checkBodyValue(member, name, depth + 1);
 }
 
 function saltOf(text: string): Uint8Array {

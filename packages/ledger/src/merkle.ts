@@ -16,18 +16,22 @@ export const HASH_BYTES = 32;
 /** Where proofs take hashes from: node `index` of `level`, the root of 2^level leaves. */
 export type NodeReader = (level: number, index: number) => Uint8Array;
 
+/** Inputs of a hash are put together here; nothing keeps them, because every hash is synchronous. */
+const leafInput: Uint8Array = new Uint8Array(1 + 4096);
+const nodeInput: Uint8Array = Uint8Array.of(1, ...new Uint8Array(2 * HASH_BYTES));
+
 export function leafHash(entry: Uint8Array): Uint8Array {
-  const input = new Uint8Array(1 + entry.length);
+  const length = 1 + entry.length;
+  const input = length <= leafInput.length ? leafInput.subarray(0, length) : new Uint8Array(length);
   input.set(entry, 1);
   return sha256(input);
 }
 
+/** @param left 32 bytes, as `right` */
 export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
-  const input = new Uint8Array(1 + left.length + right.length);
-  input[0] = 1;
-  input.set(left, 1);
-  input.set(right, 1 + left.length);
-  return sha256(input);
+  nodeInput.set(checkHash(left), 1);
+  nodeInput.set(checkHash(right), 1 + HASH_BYTES);
+  return sha256(nodeInput);
 }
 
 export function emptyRoot(): Uint8Array {

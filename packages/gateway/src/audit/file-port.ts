@@ -23,7 +23,7 @@ import {
 export interface LogFiles {
   /** Makes a directory with mode 0700 and those above it; nothing where it is there. */
   makeDirectory(path: string): void;
-  /** A new file with mode 0600, for appending; throws where there is one already. */
+  /** A new file with mode 0600, for writing at positions; throws where there is one already. */
   create(path: string): number;
   /** An existing file, for appending. */
   append(path: string): number;
@@ -57,7 +57,7 @@ export const LOG_FILES: LogFiles = {
   makeDirectory(path) {
     mkdirSync(path, { recursive: true, mode: 0o700 });
   },
-  create: (path) => openSync(path, 'ax', 0o600),
+  create: (path) => openSync(path, 'wx', 0o600),
   append: (path) => openSync(path, constants.O_WRONLY | constants.O_APPEND),
   appendOrCreate: (path) => openSync(path, 'a', 0o600),
   rewrite: (path) => openSync(path, 'w', 0o600),

@@ -7,10 +7,13 @@
 import { dirname } from 'node:path';
 import type { LogFiles } from './file-port.ts';
 
-/** Writes all of it at the end; a short write goes on where it stopped. */
-export function writeAll(files: LogFiles, descriptor: number, bytes: Uint8Array): void {
-  let at = files.write(descriptor, bytes);
-  while (at < bytes.length) at += files.write(descriptor, bytes.subarray(at));
+/** Writes all of it, at the end or at `position`; a short write goes on where it stopped. */
+export function writeAll(files: LogFiles, descriptor: number, bytes: Uint8Array, position?: number): void {
+  let at = files.write(descriptor, bytes, position);
+  while (at < bytes.length) {
+    const next = position === undefined ? undefined : position + at;
+    at += files.write(descriptor, bytes.subarray(at), next);
+  }
 }
 
 /** Replaces a file: whoever reads it sees the old one or the new one, also after a crash. */

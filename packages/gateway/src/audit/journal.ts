@@ -7,6 +7,7 @@
  * record  = uint32be length ‖ uint32be CRC-32 of payload ‖ payload
  * payload = uint32be leaf length ‖ leaf ‖ sealed body
  * ```
+ * A segment may end in zeros: the file is made longer before its records are written.
  */
 
 import { crc32 } from 'node:zlib';
@@ -90,6 +91,7 @@ export function* readRecords(
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   let at = 0;
   while (at < buffer.length) {
+    if (isZero(buffer, at)) return undefined;
     if (at + RECORD_HEADER_BYTES > buffer.length)
       return { at: offset + at, reason: 'an incomplete record header' };
     const length = buffer.readUInt32BE(at);
@@ -108,6 +110,12 @@ export function* readRecords(
     at = end;
   }
   return undefined;
+}
+
+/** No record begins with four zeros, so that this looks far only where nothing was written. */
+function isZero(bytes: Uint8Array, from: number): boolean {
+  for (let at = from; at < bytes.length; at++) if (bytes[at] !== 0) return false;
+  return true;
 }
 
 const maxPayload: number = LEAF_LENGTH_BYTES + LIMITS.ledger.leafBytesMax + 2 * LIMITS.ledger.bodyBytesMax;

@@ -12,6 +12,7 @@ import type { Appended, LedgerEvent, LedgerPort, ScopeKeys } from '../core/ledge
 import { LIMITS } from '../core/limits.ts';
 import { join } from 'node:path';
 import { LOG_FILES } from './file-port.ts';
+import { decodeDurable, encodeAppends } from './append-text.ts';
 import { lockLog, type LogLock } from './log-lock.ts';
 import type { InterruptedSession } from './log-state.ts';
 import type { AppendRequest, FromWriter, ToWriter, WireError, WriterData } from './writer-messages.ts';
@@ -238,7 +239,7 @@ export class Ledger implements LedgerPort {
     if (this.#batch.length === 0) return;
     const requests = this.#batch;
     this.#batch = [];
-    this.#post({ kind: 'append', requests });
+    this.#post(encodeAppends(requests));
   }
 
   #post(message: ToWriter): void {
@@ -246,6 +247,15 @@ export class Ledger implements LedgerPort {
   }
 
   #take(message: FromWriter): void {
+    if (typeof message === 'string') {
+      const { size, results } = decodeDurable(message);
+      this.#size = size;
+      for (const { id, appended } of results) {
+        this.#pending.get(id)?.resolve(appended);
+        this.#pending.delete(id);
+      }
+      return;
+    }
     switch (message.kind) {
       case 'ready':
         this.#size = message.size;
@@ -253,9 +263,9 @@ export class Ledger implements LedgerPort {
         this.#interrupted = message.interrupted;
         this.#ready?.resolve();
         break;
-      case 'appended':
-        this.#size = message.size;
-        for (const result of message.results) this.#settle(result.id, result.appended, result.error);
+      case 'rejected':
+        this.#pending.get(message.id)?.reject(fromWire(message.error));
+        this.#pending.delete(message.id);
         break;
       case 'signed':
         this.#verifierKey = message.verifierKey;
@@ -272,13 +282,6 @@ export class Ledger implements LedgerPort {
       default:
         message satisfies never;
     }
-  }
-
-  #settle(id: number, appended: readonly Appended[] | undefined, error: WireError | undefined): void {
-    const pending = this.#pending.get(id);
-    this.#pending.delete(id);
-    if (appended !== undefined) pending?.resolve(appended);
-    else pending?.reject(error === undefined ? new CountersignError('INTERNAL') : fromWire(error));
   }
 
   #halt(error: CountersignError): void {

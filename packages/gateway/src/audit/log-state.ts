@@ -5,7 +5,6 @@
  * A snapshot of it lies beside each journal segment, so that a start reads one segment and not all.
  */
 
-import type { Leaf } from '@countersign/ledger/leaf';
 import { CountersignError } from '../core/errors.ts';
 
 /** What each type of intent is answered by. */
@@ -29,6 +28,18 @@ export interface OpenSession {
   segments: number;
   /** Index and type of each intent without an outcome. */
   readonly intents: Map<number, string>;
+}
+
+/** What of a leaf changes the state. */
+export interface LeafFacts {
+  readonly n: number;
+  readonly type: string;
+  readonly kind: string;
+  readonly actor?: string | undefined;
+  readonly session?: string | undefined;
+  readonly seq?: number | undefined;
+  readonly target?: string | undefined;
+  readonly ref?: number | undefined;
 }
 
 /** A session that was open when the process before this one ended. */
@@ -78,9 +89,9 @@ export class LogState {
   }
 
   /** Takes the next leaf. */
-  apply(leaf: Leaf): void {
+  apply(leaf: LeafFacts, timeUs: number): void {
     this.nextIndex = leaf.n + 1;
-    this.lastTimeUs = parseTimeUs(leaf.t);
+    this.lastTimeUs = timeUs;
     this.counts.set(leaf.type, (this.counts.get(leaf.type) ?? 0) + 1);
     if (leaf.session === undefined) return;
     if (leaf.type === 'session.end') {
@@ -131,7 +142,7 @@ export class LogState {
     return state;
   }
 
-  #openSession(id: string, leaf: Leaf): OpenSession {
+  #openSession(id: string, leaf: LeafFacts): OpenSession {
     const { kind, actor = '', target = '' } = leaf;
     const open: OpenSession = { kind, actor, target, seq: 0, segments: 0, intents: new Map() };
     this.sessions.set(id, open);
@@ -140,6 +151,6 @@ export class LogState {
 }
 
 /** Microseconds of a leaf's time. */
-function parseTimeUs(time: string): number {
+export function parseTimeUs(time: string): number {
   return Date.parse(`${time.slice(0, 23)}Z`) * 1000 + Number(time.slice(23, 26));
 }

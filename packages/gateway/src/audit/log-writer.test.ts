@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bodyValues } from '@countersign/ledger/body';
@@ -116,6 +116,40 @@ describe('LogWriter', () => {
     writer.commit();
     writer.close();
     expect((await leaves()).map(({ leaf }) => leaf.type)).toEqual(['ledger.gap', 'ledger.gap']);
+  });
+
+  it('goes on over the zeros that a journal ends in, and gives them back when it closes', async () => {
+    const killed = open();
+    killed.stage(gap());
+    killed.commit();
+    const [name = ''] = readdirSync(join(directory, 'ledger', 'journal'));
+    const path = join(directory, 'ledger', 'journal', name);
+    const length = statSync(path).size;
+    const afterCrash = openLog(LOG_FILES, join(directory, 'ledger'), undefined);
+    expect(afterCrash.cut).toBeUndefined();
+    expect(afterCrash.segment?.bytes).toBeLessThan(length);
+
+    const writer = open();
+    writer.stage(gap());
+    writer.commit();
+    expect(statSync(path).size).toBe(length);
+    writer.close();
+    expect(statSync(path).size).toBeLessThan(2000);
+    expect((await leaves()).map(({ leaf }) => leaf.n)).toEqual([0, 1]);
+  });
+
+  it('takes what follows zeros in a journal for a torn tail', () => {
+    const writer = open();
+    writer.stage(gap());
+    writer.commit();
+    writer.close();
+    const [name = ''] = readdirSync(join(directory, 'ledger', 'journal'));
+    const path = join(directory, 'ledger', 'journal', name);
+    const end = statSync(path).size;
+    appendFileSync(path, Buffer.concat([Buffer.alloc(4096), Buffer.of(1)]));
+    const { cut, segment } = openLog(LOG_FILES, join(directory, 'ledger'), undefined);
+    expect(cut).toMatchObject({ bytesCut: 4097, recordsKept: 1 });
+    expect(segment?.bytes).toBe(end);
   });
 
   it('stops for good where the second place was changed by somebody else', () => {

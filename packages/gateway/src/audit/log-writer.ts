@@ -7,29 +7,26 @@
 
 import { createSecretKey, type KeyObject, sign } from 'node:crypto';
 import { join } from 'node:path';
-import { formatBody, openBody, SALT_BYTES } from '@countersign/ledger/body';
+import { utf8 } from '@countersign/ledger/bytes';
 import { formatCheckpoint } from '@countersign/ledger/checkpoint';
-import { toHex, utf8 } from '@countersign/ledger/bytes';
 import { EVENTS } from '@countersign/ledger/events';
-import type { Json } from '@countersign/ledger/jcs';
-import { formatLeaf, type Leaf } from '@countersign/ledger/leaf';
 import { formatNote, makeVerifierKey, SIGNATURE_TYPE, type VerifierKey } from '@countersign/ledger/note';
 import { type Clock, formatTimeUs } from '../core/clock.ts';
 import { CountersignError, reasonOf } from '../core/errors.ts';
 import type { Appended, LedgerEvent } from '../core/ledger-port.ts';
 import { LIMITS } from '../core/limits.ts';
+import { BodySealer } from './body-sealer.ts';
 import type { CheckpointStore } from './checkpoint-store.ts';
 import type { LogFiles } from './file-port.ts';
 import { replaceFile, writeAll } from './files.ts';
 import { recordBytes, SEGMENT_HEADER_BYTES, segmentHeader, segmentName, writeRecord } from './journal.ts';
+import { leafText } from './leaf-text.ts';
 import type { LogState } from './log-state.ts';
 import { snapshotName, type OpenedLog } from './recovery.ts';
-import { sealBody } from './sealed-body.ts';
 import type { TileWriter } from './tile-writer.ts';
 
 /** A minute: the history says what was signed when, and stays small. */
 const HISTORY_INTERVAL_US = 60_000_000;
-const NONCE_BYTES = 12;
 
 export interface SigningKey {
   readonly privateKey: KeyObject;
@@ -62,11 +59,14 @@ export class LogWriter {
   readonly #files: LogFiles;
   readonly #state: LogState;
   readonly #tiles: TileWriter;
+  readonly #sealer: BodySealer;
   readonly #scopes = new Map<string, KeyObject>();
   #verifierKey: VerifierKey;
   #key: SigningKey;
   #fd: number;
-  #segment: { firstIndex: number; bytes: number };
+  /** `bytes` are written; the file is `reserved` long, and zero between the two. */
+  #segment: { firstIndex: number; bytes: number; reserved: number };
+  #zeros: Uint8Array | undefined;
   #staged: Staged[] = [];
   #stagedBytes = 0;
   #lastNote: string | undefined;
@@ -77,6 +77,7 @@ export class LogWriter {
   /** @param lastNote the checkpoint in the second place */
   constructor(options: LogWriterOptions, opened: OpenedLog, lastNote: string | undefined) {
     this.#options = options;
+    this.#sealer = new BodySealer(options.randomBytes);
     this.#files = options.files;
     this.#state = opened.state;
     this.#tiles = opened.tiles;
@@ -87,11 +88,12 @@ export class LogWriter {
     this.#files.makeDirectory(join(options.directory, 'journal'));
     this.#keepBallast();
     if (opened.segment === undefined) {
-      this.#segment = { firstIndex: 0, bytes: 0 };
+      this.#segment = { firstIndex: 0, bytes: 0, reserved: 0 };
       this.#fd = this.#createSegment(0);
     } else {
-      this.#segment = { ...opened.segment };
-      this.#fd = this.#files.append(this.#path(this.#segment.firstIndex));
+      const path = this.#path(opened.segment.firstIndex);
+      this.#segment = { ...opened.segment, reserved: this.#files.length(path) };
+      this.#fd = this.#files.update(path);
     }
   }
 
@@ -139,28 +141,13 @@ export class LogWriter {
     const timeUs = Math.max(this.#options.clock.nowUs(), this.#state.lastTimeUs);
     const index = this.#state.nextIndex;
     const { body, sealed } = this.#sealBody(event);
-    const leaf: Leaf = {
-      v: 1,
-      log: this.#options.origin,
-      n: index,
-      t: formatTimeUs(timeUs),
-      boot: this.#options.bootId,
-      type: event.type,
-      kind: event.kind,
-      ...(event.actor === undefined ? {} : { actor: event.actor }),
-      ...(event.session === undefined
-        ? {}
-        : { session: event.session, seq: this.#state.nextSeq(event.session, event.type) }),
-      ...(event.target === undefined ? {} : { target: event.target }),
-      ...(event.ref === undefined ? {} : { ref: event.ref }),
-      ...(event.status === undefined ? {} : { status: event.status }),
-      ...(event.decision === undefined ? {} : { decision: event.decision }),
-      ...(event.policy === undefined ? {} : { policy: event.policy }),
-      ...(body === undefined ? {} : { body }),
-    };
-    const bytes = utf8(formatLeaf(leaf));
+    const { origin, bootId } = this.#options;
+    const { session } = event;
+    const seq = session === undefined ? undefined : this.#state.nextSeq(session, event.type);
+    const bytes = Buffer.from(leafText(event, { origin, bootId, index, timeUs, seq, body }));
     if (bytes.length > LIMITS.ledger.leafBytesMax) throw internal(`a leaf of ${bytes.length} bytes`);
-    this.#state.apply(leaf);
+    const { kind, actor, target, ref } = event;
+    this.#state.apply({ n: index, type: event.type, kind, actor, session, seq, target, ref }, timeUs);
     this.#staged.push({ leaf: bytes, sealed });
     this.#stagedBytes += recordBytes(bytes, sealed);
     return { index, timeUs };
@@ -175,7 +162,8 @@ export class LogWriter {
     let at = 0;
     for (const { leaf, sealed } of staged) at = writeRecord(group, at, leaf, sealed);
     try {
-      writeAll(this.#files, this.#fd, group);
+      this.#reserve(this.#segment.bytes + group.length);
+      writeAll(this.#files, this.#fd, group, this.#segment.bytes);
     } catch (error) {
       throw this.#haltOnFullDisk(error);
     }
@@ -215,7 +203,7 @@ export class LogWriter {
   }
 
   close(): void {
-    this.#files.close(this.#fd);
+    this.#endSegment();
   }
 
   #sign(size: number, keep: boolean): string {
@@ -260,11 +248,7 @@ export class LogWriter {
     if (event.body === undefined) return { body: undefined, sealed: NOTHING };
     const key = this.#scopes.get(event.keyId);
     if (key === undefined) throw new CountersignError('SHREDDED', { session: event.keyId });
-    const fields: Readonly<Record<string, Json>> = event.body;
-    const salts = this.#options.randomBytes(SALT_BYTES * (Object.keys(fields).length + 1));
-    const { opened, commitment } = openBody(fields, salts);
-    const nonce = this.#options.randomBytes(NONCE_BYTES);
-    const sealed = sealBody(formatBody(opened), commitment, event.keyId, key, nonce);
+    const { commitment, sealed } = this.#sealer.seal(event.body, event.keyId, key);
     if (sealed.length > 2 * LIMITS.ledger.bodyBytesMax) {
       throw new CountersignError('LIMIT_EXCEEDED', {
         limit: 'ledger.bodyBytesMax',
@@ -272,7 +256,7 @@ export class LogWriter {
         actual: sealed.length,
       });
     }
-    return { body: toHex(commitment), sealed };
+    return { body: commitment, sealed };
   }
 
   /** A clock that goes back is said once; until it has caught up, leaves carry the last time. */
@@ -292,12 +276,38 @@ export class LogWriter {
 
   #steppedFrom = -1;
 
+  /**
+   * Bytes that are overwritten become durable in one turn of the disk; a file that grows takes a second
+   * one for its length. So the file is made longer ahead of its records, and ends in zeros.
+   */
+  #reserve(end: number): void {
+    const { reserved } = this.#segment;
+    if (end <= reserved) return;
+    const ahead = Math.min(LIMITS.ledger.journalReserveBytes, this.#options.segmentBytesMax - end);
+    this.#segment.reserved = end;
+    if (ahead <= 0) return;
+    this.#zeros ??= new Uint8Array(LIMITS.ledger.journalReserveBytes);
+    writeAll(this.#files, this.#fd, this.#zeros.subarray(0, ahead), end);
+    this.#segment.reserved = end + ahead;
+  }
+
+  /** What was reserved is given back. */
+  #endSegment(): void {
+    try {
+      const { bytes, reserved } = this.#segment;
+      if (this.#halted === undefined && reserved > bytes) this.#files.truncate(this.#fd, bytes);
+    } catch {
+      // Zeros at the end of a segment mean nothing; a log that cannot be cut can still be closed.
+    }
+    this.#files.close(this.#fd);
+  }
+
   #createSegment(firstIndex: number): number {
     const fd = this.#files.create(this.#path(firstIndex));
-    writeAll(this.#files, fd, segmentHeader(firstIndex));
+    writeAll(this.#files, fd, segmentHeader(firstIndex), 0);
     this.#files.datasync(fd);
     this.#files.syncDirectory(join(this.#options.directory, 'journal'));
-    this.#segment = { firstIndex, bytes: SEGMENT_HEADER_BYTES };
+    this.#segment = { firstIndex, bytes: SEGMENT_HEADER_BYTES, reserved: SEGMENT_HEADER_BYTES };
     return fd;
   }
 
@@ -310,7 +320,7 @@ export class LogWriter {
         this.#state.snapshot(),
         true,
       );
-      this.#files.close(this.#fd);
+      this.#endSegment();
       this.#fd = this.#createSegment(firstIndex);
     } catch (error) {
       throw this.#halt(error);
@@ -328,8 +338,6 @@ export class LogWriter {
     const halted = this.#halt(error);
     try {
       this.#files.remove(this.#ballastPath());
-      this.#files.close(this.#fd);
-      this.#fd = this.#files.update(this.#path(this.#segment.firstIndex));
       this.#files.truncate(this.#fd, this.#segment.bytes);
       this.#writeHalt(reasonOf(error));
     } catch {
@@ -342,21 +350,14 @@ export class LogWriter {
   /** The last leaf, at the place of the group that failed: its index is the next durable one. */
   #writeHalt(reason: string): void {
     const { origin, bootId } = this.#options;
-    const { body, sealed } = this.#sealBody({
-      type: 'ledger.halt',
-      kind: 'system',
-      keyId: bootId,
-      body: { reason },
-    });
-    const n = this.#tiles.size;
-    const t = formatTimeUs(this.#state.lastTimeUs);
-    const base = { v: 1, log: origin, n, t, boot: bootId, type: 'ledger.halt', kind: 'system' } as const;
-    const leaf = utf8(formatLeaf(body === undefined ? base : { ...base, body }));
+    const event = { type: 'ledger.halt', kind: 'system', keyId: bootId, body: { reason } };
+    const { body, sealed } = this.#sealBody(event);
+    const index = this.#tiles.size;
+    const timeUs = this.#state.lastTimeUs;
+    const leaf = Buffer.from(leafText(event, { origin, bootId, index, timeUs, seq: undefined, body }));
     const record = Buffer.allocUnsafe(recordBytes(leaf, sealed));
     writeRecord(record, 0, leaf, sealed);
-    this.#files.close(this.#fd);
-    this.#fd = this.#files.append(this.#path(this.#segment.firstIndex));
-    writeAll(this.#files, this.#fd, record);
+    writeAll(this.#files, this.#fd, record, this.#segment.bytes);
     this.#files.datasync(this.#fd);
   }
 

@@ -5,5 +5,6 @@ import { useSha256 } from '@countersign/ledger/sha256';
 
 /** For this thread; each thread that hashes calls it. */
 export function plugNativeSha256(): void {
-  useSha256((data) => hash('sha256', data, 'buffer'));
+  // A digest as a string and back takes half the time of one as a buffer, for which Node makes a copy.
+  useSha256((data) => Buffer.from(hash('sha256', data, 'binary'), 'binary'));
 }

@@ -22,7 +22,7 @@ import {
   segmentName,
   type TornTail,
 } from './journal.ts';
-import { LogState } from './log-state.ts';
+import { LogState, parseTimeUs } from './log-state.ts';
 import { TileWriter } from './tile-writer.ts';
 
 /** A torn tail that was cut. */
@@ -200,7 +200,7 @@ function replay(
       throw inconsistent(`${segmentName(firstIndex)}: ${result.torn.reason} at byte ${result.torn.at}`);
     }
     torn = result.torn;
-    bytes = torn?.at ?? content.length;
+    bytes = result.end;
   });
   return { state, torn, bytes };
 }
@@ -211,17 +211,19 @@ function replaySegment(
   state: LogState,
   tiles: TileWriter,
   seen: RootAt,
-): { readonly state: LogState; readonly torn: TornTail | undefined } {
+): { readonly state: LogState; readonly torn: TornTail | undefined; readonly end: number } {
   let index = firstIndex;
+  let end = SEGMENT_HEADER_BYTES;
   const records = readRecords(content.subarray(SEGMENT_HEADER_BYTES), SEGMENT_HEADER_BYTES);
   for (;;) {
     const step = records.next();
-    if (step.done === true) return { state, torn: step.value };
+    if (step.done === true) return { state, torn: step.value, end };
     const { leaf } = step.value;
+    ({ end } = step.value);
     if (index >= state.nextIndex) {
       const parsed = parseOwnLeaf(leaf, index);
       if (parsed.kind !== 'leaf') throw inconsistent(`leaf ${index} is of version ${parsed.v}`);
-      state.apply(parsed.leaf);
+      state.apply(parsed.leaf, parseTimeUs(parsed.leaf.t));
     }
     if (index === tiles.size) {
       // The view dies with the segment's buffer; the bundle needs the bytes.

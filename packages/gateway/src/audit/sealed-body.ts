@@ -11,7 +11,7 @@ import { utf8Text } from '@countersign/ledger/bytes';
 import { CountersignError } from '../core/errors.ts';
 
 const VERSION = 1;
-const NONCE_BYTES = 12;
+export const SEAL_NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
 /** Seals the text of an opened body. A nonce is random and a scope seals far less than 2^32 bodies. */
@@ -25,9 +25,18 @@ export function sealBody(
   const cipher = createCipheriv('aes-256-gcm', key, nonce);
   cipher.setAAD(commitment);
   const sealed = cipher.update(text, 'utf8');
-  const rest = cipher.final();
-  const id = Buffer.from(keyId, 'latin1');
-  return Buffer.concat([Buffer.of(VERSION, id.length), id, nonce, sealed, rest, cipher.getAuthTag()]);
+  // GCM has no padding: what is left at the end is nothing, and the tag.
+  cipher.final();
+  const head = 2 + keyId.length;
+  const end = head + SEAL_NONCE_BYTES + sealed.length;
+  const bytes = Buffer.allocUnsafe(end + TAG_BYTES);
+  bytes[0] = VERSION;
+  bytes[1] = keyId.length;
+  bytes.write(keyId, 2, 'latin1');
+  bytes.set(nonce, head);
+  bytes.set(sealed, head + SEAL_NONCE_BYTES);
+  bytes.set(cipher.getAuthTag(), end);
+  return bytes;
 }
 
 /** The id of the key that a sealed body needs. */
@@ -40,11 +49,14 @@ export function keyIdOf(sealed: Uint8Array): string {
 export function unsealBody(sealed: Uint8Array, commitmentHex: string, key: Uint8Array): OpenedBody {
   const start = 2 + keyIdOf(sealed).length;
   const end = sealed.length - TAG_BYTES;
-  if (start + NONCE_BYTES > end) throw broken('a sealed body that is too short');
-  const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(start, start + NONCE_BYTES));
+  if (start + SEAL_NONCE_BYTES > end) throw broken('a sealed body that is too short');
+  const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(start, start + SEAL_NONCE_BYTES));
   decipher.setAAD(Buffer.from(commitmentHex, 'hex'));
   decipher.setAuthTag(sealed.subarray(end));
-  const plain = Buffer.concat([decipher.update(sealed.subarray(start + NONCE_BYTES, end)), decipher.final()]);
+  const plain = Buffer.concat([
+    decipher.update(sealed.subarray(start + SEAL_NONCE_BYTES, end)),
+    decipher.final(),
+  ]);
   const body = parseBody(utf8Text(plain));
   verifyBody(body, commitmentHex);
   return body;

@@ -31,8 +31,9 @@ export interface AppendRequest {
   readonly events: readonly LedgerEvent[];
 }
 
+/** A string holds appends: see append-text.ts. */
 export type ToWriter =
-  | { readonly kind: 'append'; readonly requests: readonly AppendRequest[] }
+  | string
   | { readonly kind: 'openScope'; readonly keyId: string; readonly key: Uint8Array }
   | { readonly kind: 'closeScope'; readonly keyId: string }
   | { readonly kind: 'checkpoint'; readonly id: number }
@@ -54,7 +55,9 @@ export interface WireError {
   readonly reason: string;
 }
 
+/** A string holds leaves that are durable: see append-text.ts. */
 export type FromWriter =
+  | string
   | {
       readonly kind: 'ready';
       readonly size: number;
@@ -63,13 +66,13 @@ export type FromWriter =
       readonly interrupted: readonly InterruptedSession[];
       readonly cut: Cut | undefined;
     }
-  | { readonly kind: 'appended'; readonly size: number; readonly results: readonly AppendResult[] }
+  | { readonly kind: 'rejected'; readonly id: number; readonly error: WireError }
   | { readonly kind: 'signed'; readonly id: number; readonly note: string; readonly verifierKey: string }
   | { readonly kind: 'halted'; readonly error: WireError }
   | { readonly kind: 'closed' };
 
-export interface AppendResult {
+/** The leaves of one request are on disk. */
+export interface Durable {
   readonly id: number;
-  readonly appended?: readonly Appended[];
-  readonly error?: WireError;
+  readonly appended: readonly Appended[];
 }

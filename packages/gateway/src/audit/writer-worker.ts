@@ -15,21 +15,17 @@ import { LOG_FILES } from './file-port.ts';
 import { signingKeyOf } from '../keys/signing-key.ts';
 import type { LogWriter } from './log-writer.ts';
 import { openWriter } from './open-writer.ts';
+import { decodeAppends, encodeDurable } from './append-text.ts';
 import { plugNativeSha256 } from './native-sha256.ts';
 import { systemClock } from './system-clock.ts';
 import type {
   AppendRequest,
-  AppendResult,
+  Durable,
   FromWriter,
   ToWriter,
   WireError,
   WriterData,
 } from './writer-messages.ts';
-
-interface Waiting {
-  readonly id: number;
-  readonly appended: readonly Appended[];
-}
 
 class WriterThread {
   readonly #port: MessagePort;
@@ -37,10 +33,11 @@ class WriterThread {
   readonly #writer: LogWriter;
   readonly #secondPlace: CheckpointStore;
   /** Appends that are durable and wait for a signature. */
-  #unsigned: Waiting[] = [];
+  #unsigned: Durable[] = [];
   /** Appends that are staged and not durable. */
   #group: { readonly request: AppendRequest; readonly appended: readonly Appended[] }[] = [];
-  #rejected: AppendResult[] = [];
+  /** Requests that were refused; they are answered with the group. */
+  #rejected: { readonly id: number; readonly error: WireError }[] = [];
   /** Somebody waits for the group. */
   #urgent = false;
   #commitTimer: NodeJS.Timeout | undefined;
@@ -79,8 +76,8 @@ class WriterThread {
     try {
       let message: ToWriter | undefined = first;
       while (message !== undefined) {
-        if (message.kind === 'append') {
-          for (const request of message.requests) this.#stageRequest(request);
+        if (typeof message === 'string') {
+          for (const request of decodeAppends(message)) this.#stageRequest(request);
           if (this.#writer.stagedBytes >= LIMITS.ledger.groupBytesMax) this.#commit();
         } else {
           this.#commit();
@@ -116,8 +113,9 @@ class WriterThread {
     clearTimeout(this.#commitTimer);
     this.#commitTimer = undefined;
     this.#writer.commit();
-    const results = this.#rejected;
+    const results: Durable[] = [];
     const group = this.#group;
+    for (const { id, error } of this.#rejected) this.#say({ kind: 'rejected', id, error });
     this.#rejected = [];
     this.#group = [];
     this.#urgent = false;
@@ -130,7 +128,7 @@ class WriterThread {
         results.push({ id: request.id, appended });
       }
     }
-    if (results.length > 0) this.#say({ kind: 'appended', size: this.#writer.size, results });
+    if (results.length > 0) this.#say(encodeDurable(this.#writer.size, results));
     if (sign) this.#sign();
     else if (group.length > 0) this.#signSoon();
   }
@@ -162,13 +160,13 @@ class WriterThread {
     clearTimeout(this.#checkpointTimer);
     this.#checkpointTimer = undefined;
     const note = this.#writer.checkpoint(keep);
-    const results = this.#unsigned.map(({ id, appended }) => ({ id, appended }));
+    const results = this.#unsigned;
     this.#unsigned = [];
-    if (results.length > 0) this.#say({ kind: 'appended', size: this.#writer.size, results });
+    if (results.length > 0) this.#say(encodeDurable(this.#writer.size, results));
     return note;
   }
 
-  #control(message: Exclude<ToWriter, { readonly kind: 'append' }>): void {
+  #control(message: Exclude<ToWriter, string>): void {
     switch (message.kind) {
       case 'openScope':
         this.#writer.openScope(message.keyId, message.key);

@@ -18,15 +18,15 @@ export interface LedgerEvent {
   readonly type: string;
   readonly kind: string;
   /** Pseudonym, 32 hex digits; absent where kind is `system`. */
-  readonly actor?: string;
-  readonly session?: string;
+  readonly actor?: string | undefined;
+  readonly session?: string | undefined;
   /** Name of the connection. */
-  readonly target?: string;
+  readonly target?: string | undefined;
   /** Index of the leaf this one answers. */
-  readonly ref?: number;
-  readonly status?: string;
-  readonly decision?: string;
-  readonly policy?: string;
+  readonly ref?: number | undefined;
+  readonly status?: string | undefined;
+  readonly decision?: string | undefined;
+  readonly policy?: string | undefined;
   readonly body?: Readonly<Record<string, BodyValue>>;
   /** Scope whose key seals the body: a session, a principal or a boot. */
   readonly keyId: string;

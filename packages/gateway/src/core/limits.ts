@@ -66,6 +66,11 @@ export const LIMITS = {
     appendQueueBytesMax: 268_435_456,
     /** One write and one fdatasync take at most this much. */
     groupBytesMax: 16_777_216,
+    /**
+     * The journal's file is this much longer than its records: what is overwritten is durable after one turn
+     * of the disk, what makes a file grow after two. About a thousand leaves.
+     */
+    journalReserveBytes: 1_048_576,
     /** A signed checkpoint follows the last leaf within this time (DESIGN: 1 s), with room for the flush. */
     checkpointDelayMs: 500,
     /** Outcomes wait this long for an intent whose flush they can share. */
