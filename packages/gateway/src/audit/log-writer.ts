@@ -18,6 +18,7 @@ import { type Clock, formatTimeUs } from '../core/clock.ts';
 import { CountersignError, reasonOf } from '../core/errors.ts';
 import type { Appended, LedgerEvent } from '../core/ledger-port.ts';
 import { LIMITS } from '../core/limits.ts';
+import { addToHistory } from './checkpoint-history.ts';
 import type { CheckpointStore } from './checkpoint-store.ts';
 import type { LogFiles } from './file-port.ts';
 import { replaceFile, writeAll } from './files.ts';
@@ -84,7 +85,6 @@ export class LogWriter {
     this.#verifierKey = makeVerifierKey(options.origin, SIGNATURE_TYPE.ed25519, options.key.publicKey);
     this.#lastNote = lastNote;
     this.#signedSize = -1;
-    this.#files.makeDirectory(join(options.directory, 'journal'));
     this.#keepBallast();
     if (opened.segment === undefined) {
       this.#segment = { firstIndex: 0, bytes: 0 };
@@ -97,6 +97,11 @@ export class LogWriter {
 
   get size(): number {
     return this.#tiles.size;
+  }
+
+  /** Root of the tree of what is durable. */
+  get root(): Uint8Array {
+    return this.#tiles.root;
   }
 
   get signedSize(): number {
@@ -244,16 +249,11 @@ export class LogWriter {
     return this.#lastNote;
   }
 
-  /** One line of JSON a checkpoint: the history that evidence chooses its borders from. */
+  /** The history that evidence chooses its borders from. */
   #remember(note: string, nowUs: number): void {
     this.#historyUs = nowUs;
-    const line = JSON.stringify({ size: this.#signedSize, t: formatTimeUs(nowUs), note });
-    const history = this.#files.appendOrCreate(join(this.#options.directory, 'checkpoints.jsonl'));
-    try {
-      writeAll(this.#files, history, utf8(`${line}\n`));
-    } finally {
-      this.#files.close(history);
-    }
+    const { directory } = this.#options;
+    addToHistory(this.#files, directory, { size: this.#signedSize, t: formatTimeUs(nowUs), note });
   }
 
   #sealBody(event: LedgerEvent): { readonly body: string | undefined; readonly sealed: Uint8Array } {
