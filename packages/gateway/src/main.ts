@@ -50,7 +50,7 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
     endWhatLostItsGround(sessions, identity, resources);
     const { promise: halted, resolve } = Promise.withResolvers<CountersignError>();
     ledger.onHalt((error) => {
-      for (const session of sessions.list()) session.end({ reason: error.message });
+      for (const session of sessions.list()) session.end({ reason: error.message, error });
       resolve(error);
     });
     const ports = sessionPorts(rooms, { sessions, index, randomBytes, onError, env });

@@ -55,7 +55,14 @@ export interface LogFiles {
 /** The real file system. */
 export const LOG_FILES: LogFiles = {
   makeDirectory(path) {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    if (existsSync(path)) return;
+    try {
+      mkdirSync(path, { mode: 0o700 });
+    } catch (error) {
+      // Only where a parent is missing: with `recursive`, Node calls a read-only disk ENOENT.
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+      mkdirSync(path, { recursive: true, mode: 0o700 });
+    }
   },
   create: (path) => openSync(path, 'wx', 0o600),
   append: (path) => openSync(path, constants.O_WRONLY | constants.O_APPEND),

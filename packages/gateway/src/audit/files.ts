@@ -34,3 +34,16 @@ export function replaceFile(
   files.rename(temporary, path);
   if (durable) files.syncDirectory(dirname(path));
 }
+
+/** Appends to a file, which is made where it is missing; the bytes are durable when this returns. */
+export function syncedAppend(files: LogFiles, path: string, bytes: Uint8Array): void {
+  const isNew = !files.exists(path);
+  const descriptor = files.appendOrCreate(path);
+  try {
+    writeAll(files, descriptor, bytes);
+    files.datasync(descriptor);
+  } finally {
+    files.close(descriptor);
+  }
+  if (isNew) files.syncDirectory(dirname(path));
+}

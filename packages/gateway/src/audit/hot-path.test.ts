@@ -43,8 +43,11 @@ function drawn(seed: number): (length: number) => Uint8Array {
   return (length) => Uint8Array.from({ length }, (_, i) => (i * 37 + seed * 101 + (i >> 5)) & 0xff);
 }
 
+function sealer(seed: number): BodySealer {
+  return new BodySealer(drawn(seed));
+}
+
 describe('a body sealed in one pass', () => {
-  const sealer = (seed: number): BodySealer => new BodySealer(drawn(seed));
   const key = createSecretKey(KEY);
 
   it('is the one that openBody and formatBody give', () => {

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { parseTilePath } from '@countersign/ledger/tiles';
 import { Frontier, leafHash } from '@countersign/ledger/merkle';
 import { CountersignError } from '../core/errors.ts';
+import { historyPath, parseHistoryLine, type SignedCheckpoint } from './checkpoint-history.ts';
 import { plugNativeSha256 } from './native-sha256.ts';
 import {
   checkSegmentHeader,
@@ -28,14 +29,6 @@ export interface StoredLeaf {
   readonly sealed: Uint8Array;
 }
 
-/** A line of the checkpoint history. */
-export interface SignedCheckpoint {
-  readonly size: number;
-  /** When it was signed, as a leaf's time. */
-  readonly t: string;
-  readonly note: string;
-}
-
 /** Reads one log directory. */
 export class LogReader {
   readonly #directory: string;
@@ -51,16 +44,20 @@ export class LogReader {
     return existsSync(path) ? readFile(path, 'utf8') : undefined;
   }
 
-  /** Signed checkpoints in order: about one a minute, and each that was asked for. */
+  /**
+   * Signed checkpoints in order: about one a minute, and each that was asked for. What is no line is
+   * left out: each was signed, and whoever uses one checks that.
+   */
   async checkpoints(): Promise<SignedCheckpoint[]> {
-    const path = join(this.#directory, 'checkpoints.jsonl');
+    const path = historyPath(this.#directory);
     if (!existsSync(path)) return [];
     const text = await readFile(path, 'utf8');
     const whole = text.slice(0, text.lastIndexOf('\n') + 1);
     return whole
       .split('\n')
       .slice(0, -1)
-      .map((line) => toSignedCheckpoint(JSON.parse(line)));
+      .map((line) => parseHistoryLine(line))
+      .filter((line) => line !== undefined);
   }
 
   /** A tile or bundle by its path under the log; undefined where the log does not have it. */
@@ -139,19 +136,4 @@ async function* segmentRecords(path: string, firstIndex: number): AsyncGenerator
     }
     rest = bytes.subarray(offset - start);
   }
-}
-
-function toSignedCheckpoint(line: unknown): SignedCheckpoint {
-  if (typeof line !== 'object' || line === null || !('size' in line) || !('t' in line) || !('note' in line)) {
-    throw new CountersignError('LEDGER_INCONSISTENT', {
-      reason: 'a line of the checkpoint history is malformed',
-    });
-  }
-  const { size, t, note } = line;
-  if (typeof size !== 'number' || typeof t !== 'string' || typeof note !== 'string') {
-    throw new CountersignError('LEDGER_INCONSISTENT', {
-      reason: 'a line of the checkpoint history is malformed',
-    });
-  }
-  return { size, t, note };
 }

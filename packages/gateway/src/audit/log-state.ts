@@ -5,6 +5,7 @@
  * A snapshot of it lies beside each journal segment, so that a start reads one segment and not all.
  */
 
+import type { Leaf } from '@countersign/ledger/leaf';
 import { CountersignError } from '../core/errors.ts';
 
 /** What each type of intent is answered by. */
@@ -88,6 +89,11 @@ export class LogState {
     return open?.seq ?? 0;
   }
 
+  /** Takes the next leaf, as it was read back. */
+  applyLeaf(leaf: Leaf): void {
+    this.apply(leaf, parseTimeUs(leaf.t));
+  }
+
   /** Takes the next leaf. */
   apply(leaf: LeafFacts, timeUs: number): void {
     this.nextIndex = leaf.n + 1;
@@ -151,6 +157,6 @@ export class LogState {
 }
 
 /** Microseconds of a leaf's time. */
-export function parseTimeUs(time: string): number {
+function parseTimeUs(time: string): number {
   return Date.parse(`${time.slice(0, 23)}Z`) * 1000 + Number(time.slice(23, 26));
 }

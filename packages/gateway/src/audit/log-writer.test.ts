@@ -42,6 +42,7 @@ afterEach(() => {
 });
 
 function open(): LogWriter {
+  LOG_FILES.makeDirectory(join(directory, 'ledger', 'journal'));
   const lastNote = secondPlace.read(ORIGIN);
   const writer = new LogWriter(
     {

@@ -7,7 +7,6 @@
 
 import { createSecretKey, type KeyObject, sign } from 'node:crypto';
 import { join } from 'node:path';
-import { utf8 } from '@countersign/ledger/bytes';
 import { formatCheckpoint } from '@countersign/ledger/checkpoint';
 import { EVENTS } from '@countersign/ledger/events';
 import { formatNote, makeVerifierKey, SIGNATURE_TYPE, type VerifierKey } from '@countersign/ledger/note';
@@ -16,6 +15,7 @@ import { CountersignError, reasonOf } from '../core/errors.ts';
 import type { Appended, LedgerEvent } from '../core/ledger-port.ts';
 import { LIMITS } from '../core/limits.ts';
 import { BodySealer } from './body-sealer.ts';
+import { addToHistory } from './checkpoint-history.ts';
 import type { CheckpointStore } from './checkpoint-store.ts';
 import type { LogFiles } from './file-port.ts';
 import { replaceFile, writeAll } from './files.ts';
@@ -85,7 +85,6 @@ export class LogWriter {
     this.#verifierKey = makeVerifierKey(options.origin, SIGNATURE_TYPE.ed25519, options.key.publicKey);
     this.#lastNote = lastNote;
     this.#signedSize = -1;
-    this.#files.makeDirectory(join(options.directory, 'journal'));
     this.#keepBallast();
     if (opened.segment === undefined) {
       this.#segment = { firstIndex: 0, bytes: 0, reserved: 0 };
@@ -99,6 +98,11 @@ export class LogWriter {
 
   get size(): number {
     return this.#tiles.size;
+  }
+
+  /** Root of the tree of what is durable. */
+  get root(): Uint8Array {
+    return this.#tiles.root;
   }
 
   get signedSize(): number {
@@ -203,7 +207,11 @@ export class LogWriter {
   }
 
   close(): void {
-    this.#endSegment();
+    try {
+      this.#endSegment();
+    } catch (error) {
+      throw this.#halt(error);
+    }
   }
 
   #sign(size: number, keep: boolean): string {
@@ -232,16 +240,11 @@ export class LogWriter {
     return this.#lastNote;
   }
 
-  /** One line of JSON a checkpoint: the history that evidence chooses its borders from. */
+  /** The history that evidence chooses its borders from. */
   #remember(note: string, nowUs: number): void {
     this.#historyUs = nowUs;
-    const line = JSON.stringify({ size: this.#signedSize, t: formatTimeUs(nowUs), note });
-    const history = this.#files.appendOrCreate(join(this.#options.directory, 'checkpoints.jsonl'));
-    try {
-      writeAll(this.#files, history, utf8(`${line}\n`));
-    } finally {
-      this.#files.close(history);
-    }
+    const { directory } = this.#options;
+    addToHistory(this.#files, directory, { size: this.#signedSize, t: formatTimeUs(nowUs), note });
   }
 
   #sealBody(event: LedgerEvent): { readonly body: string | undefined; readonly sealed: Uint8Array } {
@@ -296,10 +299,9 @@ export class LogWriter {
     try {
       const { bytes, reserved } = this.#segment;
       if (this.#halted === undefined && reserved > bytes) this.#files.truncate(this.#fd, bytes);
-    } catch {
-      // Zeros at the end of a segment mean nothing; a log that cannot be cut can still be closed.
+    } finally {
+      this.#files.close(this.#fd);
     }
-    this.#files.close(this.#fd);
   }
 
   #createSegment(firstIndex: number): number {

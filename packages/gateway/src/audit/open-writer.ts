@@ -4,10 +4,11 @@
  * Apart from the thread, so that a start can be run on a disk that breaks at any of its operations.
  */
 
+import { dirname, join } from 'node:path';
 import { toBase64 } from '@countersign/ledger/bytes';
 import { formatVerifierKey } from '@countersign/ledger/note';
 import type { Clock } from '../core/clock.ts';
-import { CountersignError } from '../core/errors.ts';
+import { CountersignError, reasonOf } from '../core/errors.ts';
 import type { LedgerEvent } from '../core/ledger-port.ts';
 import { signingKeyOf } from '../keys/signing-key.ts';
 import type { CheckpointStore } from './checkpoint-store.ts';
@@ -34,10 +35,26 @@ export interface OpenedWriter {
   readonly note: string;
 }
 
-/** Opens the log for writing; throws LEDGER_INCONSISTENT where it may not be signed. */
+/**
+ * Opens the log for writing; throws LEDGER_INCONSISTENT where it may not be signed, LEDGER_HALTED where
+ * the disk does not let it be written.
+ */
 export function openWriter(data: WriterData, machine: Machine): OpenedWriter {
+  try {
+    return open(data, machine);
+  } catch (error) {
+    if (error instanceof CountersignError) throw error;
+    throw new CountersignError('LEDGER_HALTED', { reason: reasonOf(error) }, { cause: error });
+  }
+}
+
+function open(data: WriterData, machine: Machine): OpenedWriter {
   const { directory, origin, bootId } = data;
   const { files, secondPlace, clock, randomBytes } = machine;
+  files.makeDirectory(join(directory, 'journal'));
+  // A file is there after a crash when its name is, and the names of the directories above it.
+  files.syncDirectory(directory);
+  files.syncDirectory(dirname(directory));
   const lastNote = secondPlace.read(origin);
   const opened = openLog(files, directory, lastNote, data.acceptRollback !== undefined);
   if (opened.rollback !== undefined && data.acceptRollback === undefined) {
@@ -77,8 +94,8 @@ function stageStart(
     stage('ledger.rollback', {
       expected_size: rollback.expectedSize,
       expected_root: toBase64(rollback.expectedRoot),
-      found_size: rollback.foundSize,
-      found_root: toBase64(rollback.foundRoot),
+      found_size: writer.size,
+      found_root: toBase64(writer.root),
       reason: acceptRollback.reason,
       requested_by: acceptRollback.requestedBy,
     });

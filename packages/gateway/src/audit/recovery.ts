@@ -8,21 +8,22 @@
 import { join } from 'node:path';
 import { equalBytes } from '@countersign/ledger/bytes';
 import { type Checkpoint, parseCheckpoint } from '@countersign/ledger/checkpoint';
-import { parseLeaf } from '@countersign/ledger/leaf';
-import { Frontier, frontierNodes } from '@countersign/ledger/merkle';
-import { nodesFromTiles } from '@countersign/ledger/tile-nodes';
-import { decodeBundle, TILE_WIDTH, tileHashes, tilePath, tileWidth } from '@countersign/ledger/tiles';
-import { CountersignError, reasonOf } from '../core/errors.ts';
+import { emptyRoot } from '@countersign/ledger/merkle';
+import { CountersignError } from '../core/errors.ts';
+import { repairHistory } from './checkpoint-history.ts';
 import type { LogFiles } from './file-port.ts';
 import {
   checkSegmentHeader,
   firstIndexOf,
   readRecords,
   SEGMENT_HEADER_BYTES,
+  segmentHeader,
   segmentName,
   type TornTail,
 } from './journal.ts';
-import { LogState, parseTimeUs } from './log-state.ts';
+import { LogState } from './log-state.ts';
+import { inconsistent, parseOwnLeaf } from './own-leaf.ts';
+import { salvage } from './salvage.ts';
 import { TileWriter } from './tile-writer.ts';
 
 /** A torn tail that was cut. */
@@ -48,8 +49,6 @@ export interface Rollback {
   readonly reason: string;
   readonly expectedSize: number;
   readonly expectedRoot: Uint8Array;
-  readonly foundSize: number;
-  readonly foundRoot: Uint8Array;
 }
 
 /**
@@ -64,34 +63,72 @@ export function openLog(
   accepted = false,
 ): OpenedLog {
   const last = lastNote === undefined ? undefined : parseCheckpoint(lastNote);
-  const journal = join(directory, 'journal');
-  const segments = usableSegments(files, journal);
-  const local = readLocalCheckpoint(files, directory);
-  let tiles = openTiles(files, directory, local) ?? emptyTiles(files, directory);
-  const seen = new RootAt(last, tiles);
-  let replayed = replay(files, journal, segments, tiles, seen);
-  const rollback = findRollback(last, local, replayed.state.nextIndex, tiles, seen);
-  if (rollback !== undefined && accepted) {
-    tiles = emptyTiles(files, directory);
-    replayed = replay(files, journal, segments, tiles, new RootAt(last, tiles));
-  }
-  const { state, torn, bytes } = replayed;
-  const firstIndex = segments.at(-1);
-  const segment = firstIndex === undefined ? undefined : { firstIndex, bytes };
-  const mayCut = rollback === undefined || accepted;
+  const examined = examine(files, directory, last, accepted);
+  const { segments, unborn, rollback } = examined;
+  if (rollback !== undefined && !accepted) return { ...examined, cut: undefined };
   // Nothing on disk was changed up to here.
-  if (mayCut && state.nextIndex !== tiles.size) {
-    throw inconsistent(`the journal has ${state.nextIndex} leaves and the tree ${tiles.size}`);
+  if (unborn !== undefined) files.remove(unborn);
+  const usable =
+    rollback === undefined ? examined : { ...salvage(files, directory, segments), unsignedAt: 0 };
+  const { state, tiles, segment, torn, unsignedAt } = usable;
+  let cut: Cut | undefined;
+  if (segment !== undefined) {
+    const path = join(directory, 'journal', segmentName(segment.firstIndex));
+    if (torn !== undefined) cut = cutTail(files, path, torn, segment, state.nextIndex);
+    writeAgain(files, path, unsignedAt);
+    files.syncDirectory(join(directory, 'journal'));
   }
-  const cut =
-    torn === undefined || firstIndex === undefined || !mayCut
-      ? undefined
-      : cutTail(files, join(journal, segmentName(firstIndex)), torn, bytes, state.nextIndex - firstIndex);
+  repairHistory(files, directory);
   return { state, tiles, segment, cut, rollback };
 }
 
-function emptyTiles(files: LogFiles, directory: string): TileWriter {
-  return new TileWriter(files, directory, new Frontier(), [], []);
+interface Examined extends Omit<OpenedLog, 'cut'>, Pick<Replayed, 'torn' | 'unsignedAt'> {
+  readonly segments: readonly number[];
+  readonly unborn: string | undefined;
+}
+
+/**
+ * Reads everything and changes nothing; throws where the journal is damaged, unless that is accepted,
+ * when it is a rollback like another.
+ */
+function examine(
+  files: LogFiles,
+  directory: string,
+  last: Checkpoint | undefined,
+  accepted: boolean,
+): Examined {
+  const journal = join(directory, 'journal');
+  const { segments, unborn } = usableSegments(files, journal);
+  const { local, broken } = readLocalCheckpoint(files, directory);
+  const signedSize = Math.max(last?.size ?? 0, local?.size ?? 0);
+  const roots = new Roots([last, local]);
+  let tiles = TileWriter.open(files, directory, local?.size ?? 0);
+  try {
+    let replayed = replay(files, journal, segments, tiles, roots, signedSize);
+    if (tiles.from > 0 && !roots.has(local)) {
+      // These are not the tiles of this journal, whose own leaves decide.
+      tiles = TileWriter.empty(files, directory);
+      replayed = replay(files, journal, segments, tiles, roots, signedSize);
+    }
+    const { state, torn, bytes, unsignedAt } = replayed;
+    const rollback = findRollback(last, local, broken, state.nextIndex, roots);
+    if (rollback === undefined && state.nextIndex !== tiles.size) {
+      throw inconsistent(`the journal has ${state.nextIndex} leaves and the tree ${tiles.size}`);
+    }
+    const firstIndex = segments.at(-1);
+    const segment = firstIndex === undefined ? undefined : { firstIndex, bytes };
+    return { segments, unborn, state, tiles, segment, torn, unsignedAt, rollback };
+  } catch (error) {
+    if (!accepted || !(error instanceof CountersignError)) throw error;
+    const expected = last ?? local;
+    const rollback = {
+      reason: error.message,
+      expectedSize: expected?.size ?? 0,
+      expectedRoot: expected?.root ?? emptyRoot(),
+    };
+    const state = new LogState();
+    return { segments, unborn, state, tiles, segment: undefined, torn: undefined, unsignedAt: 0, rollback };
+  }
 }
 
 /** First indexes of the segments, in order. */
@@ -103,74 +140,69 @@ function listSegments(files: LogFiles, directory: string): number[] {
     .toSorted((a, b) => a - b);
 }
 
-/** Without a last segment that a crash left before its header was whole: it holds no leaf. */
-function usableSegments(files: LogFiles, directory: string): number[] {
-  const segments = listSegments(files, directory);
-  const last = segments.at(-1);
-  if (last === undefined) return segments;
-  const path = join(directory, segmentName(last));
-  if (files.length(path) >= SEGMENT_HEADER_BYTES) return segments;
-  files.remove(path);
-  return segments.slice(0, -1);
-}
-
-function readLocalCheckpoint(files: LogFiles, directory: string): Checkpoint | undefined {
-  const path = join(directory, 'checkpoint');
-  return files.exists(path) ? parseCheckpoint(readText(files, path)) : undefined;
-}
-
-/** The tree of the local checkpoint out of its tiles; undefined where they do not give its root. */
-function openTiles(
+/** All but a last segment that a crash left before its header was on disk: it never held a leaf. */
+function usableSegments(
   files: LogFiles,
   directory: string,
-  local: Checkpoint | undefined,
-): TileWriter | undefined {
-  if (local === undefined) return undefined;
-  const { size } = local;
+): { readonly segments: readonly number[]; readonly unborn: string | undefined } {
+  const segments = listSegments(files, directory);
+  const last = segments.at(-1);
+  if (last === undefined) return { segments, unborn: undefined };
+  const path = join(directory, segmentName(last));
+  const content = files.read(path);
+  const hasHeader = Buffer.compare(content.subarray(0, SEGMENT_HEADER_BYTES), segmentHeader(last)) === 0;
+  // The header is synced before the first record is written: with a whole record it was damaged later.
+  if (hasHeader || holdsRecord(content.subarray(SEGMENT_HEADER_BYTES)))
+    return { segments, unborn: undefined };
+  return { segments: segments.slice(0, -1), unborn: path };
+}
+
+function holdsRecord(content: Uint8Array): boolean {
+  return readRecords(content, SEGMENT_HEADER_BYTES).next().done !== true;
+}
+
+function readLocalCheckpoint(
+  files: LogFiles,
+  directory: string,
+): { readonly local: Checkpoint | undefined; readonly broken: boolean } {
+  const path = join(directory, 'checkpoint');
+  if (!files.exists(path)) return { local: undefined, broken: false };
   try {
-    const read = (level: number, index: number, width: number): Uint8Array =>
-      files.read(join(directory, tilePath({ level, index, width })));
-    const nodes = nodesFromTiles(read, size);
-    const frontier = Frontier.from(
-      size,
-      frontierNodes(size).map(({ level, index }) => nodes(level, index)),
-    );
-    if (!equalBytes(frontier.root(), local.root)) return undefined;
-    const rightmost: Uint8Array[][] = [];
-    for (let level = 0; TILE_WIDTH ** level <= size; level++) {
-      const index = Math.floor(size / TILE_WIDTH ** (level + 1));
-      const width = tileWidth(level, index, size);
-      rightmost.push(width === 0 ? [] : tileHashes(read(level, index, width), width));
-    }
-    const index = Math.floor(size / TILE_WIDTH);
-    const width = size % TILE_WIDTH;
-    const path = join(directory, tilePath({ level: 'entries', index, width }));
-    return new TileWriter(
-      files,
-      directory,
-      frontier,
-      rightmost,
-      width === 0 ? [] : decodeBundle(files.read(path), width),
-    );
+    return { local: parseCheckpoint(readText(files, path)), broken: false };
   } catch {
-    // Tiles are derived from the journal: what is missing or broken is built again from the first leaf.
-    return undefined;
+    // It is replaced as a whole: a disk that keeps its word cannot leave half of it.
+    return { local: undefined, broken: true };
   }
 }
 
-/** The root that the replayed tree had at the size of the last signed checkpoint. */
-class RootAt {
-  readonly #size: number;
-  root: Uint8Array | undefined;
+/** The roots that the replayed tree had at the sizes of signed checkpoints. */
+class Roots {
+  readonly #bySize = new Map<number, Uint8Array | undefined>();
 
-  constructor(last: Checkpoint | undefined, tiles: TileWriter) {
-    this.#size = last?.size ?? -1;
-    this.look(tiles);
+  constructor(checkpoints: readonly (Checkpoint | undefined)[]) {
+    for (const checkpoint of checkpoints)
+      if (checkpoint !== undefined) this.#bySize.set(checkpoint.size, undefined);
   }
 
   look(tiles: TileWriter): void {
-    if (tiles.size === this.#size) this.root = tiles.root;
+    if (this.#bySize.has(tiles.size)) this.#bySize.set(tiles.size, tiles.root);
   }
+
+  /** Whether the tree went through this checkpoint. */
+  has(checkpoint: Checkpoint | undefined): boolean {
+    if (checkpoint === undefined) return true;
+    const root = this.#bySize.get(checkpoint.size);
+    return root !== undefined && equalBytes(root, checkpoint.root);
+  }
+}
+
+interface Replayed {
+  readonly state: LogState;
+  readonly torn: TornTail | undefined;
+  /** Length of the last segment without its torn tail, */
+  readonly bytes: number;
+  /** and where its first record is that no checkpoint covers. */
+  readonly unsignedAt: number;
 }
 
 function replay(
@@ -178,12 +210,14 @@ function replay(
   directory: string,
   segments: readonly number[],
   tiles: TileWriter,
-  seen: RootAt,
-): { readonly state: LogState; readonly torn: TornTail | undefined; readonly bytes: number } {
-  const restored = restoreState(files, directory, segments);
-  let { state } = restored;
+  roots: Roots,
+  signedSize: number,
+): Replayed {
+  let { state } = restoreState(files, directory, segments);
   let torn: TornTail | undefined;
   let bytes = 0;
+  let unsignedAt = 0;
+  roots.look(tiles);
   segments.forEach((firstIndex, position) => {
     const isLast = position === segments.length - 1;
     const nextFirst = segments[position + 1] ?? Number.POSITIVE_INFINITY;
@@ -194,15 +228,13 @@ function replay(
     }
     const content = files.read(join(directory, segmentName(firstIndex)));
     checkSegmentHeader(content, firstIndex);
-    const result = replaySegment(content, firstIndex, state, tiles, seen);
-    state = result.state;
-    if (result.torn !== undefined && !isLast) {
-      throw inconsistent(`${segmentName(firstIndex)}: ${result.torn.reason} at byte ${result.torn.at}`);
+    const result = replaySegment(content, firstIndex, state, tiles, roots, signedSize);
+    ({ state, torn, unsignedAt, bytes } = result);
+    if (torn !== undefined && !isLast) {
+      throw inconsistent(`${segmentName(firstIndex)}: ${torn.reason} at byte ${torn.at}`);
     }
-    torn = result.torn;
-    bytes = result.end;
   });
-  return { state, torn, bytes };
+  return { state, torn, bytes, unsignedAt };
 }
 
 function replaySegment(
@@ -210,38 +242,29 @@ function replaySegment(
   firstIndex: number,
   state: LogState,
   tiles: TileWriter,
-  seen: RootAt,
-): { readonly state: LogState; readonly torn: TornTail | undefined; readonly end: number } {
+  roots: Roots,
+  signedSize: number,
+): Replayed {
   let index = firstIndex;
-  let end = SEGMENT_HEADER_BYTES;
+  // Where nothing of it was signed, not even its header is known to be on disk.
+  let unsignedAt = 0;
+  let bytes = SEGMENT_HEADER_BYTES;
   const records = readRecords(content.subarray(SEGMENT_HEADER_BYTES), SEGMENT_HEADER_BYTES);
   for (;;) {
     const step = records.next();
-    if (step.done === true) return { state, torn: step.value, end };
-    const { leaf } = step.value;
-    ({ end } = step.value);
+    if (step.done === true) return { state, torn: step.value, bytes, unsignedAt };
+    const { leaf, end } = step.value;
+    bytes = end;
     if (index >= state.nextIndex) {
-      const parsed = parseOwnLeaf(leaf, index);
-      if (parsed.kind !== 'leaf') throw inconsistent(`leaf ${index} is of version ${parsed.v}`);
-      state.apply(parsed.leaf, parseTimeUs(parsed.leaf.t));
+      state.applyLeaf(parseOwnLeaf(leaf, index));
     }
     if (index === tiles.size) {
       // The view dies with the segment's buffer; the bundle needs the bytes.
       tiles.push(leaf.slice());
-      seen.look(tiles);
+      roots.look(tiles);
     }
     index += 1;
-  }
-}
-
-function parseOwnLeaf(bytes: Uint8Array, index: number): ReturnType<typeof parseLeaf> {
-  try {
-    const parsed = parseLeaf(bytes);
-    const { n } = parsed.kind === 'leaf' ? parsed.leaf : parsed;
-    if (n !== index) throw inconsistent(`leaf ${n} at position ${index}`);
-    return parsed;
-  } catch (error) {
-    throw inconsistent(`leaf ${index}: ${reasonOf(error)}`, error);
+    if (index <= signedSize) unsignedAt = end;
   }
 }
 
@@ -267,38 +290,67 @@ export function snapshotName(firstIndex: number): string {
   return segmentName(firstIndex).replace('.seg', '.open');
 }
 
+const NOTHING = { expectedSize: 0, expectedRoot: emptyRoot() } as const;
+
 function findRollback(
   last: Checkpoint | undefined,
   local: Checkpoint | undefined,
+  broken: boolean,
   journalSize: number,
-  tiles: TileWriter,
-  seen: RootAt,
+  roots: Roots,
 ): Rollback | undefined {
-  // The journal is the truth: tiles may still hold the hashes of leaves that it has lost.
-  const found = { foundSize: journalSize, foundRoot: tiles.root };
   if (last === undefined) {
+    if (broken) {
+      return {
+        reason: 'the second place has no checkpoint, and that of the log is broken',
+        ...NOTHING,
+      };
+    }
     if (local === undefined) return undefined;
     const expected = { expectedSize: local.size, expectedRoot: local.root };
-    return { reason: 'the second place has no checkpoint and the log has', ...expected, ...found };
+    return { reason: 'the second place has no checkpoint and the log has', ...expected };
   }
   const expected = { expectedSize: last.size, expectedRoot: last.root };
   if (journalSize < Math.max(last.size, local?.size ?? 0)) {
-    return { reason: `${journalSize} leaves on disk, ${last.size} were signed`, ...expected, ...found };
+    return { reason: `${journalSize} leaves on disk, ${last.size} were signed`, ...expected };
   }
   if (local !== undefined && local.size > last.size) {
     return {
       reason: `the second place has size ${last.size}, the log has ${local.size}`,
       ...expected,
-      ...found,
     };
   }
-  if (seen.root === undefined || !equalBytes(seen.root, last.root)) {
-    return { reason: `another root at size ${last.size}`, ...expected, ...found };
+  if (!roots.has(last)) {
+    return { reason: `another root at size ${last.size}`, ...expected };
   }
   return undefined;
 }
 
-function cutTail(files: LogFiles, path: string, torn: TornTail, bytes: number, recordsKept: number): Cut {
+/**
+ * Writes the records that no checkpoint covers again. After an error of the disk the system holds bytes
+ * in memory that never came to the disk, and takes them for clean: what was read must be on disk before
+ * leaves are put behind it.
+ */
+function writeAgain(files: LogFiles, path: string, from: number): void {
+  const bytes = files.read(path).subarray(from);
+  if (bytes.length === 0) return;
+  const descriptor = files.update(path);
+  try {
+    let at = 0;
+    while (at < bytes.length) at += files.write(descriptor, bytes.subarray(at), from + at);
+    files.datasync(descriptor);
+  } finally {
+    files.close(descriptor);
+  }
+}
+
+function cutTail(
+  files: LogFiles,
+  path: string,
+  torn: TornTail,
+  { firstIndex, bytes }: NonNullable<OpenedLog['segment']>,
+  nextIndex: number,
+): Cut {
   const descriptor = files.update(path);
   try {
     const bytesFound = files.length(path);
@@ -307,7 +359,7 @@ function cutTail(files: LogFiles, path: string, torn: TornTail, bytes: number, r
     return {
       segment: path.slice(path.lastIndexOf('/') + 1),
       bytesCut: bytesFound - bytes,
-      recordsKept,
+      recordsKept: nextIndex - firstIndex,
       reason: torn.reason,
     };
   } finally {
@@ -317,8 +369,4 @@ function cutTail(files: LogFiles, path: string, torn: TornTail, bytes: number, r
 
 function readText(files: LogFiles, path: string): string {
   return Buffer.from(files.read(path)).toString('utf8');
-}
-
-function inconsistent(reason: string, cause?: unknown): CountersignError {
-  return new CountersignError('LEDGER_INCONSISTENT', { reason }, { cause });
 }

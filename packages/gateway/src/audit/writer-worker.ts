@@ -228,13 +228,14 @@ class WriterThread {
     this.#stage('ledger.shutdown', { reason, counts: Object.fromEntries(counts) });
     this.#writer.commit();
     this.#sign(true);
-    this.#end();
     this.#say({ kind: 'closed' });
+    this.#end();
   }
 
   #halt(error: unknown): void {
-    this.#end();
+    // Said first: what is posted to a port behind its end is lost, and nobody would know why.
     this.#say({ kind: 'halted', error: wireError(error) });
+    this.#end();
   }
 
   #end(): void {

@@ -78,6 +78,10 @@ export const LIMITS = {
     heartbeatIntervalMs: 60_000,
     /** A journal segment is closed at this size: start-up reads one, not the whole history. */
     segmentBytesMax: 67_108_864,
+    /** Full tiles that a checkpoint syncs, 0.5 ms each: enough for 1,000 leaves a second at one checkpoint each. */
+    settledAtOnce: 8,
+    /** Full tiles that wait for it; a start builds these again, and holds 45 KiB of each in memory. */
+    unsettledMax: 2_048,
     /** Kept allocated so that `ledger.halt` can be written on a full disk. */
     ballastBytes: 1_048_576,
     /** Time going back by more than this is a `clock.step`; less is clamped in silence. */

@@ -7,7 +7,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { parseLeaf } from '@countersign/ledger/leaf';
 import type { Period } from '@countersign/ledger/populations';
-import type { LogReader, SignedCheckpoint } from '../audit/log-reader.ts';
+import type { SignedCheckpoint } from '../audit/checkpoint-history.ts';
+import type { LogReader } from '../audit/log-reader.ts';
 import { CountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 

@@ -3,7 +3,16 @@
  * disk can be put in its place. Synchronous: the recorder has a thread of its own.
  */
 
-import { closeSync, constants, fdatasyncSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fdatasyncSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  writeSync,
+} from 'node:fs';
 
 export interface FilePort {
   /** Makes a directory with mode 0700 and those above it; nothing where it is there. */
@@ -23,7 +32,14 @@ export interface FilePort {
 /** The real file system. */
 export const FILES: FilePort = {
   makeDirectory(path) {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    if (existsSync(path)) return;
+    try {
+      mkdirSync(path, { mode: 0o700 });
+    } catch (error) {
+      // Only where a parent is missing: with `recursive`, Node calls a read-only disk ENOENT.
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+      mkdirSync(path, { recursive: true, mode: 0o700 });
+    }
   },
   create(path) {
     const { O_WRONLY, O_CREAT, O_EXCL, O_APPEND, O_NOFOLLOW } = constants;

@@ -68,13 +68,13 @@ export async function* readRecording(options: ReadRecordingOptions): AsyncGenera
   let number = 0;
   try {
     for (; ; number++) {
-      await using file = await SegmentFile.open(directory, sessionId, number);
+      const torn = expected?.get(number)?.status === 'truncated';
+      await using file = await SegmentFile.open(directory, sessionId, number, torn);
       if (file === undefined) break;
       if (truncated !== undefined) {
         throw invalid(sessionId, `segment ${truncated.segment} is cut off and is not the newest`);
       }
       checkChain(file, previous, sessionId);
-      const torn = expected?.get(number)?.status === 'truncated';
       const blocks = yield* readSegment(file, key, sessionId, torn);
       previous = file.digest();
       checkExpected(expected, number, previous, sessionId);

@@ -35,7 +35,11 @@ export class RecordingThread {
       const writer = this.#writers.get(session);
       this.#writers.delete(session);
       this.#reply({ kind: 'failed', session, reason: reasonOf(error) }, []);
-      writer?.release();
+      try {
+        writer?.release();
+      } catch {
+        // Its session has failed and knows it: a descriptor that cannot be closed is no reason to end the others.
+      }
     }
   }
 

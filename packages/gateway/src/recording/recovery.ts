@@ -40,7 +40,7 @@ export async function* recoverSegments(
 ): AsyncGenerator<RecoveredSegment, void> {
   for (const session of sessions) {
     for (let number = session.segmentsKnown; ; number++) {
-      await using file = await SegmentFile.open(directory, session.sessionId, number);
+      await using file = await SegmentFile.open(directory, session.sessionId, number, true);
       if (file === undefined) break;
       yield await recover(session, file);
     }

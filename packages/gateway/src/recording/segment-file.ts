@@ -12,6 +12,7 @@ import { isMissing } from './files.ts';
 import {
   HEADER_BYTES,
   invalid,
+  isInvalid,
   LENGTH_BYTES,
   parseHeader,
   parseLength,
@@ -34,33 +35,44 @@ export class SegmentFile implements AsyncDisposable {
   readonly #session: string;
   readonly #hash = createHash('sha256');
   readonly number: number;
-  /** Absent where the file ends inside its header. */
+  /** Absent where the file ends inside its header, or a crash left something else there. */
   readonly header: SegmentHeader | undefined;
   readonly headerSha256: Uint8Array;
   #bytes = 0;
   #blocks = 0;
   #ended = false;
 
-  private constructor(handle: FileHandle, session: string, number: number, header: Uint8Array) {
+  private constructor(
+    handle: FileHandle,
+    session: string,
+    number: number,
+    header: Uint8Array,
+    torn: boolean,
+  ) {
     this.#handle = handle;
     this.#session = session;
     this.number = number;
     this.#count(header);
-    const whole = header.length === HEADER_BYTES;
-    this.header = whole ? parseHeader(header, session) : undefined;
+    this.header = readHeader(header, session, number, torn);
     this.headerSha256 = sha256(header);
-    if (this.header !== undefined && this.header.number !== number) {
-      throw invalid(session, `segment ${number} calls itself ${this.header.number}`);
-    }
   }
 
-  /** Opens a segment; undefined where there is none of that number. */
-  static async open(directory: string, session: string, number: number): Promise<SegmentFile | undefined> {
+  /**
+   * Opens a segment; undefined where there is none of that number.
+   *
+   * @param torn it was being written when the machine stopped: not even its header need be whole
+   */
+  static async open(
+    directory: string,
+    session: string,
+    number: number,
+    torn = false,
+  ): Promise<SegmentFile | undefined> {
     const handle = await openOrNot(join(directory, session, segmentName(number)));
     if (handle === undefined) return undefined;
     try {
       const header = await readUpTo(handle, HEADER_BYTES);
-      return new SegmentFile(handle, session, number, header);
+      return new SegmentFile(handle, session, number, header, torn);
     } catch (error) {
       await handle.close();
       throw error;
@@ -84,7 +96,10 @@ export class SegmentFile implements AsyncDisposable {
 
   /** The next block; undefined at the end, which {@link SegmentFile.ended} tells from a cut. */
   async next(): Promise<SealedBlock | undefined> {
-    if (this.header === undefined) return undefined;
+    if (this.header === undefined) {
+      await this.drain();
+      return undefined;
+    }
     const head = await this.#read(LENGTH_BYTES);
     if (this.#ended) {
       if (head.length > 0)
@@ -125,6 +140,23 @@ export class SegmentFile implements AsyncDisposable {
   #count(bytes: Uint8Array): void {
     this.#hash.update(bytes);
     this.#bytes += bytes.length;
+  }
+}
+
+function readHeader(
+  bytes: Uint8Array,
+  session: string,
+  number: number,
+  torn: boolean,
+): SegmentHeader | undefined {
+  if (bytes.length < HEADER_BYTES) return undefined;
+  try {
+    const header = parseHeader(bytes, session);
+    if (header.number === number) return header;
+    throw invalid(session, `segment ${number} calls itself ${header.number}`);
+  } catch (error) {
+    if (torn && isInvalid(error)) return undefined;
+    throw error;
   }
 }
 

@@ -15,6 +15,8 @@ import type { Principal } from '../core/principal.ts';
 export interface EndReason {
   /** For people and for the leaf, for example `disabled by ana`. */
   readonly reason: string;
+  /** What went wrong in the gateway, where that is why: its client hears of that error. */
+  readonly error?: CountersignError;
 }
 
 export interface LiveSession {

@@ -116,8 +116,8 @@ export class PostgresSession implements LiveSession {
     await this.closed;
   }
 
-  end(reason: EndReason): void {
-    this.#finish('ended', new CountersignError('SESSION_ENDED', { reason: reason.reason }));
+  end({ reason, error }: EndReason): void {
+    this.#finish('ended', error ?? new CountersignError('SESSION_ENDED', { reason }));
   }
 
   cancel(address: string): void {
