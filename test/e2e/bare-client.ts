@@ -46,6 +46,8 @@ export interface ScramChoice {
   readonly password: string;
   readonly mechanism: 'SCRAM-SHA-256' | 'SCRAM-SHA-256-PLUS';
   readonly channelBinding: ChannelBinding;
+  /** Sends its first message only when it is asked for it. */
+  readonly waits?: boolean;
 }
 
 /** One connection; reads of a closed connection give what there was. */
@@ -125,6 +127,7 @@ export class BareClient {
   async login(choice?: ScramChoice): Promise<Frame[]> {
     const frames: Frame[] = [];
     let scram: ScramClient | undefined;
+    let first: Uint8Array | undefined;
     for (;;) {
       const frame = await this.frame();
       if (frame === undefined) return frames;
@@ -134,10 +137,12 @@ export class BareClient {
       const message = decodeAuthentication(new ByteReader(frame.body, 'Authentication'));
       if (message.kind === 'AuthenticationSASL') {
         scram = new ScramClient(choice.password, randomBytes(18).toString('base64'), choice);
-        this.send(encodeSASLInitialResponse(choice.mechanism, scram.start()));
+        first = scram.start();
+        this.send(encodeSASLInitialResponse(choice.mechanism, choice.waits === true ? null : first));
       }
       if (message.kind === 'AuthenticationSASLContinue' && scram !== undefined) {
-        this.send(encodeSASLResponse(scram.continue(message.data)));
+        const asked = message.data.length === 0;
+        this.send(encodeSASLResponse(asked && first !== undefined ? first : scram.continue(message.data)));
       }
     }
   }

@@ -57,8 +57,6 @@ export interface ReadyTarget {
   readonly serverVersion: string;
   /** Undefined where the target gave none: it cannot be asked to cancel. */
   readonly cancelKey: TargetCancelKey | undefined;
-  /** Whether the login was bound to the target's certificate. */
-  readonly channelBound: boolean;
   /** Bytes that came after ReadyForQuery. */
   readonly rest: Uint8Array;
 }
@@ -201,7 +199,6 @@ class Login {
             readyForQuery: frame,
             serverVersion,
             cancelKey,
-            channelBound: this.#bound,
             rest: this.#opened.release(),
           };
         default:

@@ -6,8 +6,9 @@
  * X509_get_signature_info names it.
  * Grammar: Certificate ::= SEQUENCE { tbsCertificate SEQUENCE, signatureAlgorithm AlgorithmIdentifier, … };
  * AlgorithmIdentifier ::= SEQUENCE { OBJECT IDENTIFIER, parameters }, in DER.
- * Refused: a signature that names no hash (Ed25519, Ed448, ML-DSA): RFC 5929 leaves it open, and
- * libpq and PostgreSQL fail there. The caller then does without channel binding, or not at all.
+ * Refused: a signature that names no hash (Ed25519, Ed448, ML-DSA), which RFC 5929 leaves open, and
+ * SHA-3, which libpq cannot name on the OpenSSL of most machines ("could not determine server
+ * certificate signature algorithm"). The caller then does without channel binding, or not at all.
  * Untrusted: every byte of a target's certificate.
  */
 
@@ -23,7 +24,7 @@ const REPLACED = 'sha256';
 
 /** The hash of a signature algorithm, or of a hash algorithm in the parameters of RSASSA-PSS. */
 const HASHES: Readonly<Record<string, string>> = {
-  // RSA, PKCS #1 v1.5: RFC 8017, appendix C, and the SHA-3 variants of NIST.
+  // RSA, PKCS #1 v1.5: RFC 8017, appendix C.
   '2a864886f70d010104': REPLACED,
   '2a864886f70d010105': REPLACED,
   '2b0e03021d': REPLACED,
@@ -33,20 +34,12 @@ const HASHES: Readonly<Record<string, string>> = {
   '2a864886f70d01010e': 'sha224',
   '2a864886f70d01010f': 'sha512-224',
   '2a864886f70d010110': 'sha512-256',
-  '60864801650304030d': 'sha3-224',
-  '60864801650304030e': 'sha3-256',
-  '60864801650304030f': 'sha3-384',
-  '608648016503040310': 'sha3-512',
-  // ECDSA: RFC 5758, section 3.2, and SHA-3.
+  // ECDSA: RFC 5758, section 3.2.
   '2a8648ce3d0401': REPLACED,
   '2a8648ce3d040301': 'sha224',
   '2a8648ce3d040302': 'sha256',
   '2a8648ce3d040303': 'sha384',
   '2a8648ce3d040304': 'sha512',
-  '608648016503040309': 'sha3-224',
-  '60864801650304030a': 'sha3-256',
-  '60864801650304030b': 'sha3-384',
-  '60864801650304030c': 'sha3-512',
   // DSA: RFC 5758, section 3.1.
   '2a8648ce380403': REPLACED,
   '608648016503040301': 'sha224',
@@ -62,10 +55,6 @@ const HASHES: Readonly<Record<string, string>> = {
   '608648016503040204': 'sha224',
   '608648016503040205': 'sha512-224',
   '608648016503040206': 'sha512-256',
-  '608648016503040207': 'sha3-224',
-  '608648016503040208': 'sha3-256',
-  '608648016503040209': 'sha3-384',
-  '60864801650304020a': 'sha3-512',
 };
 
 /** The binding data of a certificate in DER, or nothing where its signature names no hash. */
