@@ -110,30 +110,11 @@ describe('the wire', () => {
     expect(grown).toBeLessThan(80 * 1024 * 1024);
   });
 
-  it('answers a newer minor version and unknown options with what it speaks', async () => {
-    const answer = exchange(startup({ user: 'ana', database: 'db', '_pq_.test': '1' }, 0x0003_0002));
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    const left = await Promise.race([answer, new Promise<undefined>((resolve) => setTimeout(resolve, 100))]);
-    expect(left).toBeUndefined();
-    const early = await firstBytes(startup({ user: 'ana', database: 'db', '_pq_.test': '1' }, 0x0003_0002));
-    expect(early[0]).toBe('v'.charCodeAt(0));
-    expect(early.readUInt32BE(5)).toBe(0x0003_0000);
-    expect(early.toString('latin1', 13, 23)).toBe('_pq_.test\0');
-  });
-
-  it('answers GSSENCRequest with N, and goes on', async () => {
-    const request = encodeStartupPacket({ kind: 'GSSENCRequest' });
-    expect((await firstBytes(request)).toString('latin1')).toBe('N');
-  });
-
   it('refuses bytes that come together with the SSLRequest', async () => {
     const both = Buffer.concat([encodeStartupPacket({ kind: 'SSLRequest' }), startup({ user: 'ana' })]);
-    expect((await exchange(both)).toString('latin1')).toContain('bytes before TLS');
-  });
-
-  it('refuses an oversize start-up packet and protocol 2 with an ErrorResponse', async () => {
-    expect((await exchange(Buffer.from('7fffffff00030000', 'hex'))).toString('latin1')).toMatch(/^E.*54000/s);
-    expect((await exchange(startup({ user: 'ana' }, 0x0002_0000))).toString('latin1')).toMatch(/^E/);
+    expect((await exchange(both)).toString('latin1')).toContain(
+      'received unencrypted data after SSL request',
+    );
   });
 
   it('takes direct TLS with ALPN and refuses it without', async () => {
@@ -302,15 +283,3 @@ describe('the wire', () => {
     expect(end?.body['reason']).toBe('RECORDING_FAILED');
   });
 });
-
-/** What the gateway says first; then the connection is given up. */
-function firstBytes(bytes: Uint8Array): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(harness.gateway.postgres.port, '127.0.0.1', () => socket.write(bytes));
-    socket.once('data', (chunk: Buffer) => {
-      socket.destroy();
-      resolve(chunk);
-    });
-    socket.once('error', reject);
-  });
-}

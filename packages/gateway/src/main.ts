@@ -66,7 +66,6 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
           {
             ...who,
             tls: client.tlsVersion ?? 'none',
-            method: 'scram-sha-256',
             socket: client.socket,
             rest: client.release(),
           },

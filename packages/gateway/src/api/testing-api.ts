@@ -227,7 +227,7 @@ async function openSession(
   if (record === undefined) throw new Error(`no ${name}`);
   const ended: EndReason[] = [];
   const { promise: closed, resolve } = Promise.withResolvers<void>();
-  const key = sessions.makeCancelKey(randomBytes);
+  const place = sessions.takePlace();
   const session: LiveSession = {
     id,
     principal: rooms.identity.identity.principalOf(record),
@@ -239,13 +239,13 @@ async function openSession(
     startedUs: rooms.clock.nowUs(),
     end: (reason) => {
       ended.push(reason);
-      sessions.remove(key);
+      sessions.remove(place);
       resolve();
     },
     cancel: () => undefined,
     closed,
   };
-  sessions.add(session, key);
+  sessions.add(place, session, { processId: 1, secret: randomBytes(4) });
   return { id, ended };
 }
 

@@ -43,6 +43,14 @@ export const ERRORS = {
     exit: 4,
     fixedBy: 'caller',
   },
+  CHANNEL_BINDING_FAILED: {
+    says: 'SCRAM channel binding failed: {reason}.',
+    hint: 'Somebody may stand between the two ends of this connection. Compare the certificates that both see.',
+    http: 403,
+    sqlstate: '28000',
+    exit: 4,
+    fixedBy: 'operator',
+  },
   CONFIG_INVALID: {
     says: 'The configuration is not valid: {reason}.',
     http: 500,
@@ -104,6 +112,14 @@ export const ERRORS = {
     exit: 3,
     fixedBy: 'policy owner',
   },
+  PROTOCOL_UNSUPPORTED: {
+    // PostgreSQL's own words: drivers look for them.
+    says: 'unsupported frontend protocol {asked}: server supports 3.0 to 3.2',
+    http: 400,
+    sqlstate: '0A000',
+    exit: 6,
+    fixedBy: 'caller',
+  },
   PROTOCOL_VIOLATION: {
     says: 'The peer broke the protocol: {reason}.',
     http: 400,
@@ -125,6 +141,15 @@ export const ERRORS = {
     sqlstate: 'XX001',
     exit: 6,
     fixedBy: 'operator',
+  },
+  REPLICATION_INVALID: {
+    // PostgreSQL's own words, as for every other start-up parameter.
+    says: 'invalid value for parameter "replication": "{value}"',
+    hint: 'Valid values are: "false", 0, "true", 1, "database".',
+    http: 400,
+    sqlstate: '22023',
+    exit: 6,
+    fixedBy: 'caller',
   },
   REPLICATION_REFUSED: {
     says: 'Replication connections are not carried.',
@@ -199,6 +224,14 @@ export const ERRORS = {
     exit: 5,
     fixedBy: 'operator',
   },
+  STARTUP_INVALID: {
+    // PostgreSQL's own words.
+    says: 'invalid startup packet layout: expected terminator as last byte',
+    http: 400,
+    sqlstate: '08P01',
+    exit: 6,
+    fixedBy: 'caller',
+  },
   STATE_CONFLICT: {
     says: 'The state changed meanwhile: {reason}.',
     http: 409,
@@ -242,6 +275,14 @@ export const ERRORS = {
     sqlstate: '08001',
     exit: 5,
     fixedBy: 'operator',
+  },
+  USER_MISSING: {
+    // PostgreSQL's own words.
+    says: 'no PostgreSQL user name specified in startup packet',
+    http: 400,
+    sqlstate: '28000',
+    exit: 6,
+    fixedBy: 'caller',
   },
 } as const;
 

@@ -6,7 +6,7 @@
 
 export const LIMITS = {
   postgres: {
-    /** PostgreSQL's own MAX_STARTUP_PACKET_LENGTH; larger start-up packets are an attack. */
+    /** PostgreSQL's own MAX_STARTUP_PACKET_LENGTH, without the length's four bytes; more is an attack. */
     startupBytesMax: 10_000,
     /** PostgreSQL's MaxAllocSize is 1 GiB - 1; a longer declared length cannot be a real message. */
     frameBytesMax: 1_073_741_823,
@@ -40,6 +40,14 @@ export const LIMITS = {
     errorTextBytesMax: 8_192,
     /** After the last message to a peer, before its socket is destroyed. */
     farewellMs: 2_000,
+    /** What a target says between the end of authentication and its first ReadyForQuery; login triggers may be talkative. */
+    greetingBytesMax: 1_048_576,
+    /** Secret of a cancel key, as PostgreSQL's own: at protocol 3.2, */
+    cancelKeyBytes: 32,
+    /** and before, where the message has room for no more. */
+    cancelKeyBytesShort: 4,
+    /** A silent peer is asked whether it is there after this time; the kernel then asks ten times, once a second. */
+    keepAliveDelayMs: 60_000,
     /** From start of the TCP connection to the target's first ReadyForQuery. */
     upstreamConnectTimeoutMs: 15_000,
     /** A cancel request that the target does not take is given up. */

@@ -1,31 +1,44 @@
 /**
  * A client's socket before it is known: TLS negotiation and the start-up packet.
  *
- * Spec: PostgreSQL 18, "SSL Session Encryption", "GSSAPI Session Encryption", "Start-up".
- * Refused: bytes that arrive with an SSLRequest (CVE-2021-23222), a second SSLRequest, start-up
- * packets above PostgreSQL's own limit. GSSENCRequest is answered `N`.
+ * Spec: PostgreSQL 18, "SSL Session Encryption", "GSSAPI Session Encryption", "Start-up"; where the
+ * text is silent, ProcessSSLStartup and ProcessStartupPacket of src/backend/tcop/backend_startup.c.
+ * Refused: bytes that arrive with a request for encryption (CVE-2021-23222), a second request of its
+ * kind, start-up packets above PostgreSQL's own limit, direct TLS without ALPN. GSSENCRequest is
+ * answered `N`.
  * Untrusted: every byte.
  */
 
+import { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { TLSSocket, type SecureContext } from 'node:tls';
 import { ByteQueue } from '../core/byte-queue.ts';
-import { CountersignError } from '../core/errors.ts';
+import { CountersignError, toCountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { violation } from '../protocols/postgres/byte-reader.ts';
+import { tlsServerEndPoint } from '../protocols/postgres/channel-binding.ts';
 import { startupPacketLength } from '../protocols/postgres/frames.ts';
-import type { StartupPacket } from '../protocols/postgres/messages.ts';
-import { decodeStartupPacket } from '../protocols/postgres/startup.ts';
+import { STARTUP_CODE, type StartupPacket } from '../protocols/postgres/messages.ts';
+import { decodeStartupPacket, unsupportedProtocol } from '../protocols/postgres/startup.ts';
 
 const LETTER_N = Uint8Array.of(0x4e);
 const LETTER_S = Uint8Array.of(0x53);
 /** First byte of a TLS record that holds a handshake: direct TLS (`sslnegotiation=direct`). */
 const TLS_HANDSHAKE = 0x16;
+/** PostgreSQL 18, "SSL Session Encryption": the registered name of the protocol. */
+const ALPN = 'postgresql';
 
 /** What the listener offers. */
 export interface ListenerTls {
   readonly mode: 'optional' | 'required' | 'off';
   readonly context: SecureContext | undefined;
+  /** The hash of the certificate for channel binding; undefined where its signature names no hash. */
+  readonly endPoint: Uint8Array | undefined;
+}
+
+/** What SCRAM-SHA-256-PLUS binds to: the first certificate of a chain, which clients see. */
+export function certificateEndPoint(pem: string): Uint8Array | undefined {
+  return tlsServerEndPoint(new X509Certificate(pem).raw);
 }
 
 /** The client closed its connection before it had logged in; nobody needs to hear of that. */
@@ -35,12 +48,23 @@ export class ClientLeft extends CountersignError {
   }
 }
 
+/**
+ * What came is not from a PostgreSQL client, or breaks off: the connection is closed without a word,
+ * as PostgreSQL does. An answer could be taken for one of another protocol.
+ */
+export class ClosedInSilence extends CountersignError {
+  constructor(error: CountersignError) {
+    super(error.code, error.details, { cause: error });
+  }
+}
+
 /** One client socket with what arrives on it, through the phases before the session. */
 export class ClientSocket {
   #socket: Socket;
   #queue: ByteQueue;
   #detach: () => void = () => undefined;
   #tls = false;
+  #endPoint: Uint8Array | undefined;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -55,6 +79,11 @@ export class ClientSocket {
   /** The TLS version in use, or nothing on a plain connection. */
   get tlsVersion(): string | undefined {
     return this.#tls && this.#socket instanceof TLSSocket ? (this.#socket.getProtocol() ?? 'TLS') : undefined;
+  }
+
+  /** What SCRAM-SHA-256-PLUS binds to; undefined where it cannot be offered. */
+  get tlsServerEndPoint(): Uint8Array | undefined {
+    return this.#endPoint;
   }
 
   read(count: number): Promise<Uint8Array> {
@@ -79,29 +108,31 @@ export class ClientSocket {
 
   /** Negotiates encryption and reads up to the packet that says what the client wants. */
   async negotiate(tls: ListenerTls): Promise<StartupPacket> {
-    let gssAsked = false;
+    let head = await this.read(4);
+    if (head[0] === TLS_HANDSHAKE) {
+      await this.#directTls(tls, head);
+      head = await this.read(4);
+    }
+    let sslDone = false;
+    let gssDone = false;
     for (;;) {
-      const head = await this.read(4);
-      if (head[0] === TLS_HANDSHAKE && !this.#tls && tls.context !== undefined) {
-        await this.#upgrade(tls.context, head);
-        continue;
-      }
-      const packet = decodeStartupPacket(await this.#readPacket(head));
+      const packet = await this.#readPacket(head);
       switch (packet.kind) {
-        case 'SSLRequest':
-          if (this.#tls) throw violation('a second SSLRequest');
-          if (tls.context === undefined) {
-            this.write(LETTER_N);
-            break;
-          }
-          if (this.#queue.length > 0) throw violation('bytes before TLS');
-          this.write(LETTER_S);
-          await this.#upgrade(tls.context, undefined);
+        case 'SSLRequest': {
+          if (sslDone) throw unsupportedProtocol(STARTUP_CODE.SSLRequest);
+          // Inside TLS another layer of it is answered `N`, as PostgreSQL does.
+          const context = this.#tls ? undefined : tls.context;
+          await this.#answerSslRequest(context, tls.endPoint);
+          sslDone = true;
+          // The client may ask for either first, and for the other where the first was declined.
+          gssDone ||= context !== undefined;
           break;
+        }
         case 'GSSENCRequest':
-          if (gssAsked) throw violation('a second GSSENCRequest');
-          gssAsked = true;
+          if (gssDone) throw unsupportedProtocol(STARTUP_CODE.GSSENCRequest);
           this.write(LETTER_N);
+          this.#refuseEarlyBytes('GSSAPI encryption request');
+          gssDone = true;
           break;
         case 'CancelRequest':
         case 'StartupMessage':
@@ -109,15 +140,52 @@ export class ClientSocket {
         default:
           packet satisfies never;
       }
+      head = await this.read(4);
     }
   }
 
-  async #readPacket(head: Uint8Array): Promise<Uint8Array> {
-    const length = startupPacketLength(head);
-    const packet = new Uint8Array(length);
-    packet.set(head);
-    packet.set(await this.read(length - 4), 4);
-    return packet;
+  async #answerSslRequest(
+    context: SecureContext | undefined,
+    endPoint: Uint8Array | undefined,
+  ): Promise<void> {
+    if (context === undefined) this.write(LETTER_N);
+    this.#refuseEarlyBytes('SSL request');
+    if (context === undefined) return;
+    this.write(LETTER_S);
+    await this.#upgrade(context, undefined);
+    this.#endPoint = endPoint;
+  }
+
+  /** Bytes that came with a request for encryption were not encrypted, and anybody may have put them there. */
+  #refuseEarlyBytes(request: string): void {
+    if (this.#queue.length > 0) throw violation(`received unencrypted data after ${request}`);
+  }
+
+  /** @param head the first bytes of a TLS handshake */
+  async #directTls(tls: ListenerTls, head: Uint8Array): Promise<void> {
+    if (tls.context === undefined) throw new ClosedInSilence(violation('direct TLS, and TLS is off'));
+    const secure = await this.#upgrade(tls.context, head);
+    if (secure.alpnProtocol !== ALPN) {
+      // Against cross-protocol attacks; whoever speaks another protocol gets no text of ours to misread.
+      throw new ClosedInSilence(violation(`direct TLS without the ALPN protocol "${ALPN}"`));
+    }
+    this.#endPoint = tls.endPoint;
+  }
+
+  async #readPacket(head: Uint8Array): Promise<StartupPacket> {
+    let isCancel = false;
+    try {
+      const length = startupPacketLength(head);
+      const packet = new Uint8Array(length);
+      packet.set(head);
+      packet.set(await this.read(length - 4), 4);
+      isCancel = new DataView(packet.buffer).getUint32(4) === STARTUP_CODE.CancelRequest;
+      return decodeStartupPacket(packet);
+    } catch (thrown) {
+      const error = toCountersignError(thrown);
+      const silent = isCancel || error.code === 'LIMIT_EXCEEDED' || isTooShort(head);
+      throw silent ? new ClosedInSilence(error) : error;
+    }
   }
 
   #attach(): void {
@@ -139,7 +207,7 @@ export class ClientSocket {
   }
 
   /** @param first bytes of the handshake that were already read (direct TLS) */
-  async #upgrade(context: SecureContext, first: Uint8Array | undefined): Promise<void> {
+  async #upgrade(context: SecureContext, first: Uint8Array | undefined): Promise<TLSSocket> {
     const plain = this.#socket;
     const rest = this.release();
     if (rest.length > 0) plain.unshift(Buffer.from(rest));
@@ -148,7 +216,7 @@ export class ClientSocket {
     const options = {
       isServer: true,
       secureContext: context,
-      ALPNProtocols: ['postgresql'],
+      ALPNProtocols: [ALPN],
       allowHalfOpen: true,
     };
     const secure = new TLSSocket(plain, options);
@@ -165,9 +233,11 @@ export class ClientSocket {
     });
     this.#attach();
     await ready;
-    if (first !== undefined && secure.alpnProtocol !== 'postgresql') {
-      // PostgreSQL 18, "SSL Session Encryption": direct TLS needs ALPN, against cross-protocol attacks.
-      throw violation('direct TLS without the ALPN protocol "postgresql"');
-    }
+    return secure;
   }
+}
+
+/** Lengths below that of a packet with nothing but its code, and negative ones. */
+function isTooShort(head: Uint8Array): boolean {
+  return new DataView(head.buffer, head.byteOffset).getInt32(0) < 8;
 }

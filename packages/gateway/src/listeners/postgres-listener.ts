@@ -9,8 +9,9 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { CountersignError, toCountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { encodeErrorResponse } from '../protocols/postgres/encode.ts';
+import { encodeProtocol2Error, isBeforeProtocol3 } from '../protocols/postgres/startup.ts';
 import type { LiveSessions } from '../session/live-sessions.ts';
-import { ClientLeft, ClientSocket, type ListenerTls } from './client-socket.ts';
+import { ClientLeft, ClientSocket, ClosedInSilence, type ListenerTls } from './client-socket.ts';
 import { login, type LoggedIn, type WireIdentity } from './postgres-login.ts';
 
 export interface PostgresListenerOptions {
@@ -36,7 +37,9 @@ export class PostgresListener {
 
   constructor(options: PostgresListenerOptions) {
     this.#options = options;
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    const keepAliveInitialDelay = LIMITS.postgres.keepAliveDelayMs;
+    const sockets = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay };
+    this.#server = createServer(sockets, (socket) => {
       void this.#accept(socket);
     });
   }
@@ -113,7 +116,12 @@ export class PostgresListener {
     if (!(error instanceof ClientLeft)) this.#options.onError(error, address);
     const { socket } = client;
     if (socket.destroyed) return;
-    if (socket.writable) socket.end(encodeErrorResponse(error, 'FATAL'));
+    if (error instanceof ClosedInSilence) socket.end();
+    else if (socket.writable) {
+      socket.end(
+        isBeforeProtocol3(error) ? encodeProtocol2Error(error) : encodeErrorResponse(error, 'FATAL'),
+      );
+    }
     // The peer may never close its side.
     socket.resume();
     setTimeout(() => socket.destroy(), LIMITS.postgres.farewellMs).unref();

@@ -36,6 +36,12 @@ export interface Connection {
     readonly port: number;
     readonly database: string;
     readonly tls: 'verify-full' | 'verify-ca' | 'disable';
+    /** `postgres` unless given: an SSLRequest first; `direct` needs PostgreSQL 17. */
+    readonly tlsNegotiation?: 'postgres' | 'direct';
+    /** `prefer` unless given: SCRAM-SHA-256-PLUS where the target offers it. */
+    readonly channelBinding?: 'prefer' | 'require' | 'disable';
+    /** `3.2` unless given; `3.0` for what breaks off there instead of negotiating. */
+    readonly maxProtocolVersion?: '3.0' | '3.2';
     /** PEM text, or a file with it. */
     readonly ca?: string | { readonly file: string };
   };

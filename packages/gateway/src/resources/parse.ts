@@ -10,7 +10,7 @@ import { problemOf } from '../config/check-schema.ts';
 import { parseYaml } from '../config/yaml.ts';
 import { CountersignError, reasonOf } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
-import { RESOURCE_KINDS, type ResourceDocument, type ResourceKind } from './documents.ts';
+import { type Connection, RESOURCE_KINDS, type ResourceDocument, type ResourceKind } from './documents.ts';
 import { SCHEMAS } from './schemas.ts';
 
 /** Kinds of later versions: accepting them in silence would promise what nothing holds. */
@@ -67,12 +67,23 @@ export function parseResource(value: unknown): ResourceDocument {
   if (problem !== undefined) throw invalid(kind, name, problem);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- This is the parse function.
   const document = filled as ResourceDocument;
+  const contradiction = document.kind === 'Connection' ? contradictionOf(document) : undefined;
+  if (contradiction !== undefined) throw invalid(kind, name, contradiction);
   try {
     canonical(document);
   } catch (error) {
     throw invalid(kind, name, `it has no canonical form: ${reasonOf(error)}`, error);
   }
   return document;
+}
+
+/** Options that the target's `tls` makes meaningless. */
+function contradictionOf({ target }: Connection): string | undefined {
+  if (target.tls !== 'disable') return undefined;
+  if (target.channelBinding === 'require') return 'channelBinding: require needs TLS, and tls is disable';
+  return target.tlsNegotiation === 'direct'
+    ? 'tlsNegotiation: direct needs TLS, and tls is disable'
+    : undefined;
 }
 
 /** The resource in the one form that is kept, hashed and compared. */

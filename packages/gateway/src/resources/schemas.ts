@@ -38,6 +38,10 @@ const TARGET: TSchema = Type.Object(
     port: Type.Integer({ default: 5_432, minimum: 1, maximum: 65_535 }),
     database: printable(63),
     tls: Type.Enum(['verify-full', 'verify-ca', 'disable'], { default: 'verify-full' }),
+    // Left out, these three stay out of the resource: one that was applied before keeps its digest.
+    tlsNegotiation: Type.Optional(Type.Enum(['postgres', 'direct'])),
+    channelBinding: Type.Optional(Type.Enum(['prefer', 'require', 'disable'])),
+    maxProtocolVersion: Type.Optional(Type.Enum(['3.0', '3.2'])),
     ca: Type.Optional(
       Type.Union(
         [

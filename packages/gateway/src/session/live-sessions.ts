@@ -1,8 +1,10 @@
 /**
  * The sessions that are open now: who may be ended, and which cancel key belongs to whom.
  *
- * The one owner of cancel keys. A key is the gateway's own (PostgreSQL 18, "Canceling Requests in
- * Progress"), never the target's, so that a client cannot cancel on a backend that is not its own.
+ * The one owner of cancel keys. A key (PostgreSQL 18, "Canceling Requests in Progress") has the process
+ * id that the target gave, which clients compare with pg_backend_pid() and with notifications, and a
+ * secret of the gateway's own: the target's would cancel past the gateway. Two targets may give the
+ * same process id; the secret tells their sessions apart.
  */
 
 import { timingSafeEqual } from 'node:crypto';
@@ -10,6 +12,7 @@ import { CountersignError } from '../core/errors.ts';
 import type { SessionId } from '../core/ids.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Principal } from '../core/principal.ts';
+import { PROTOCOL_3_2 } from '../protocols/postgres/messages.ts';
 
 /** What ended a session from outside. */
 export interface EndReason {
@@ -42,6 +45,12 @@ export interface CancelKey {
   readonly secret: Uint8Array;
 }
 
+/** A place among the sessions that may be open at once, from before the target is asked. */
+export interface SessionPlace {
+  /** Set when the session is in the registry. */
+  entry: Entry | undefined;
+}
+
 interface Entry {
   readonly session: LiveSession;
   readonly key: CancelKey;
@@ -50,49 +59,45 @@ interface Entry {
 /** The registry of open sessions. */
 export class LiveSessions {
   readonly #byId = new Map<SessionId, Entry>();
-  readonly #byProcessId = new Map<number, Entry>();
-  /** Process ids handed out to sessions that are still being set up. */
-  readonly #reserved = new Set<number>();
+  readonly #byProcessId = new Map<number, Set<Entry>>();
+  readonly #places = new Set<SessionPlace>();
 
   get count(): number {
     return this.#byId.size;
   }
 
-  /**
-   * A cancel key that no open session has.
-   *
-   * @param randomBytes gives so many random bytes
-   */
-  makeCancelKey(randomBytes: (length: number) => Uint8Array): CancelKey {
-    if (this.#reserved.size >= LIMITS.postgres.sessionsMax) {
+  /** Throws TOO_MANY_CONNECTIONS where no place is left. */
+  takePlace(): SessionPlace {
+    if (this.#places.size >= LIMITS.postgres.sessionsMax) {
       throw new CountersignError('TOO_MANY_CONNECTIONS', {
         allowed: LIMITS.postgres.sessionsMax,
         what: 'sessions',
       });
     }
-    for (;;) {
-      const bytes = randomBytes(8);
-      const view = new DataView(bytes.buffer, bytes.byteOffset, 8);
-      // Clients read the process id as a signed integer; some take 0 for "none".
-      const processId = view.getUint32(0) & 0x7fff_ffff;
-      if (processId === 0 || this.#reserved.has(processId)) continue;
-      this.#reserved.add(processId);
-      return { processId, secret: bytes.slice(4, 8) };
-    }
+    const place = { entry: undefined };
+    this.#places.add(place);
+    return place;
   }
 
-  add(session: LiveSession, key: CancelKey): void {
+  add(place: SessionPlace, session: LiveSession, key: CancelKey): void {
     const entry = { session, key };
+    place.entry = entry;
     this.#byId.set(session.id, entry);
-    this.#byProcessId.set(key.processId, entry);
+    const same = this.#byProcessId.get(key.processId);
+    if (same === undefined) this.#byProcessId.set(key.processId, new Set([entry]));
+    else same.add(entry);
   }
 
-  /** Forgets a session, or a key whose session never came to be. */
-  remove(key: CancelKey): void {
-    const entry = this.#byProcessId.get(key.processId);
-    this.#reserved.delete(key.processId);
-    this.#byProcessId.delete(key.processId);
-    if (entry !== undefined) this.#byId.delete(entry.session.id);
+  /** Forgets a session, or a place whose session never came to be. */
+  remove(place: SessionPlace): void {
+    this.#places.delete(place);
+    const { entry } = place;
+    if (entry === undefined) return;
+    const { key, session } = entry;
+    this.#byId.delete(session.id);
+    const same = this.#byProcessId.get(key.processId);
+    same?.delete(entry);
+    if (same?.size === 0) this.#byProcessId.delete(key.processId);
   }
 
   get(id: SessionId): LiveSession | undefined {
@@ -112,8 +117,35 @@ export class LiveSessions {
 
   /** The session of a cancel key, compared in constant time; nothing when the key is wrong. */
   findByCancelKey(processId: number, secret: Uint8Array): LiveSession | undefined {
-    const entry = this.#byProcessId.get(processId);
-    if (entry === undefined || entry.key.secret.length !== secret.length) return undefined;
-    return timingSafeEqual(entry.key.secret, secret) ? entry.session : undefined;
+    let found: LiveSession | undefined;
+    // Every session of the process id is looked at, so that the time does not tell which one it was.
+    for (const { session, key } of this.#byProcessId.get(processId) ?? []) {
+      if (key.secret.length === secret.length && timingSafeEqual(key.secret, secret)) found = session;
+    }
+    return found;
   }
+}
+
+/**
+ * The key that a client is shown.
+ *
+ * @param processId of the target's process; undefined where the target gave none
+ * @param protocolVersion decides how long the secret is
+ * @param randomBytes gives so many random bytes
+ */
+export function makeCancelKey(
+  processId: number | undefined,
+  protocolVersion: number,
+  randomBytes: (length: number) => Uint8Array,
+): CancelKey {
+  const { cancelKeyBytes, cancelKeyBytesShort } = LIMITS.postgres;
+  const length = protocolVersion >= PROTOCOL_3_2 ? cancelKeyBytes : cancelKeyBytesShort;
+  return { processId: processId ?? mintProcessId(randomBytes), secret: randomBytes(length).slice() };
+}
+
+/** Clients read the process id as a signed integer; some take 0 for "none". */
+function mintProcessId(randomBytes: (length: number) => Uint8Array): number {
+  const bytes = randomBytes(4);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, 4);
+  return (view.getUint32(0) & 0x7fff_ffff) | 1;
 }

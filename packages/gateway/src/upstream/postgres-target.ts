@@ -8,12 +8,16 @@
  */
 
 import { connect as connectTcp, type Socket } from 'node:net';
-import { connect as connectTls, type PeerCertificate, type TLSSocket } from 'node:tls';
+import { connect as connectTls, type PeerCertificate, TLSSocket } from 'node:tls';
 import { ByteQueue } from '../core/byte-queue.ts';
 import { CountersignError, reasonOf } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Secret } from '../core/secret.ts';
+import { tlsServerEndPoint } from '../protocols/postgres/channel-binding.ts';
 import { encodeStartupPacket } from '../protocols/postgres/startup.ts';
+
+/** PostgreSQL 18, "SSL Session Encryption": the registered name of the protocol. */
+const ALPN = 'postgresql';
 
 /** How the target is reached; resolved from a Connection resource. */
 export interface PostgresTarget {
@@ -25,6 +29,12 @@ export interface PostgresTarget {
   readonly user: string;
   readonly password: Secret<string> | undefined;
   readonly tls: 'verify-full' | 'verify-ca' | 'disable';
+  /** `direct`: the TLS handshake comes first, without an SSLRequest (PostgreSQL 17). */
+  readonly tlsNegotiation: 'postgres' | 'direct';
+  /** SCRAM-SHA-256-PLUS: where it is offered, always, or never. */
+  readonly channelBinding: 'prefer' | 'require' | 'disable';
+  /** The newest version that is asked for; the target may answer with an older one. */
+  readonly protocolVersion: '3.0' | '3.2';
   /** PEM certificates to trust instead of the system's. */
   readonly ca: string | undefined;
 }
@@ -33,6 +43,8 @@ export interface PostgresTarget {
 export interface TargetSocket {
   readonly socket: Socket;
   readonly queue: ByteQueue;
+  /** The hash of the target's certificate for channel binding; undefined without TLS, or where it has none. */
+  readonly tlsServerEndPoint: Uint8Array | undefined;
   /** Stops feeding the queue; what it still holds is the new owner's. */
   release(): Uint8Array;
 }
@@ -80,7 +92,9 @@ export async function cancelOnTarget(
 
 function connectPlain(host: string, port: number, deadline: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connectTcp({ host, port, noDelay: true, allowHalfOpen: true });
+    const keepAliveInitialDelay = LIMITS.postgres.keepAliveDelayMs;
+    const sockets = { noDelay: true, allowHalfOpen: true, keepAlive: true, keepAliveInitialDelay };
+    const socket = connectTcp({ host, port, ...sockets });
     // Who owns the socket changes; an error between two owners must not end the process.
     socket.on('error', () => undefined);
     const abort = (): void => {
@@ -100,25 +114,14 @@ function connectPlain(host: string, port: number, deadline: AbortSignal): Promis
 }
 
 async function upgrade(plain: Socket, target: PostgresTarget, deadline: AbortSignal): Promise<TLSSocket> {
-  const fed = feed(plain, deadline);
-  plain.write(encodeStartupPacket({ kind: 'SSLRequest' }));
-  const [answer] = await fed.queue.read(1);
-  const rest = fed.release();
-  if (answer !== 0x53 /* S */) {
-    plain.destroy();
-    throw new Error(`the target does not offer TLS, and the connection asks for ${target.tls}`);
-  }
-  if (rest.length > 0) {
-    plain.destroy();
-    throw new Error('the target sent bytes before TLS');
-  }
+  if (target.tlsNegotiation === 'postgres') await askForTls(plain, target, deadline);
   return new Promise((resolve, reject) => {
     const socket = connectTls({
       socket: plain,
       ...(isAddress(target.host) ? {} : { servername: target.host }),
       ...(target.ca === undefined ? {} : { ca: target.ca }),
       minVersion: 'TLSv1.2',
-      ALPNProtocols: ['postgresql'],
+      ALPNProtocols: [ALPN],
       rejectUnauthorized: true,
       ...(target.tls === 'verify-ca' ? { checkServerIdentity: acceptAnyName } : { host: target.host }),
     });
@@ -136,13 +139,33 @@ async function upgrade(plain: Socket, target: PostgresTarget, deadline: AbortSig
     socket.once('secureConnect', () => {
       deadline.removeEventListener('abort', abort);
       socket.off('error', reject);
-      resolve(socket);
+      // Against cross-protocol attacks; a server before 17 has no ALPN, and is asked with an SSLRequest.
+      if (target.tlsNegotiation === 'direct' && socket.alpnProtocol !== ALPN) {
+        socket.destroy();
+        reject(new Error(`the target took direct TLS without the ALPN protocol "${ALPN}"`));
+      } else resolve(socket);
     });
   });
 }
 
+/** An SSLRequest and its answer, `S`. */
+async function askForTls(plain: Socket, target: PostgresTarget, deadline: AbortSignal): Promise<void> {
+  const fed = feed(plain, deadline);
+  plain.write(encodeStartupPacket({ kind: 'SSLRequest' }));
+  const [answer] = await fed.queue.read(1);
+  const rest = fed.release();
+  if (answer !== 0x53 /* S */) {
+    plain.destroy();
+    throw new Error(`the target does not offer TLS, and the connection asks for ${target.tls}`);
+  }
+  if (rest.length > 0) {
+    plain.destroy();
+    throw new Error('the target sent bytes before TLS');
+  }
+}
+
 function feed(socket: Socket, deadline: AbortSignal): TargetSocket {
-  const queue = new ByteQueue(LIMITS.postgres.authenticationBytesMax);
+  const queue = new ByteQueue(LIMITS.postgres.greetingBytesMax);
   const onData = (chunk: Uint8Array): void => queue.push(chunk);
   const onError = (error: unknown): void => queue.fail(error);
   const onEnd = (): void => queue.fail(new Error('the target closed the connection'));
@@ -155,6 +178,7 @@ function feed(socket: Socket, deadline: AbortSignal): TargetSocket {
   return {
     socket,
     queue,
+    tlsServerEndPoint: socket instanceof TLSSocket ? endPointOf(socket) : undefined,
     release(): Uint8Array {
       socket.pause();
       socket.off('data', onData);
@@ -165,6 +189,11 @@ function feed(socket: Socket, deadline: AbortSignal): TargetSocket {
       return queue.takeRest();
     },
   };
+}
+
+function endPointOf(socket: TLSSocket): Uint8Array | undefined {
+  const certificate = socket.getPeerX509Certificate();
+  return certificate === undefined ? undefined : tlsServerEndPoint(certificate.raw);
 }
 
 /** `verify-ca` checks the chain and not the name (libpq, "SSL Certificate Verification"). */

@@ -1,13 +1,17 @@
 /** The certificate of the listeners: the one that was given, or a self-signed one that is kept. */
 
+import { constants } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import type { Config } from '../config/config.ts';
 import { CountersignError, reasonOf } from '../core/errors.ts';
-import type { ListenerTls } from '../listeners/client-socket.ts';
+import { certificateEndPoint, type ListenerTls } from '../listeners/client-socket.ts';
 import { selfSignedCertificate } from '../listeners/self-signed.ts';
+
+/** As PostgreSQL's server: no renegotiation, no resumption, which nothing needs and attacks have used. */
+const SECURE_OPTIONS = constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_TICKET;
 
 export async function listenerTls(
   config: Config,
@@ -15,10 +19,11 @@ export async function listenerTls(
   randomBytes: (length: number) => Uint8Array,
 ): Promise<ListenerTls> {
   const { mode } = config.tls;
-  if (mode === 'off') return { mode, context: undefined };
+  if (mode === 'off') return { mode, context: undefined, endPoint: undefined };
   try {
     const { cert, key } = await certificate(config, nowMs, randomBytes);
-    return { mode, context: createSecureContext({ cert, key, minVersion: 'TLSv1.2' }) };
+    const context = createSecureContext({ cert, key, minVersion: 'TLSv1.2', secureOptions: SECURE_OPTIONS });
+    return { mode, context, endPoint: certificateEndPoint(cert) };
   } catch (error) {
     throw new CountersignError('CONFIG_INVALID', { reason: `tls: ${reasonOf(error)}` }, { cause: error });
   }

@@ -56,6 +56,7 @@ async function openTargetOf(
     env,
   });
   const { host, port, tls } = connection.target;
+  const { tlsNegotiation = 'postgres', channelBinding = 'prefer', maxProtocolVersion } = connection.target;
   return {
     connection: connection.name,
     host,
@@ -64,6 +65,9 @@ async function openTargetOf(
     user,
     password,
     tls,
+    tlsNegotiation,
+    channelBinding,
+    protocolVersion: maxProtocolVersion === '3.0' ? '3.0' : '3.2',
     ca: await resolveTrustedCertificates(connection),
   };
 }

@@ -98,24 +98,28 @@ test('a name of 63 bytes is taken and one of 64 is not, because the server would
 
 describe('start-up packets', () => {
   test.each([
-    ['protocol 2', '\0\0\0\x08\0\x02\0\0'],
-    ['protocol 4', '\0\0\0\x08\0\x04\0\0'],
-    ['a length that is not the packet’s', '\0\0\0\x09\x04\xd2\x16\x2f'],
-    ['an SSLRequest with bytes after it', '\0\0\0\x09\x04\xd2\x16\x2fx'],
-    ['a packet without a user', '\0\0\0\x09\0\x03\0\0\0'],
-    ['an empty user', '\0\0\0\x0f\0\x03\0\0user\0\0\0'],
-    ['a parameter twice', '\0\0\0\x17\0\x03\0\0user\0a\0user\0b\0\0'],
-    ['a name without a value', '\0\0\0\x0d\0\x03\0\0user\0'],
-    ['bytes after the end', '\0\0\0\x11\0\x03\0\0user\0a\0\0x'],
-    ['a cancel key of three bytes', '\0\0\0\x0f\x04\xd2\x16\x2e\0\0\0\x01abc'],
-    ['a cancel key of 257 bytes', `\0\0\x01\x0d\x04\xd2\x16\x2e\0\0\0\x01${'k'.repeat(257)}`],
-  ])('%s is refused', (_, text) => {
-    expect(() => decodeStartupPacket(body(text))).toThrow(
-      expect.objectContaining({ code: 'PROTOCOL_VIOLATION' }),
-    );
+    ['protocol 2', '\0\0\0\x08\0\x02\0\0', 'PROTOCOL_UNSUPPORTED'],
+    ['protocol 4', '\0\0\0\x08\0\x04\0\0', 'PROTOCOL_UNSUPPORTED'],
+    ['a length that is not the packet’s', '\0\0\0\x09\x04\xd2\x16\x2f', 'PROTOCOL_VIOLATION'],
+    ['a packet without a terminator', '\0\0\0\x08\0\x03\0\0', 'STARTUP_INVALID'],
+    ['a name without a value', '\0\0\0\x0d\0\x03\0\0user\0', 'STARTUP_INVALID'],
+    ['a value without an end', '\0\0\0\x0e\0\x03\0\0user\0a', 'STARTUP_INVALID'],
+    ['bytes after the end', '\0\0\0\x11\0\x03\0\0user\0a\0\0x', 'STARTUP_INVALID'],
+    ['a cancel key of no bytes', '\0\0\0\x0c\x04\xd2\x16\x2e\0\0\0\x01', 'PROTOCOL_VIOLATION'],
+    [
+      'a cancel key of 257 bytes',
+      `\0\0\x01\x0d\x04\xd2\x16\x2e\0\0\0\x01${'k'.repeat(257)}`,
+      'PROTOCOL_VIOLATION',
+    ],
+  ])('%s is refused', (_, text, code) => {
+    expect(() => decodeStartupPacket(body(text))).toThrow(expect.objectContaining({ code }));
   });
 
-  test.each([4, 32, 256])('a cancel key of %i bytes is taken', (length) => {
+  test('what follows an SSLRequest in its packet is not looked at', () => {
+    expect(decodeStartupPacket(body('\0\0\0\x09\x04\xd2\x16\x2fx'))).toEqual({ kind: 'SSLRequest' });
+  });
+
+  test.each([1, 4, 32, 256])('a cancel key of %i bytes is taken', (length) => {
     const packet = body(
       `\0\0${String.fromCharCode((length + 12) >> 8, (length + 12) & 255)}\x04\xd2\x16\x2e\0\0\0\x01${'k'.repeat(length)}`,
     );

@@ -131,7 +131,7 @@ const BACKEND_DECODERS: ReadonlyMap<number, Decoder<BackendMessage>> = new Map([
   decoder<BackendMessage>(BACKEND.NegotiateProtocolVersion, 'NegotiateProtocolVersion', (r) => ({
     kind: 'NegotiateProtocolVersion',
     newestVersion: r.uint32(),
-    unrecognizedOptions: readList(r, r.uint32(), (item) => item.string()),
+    unrecognizedOptions: readList(r, r.uint32(), (item) => item.stringBytes()),
   })),
   decoder<BackendMessage>(BACKEND.NoData, 'NoData', () => ({ kind: 'NoData' })),
   decoder<BackendMessage>(BACKEND.NoticeResponse, 'NoticeResponse', (r) => readFields(r, 'NoticeResponse')),

@@ -214,7 +214,7 @@ function writeBackend(w: ByteWriter, message: PlainBackendMessage): void {
       return;
     case 'NegotiateProtocolVersion':
       w.uint32(message.newestVersion).uint32(message.unrecognizedOptions.length);
-      for (const option of message.unrecognizedOptions) w.string(option);
+      for (const option of message.unrecognizedOptions) w.stringBytes(option);
       return;
     case 'NotificationResponse':
       w.uint32(message.processId).stringBytes(message.channelBytes).stringBytes(message.payloadBytes);

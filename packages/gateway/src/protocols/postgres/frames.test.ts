@@ -196,7 +196,7 @@ describe('FrameReader', () => {
 describe('lengths for a dialogue', () => {
   test.each([
     ['7, too short', [0, 0, 0, 7], 'PROTOCOL_VIOLATION'],
-    ['10001, too long', [0, 0, 0x27, 0x11], 'LIMIT_EXCEEDED'],
+    ['10005, too long', [0, 0, 0x27, 0x15], 'LIMIT_EXCEEDED'],
     ['cut off', [0, 0, 0], 'PROTOCOL_VIOLATION'],
   ])('a start-up packet of length %s is refused', (_, header, code) => {
     expect(() => startupPacketLength(Uint8Array.from(header))).toThrow(expect.objectContaining({ code }));
@@ -204,7 +204,7 @@ describe('lengths for a dialogue', () => {
 
   test('a start-up packet has its own limit', () => {
     expect(startupPacketLength(Uint8Array.of(0, 0, 0, 8))).toBe(8);
-    expect(startupPacketLength(Uint8Array.of(0, 0, 0x27, 0x10))).toBe(10_000);
+    expect(startupPacketLength(Uint8Array.of(0, 0, 0x27, 0x14))).toBe(10_004);
   });
 
   test('a frame has the limit of its phase', () => {

@@ -295,10 +295,11 @@ export class FrameReader {
 
 /**
  * The length of a start-up packet, from its first four bytes: it counts itself.
- * Throws where it is not between 8 and limits.postgres.startupBytesMax.
+ * Throws where it is not between 8 and limits.postgres.startupBytesMax, which does not count the
+ * length itself, as in PostgreSQL.
  */
 export function startupPacketLength(header: Uint8Array): number {
-  return checkedLength(header, 0, 8, LIMITS.postgres.startupBytesMax);
+  return checkedLength(header, 0, 8, LIMITS.postgres.startupBytesMax + 4);
 }
 
 /**

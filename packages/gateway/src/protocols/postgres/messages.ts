@@ -23,8 +23,11 @@ interface StartupMessage {
   /** Major version in the high 16 bits, minor in the low 16; the major one is always 3. */
   readonly protocolVersion: number;
   /** In the order of the packet. */
-  readonly parameters: ReadonlyMap<string, string>;
+  readonly parameters: readonly StartupParameter[];
 }
+
+/** Name and value as they came, in whatever encoding; a name may be given more than once. */
+export type StartupParameter = readonly [name: Uint8Array, value: Uint8Array];
 
 /** What comes before the protocol proper: packets without a type byte. */
 export type StartupPacket =
@@ -128,7 +131,8 @@ export type BackendMessage =
       readonly kind: 'NegotiateProtocolVersion';
       /** As servers send it: the whole version number, major in the high 16 bits. */
       readonly newestVersion: number;
-      readonly unrecognizedOptions: readonly string[];
+      /** Names as the client sent them, in whatever encoding. */
+      readonly unrecognizedOptions: readonly Uint8Array[];
     }
   | { readonly kind: 'NoData' }
   | {
@@ -225,3 +229,5 @@ export const STARTUP_CODE = {
 } as const;
 
 export const PROTOCOL_3_0 = 0x0003_0000;
+/** Longer cancel keys; 3.1 was never given out and is like 3.0. */
+export const PROTOCOL_3_2 = 0x0003_0002;

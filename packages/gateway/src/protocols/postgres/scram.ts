@@ -156,6 +156,7 @@ export class ScramServer {
     const withoutProof = text.slice(0, Math.max(proofAt, 0));
     const fields = attributes(withoutProof);
     if (expectName(fields[0], 'c') !== toBase64(this.#bindingInput())) {
+      if (this.#options.mechanism === SCRAM_SHA_256_PLUS) throw unbound('it is for another certificate');
       throw violation('the SCRAM channel binding does not match');
     }
     if (expectName(fields[1], 'r') !== this.#nonce) throw violation('the SCRAM nonce does not match');
@@ -194,7 +195,7 @@ export class ScramServer {
     }
     // RFC 5802, section 6: `y` where PLUS was offered means that somebody took the offer away.
     if (flag === 'y' && tlsServerEndPoint !== undefined) {
-      throw violation('the client was not shown that channel binding is offered');
+      throw unbound('the client was not shown that it is offered');
     }
     if (flag !== 'n' && flag !== 'y')
       throw violation(`${mechanism} with another channel binding than n or y`);
@@ -313,6 +314,11 @@ function authMessage(
 ): Uint8Array {
   const comma = utf8Bytes(',');
   return join([clientFirstBare, comma, serverFirst, comma, withoutProof]);
+}
+
+/** Somebody between the two sides: either may be talking to them instead of to the other. */
+function unbound(reason: string): CountersignError {
+  return new CountersignError('CHANNEL_BINDING_FAILED', { reason });
 }
 
 function messageText(data: Uint8Array): string {

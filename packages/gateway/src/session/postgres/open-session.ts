@@ -10,14 +10,22 @@ import { makeId, type SessionId } from '../../core/ids.ts';
 import type { BodyValue } from '../../core/ledger-port.ts';
 import type { Principal } from '../../core/principal.ts';
 import { encodeBackend } from '../../protocols/postgres/encode.ts';
+import type { StartupParameter } from '../../protocols/postgres/messages.ts';
+import { asksForReplication, forwardedParameters, startupText } from '../../protocols/postgres/startup.ts';
 import { CHANNEL } from '../../recording/segment-format.ts';
 import type { SessionRecording } from '../../recording/session-recording.ts';
-import { loginToTarget, type ReadyTarget, TargetRefused } from '../../upstream/postgres-login.ts';
+import {
+  type GreetingFrame,
+  loginToTarget,
+  type ReadyTarget,
+  TargetRefused,
+} from '../../upstream/postgres-login.ts';
 import type { PostgresTarget } from '../../upstream/postgres-target.ts';
-import type { CancelKey } from '../live-sessions.ts';
+import { type CancelKey, makeCancelKey } from '../live-sessions.ts';
 import type { Admission, SessionPorts } from '../session-ports.ts';
 import { PostgresSession } from './session.ts';
 import { SessionLeaves } from './session-leaves.ts';
+import { InlineBudget, textValue } from './operation-body.ts';
 
 /** A client that has logged in. */
 export interface KnownClient {
@@ -29,18 +37,17 @@ export interface KnownClient {
   readonly name: string;
   readonly method: string;
   readonly tls: string;
+  readonly protocolVersion: number;
   /** Start-up parameters. */
-  readonly parameters: ReadonlyMap<string, string>;
+  readonly parameters: readonly StartupParameter[];
 }
-
-/** Start-up parameters that are the gateway's to set; all others reach the target. */
-const OWN_PARAMETERS: ReadonlySet<string> = new Set(['user', 'database', 'replication']);
 
 /** Runs a session; resolves when it is over, rejects where it could not begin. */
 export async function runPostgresSession(client: KnownClient, ports: SessionPorts): Promise<void> {
-  const { connection, database } = splitDatabase(client.parameters.get('database') ?? client.name);
+  const { connection, database } = splitDatabase(databaseName(client));
   const actor = await ports.actorOf(client.principal);
   try {
+    if (asksForReplication(client.parameters)) throw new CountersignError('REPLICATION_REFUSED');
     const admission = await ports.admit(client.principal, connection, database);
     const session = await open(client, ports, admission, actor);
     await session.run(client.rest);
@@ -50,6 +57,12 @@ export async function runPostgresSession(client: KnownClient, ports: SessionPort
     await refused(client, ports, connection, actor, error);
     throw error;
   }
+}
+
+/** The user's name where none is given, as in PostgreSQL. */
+function databaseName(client: KnownClient): string {
+  const given = startupText(client.parameters, 'database') ?? '';
+  return given === '' ? client.name : given;
 }
 
 /** `name` or `name/database`. */
@@ -81,7 +94,7 @@ async function open(
 ): Promise<PostgresSession> {
   const { sessions, randomBytes, keys, ledger, recorder, clock } = ports;
   const id = makeId('session', Math.floor(clock.nowUs() / 1000), randomBytes(10));
-  const cancelKey = sessions.makeCancelKey(randomBytes);
+  const place = sessions.takePlace();
   let recording: SessionRecording | undefined;
   let ready: ReadyTarget | undefined;
   let begun = false;
@@ -108,7 +121,7 @@ async function open(
       admission,
       target,
       ready,
-      cancelKey,
+      place,
       recording,
       leaves,
       ports,
@@ -120,11 +133,12 @@ async function open(
       connection: admission.connection,
       database: admission.database,
       address: client.socket.remoteAddress ?? '',
-      client: client.parameters.get('application_name') ?? '',
+      client: startupText(client.parameters, 'application_name') ?? '',
       startedUs: start.timeUs,
       firstLeaf: start.index,
     });
-    sessions.add(session, cancelKey);
+    const cancelKey = makeCancelKey(ready.cancelKey?.processId, client.protocolVersion, randomBytes);
+    sessions.add(place, session, cancelKey);
     // What was taken away before the session stood in the registry could not end it.
     if (!(await ports.stillGood(principal, client.tokenId, admission.connection))) {
       throw new CountersignError('SESSION_ENDED', { reason: 'its access has ended' });
@@ -132,7 +146,7 @@ async function open(
     greet(client.socket, ready, cancelKey, recording, clock.nowUs());
     return session;
   } catch (error) {
-    sessions.remove(cancelKey);
+    sessions.remove(place);
     ready?.socket.destroy();
     await recording?.close().catch(() => undefined);
     if (!begun) {
@@ -164,6 +178,7 @@ async function endUnbegun(
   ports.ledger.closeScope(id);
 }
 
+/** What the target said, in its order and as it came, but for the cancel key. */
 function greet(
   socket: Socket,
   ready: ReadyTarget,
@@ -171,22 +186,26 @@ function greet(
   recording: SessionRecording,
   nowUs: number,
 ): void {
+  // The cancel key is a secret of the client's: it is not recorded.
+  for (const { isCancelKey, bytes } of ready.greeting) {
+    if (!isCancelKey) recording.record(CHANNEL.gatewayToClient, bytes, nowUs);
+  }
+  const hasKey = ready.greeting.some(({ isCancelKey }) => isCancelKey);
   const messages = [
     encodeBackend({ kind: 'AuthenticationOk' }),
-    ...[...ready.parameters].map(([name, valueBytes]) =>
-      encodeBackend({ kind: 'ParameterStatus', name, valueBytes }),
-    ),
-    ...ready.notices,
-    encodeBackend({ kind: 'BackendKeyData', processId: key.processId, secretKey: key.secret }),
-    encodeBackend({ kind: 'ReadyForQuery', status: 'I' }),
+    ...greetingWith(ready.greeting, key),
+    ...(hasKey ? [] : [encodeCancelKey(key)]),
+    ready.readyForQuery,
   ];
-  // The cancel key is a secret of the client's: the recording has the parameters and nothing else.
-  for (const message of messages.slice(1, -2)) recording.record(CHANNEL.gatewayToClient, message, nowUs);
   socket.write(Buffer.concat(messages));
 }
 
-function forwardedParameters(parameters: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
-  return new Map([...parameters].filter(([name]) => !OWN_PARAMETERS.has(name)));
+function greetingWith(greeting: readonly GreetingFrame[], key: CancelKey): Uint8Array[] {
+  return greeting.map(({ isCancelKey, bytes }) => (isCancelKey ? encodeCancelKey(key) : bytes));
+}
+
+function encodeCancelKey({ processId, secret }: CancelKey): Uint8Array {
+  return encodeBackend({ kind: 'BackendKeyData', processId, secretKey: secret });
 }
 
 function startBody(
@@ -196,7 +215,6 @@ function startBody(
   ready: ReadyTarget,
 ): Readonly<Record<string, BodyValue>> {
   const { principal, socket, parameters } = client;
-  const version = ready.parameters.get('server_version');
   return {
     name: client.name,
     display_name: principal.displayName,
@@ -206,7 +224,7 @@ function startBody(
     subject: principal.subject,
     address: socket.remoteAddress ?? '',
     port: socket.remotePort ?? 0,
-    client: parameters.get('application_name') ?? '',
+    client: startupText(parameters, 'application_name') ?? '',
     tls: client.tls,
     token_id: client.tokenId,
     method: client.method,
@@ -215,11 +233,27 @@ function startBody(
     database: admission.database,
     target_user: target.user,
     target_address: `${target.host}:${target.port}`,
-    target_version: version === undefined ? '' : Buffer.from(version).toString('utf8'),
+    target_version: ready.serverVersion,
     target_tls: target.tls,
     access: admission.access,
-    parameters: Object.fromEntries([...parameters].filter(([name]) => !OWN_PARAMETERS.has(name))),
+    parameters: forwardedBody(parameters),
   };
+}
+
+/** Name → value; a name that was given more than once has the list of its values, in order. */
+function forwardedBody(parameters: readonly StartupParameter[]): Record<string, BodyValue> {
+  const budget = new InlineBudget();
+  const values = new Map<string, BodyValue[]>();
+  for (const [name, value] of forwardedParameters(parameters)) {
+    const text = Buffer.from(name).toString('utf8');
+    values.set(text, [...(values.get(text) ?? []), textValue(value, budget)]);
+  }
+  return Object.fromEntries(
+    [...values].map(([name, [only, ...more]]) => [
+      name,
+      more.length === 0 ? (only ?? '') : [only ?? '', ...more],
+    ]),
+  );
 }
 
 /** Says in the log who was turned away, and why. */
@@ -245,5 +279,12 @@ async function refused(
       code: error.code,
     },
   });
-  if (error instanceof TargetRefused && socket.writable) socket.end(error.frame);
+  if (error instanceof TargetRefused && socket.writable) socket.end(refusal(client, ports, error));
+}
+
+/** What the target said up to its error. A key among it is of no session, and is made so that none has it. */
+function refusal(client: KnownClient, ports: SessionPorts, { greeting, frame }: TargetRefused): Uint8Array {
+  if (greeting === undefined) return frame;
+  const key = makeCancelKey(undefined, client.protocolVersion, ports.randomBytes);
+  return Buffer.concat([encodeBackend({ kind: 'AuthenticationOk' }), ...greetingWith(greeting, key), frame]);
 }

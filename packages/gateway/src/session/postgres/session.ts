@@ -17,7 +17,7 @@ import { CHANNEL } from '../../recording/segment-format.ts';
 import type { RecordingSummary, SessionRecording } from '../../recording/session-recording.ts';
 import type { ReadyTarget } from '../../upstream/postgres-login.ts';
 import { cancelOnTarget, type PostgresTarget } from '../../upstream/postgres-target.ts';
-import type { CancelKey, EndReason, LiveSession } from '../live-sessions.ts';
+import type { EndReason, LiveSession, SessionPlace } from '../live-sessions.ts';
 import type { Admission, SessionPorts } from '../session-ports.ts';
 import { ClientSide } from './client-side.ts';
 import { Gate } from './gate.ts';
@@ -34,7 +34,7 @@ export interface PostgresSessionOptions {
   readonly admission: Admission;
   readonly target: PostgresTarget;
   readonly ready: ReadyTarget;
-  readonly cancelKey: CancelKey;
+  readonly place: SessionPlace;
   readonly recording: SessionRecording;
   readonly leaves: SessionLeaves;
   readonly ports: SessionPorts;
@@ -122,8 +122,10 @@ export class PostgresSession implements LiveSession {
 
   cancel(address: string): void {
     const operation = this.#responses.head?.operation;
-    const running = operation?.forwardedUs !== undefined && operation.intent !== undefined;
     const { ports, leaves, ready, target } = this.#options;
+    const { cancelKey } = ready;
+    const running =
+      operation?.forwardedUs !== undefined && operation.intent !== undefined && cancelKey !== undefined;
     const ref = running ? operation.intent : undefined;
     const status = running ? 'ok' : 'late';
     const leaf = ports.ledger.append(leaves.cancel(ref, status, { address, delivered: running }));
@@ -131,7 +133,7 @@ export class PostgresSession implements LiveSession {
     if (!running) return;
     operation.cancelAsked = true;
     // What the client sends next must not be hit, so nothing passes until the target has taken it.
-    const delivered = cancelOnTarget(target, ready.cancelProcessId, ready.cancelSecret);
+    const delivered = cancelOnTarget(target, cancelKey.processId, cancelKey.secret);
     delivered.catch((error: unknown) => ports.onError(toCountersignError(error), this.id));
     this.#gate.holdUntil(delivered);
   }
@@ -296,7 +298,7 @@ export class PostgresSession implements LiveSession {
   }
 
   async #close(status: EndStatus, error: CountersignError | undefined): Promise<void> {
-    const { ports, leaves, cancelKey, start } = this.#options;
+    const { ports, leaves, place, start } = this.#options;
     try {
       this.#responses.close();
       await this.#intents.finish();
@@ -329,7 +331,7 @@ export class PostgresSession implements LiveSession {
       ports.onError(toCountersignError(thrown), this.id);
     } finally {
       ports.ledger.closeScope(this.id);
-      ports.sessions.remove(cancelKey);
+      ports.sessions.remove(place);
       this.#resolveClosed();
     }
   }
