@@ -46,6 +46,8 @@ export const LIMITS = {
     cancelKeyBytes: 32,
     /** and before, where the message has room for no more. */
     cancelKeyBytesShort: 4,
+    /** One read from a plain target takes at most this much; the place for it is shared by all sessions. */
+    targetReadBytes: 131_072,
     /** A silent peer is asked whether it is there after this time; the kernel then asks ten times, once a second. */
     keepAliveDelayMs: 60_000,
     /** From start of the TCP connection to the target's first ReadyForQuery. */

@@ -53,7 +53,7 @@ export interface TargetSocket {
 export async function openTargetSocket(target: PostgresTarget): Promise<TargetSocket> {
   const deadline = AbortSignal.timeout(LIMITS.postgres.upstreamConnectTimeoutMs);
   try {
-    const plain = await connectPlain(target.host, target.port, deadline);
+    const plain = await connectPlain(target, deadline);
     if (target.tls === 'disable') return feed(plain, deadline);
     return feed(await upgrade(plain, target, deadline), deadline);
   } catch (error) {
@@ -90,11 +90,21 @@ export async function cancelOnTarget(
   }
 }
 
-function connectPlain(host: string, port: number, deadline: AbortSignal): Promise<Socket> {
+/** What a plain target sends is read into this one place, whosever it is, and copied out at once. */
+const readBuffer = Buffer.allocUnsafeSlow(LIMITS.postgres.targetReadBytes);
+
+function connectPlain({ host, port, tls }: PostgresTarget, deadline: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const keepAliveInitialDelay = LIMITS.postgres.keepAliveDelayMs;
     const sockets = { noDelay: true, allowHalfOpen: true, keepAlive: true, keepAliveInitialDelay };
-    const socket = connectTcp({ host, port, ...sockets });
+    // A socket of its own accord allocates 64 KiB for each read and gives most of it back.
+    const callback = (length: number): boolean => {
+      const taken = socket.emit('data', Buffer.from(readBuffer.subarray(0, length)));
+      if (!taken) socket.destroy(new Error('bytes came while nobody read'));
+      return taken;
+    };
+    const onread = tls === 'disable' ? { onread: { buffer: readBuffer, callback } } : {};
+    const socket = connectTcp({ host, port, ...sockets, ...onread });
     // Who owns the socket changes; an error between two owners must not end the process.
     socket.on('error', () => undefined);
     const abort = (): void => {

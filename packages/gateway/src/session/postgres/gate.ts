@@ -123,7 +123,10 @@ export class Gate {
   #flush(): void {
     if (this.#busy || this.#closed) return;
     const wasFull = this.full;
-    this.#target.cork();
+    const [first] = this.#queue;
+    // What goes out together goes out in one write; one piece alone needs no cork.
+    const corked = this.#queue.length > 1 || (first !== undefined && first.bytes.length > 1);
+    if (corked) this.#target.cork();
     while (this.#holds === 0 && !this.#busy) {
       const [passage] = this.#queue;
       if (passage === undefined || !passage.ready) break;
@@ -133,7 +136,7 @@ export class Gate {
       for (const piece of passage.bytes) this.#target.write(piece);
       if (passage.spooled !== undefined) this.#forwardSpooled(passage.spooled);
     }
-    this.#target.uncork();
+    if (corked) this.#target.uncork();
     if (wasFull && !this.full) this.#events.drained();
     if (this.#queue.length === 0 && !this.#busy && this.#afterLast !== undefined) {
       const callback = this.#afterLast;
