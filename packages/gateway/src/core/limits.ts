@@ -50,6 +50,8 @@ export const LIMITS = {
     targetReadBytes: 131_072,
     /** A silent peer is asked whether it is there after this time; the kernel then asks ten times, once a second. */
     keepAliveDelayMs: 60_000,
+    /** A statement whose client has left runs on, for its outcome; a target that is silent for longer never answers. */
+    orphanedStatementMs: 86_400_000,
     /** From start of the TCP connection to the target's first ReadyForQuery. */
     upstreamConnectTimeoutMs: 15_000,
     /** A cancel request that the target does not take is given up. */

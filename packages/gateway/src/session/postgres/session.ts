@@ -235,12 +235,20 @@ export class PostgresSession implements LiveSession {
   }
 
   /** A target that owes nothing more has this long to close; one that still runs a statement, longer. */
-  #expectTheEnd(): void {
+  #expectTheEnd(waitedMs = 0): void {
+    const { farewellMs, orphanedStatementMs } = LIMITS.postgres;
     setTimeout(() => {
       if (this.#finishing) return;
       if (this.#responses.length === 0) this.#finish('ok');
-      else this.#expectTheEnd();
-    }, LIMITS.postgres.farewellMs).unref();
+      else if (waitedMs < orphanedStatementMs) this.#expectTheEnd(waitedMs + farewellMs);
+      else {
+        const reason = 'it has not answered since its client left';
+        this.#finish(
+          'failed',
+          new CountersignError('UPSTREAM_FAILED', { connection: this.connection, reason }),
+        );
+      }
+    }, farewellMs).unref();
   }
 
   /** The connection broke. */
