@@ -1,0 +1,92 @@
+/** Runs pgbench, and reads what it says. */
+
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Stage, Way } from '../stage.ts';
+import { CpuSampler, ThreadSampler } from './process-cost.ts';
+
+export interface PgbenchFigures {
+  readonly tps: number;
+  readonly transactions: number;
+  readonly latencyMs: number;
+}
+
+export interface PgbenchRun extends PgbenchFigures {
+  /** CPU time of the process in the path for one transaction; undefined where nothing is in the path. */
+  readonly cpuUs: number | undefined;
+  /** Milliseconds of each transaction, where they were asked for. */
+  readonly latencies: readonly number[];
+}
+
+export interface PgbenchOptions {
+  readonly args: readonly string[];
+  readonly clients: number;
+  readonly seconds: number;
+  readonly tls?: boolean;
+  readonly latencies?: boolean;
+}
+
+export function parsePgbench(text: string): PgbenchFigures {
+  const figures = {
+    tps: /tps = ([\d.]+)/.exec(text)?.[1],
+    transactions: /number of transactions actually processed: (\d+)/.exec(text)?.[1],
+    latencyMs: /latency average = ([\d.]+) ms/.exec(text)?.[1],
+  };
+  const { tps, transactions, latencyMs } = figures;
+  if (tps === undefined || transactions === undefined || latencyMs === undefined) {
+    throw new Error(`expected the summary of pgbench, got: ${text.slice(-500)}`);
+  }
+  const failed = /number of failed transactions: (\d+)/.exec(text)?.[1] ?? '0';
+  if (failed !== '0') throw new Error(`${failed} transactions failed`);
+  return { tps: Number(tps), transactions: Number(transactions), latencyMs: Number(latencyMs) };
+}
+
+/** Milliseconds of each transaction in a log of `pgbench --log`: its third column is microseconds. */
+export function parsePgbenchLog(text: string): number[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => Number(line.split(' ')[2]) / 1_000);
+}
+
+export async function runPgbench(stage: Stage, way: Way, options: PgbenchOptions): Promise<PgbenchRun> {
+  const { args, clients, seconds, tls = false, latencies = false } = options;
+  const log = latencies ? ['--log', `--log-prefix=${join(stage.directory, 'latencies')}`] : [];
+  const to = ['-h', way.host, '-p', String(way.port), '-U', way.user];
+  const sampler = way.pid === undefined ? undefined : new CpuSampler(way.pid);
+  const threads =
+    way.pid === undefined || way.name !== 'countersign' || !stage.profiling
+      ? undefined
+      : new ThreadSampler(way.pid);
+  const text = await stage.children.run(
+    stage.pgbench,
+    ['-n', ...to, '-c', String(clients), '-j', '1', '-T', String(seconds), ...log, ...args, way.database],
+    { ...process.env, PGPASSWORD: way.password, PGSSLMODE: tls ? 'require' : 'disable' },
+  );
+  const endMs = performance.now();
+  sampler?.stop();
+  threads?.stop();
+  const figures = parsePgbench(text);
+  // The transactions are what pgbench does in its last seconds; before, it logs in.
+  const startMs = endMs - seconds * 1_000;
+  const cpuUs = sampler?.between(startMs, endMs);
+  if (threads !== undefined) {
+    const { transactions } = figures;
+    stage.loads.push({ startMs, endMs, transactions, threadUs: threads.between(startMs, endMs) });
+  }
+  return {
+    ...figures,
+    cpuUs: cpuUs === undefined ? undefined : cpuUs / figures.transactions,
+    latencies: latencies ? await takeLatencies(stage.directory) : [],
+  };
+}
+
+async function takeLatencies(directory: string): Promise<number[]> {
+  const all: number[] = [];
+  for (const name of await readdir(directory)) {
+    if (!name.startsWith('latencies.')) continue;
+    for (const value of parsePgbenchLog(await readFile(join(directory, name), 'utf8'))) all.push(value);
+    await rm(join(directory, name));
+  }
+  return all;
+}
