@@ -5,6 +5,7 @@
  * DB_CA. Prints one line of JSON when it is ready; ends at SIGTERM, and when its standard input ends.
  */
 
+import { flushCompileCache } from 'node:module';
 import { loadConfig } from '../packages/gateway/src/config/config.ts';
 import { startGateway } from '../packages/gateway/src/main.ts';
 import { parseResources } from '../packages/gateway/src/resources/parse.ts';
@@ -60,4 +61,6 @@ process.on('SIGTERM', close);
 // Ctrl-C reaches the whole group; who runs the bench decides what ends when.
 process.on('SIGINT', () => undefined);
 process.stdin.on('end', close).resume();
+// For the next one of the run, which may be there before this one has ended.
+flushCompileCache();
 process.stdout.write(`${JSON.stringify({ port: gateway.postgres.port, token: made.token.reveal() })}\n`);
