@@ -5,7 +5,7 @@ import { formatSpread } from '../measure/statistics.ts';
 import { WireClient } from '../measure/wire-client.ts';
 import type { Stage } from '../stage.ts';
 import { metIf, type Row, type RowResult } from './row.ts';
-import { prepareSampleTables } from './sample-table.ts';
+import { prepareSampleTable } from './sample-table.ts';
 
 const BYTES = 5_000_000_000;
 const MEGABYTE = 1_048_576;
@@ -13,7 +13,7 @@ const MEGABYTE = 1_048_576;
 export const BIG_RESULT_ROW: Row = { id: 'big-result', run: measure };
 
 async function measure(stage: Stage): Promise<RowResult> {
-  await prepareSampleTables(stage);
+  await prepareSampleTable(stage, 'wide');
   const direct = await WireClient.open(stage.direct);
   const once = await direct.query('select * from wide');
   await direct.close();

@@ -6,11 +6,12 @@ import { formatSpread, ratios, spreadOf } from '../measure/statistics.ts';
 import { type Answer, frame, WireClient } from '../measure/wire-client.ts';
 import type { Stage, Way, WayName } from '../stage.ts';
 import { type Goal, metIf, type Row, type RowResult } from './row.ts';
-import { prepareSampleTables, ROWS_COUNT } from './sample-table.ts';
+import { prepareSampleTable, ROWS_COUNT, type SampleTable } from './sample-table.ts';
 
 interface Workload {
   readonly id: string;
   readonly says: string;
+  readonly table: SampleTable;
   /** Asked so often for one measurement: small answers are over too soon. */
   readonly times: number;
   readonly tls?: boolean;
@@ -35,6 +36,7 @@ const WORKLOADS: readonly Workload[] = [
   {
     id: 'result/wide',
     says: `Result of ${ROWS_COUNT} wide rows`,
+    table: 'wide',
     times: 1,
     goal: '100,000 wide rows, nothing to mask, recorded',
     prepare: async (_, client) => () => client.query('select * from wide'),
@@ -42,6 +44,7 @@ const WORKLOADS: readonly Workload[] = [
   {
     id: 'result/narrow',
     says: `Result of ${ROWS_COUNT} narrow rows`,
+    table: 'narrow',
     times: 20,
     goal: '100,000 narrow rows, nothing to mask, recorded',
     prepare: async (_, client) => () => client.query('select * from narrow'),
@@ -49,6 +52,7 @@ const WORKLOADS: readonly Workload[] = [
   {
     id: 'result/tls',
     says: `Result of ${ROWS_COUNT} wide rows, TLS to the client (HAProxy hands it on to PostgreSQL)`,
+    table: 'wide',
     times: 1,
     tls: true,
     prepare: async (_, client) => () => client.query('select * from wide'),
@@ -56,6 +60,7 @@ const WORKLOADS: readonly Workload[] = [
   {
     id: 'copy/out',
     says: `COPY of ${ROWS_COUNT} wide rows to the client`,
+    table: 'wide',
     times: 1,
     goal: 'COPY out, recorded',
     prepare: async (_, client) => () => client.query('copy wide to stdout'),
@@ -63,6 +68,7 @@ const WORKLOADS: readonly Workload[] = [
   {
     id: 'copy/in',
     says: `COPY of ${ROWS_COUNT} wide rows from the client`,
+    table: 'wide',
     times: 1,
     prepare: async (stage, client) => {
       const frames = copyFrames();
@@ -81,7 +87,7 @@ export const LARGE_RESULT_ROWS: readonly Row[] = WORKLOADS.map((workload) => ({
 }));
 
 async function runWorkload(stage: Stage, workload: Workload): Promise<RowResult> {
-  await prepareSampleTables(stage);
+  await prepareSampleTable(stage, workload.table);
   const runs = await stage.interleave((way) => measureOnce(stage, way, workload));
   const speed = (name: WayName): number[] => (runs.get(name) ?? []).map(({ mbPerS }) => mbPerS);
   const share = ratios(speed('countersign'), speed('direct'));
