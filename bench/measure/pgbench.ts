@@ -67,8 +67,8 @@ export async function runPgbench(stage: Stage, way: Way, options: PgbenchOptions
   sampler?.stop();
   threads?.stop();
   const figures = parsePgbench(text);
-  // The transactions are what pgbench does in its last seconds; before, it logs in.
-  const startMs = endMs - seconds * 1_000;
+  // The transactions are what pgbench does last; before, and within its seconds, it logs in.
+  const startMs = endMs - (figures.transactions / figures.tps) * 1_000;
   const cpuUs = sampler?.between(startMs, endMs);
   if (threads !== undefined) {
     const { transactions } = figures;

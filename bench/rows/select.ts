@@ -62,13 +62,13 @@ export async function prepareTables(stage: Stage): Promise<void> {
   const to = ['-h', direct.host, '-p', String(direct.port), '-U', direct.user];
   await stage.children.run(stage.pgbench, ['-i', '-s', '5', '-q', ...to, direct.database], env);
   for (const way of stage.ways) {
-    await runPgbench(stage, way, { args: ['-S', '-M', 'prepared'], clients: 8, seconds: 1 });
+    await runPgbench(stage, way, { args: ['-S', '-M', 'prepared'], clients: 2, seconds: 1 });
   }
 }
 
 async function runWorkload(stage: Stage, workload: Workload): Promise<RowResult> {
   const runs = await stage.interleave((way) =>
-    runPgbench(stage, way, { ...workload, seconds: stage.seconds }),
+    runPgbench(stage, way, { ...workload, seconds: stage.seconds + loginSeconds(workload.clients) }),
   );
   const of = (name: WayName): readonly PgbenchRun[] => runs.get(name) ?? [];
   const tps = (name: WayName): number[] => of(name).map((run) => run.tps);
@@ -100,6 +100,11 @@ async function runWorkload(stage: Stage, workload: Workload): Promise<RowResult>
     tables: [table],
     goals: workload.id === GOAL_WORKLOAD ? goalsOf(share, cpu('countersign')) : [],
   };
+}
+
+/** Logins are part of the seconds that pgbench is given. */
+function loginSeconds(clients: number): number {
+  return Math.floor(clients / 32);
 }
 
 function goalsOf(share: readonly number[], cpu: readonly number[]): Goal[] {
