@@ -60,19 +60,21 @@ async function measureAll(
 }
 
 function printProfiles(profile: string, loads: readonly Load[]): void {
-  const transactions = loads.reduce((sum, load) => sum + load.transactions, 0);
-  const threads = new Set(loads.flatMap(({ threadUs }) => [...threadUs.keys()]));
+  const [unit = 'transaction'] = loads.map((load) => load.unit);
+  const own = loads.filter((load) => load.unit === unit);
+  const count = own.reduce((sum, load) => sum + load.count, 0);
+  const threads = new Set(own.flatMap(({ threadUs }) => [...threadUs.keys()]));
   const cpu = [...threads]
-    .map((name) => ({ name, us: loads.reduce((sum, { threadUs }) => sum + (threadUs.get(name) ?? 0), 0) }))
+    .map((name) => ({ name, us: own.reduce((sum, { threadUs }) => sum + (threadUs.get(name) ?? 0), 0) }))
     .filter(({ us }) => us > 0)
     .toSorted((one, other) => other.us - one.us)
-    .map(({ name, us }) => [name, (us / transactions).toFixed(1)]);
+    .map(({ name, us }) => [name, (us / count).toFixed(1)]);
   console.info('\nCPU time by thread, profiler included:\n');
-  console.info(formatTable({ title: '', columns: ['thread', 'µs a transaction'], rows: cpu }));
-  for (const { thread, file, busyUs, functions } of readProfiles(profile, loads)) {
-    const each = (us: number): string => (us / transactions).toFixed(2);
+  console.info(formatTable({ title: '', columns: ['thread', `µs a ${unit}`], rows: cpu }));
+  for (const { thread, file, busyUs, functions } of readProfiles(profile, own)) {
+    const each = (us: number): string => (us / count).toFixed(2);
     console.info(
-      `\n${thread}: busy ${(busyUs / 1e6).toFixed(2)} s, ${each(busyUs)} µs for each of ${transactions} transactions (${file})\n`,
+      `\n${thread}: busy ${(busyUs / 1e6).toFixed(2)} s, ${each(busyUs)} µs for each ${unit} of ${count.toFixed(0)} (${file})\n`,
     );
     const rows = functions
       .slice(0, PROFILED_FUNCTIONS)
@@ -111,6 +113,8 @@ async function run(options: Options): Promise<number> {
   const facts = factsOf(stage, options, machine);
   console.info(`${facts.machine}\n${facts.programs.join(' · ')}\n${facts.flush}`);
   await prepareTables(stage);
+  // Warming up is not what is looked at.
+  stage.loads.length = 0;
   const { results, failures } = await measureAll(stage, rows);
   const { loads } = stage;
   await stage.close();

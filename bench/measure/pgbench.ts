@@ -71,8 +71,8 @@ export async function runPgbench(stage: Stage, way: Way, options: PgbenchOptions
   const startMs = endMs - (figures.transactions / figures.tps) * 1_000;
   const cpuUs = sampler?.between(startMs, endMs);
   if (threads !== undefined) {
-    const { transactions } = figures;
-    stage.loads.push({ startMs, endMs, transactions, threadUs: threads.between(startMs, endMs) });
+    const threadUs = threads.between(startMs, endMs);
+    stage.loads.push({ startMs, endMs, count: figures.transactions, unit: 'transaction', threadUs });
   }
   return {
     ...figures,

@@ -36,7 +36,9 @@ const IDLE = new Set(['(idle)']);
 export interface Load {
   readonly startMs: number;
   readonly endMs: number;
-  readonly transactions: number;
+  /** What was done: transactions, or megabytes. */
+  readonly count: number;
+  readonly unit: 'transaction' | 'MB';
   /** CPU time by thread, from /proc. */
   readonly threadUs: ReadonlyMap<string, number>;
 }

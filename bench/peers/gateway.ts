@@ -23,13 +23,15 @@ export interface GatewayProcessOptions extends PeerOptions {
   readonly profile?: string | undefined;
 }
 
+const PROFILE_WORKERS = fileURLToPath(new URL('../profile-workers.ts', import.meta.url));
 const PROGRAM = fileURLToPath(new URL('../gateway-process.ts', import.meta.url));
 
 export async function startGatewayProcess(options: GatewayProcessOptions): Promise<GatewayProcess> {
   const { server, children, label, profile, tls } = options;
   const data = join(options.directory, label);
   await mkdir(data, { mode: 0o700 });
-  const profiling = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
+  const profiling =
+    profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`, '--import', PROFILE_WORKERS];
   // Installed, it is JavaScript: what stripping types takes of time and memory is not the gateway's.
   const compiled = { NODE_COMPILE_CACHE: join(options.directory, 'compiled') };
   const child = children.start(

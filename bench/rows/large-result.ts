@@ -1,7 +1,7 @@
 /** Large results and COPY in both directions, recorded by the gateway, nothing to mask. */
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { cpuUsOf } from '../measure/process-cost.ts';
+import { cpuUsOf, ThreadSampler } from '../measure/process-cost.ts';
 import { formatSpread, ratios, spreadOf } from '../measure/statistics.ts';
 import { type Answer, frame, WireClient } from '../measure/wire-client.ts';
 import type { Stage, Way, WayName } from '../stage.ts';
@@ -121,6 +121,11 @@ async function measureOnce(stage: Stage, way: Way, workload: Workload): Promise<
   const client = await WireClient.open(way, workload.tls ?? false);
   const once = await workload.prepare(stage, client);
   const cpuBefore = way.pid === undefined ? 0 : await settledCpuUs(way.pid);
+  const threads =
+    way.pid === undefined || way.name !== 'countersign' || !stage.profiling
+      ? undefined
+      : new ThreadSampler(way.pid);
+  const startMs = performance.now();
   let bytes = 0;
   let ms = 0;
   for (let time = 0; time < workload.times; time++) {
@@ -131,6 +136,11 @@ async function measureOnce(stage: Stage, way: Way, workload: Workload): Promise<
   const cpuUs = way.pid === undefined ? undefined : (await settledCpuUs(way.pid)) - cpuBefore;
   await client.close();
   const mb = bytes / MEGABYTE;
+  if (threads !== undefined) {
+    const endMs = performance.now();
+    threads.stop();
+    stage.loads.push({ startMs, endMs, count: mb, unit: 'MB', threadUs: threads.between(startMs, endMs) });
+  }
   return {
     mbPerS: mb / (ms / 1_000),
     cpuMsPerMb: cpuUs === undefined ? undefined : cpuUs / 1_000 / mb,
