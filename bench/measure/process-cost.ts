@@ -68,6 +68,10 @@ export class CpuSampler {
     this.#take();
   }
 
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+
   /** CPU time between two moments of performance.now(). */
   between(fromMs: number, toMs: number): number {
     return interpolate(this.#samples, toMs) - interpolate(this.#samples, fromMs);
@@ -93,6 +97,10 @@ export class ThreadSampler {
   stop(): void {
     clearInterval(this.#timer);
     this.#take();
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
   }
 
   between(fromMs: number, toMs: number): ReadonlyMap<string, number> {

@@ -121,10 +121,9 @@ async function measureOnce(stage: Stage, way: Way, workload: Workload): Promise<
   const client = await WireClient.open(way, workload.tls ?? false);
   const once = await workload.prepare(stage, client);
   const cpuBefore = way.pid === undefined ? 0 : await settledCpuUs(way.pid);
-  const threads =
-    way.pid === undefined || way.name !== 'countersign' || !stage.profiling
-      ? undefined
-      : new ThreadSampler(way.pid);
+  const { pid } = way;
+  const profiled = pid !== undefined && way.name === 'countersign' && stage.profiling;
+  using threads = profiled ? new ThreadSampler(pid) : undefined;
   const startMs = performance.now();
   let bytes = 0;
   let ms = 0;

@@ -87,6 +87,8 @@ tps = 3001.5 (without initial connection time)
     expect(() => parsePgbench(summary.replace('failed transactions: 0', 'failed transactions: 2'))).toThrow(
       '2 transactions failed',
     );
+    const none = 'number of transactions actually processed: 0\n';
+    expect(parsePgbench(none)).toBeUndefined();
     expect(() => parsePgbench('pgbench: error')).toThrow('expected the summary of pgbench');
   });
 

@@ -18,7 +18,7 @@ const there = ['/usr/bin/pgbench', '/usr/sbin/pgbouncer', '/usr/sbin/haproxy', '
 // Nothing is timed: that the measurements still work is all that is looked at.
 it.skipIf(!there)(
   'a short run measures every way, fails at nothing and leaves nothing',
-  { timeout: 120_000 },
+  { timeout: 240_000 },
   async () => {
     const directory = await mkdtemp(join(tmpdir(), 'countersign-bench-test-'));
     try {
