@@ -9,22 +9,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { Ledger } from '../packages/gateway/src/audit/ledger.ts';
 import { sealBody } from '../packages/gateway/src/audit/sealed-body.ts';
 import { makeId } from '../packages/gateway/src/core/ids.ts';
-import type { LedgerEvent, ScopeKeys } from '../packages/gateway/src/core/ledger-port.ts';
 import { formatBody, openBody, SALT_BYTES } from '../packages/ledger/src/body.ts';
 import { formatLeaf, type Leaf } from '../packages/ledger/src/leaf.ts';
 import { sha256Portable, useSha256 } from '../packages/ledger/src/sha256.ts';
+import { INTENT_BODY, OwnLedger } from './measure/own-ledger.ts';
 
 const REPEATS = 5;
-const FIELDS = {
-  sql: 'select d.id, d.title, s.score from rr.documents d join rr.ranking_scores s on s.document_id = d.id where s.query_id = $1 order by s.score desc limit 10',
-  parameters: [{ text: '4711' }],
-  parameter_types: [23],
-  protocol_message: 'Execute',
-};
-
 const session = makeId('session', Date.now(), randomBytes(10));
 const key = randomBytes(32);
 const sealingKey = createSecretKey(key);
@@ -71,11 +63,11 @@ function print(name: string, results: readonly number[], unit: string): void {
 
 function pieces(): void {
   const salts = randomBytes(SALT_BYTES * 5);
-  const { opened, commitment } = openBody(FIELDS, salts);
+  const { opened, commitment } = openBody(INTENT_BODY, salts);
   const text = formatBody(opened);
   const record = randomBytes(1_200);
   measure('leaf: JCS', 20_000, (i) => formatLeaf(leaf(i)));
-  measure('body: salted fields and commitment, native', 10_000, () => openBody(FIELDS, salts));
+  measure('body: salted fields and commitment, native', 10_000, () => openBody(INTENT_BODY, salts));
   measure('body: JCS of the opened body', 20_000, () => formatBody(opened));
   measure('body: AES-256-GCM', 10_000, () =>
     sealBody(text, commitment, session, sealingKey, randomBytes(12)),
@@ -92,37 +84,8 @@ async function whole(writers: number, count: number): Promise<void> {
   const latencies: number[] = [];
   for (let repeat = 0; repeat < REPEATS; repeat++) {
     const directory = mkdtempSync(join(tmpdir(), 'countersign-spike-'));
-    const map = new Map<string, Uint8Array>();
-    const keys: ScopeKeys = {
-      create: async (scope) => {
-        const made = randomBytes(32);
-        map.set(scope, made);
-        return made;
-      },
-      find: async (scope) => map.get(scope),
-      destroy: async (scope) => map.delete(scope),
-    };
-    const ledger = await Ledger.open({
-      directory: join(directory, 'ledger'),
-      secondPlace: join(directory, 'second'),
-      origin: 'countersign.local/ledger/gw1',
-      node: 'gw1',
-      software: 'spike',
-      bootId: makeId('boot', Date.now(), randomBytes(10)),
-      signingSeed: randomBytes(32),
-      keys,
-    });
-    ledger.openScope(session, key);
-    const event = (type: string, body: LedgerEvent['body']): LedgerEvent => ({
-      type,
-      kind: 'user',
-      actor: 'a'.repeat(32),
-      session,
-      target: 'db',
-      keyId: session,
-      ...(body === undefined ? {} : { body }),
-    });
-    await ledger.append(event('session.start', undefined));
+    const own = await OwnLedger.open(directory);
+    const scope = await own.startSession();
     const started = performance.now();
     let left = count;
     await Promise.all(
@@ -130,13 +93,13 @@ async function whole(writers: number, count: number): Promise<void> {
         while (left > 0) {
           left -= 1;
           const before = performance.now();
-          await ledger.append(event('statement.intent', FIELDS));
+          await own.intent(scope);
           if (repeat === REPEATS - 1) latencies.push(performance.now() - before);
         }
       }),
     );
     rates.push((count / (performance.now() - started)) * 1000);
-    await ledger.close('measured');
+    await own.ledger.close('measured');
     rmSync(directory, { recursive: true, force: true });
   }
   const sorted = latencies.toSorted((a, b) => a - b);

@@ -1,157 +1,152 @@
 /**
- * Ratios, not absolutes: the same pgbench, directly and through the gateway, interleaved in one run.
+ * Ratios, not absolutes: the same work directly, through PgBouncer, through HAProxy and through the
+ * gateway, interleaved in one run, each in a process of its own.
  *
- * Run: npm run bench. Needs pgbench. Prints medians with the smallest and the largest, and writes
- * bench/results/<date>.md. Nothing here fails a build; a timed test would only test the machine.
+ * Run: npm run bench. Needs Debian's postgresql, pgbouncer and haproxy. Nothing here fails a build for
+ * being slow; a timed test would only test the machine.
  */
 
-import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { cpus, tmpdir, totalmem } from 'node:os';
-import { join } from 'node:path';
-import { findSystemPostgres } from '../examples/demo/postgres-binaries.ts';
-import { startPostgres } from '../examples/demo/postgres-server.ts';
-import { loadConfig } from '../packages/gateway/src/config/config.ts';
-import { startGateway } from '../packages/gateway/src/main.ts';
-import { parseResources } from '../packages/gateway/src/resources/parse.ts';
+import { rmSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { measureFlush } from './measure/flush.ts';
+import { describeMachine } from './measure/machine.ts';
+import { type Load, readProfiles } from './measure/profile.ts';
+import { type Options, parseOptions, USAGE } from './options.ts';
+import { formatGoals, formatReport, formatTable, type Report } from './report.ts';
+import { ROWS } from './rows/all.ts';
+import type { Row, RowResult } from './rows/row.ts';
+import { prepareTables } from './rows/select.ts';
+import { Stage } from './stage.ts';
 
-const ROUNDS = 5;
-const SECONDS = 4;
-const CLIENTS = 8;
+const PROFILED_FUNCTIONS = 30;
 
-interface Way {
-  readonly name: string;
-  readonly port: number;
-  readonly user: string;
-  readonly password: string;
-  readonly database: string;
+/** What has to go whatever ends this process. */
+let directory: string | undefined;
+let stage: Stage | undefined;
+
+function abandon(): void {
+  stage?.children.killAll();
+  if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
 }
 
-const WORKLOADS: readonly { readonly name: string; readonly args: readonly string[] }[] = [
-  { name: 'select, simple', args: ['-S', '-M', 'simple'] },
-  { name: 'select, prepared', args: ['-S', '-M', 'prepared'] },
-  { name: 'tpcb-like, prepared', args: ['-M', 'prepared'] },
-];
-
-async function pgbench(binary: string, way: Way, args: readonly string[]): Promise<string> {
-  const all = ['-h', '127.0.0.1', '-p', String(way.port), '-U', way.user, ...args, way.database];
-  const env = { ...process.env, PGPASSWORD: way.password, PGSSLMODE: 'disable' };
-  const child = spawn(binary, all, { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  let text = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk: Buffer) => {
-      text += chunk.toString();
-    });
-  }
-  const code = await new Promise((resolve) => child.once('exit', resolve));
-  if (code !== 0) throw new Error(`pgbench ended with ${String(code)}: ${text}`);
-  return text;
+function selected(options: Options): readonly Row[] {
+  const { only } = options;
+  const rows = ROWS.filter(({ id }) => only.length === 0 || only.some((name) => id.startsWith(name)));
+  const unknown = only.find((name) => !ROWS.some(({ id }) => id.startsWith(name)));
+  if (unknown !== undefined) throw new Error(`--only: nothing is called ${unknown}; see --list`);
+  return rows;
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-}
-
-function spread(values: readonly number[], digits: number): string {
-  const text = [median(values), Math.min(...values), Math.max(...values)].map((value) =>
-    value.toFixed(digits),
-  );
-  return `${text[0]} (${text[1]}–${text[2]})`;
-}
-
-const bin = await findSystemPostgres();
-const binary = bin === undefined ? '' : join(bin, 'pgbench');
-if (!existsSync(binary)) {
-  console.error('pgbench is not there: apt-get install postgresql');
-  process.exit(1);
-}
-const directory = await mkdtemp(join(tmpdir(), 'countersign-bench-'));
-const server = await startPostgres({ settings: { fsync: 'off', synchronous_commit: 'off' } });
-const gateway = await startGateway(
-  loadConfig('tls: { mode: off }', { data: join(directory, 'gateway'), postgresPort: 0, apiPort: 0 }),
-  { env: { DB_PASSWORD: server.password }, onError: (error) => console.error(error.message) },
-);
-const { rooms } = gateway;
-await rooms.resources.apply(
-  parseResources(`
-kind: Connection
-name: db
-protocol: postgres
-target: { host: 127.0.0.1, port: ${server.port}, database: postgres, tls: disable }
-credential: { user: postgres, password: { env: DB_PASSWORD } }
----
-kind: Person
-name: ana
-displayName: Ana
----
-kind: Access
-name: all
-who: [ana]
-to: [db]
-`),
-  { name: 'bench', kind: 'system', keyId: rooms.bootId },
-);
-const ana = await rooms.identity.principals.findByName('ana');
-if (ana === undefined) throw new Error('ana is missing');
-const token = await rooms.identity.tokens.createToken(ana, {
-  name: 'bench',
-  lifetimeMs: 3_600_000,
-  createdBy: undefined,
-});
-const direct: Way = {
-  name: 'direct',
-  port: server.port,
-  user: 'postgres',
-  password: server.password,
-  database: 'postgres',
-};
-const through: Way = {
-  name: 'countersign',
-  port: gateway.postgres.port,
-  user: 'ana',
-  password: token.token.reveal(),
-  database: 'db',
-};
-
-await pgbench(binary, direct, ['-i', '-s', '5', '-q']);
-const lines = [
-  `# Throughput and latency, ${new Date().toISOString().slice(0, 10)}`,
-  '',
-  `\`npm run bench\` · ${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node} · pgbench, ${CLIENTS} clients, ${ROUNDS} interleaved rounds of ${SECONDS} s, everything on one machine; PostgreSQL with fsync off, the gateway with every leaf on disk · median (smallest–largest)`,
-  '',
-  '| workload | direct, tps | through, tps | ratio | direct, ms | through, ms |',
-  '|---|---|---|---|---|---|',
-];
-for (const workload of WORKLOADS) {
-  const tps: Record<string, number[]> = { direct: [], countersign: [] };
-  const latency: Record<string, number[]> = { direct: [], countersign: [] };
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const way of round % 2 === 0 ? [direct, through] : [through, direct]) {
-      const text = await pgbench(binary, way, [
-        '-n',
-        '-c',
-        String(CLIENTS),
-        '-j',
-        '1',
-        '-T',
-        String(SECONDS),
-        ...workload.args,
-      ]);
-      tps[way.name]?.push(Number(/tps = ([\d.]+)/.exec(text)?.[1] ?? 0));
-      latency[way.name]?.push(Number(/latency average = ([\d.]+)/.exec(text)?.[1] ?? 0));
+async function measureAll(
+  on: Stage,
+  rows: readonly Row[],
+): Promise<{ readonly results: readonly RowResult[]; readonly failures: readonly string[] }> {
+  const results: RowResult[] = [];
+  const failures: string[] = [...on.missing];
+  for (const row of rows) {
+    const before = performance.now();
+    try {
+      const result = await row.run(on);
+      results.push(result);
+      for (const table of result.tables) console.info(`\n${table.title}\n\n${formatTable(table)}`);
+    } catch (error) {
+      const text = `${row.id}: ${error instanceof Error ? error.message : String(error)}`;
+      failures.push(text);
+      console.error(`\nFAILED ${text}`, error);
     }
+    console.info(`\n(${row.id}: ${((performance.now() - before) / 1_000).toFixed(1)} s)`);
   }
-  const ratios = (tps['countersign'] ?? []).map((value, i) => value / (tps['direct']?.[i] ?? 1));
-  const line = `| ${workload.name} | ${spread(tps['direct'] ?? [], 0)} | ${spread(tps['countersign'] ?? [], 0)} | ${spread(ratios, 2)} | ${spread(latency['direct'] ?? [], 2)} | ${spread(latency['countersign'] ?? [], 2)} |`;
-  console.info(line);
-  lines.push(line);
+  return { results, failures };
 }
-await mkdir(new URL('results', import.meta.url), { recursive: true });
-await writeFile(
-  new URL(`results/${new Date().toISOString().slice(0, 10)}.md`, import.meta.url),
-  `${lines.join('\n')}\n`,
-);
-await gateway.close('measured');
-await server.stop();
-await rm(directory, { recursive: true, force: true });
+
+function printProfiles(profile: string, loads: readonly Load[]): void {
+  const [unit = 'transaction'] = loads.map((load) => load.unit);
+  const own = loads.filter((load) => load.unit === unit);
+  const count = own.reduce((sum, load) => sum + load.count, 0);
+  const threads = new Set(own.flatMap(({ threadUs }) => [...threadUs.keys()]));
+  const cpu = [...threads]
+    .map((name) => ({ name, us: own.reduce((sum, { threadUs }) => sum + (threadUs.get(name) ?? 0), 0) }))
+    .filter(({ us }) => us > 0)
+    .toSorted((one, other) => other.us - one.us)
+    .map(({ name, us }) => [name, (us / count).toFixed(1)]);
+  console.info('\nCPU time by thread, profiler included:\n');
+  console.info(formatTable({ title: '', columns: ['thread', `µs a ${unit}`], rows: cpu }));
+  for (const { thread, file, busyUs, functions } of readProfiles(profile, own)) {
+    const each = (us: number): string => (us / count).toFixed(2);
+    console.info(
+      `\n${thread}: busy ${(busyUs / 1e6).toFixed(2)} s, ${each(busyUs)} µs for each ${unit} of ${count.toFixed(0)} (${file})\n`,
+    );
+    const rows = functions
+      .slice(0, PROFILED_FUNCTIONS)
+      .map(({ name, selfUs }) => [each(selfUs), `${((selfUs / busyUs) * 100).toFixed(1)} %`, name]);
+    console.info(formatTable({ title: '', columns: ['self µs', 'share', 'function'], rows }));
+  }
+}
+
+type Facts = Omit<Report, 'results' | 'failures' | 'tookSeconds'>;
+
+function factsOf(on: Stage, options: Options, machine: string): Facts {
+  const words = process.argv.slice(2);
+  const flush = measureFlush(on.directory, 500);
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    machine,
+    command: words.length === 0 ? 'npm run bench' : `npm run bench -- ${words.join(' ')}`,
+    programs: on.versions,
+    settings: `Everything on loopback on one machine; SCRAM-SHA-256 on every leg; PostgreSQL with fsync off, the gateway with every leaf on disk; ${options.rounds} interleaved rounds, ${options.seconds} s for each run of pgbench.`,
+    flush: `This disk's own flush, 4 KiB and fdatasync: at the end of a growing file ${milliseconds(flush.append)}; inside written blocks ${milliseconds(flush.overwrite)}.`,
+  };
+}
+
+function milliseconds({ p50, p99 }: { readonly p50: number; readonly p99: number }): string {
+  return `p50 ${p50.toFixed(3)} ms, p99 ${p99.toFixed(3)} ms`;
+}
+
+async function run(options: Options): Promise<number> {
+  const rows = selected(options);
+  const started = performance.now();
+  // Before our own work: the load of others is part of what a figure belongs to.
+  const machine = describeMachine(options.parent);
+  stage = await Stage.open(options, (made) => {
+    directory = made;
+  });
+  const facts = factsOf(stage, options, machine);
+  console.info(`${facts.machine}\n${facts.programs.join(' · ')}\n${facts.flush}`);
+  await prepareTables(stage);
+  // Warming up is not what is looked at.
+  stage.loads.length = 0;
+  const { results, failures } = await measureAll(stage, rows);
+  const { loads } = stage;
+  await stage.close();
+  abandon();
+  if (options.profile !== undefined) printProfiles(options.profile, loads);
+  const report: Report = { ...facts, results, failures, tookSeconds: (performance.now() - started) / 1_000 };
+  console.info(
+    `\n${formatGoals(results.flatMap(({ goals }) => goals))}\n\n${report.tookSeconds.toFixed(0)} s`,
+  );
+  for (const text of failures) console.error(`FAILED ${text}`);
+  if (options.write) {
+    const to = new URL('results/', import.meta.url);
+    await mkdir(to, { recursive: true });
+    await writeFile(new URL(`${facts.date}.md`, to), formatReport(report));
+  }
+  return failures.length === 0 ? 0 : 1;
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    abandon();
+    process.exit(130);
+  });
+}
+try {
+  const options = parseOptions(process.argv.slice(2));
+  if (options.help) console.info(USAGE);
+  else if (options.list) console.info(ROWS.map(({ id }) => id).join('\n'));
+  else process.exitCode = await run(options);
+} catch (error) {
+  console.error(error);
+  process.exitCode = 1;
+} finally {
+  abandon();
+}

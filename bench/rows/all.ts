@@ -1,0 +1,22 @@
+/** Every measurement, in the order in which they run. */
+
+import { BIG_RESULT_ROW } from './big-result.ts';
+import { IDLE_ROW } from './idle-sessions.ts';
+import { LARGE_RESULT_ROWS } from './large-result.ts';
+import { LEDGER_ROW } from './ledger.ts';
+import { ONE_CLIENT_ROW } from './one-client.ts';
+import { RECORDING_ROW } from './recording.ts';
+import type { Row } from './row.ts';
+import { SELECT_ROWS } from './select.ts';
+import { VERIFY_ROW } from './verify.ts';
+
+export const ROWS: readonly Row[] = [
+  ...SELECT_ROWS,
+  ONE_CLIENT_ROW,
+  ...LARGE_RESULT_ROWS,
+  LEDGER_ROW,
+  RECORDING_ROW,
+  IDLE_ROW,
+  BIG_RESULT_ROW,
+  VERIFY_ROW,
+];
