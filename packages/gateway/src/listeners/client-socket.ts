@@ -158,10 +158,11 @@ export class ClientSocket {
     this.#queue = new ByteQueue(LIMITS.postgres.authenticationBytesMax);
     this.#tls = true;
     const ready = new Promise<void>((resolve, reject) => {
+      const failed = (error: unknown): void => reject(handshakeError(error));
       secure.once('secure', resolve);
-      secure.once('error', reject);
+      secure.once('error', failed);
       secure.once('close', () => reject(new ClientLeft()));
-      plain.once('error', reject);
+      plain.once('error', failed);
     });
     this.#attach();
     await ready;
@@ -170,4 +171,8 @@ export class ClientSocket {
       throw violation('direct TLS without the ALPN protocol "postgresql"');
     }
   }
+}
+
+function handshakeError(cause: unknown): CountersignError {
+  return new CountersignError('PROTOCOL_VIOLATION', { reason: 'the TLS handshake failed' }, { cause });
 }
