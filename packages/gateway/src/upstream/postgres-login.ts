@@ -76,6 +76,7 @@ class Login {
   readonly #opened: TargetSocket;
   readonly #target: PostgresTarget;
   readonly #randomBytes: (length: number) => Uint8Array;
+  #bytes = 0;
 
   constructor(opened: TargetSocket, target: PostgresTarget, randomBytes: (length: number) => Uint8Array) {
     this.#opened = opened;
@@ -156,6 +157,8 @@ class Login {
   async #next(): Promise<{ message: BackendMessage; frame: Uint8Array }> {
     const header = await this.#opened.queue.read(HEADER_LENGTH);
     const length = frameLength(header, LIMITS.postgres.authenticationBytesMax);
+    this.#bytes += length;
+    if (this.#bytes > LIMITS.postgres.greetingBytesMax) throw this.#broken('its greeting has no end');
     const frame = new Uint8Array(length + 1);
     frame.set(header);
     frame.set(await this.#opened.queue.read(length - 4), HEADER_LENGTH);
