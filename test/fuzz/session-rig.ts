@@ -28,7 +28,7 @@ interface Group {
   readonly resolve: (appended: Appended[]) => void;
 }
 
-export class TestLedger implements LedgerPort {
+class TestLedger implements LedgerPort {
   /** In the order of their indexes. */
   readonly leaves: LedgerEvent[] = [];
   readonly #waiting: Group[] = [];
