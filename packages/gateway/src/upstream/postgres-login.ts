@@ -66,7 +66,8 @@ export async function loginToTarget(
   } catch (error) {
     opened.release();
     opened.socket.destroy();
-    if (error instanceof CountersignError) throw error;
+    // A protocol that the target broke is not the client's fault, and says so.
+    if (error instanceof CountersignError && error.code === 'UPSTREAM_FAILED') throw error;
     const details = { connection: target.connection, reason: reasonOf(error) };
     throw new CountersignError('UPSTREAM_FAILED', details, { cause: error });
   }

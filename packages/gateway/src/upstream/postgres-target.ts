@@ -45,7 +45,7 @@ export async function openTargetSocket(target: PostgresTarget): Promise<TargetSo
     if (target.tls === 'disable') return feed(plain, deadline);
     return feed(await upgrade(plain, target, deadline), deadline);
   } catch (error) {
-    if (error instanceof CountersignError) throw error;
+    if (error instanceof CountersignError && error.code === 'UPSTREAM_FAILED') throw error;
     throw new CountersignError(
       'UPSTREAM_FAILED',
       { connection: target.connection, reason: reasonOf(error) },
