@@ -124,7 +124,8 @@ export class ClientSocket {
     const socket = this.#socket;
     const queue = this.#queue;
     const onData = (chunk: Uint8Array): void => queue.push(chunk);
-    const onError = (error: unknown): void => queue.fail(error);
+    // A reset is one more way to leave.
+    const onError = (): void => queue.fail(new ClientLeft());
     const onEnd = (): void => queue.fail(new ClientLeft());
     socket.on('data', onData);
     socket.on('error', onError);
