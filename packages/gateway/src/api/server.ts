@@ -10,6 +10,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { type TSchema, Type } from 'typebox';
 import { CountersignError, type ErrorCode, reasonOf } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import { Strangers } from '../core/strangers.ts';
 import { Secret } from '../core/secret.ts';
 import type { HttpPeer } from '../identity/login.ts';
 import { errorAnswer, requestError } from './http-errors.ts';
@@ -50,7 +51,11 @@ async function buildApp(ports: ApiPorts | undefined): Promise<FastifyInstance> {
     logger: false,
     bodyLimit: LIMITS.api.bodyBytesMax,
     requestTimeout: LIMITS.api.requestTimeoutMs,
-    connectionTimeout: 0,
+    connectionTimeout: LIMITS.api.stalledAnswerMs,
+    http: {
+      headersTimeout: LIMITS.api.headersTimeoutMs,
+      connectionsCheckingInterval: LIMITS.api.timeoutCheckMs,
+    },
     forceCloseConnections: true,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 256 },
@@ -59,6 +64,7 @@ async function buildApp(ports: ApiPorts | undefined): Promise<FastifyInstance> {
     },
   });
   app.server.maxConnections = LIMITS.api.connectionsMax;
+  const strangers = watchStrangers(app);
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -79,11 +85,32 @@ async function buildApp(ports: ApiPorts | undefined): Promise<FastifyInstance> {
     );
   });
   app.setErrorHandler((thrown, request, reply) => answerError(reply, requestError(thrown), ports, request));
-  for (const route of ROUTES) addRoute(app, route, ports);
+  for (const route of ROUTES) addRoute(app, route, ports, strangers);
   return app;
 }
 
-function addRoute(app: FastifyInstance, route: Route, ports: ApiPorts | undefined): void {
+/** Sockets that wait, or whose request is by nobody known: they give way to others where there are many. */
+function watchStrangers(app: FastifyInstance): Strangers {
+  const strangers = new Strangers(LIMITS.api.strangersMax);
+  app.server.on('connection', (socket) => {
+    const address = socket.remoteAddress ?? '';
+    strangers.add(socket, address);
+    socket.once('close', () => strangers.remove(socket, address));
+  });
+  app.addHook('onResponse', async ({ socket }) => {
+    const address = socket.remoteAddress ?? '';
+    strangers.remove(socket, address);
+    if (!socket.destroyed) strangers.add(socket, address);
+  });
+  return strangers;
+}
+
+function addRoute(
+  app: FastifyInstance,
+  route: Route,
+  ports: ApiPorts | undefined,
+  strangers: Strangers,
+): void {
   const who = WHO_MAY[route.key];
   const [method = '', url = ''] = route.key.split(' ');
   const open = who === 'everyone';
@@ -102,7 +129,9 @@ function addRoute(app: FastifyInstance, route: Route, ports: ApiPorts | undefine
     },
     // Before the body is read: who is unknown sends none.
     onRequest: async (request) => {
-      if (ports !== undefined && !open) callers.set(request, await identify(request, ports, route));
+      if (ports === undefined || open) return;
+      callers.set(request, await identify(request, ports, route));
+      strangers.remove(request.socket, request.socket.remoteAddress ?? '');
     },
     handler: async (request, reply) => {
       if (ports === undefined) throw new CountersignError('INTERNAL');

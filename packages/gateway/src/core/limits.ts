@@ -40,8 +40,6 @@ export const LIMITS = {
     errorTextBytesMax: 8_192,
     /** After the last message to a peer, before its socket is destroyed. */
     farewellMs: 2_000,
-    /** What a target says between the end of authentication and its first ReadyForQuery; login triggers may be talkative. */
-    greetingBytesMax: 1_048_576,
     /** Secret of a cancel key, as PostgreSQL's own: at protocol 3.2, */
     cancelKeyBytes: 32,
     /** and before, where the message has room for no more. */
@@ -54,7 +52,9 @@ export const LIMITS = {
     orphanedStatementMs: 86_400_000,
     /** From start of the TCP connection to the target's first ReadyForQuery. */
     upstreamConnectTimeoutMs: 15_000,
-    /** A cancel request that the target does not take is given up. */
+    /** All that a target says before its first ReadyForQuery, which is kept; login triggers may be talkative. */
+    greetingBytesMax: 1_048_576,
+    /** A cancel request that the target does not take within this time may hit anything: the session ends. */
     cancelTimeoutMs: 5_000,
     /** Bytes waiting to be written to one peer before reading from the other pauses. */
     socketBufferBytesMax: 262_144,
@@ -206,8 +206,16 @@ export const LIMITS = {
     pageRowsDefault: 100,
     /** A client has this long to send a request; answers may take longer. */
     requestTimeoutMs: 60_000,
-    /** Sockets at once: people and jobs, not statements, come this way. */
+    /** The head of a request is there within this time, */
+    headersTimeoutMs: 15_000,
+    /** which is looked at so often. */
+    timeoutCheckMs: 5_000,
+    /** Nothing moves on a socket: a package of a long period takes a while before its first byte. */
+    stalledAnswerMs: 600_000,
+    /** Sockets at once: people and jobs, not statements, come this way; */
     connectionsMax: 1_024,
+    /** of these, sockets without a request of somebody who was identified: more give way. */
+    strangersMax: 512,
     /** Leaves that one request about a session looks at; the answer says where to go on. */
     leavesScannedMax: 1_000_000,
     /** Statements of a replay that are looked at for the one that a leaf is about. */

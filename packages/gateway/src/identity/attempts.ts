@@ -10,7 +10,7 @@ import { CountersignError } from '../core/errors.ts';
 import type { BootId, TokenId } from '../core/ids.ts';
 import type { BodyValue, LedgerEvent, LedgerPort } from '../core/ledger-port.ts';
 import { LIMITS } from '../core/limits.ts';
-import type { Lockout, LockoutKey } from './lockout.ts';
+import type { Admission, Lockout, LockoutKey } from './lockout.ts';
 import { isPrincipalName, type LeafActor, type PrincipalRecord, type Principals } from './principals.ts';
 
 /** Where a client stands and what it says of itself. Untrusted: name and client. */
@@ -37,6 +37,8 @@ export interface AttemptsOptions {
   readonly bootId: BootId;
 }
 
+type Locked = Extract<Admission, { readonly kind: 'locked' }>;
+
 /** Counts attempts and writes them down. */
 export class Attempts {
   readonly #options: AttemptsOptions;
@@ -47,23 +49,16 @@ export class Attempts {
 
   /** AUTHENTICATION_LOCKED where the name or address has to wait, whatever secret it brought. */
   async admit(attempt: Attempt): Promise<void> {
-    const { ledger, lockout, principals } = this.#options;
-    const admission = lockout.admit(keyOf(attempt));
-    if (admission.kind === 'open') return;
-    if (admission.writeLeaf) {
-      const principal = await principals.findByName(attempt.name ?? '');
-      const failure = admission.unreported === 0 ? 'locked' : `locked, ${unreported(admission.unreported)}`;
-      await ledger.append(await this.#leaf('locked', attempt, { principal }, failure));
-    }
-    throw new CountersignError('AUTHENTICATION_LOCKED', {
-      user: stated(attempt.name ?? ''),
-      seconds: admission.secondsLeft,
-    });
+    const admission = this.#options.lockout.admit(keyOf(attempt));
+    if (admission.kind === 'locked') throw await this.#locked(attempt, admission);
   }
 
   /** Counts a failure and writes it down; what to throw, the same whatever the failure was. */
   async failed(attempt: Attempt, failure: string, claimed: Claimed): Promise<CountersignError> {
     const { ledger, lockout } = this.#options;
+    // Again, and counted in the same turn: of many who came at once, those behind the limit are locked out.
+    const admission = lockout.admit(keyOf(attempt));
+    if (admission.kind === 'locked') return this.#locked(attempt, admission);
     // Counted first: who comes while the ledger writes is already behind the lock.
     const begun = lockout.fail(keyOf(attempt));
     const leaf = await this.#leaf('failed', attempt, claimed, failure);
@@ -98,6 +93,19 @@ export class Attempts {
       leaves.push(await this.#leaf('locked', attempt, { principal }, unreported(count)));
     }
     if (leaves.length > 0) await ledger.appendMany(leaves);
+  }
+
+  async #locked(attempt: Attempt, admission: Locked): Promise<CountersignError> {
+    const { ledger, principals } = this.#options;
+    if (admission.writeLeaf) {
+      const principal = await principals.findByName(attempt.name ?? '');
+      const failure = admission.unreported === 0 ? 'locked' : `locked, ${unreported(admission.unreported)}`;
+      await ledger.append(await this.#leaf('locked', attempt, { principal }, failure));
+    }
+    return new CountersignError('AUTHENTICATION_LOCKED', {
+      user: stated(attempt.name ?? ''),
+      seconds: admission.secondsLeft,
+    });
   }
 
   async #leaf(status: string, attempt: Attempt, claimed: Claimed, failure?: string): Promise<LedgerEvent> {

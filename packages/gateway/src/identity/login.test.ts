@@ -178,6 +178,21 @@ describe('lockout of logins', () => {
     });
   });
 
+  it('counts attempts that come at once as exactly as those that come in turn', async () => {
+    await using room = await testingOnlyRoom();
+    const { id } = await anaWithToken(room);
+    const wrong = { ...wire, name: 'ana', tokenId: undefined };
+    const attempts = [...Array.from({ length: 40 }, () => wrong), { ...wrong, tokenId: id }];
+    const ends = await Promise.allSettled(attempts.map((attempt) => room.identity.finishLogin(attempt)));
+    const codes = ends.map((end) => (end.status === 'rejected' ? end.reason.code : 'let in'));
+    expect(codes.filter((code) => code === 'AUTHENTICATION_FAILED')).toHaveLength(
+      LIMITS.identity.failuresMax,
+    );
+    expect(codes.filter((code) => code === 'AUTHENTICATION_LOCKED')).toHaveLength(
+      attempts.length - LIMITS.identity.failuresMax,
+    );
+  });
+
   it('locks an address whose lock names nobody', async () => {
     await using room = await testingOnlyRoom();
     for (let i = 0; i < LIMITS.identity.addressFailuresMax; i++) {

@@ -164,6 +164,8 @@ export class Identity {
     tokens: Tokens,
     token: TokenRecord,
   ): Promise<Principal> {
+    // Again: a guess that is right is no better than the ones that came with it and were wrong.
+    await this.#options.attempts.admit(attempt);
     await tokens.touch(token);
     await this.#options.attempts.succeeded(attempt, { principal: record, tokenId: token.id });
     // The leaf took time: who was disabled or revoked meanwhile is not let in any more.

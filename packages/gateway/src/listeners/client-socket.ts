@@ -192,7 +192,8 @@ export class ClientSocket {
     const socket = this.#socket;
     const queue = this.#queue;
     const onData = (chunk: Uint8Array): void => queue.push(chunk);
-    const onError = (error: unknown): void => queue.fail(error);
+    // A reset is one more way to leave.
+    const onError = (): void => queue.fail(new ClientLeft());
     const onEnd = (): void => queue.fail(new ClientLeft());
     socket.on('data', onData);
     socket.on('error', onError);
@@ -226,10 +227,11 @@ export class ClientSocket {
     this.#queue = new ByteQueue(LIMITS.postgres.authenticationBytesMax);
     this.#tls = true;
     const ready = new Promise<void>((resolve, reject) => {
+      const failed = (error: unknown): void => reject(handshakeError(error));
       secure.once('secure', resolve);
-      secure.once('error', reject);
+      secure.once('error', failed);
       secure.once('close', () => reject(new ClientLeft()));
-      plain.once('error', reject);
+      plain.once('error', failed);
     });
     this.#attach();
     await ready;
@@ -240,4 +242,8 @@ export class ClientSocket {
 /** Lengths below that of a packet with nothing but its code, and negative ones. */
 function isTooShort(head: Uint8Array): boolean {
   return new DataView(head.buffer, head.byteOffset).getInt32(0) < 8;
+}
+
+function handshakeError(cause: unknown): CountersignError {
+  return new CountersignError('PROTOCOL_VIOLATION', { reason: 'the TLS handshake failed' }, { cause });
 }

@@ -8,6 +8,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { CountersignError, toCountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import { Strangers } from '../core/strangers.ts';
 import { encodeErrorResponse } from '../protocols/postgres/encode.ts';
 import { encodeProtocol2Error, isBeforeProtocol3 } from '../protocols/postgres/startup.ts';
 import type { LiveSessions } from '../session/live-sessions.ts';
@@ -31,8 +32,7 @@ export interface PostgresListenerOptions {
 export class PostgresListener {
   readonly #options: PostgresListenerOptions;
   readonly #server: Server;
-  /** Sockets that have not logged in yet. */
-  readonly #strangers = new Set<Socket>();
+  readonly #strangers = new Strangers(LIMITS.postgres.unauthenticatedSocketsMax);
   #closing = false;
 
   constructor(options: PostgresListenerOptions) {
@@ -64,7 +64,7 @@ export class PostgresListener {
   async close(): Promise<void> {
     this.#closing = true;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const socket of this.#strangers) socket.destroy();
+    this.#strangers.destroy();
     await closed;
   }
 
@@ -72,25 +72,23 @@ export class PostgresListener {
     const address = socket.remoteAddress ?? '';
     // A socket without a listener for 'error' would end the process.
     socket.on('error', () => undefined);
-    // The oldest gives way: whoever means to log in does so at once, and silence is no reason to stay.
-    const [oldest] = this.#strangers;
-    if (oldest !== undefined && this.#strangers.size >= LIMITS.postgres.unauthenticatedSocketsMax) {
-      this.#strangers.delete(oldest);
-      oldest.destroy();
-    }
-    this.#strangers.add(socket);
+    this.#strangers.add(socket, address);
+    socket.once('close', () => this.#strangers.remove(socket, address));
     const client = new ClientSocket(socket);
     const deadline = setTimeout(() => socket.destroy(), LIMITS.postgres.loginTimeoutMs);
     try {
       const who = await this.#introduce(client);
       clearTimeout(deadline);
-      this.#strangers.delete(socket);
-      if (who !== undefined) await this.#options.runSession(client, who);
+      if (who === undefined) {
+        this.#sayGoodbye(client.socket, undefined);
+        return;
+      }
+      this.#strangers.remove(socket, address);
+      await this.#options.runSession(client, who);
     } catch (thrown) {
       this.#refuse(client, toCountersignError(thrown), address);
     } finally {
       clearTimeout(deadline);
-      this.#strangers.delete(socket);
     }
   }
 
@@ -101,7 +99,6 @@ export class PostgresListener {
     if (packet.kind === 'CancelRequest') {
       // PostgreSQL gives no answer to a cancel request, so that guessing learns nothing.
       sessions.findByCancelKey(packet.processId, packet.secretKey)?.cancel(client.socket.remoteAddress ?? '');
-      client.socket.end();
       return undefined;
     }
     if (packet.kind !== 'StartupMessage') return undefined;
@@ -116,13 +113,21 @@ export class PostgresListener {
     if (!(error instanceof ClientLeft)) this.#options.onError(error, address);
     const { socket } = client;
     if (socket.destroyed) return;
-    if (error instanceof ClosedInSilence) socket.end();
-    else if (socket.writable) {
-      socket.end(
-        isBeforeProtocol3(error) ? encodeProtocol2Error(error) : encodeErrorResponse(error, 'FATAL'),
-      );
+    if (error instanceof ClosedInSilence) this.#sayGoodbye(socket, undefined);
+    else {
+      const lastWords = isBeforeProtocol3(error)
+        ? encodeProtocol2Error(error)
+        : encodeErrorResponse(error, 'FATAL');
+      this.#sayGoodbye(socket, lastWords);
     }
-    // The peer may never close its side.
+  }
+
+  /** The peer may never close its side. */
+  #sayGoodbye(socket: Socket, lastWords: Uint8Array | undefined): void {
+    if (socket.writable) {
+      if (lastWords === undefined) socket.end();
+      else socket.end(lastWords);
+    }
     socket.resume();
     setTimeout(() => socket.destroy(), LIMITS.postgres.farewellMs).unref();
   }

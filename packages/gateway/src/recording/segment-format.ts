@@ -172,6 +172,7 @@ export function* readEntries(plain: Uint8Array, session: string): Generator<RawE
   let timeUs = Number(view.readBigUInt64BE(0));
   while (position.offset < plain.length) {
     timeUs += readVarint(plain, position, session);
+    if (!Number.isSafeInteger(timeUs)) throw invalid(session, 'an entry has an impossible time');
     const channel = plain[position.offset];
     position.offset += 1;
     const length = readVarint(plain, position, session);

@@ -107,7 +107,8 @@ export async function loginToTarget(
   } catch (error) {
     opened.release();
     opened.socket.destroy();
-    if (error instanceof CountersignError) throw error;
+    // A protocol that the target broke is not the client's fault, and says so.
+    if (error instanceof CountersignError && error.code === 'UPSTREAM_FAILED') throw error;
     const details = { connection: target.connection, reason: reasonOf(error) };
     throw new CountersignError('UPSTREAM_FAILED', details, { cause: error });
   }
@@ -210,6 +211,8 @@ class Login {
   async #next(lengthMax: number): Promise<{ message: BackendMessage; frame: Uint8Array }> {
     const header = await this.#opened.queue.read(HEADER_LENGTH);
     const length = frameLength(header, lengthMax);
+    this.#greetingBytesLeft -= length;
+    if (this.#greetingBytesLeft < 0) throw this.#broken('it says too much before it is ready');
     const frame = new Uint8Array(length + 1);
     frame.set(header);
     frame.set(await this.#opened.queue.read(length - 4), HEADER_LENGTH);
@@ -224,8 +227,6 @@ class Login {
   }
 
   #keep(bytes: Uint8Array, isCancelKey: boolean): void {
-    this.#greetingBytesLeft -= bytes.length;
-    if (this.#greetingBytesLeft < 0) throw this.#broken('it says too much before it is ready');
     this.#greeting.push({ isCancelKey, bytes });
   }
 

@@ -57,7 +57,7 @@ export async function openTargetSocket(target: PostgresTarget): Promise<TargetSo
     if (target.tls === 'disable') return feed(plain, deadline);
     return feed(await upgrade(plain, target, deadline), deadline);
   } catch (error) {
-    if (error instanceof CountersignError) throw error;
+    if (error instanceof CountersignError && error.code === 'UPSTREAM_FAILED') throw error;
     throw new CountersignError(
       'UPSTREAM_FAILED',
       { connection: target.connection, reason: reasonOf(error) },
@@ -67,23 +67,30 @@ export async function openTargetSocket(target: PostgresTarget): Promise<TargetSo
 }
 
 /**
- * Sends a CancelRequest over a connection of its own, and resolves when the target has closed it,
- * which it does after the signal was sent: a statement that is forwarded later cannot be hit.
+ * Sends a CancelRequest over a connection of its own. True when the target has closed it, which it does
+ * after the signal was sent: a statement that is forwarded later cannot be hit. False where it did not
+ * within the time: then it may be taken at any later moment. Rejects where nothing was sent.
  */
 export async function cancelOnTarget(
   target: PostgresTarget,
   processId: number,
   secret: Uint8Array,
-): Promise<void> {
+): Promise<boolean> {
   const { socket, queue } = await openTargetSocket(target);
+  let closed = true;
   try {
-    const closed = new Promise<void>((resolve) => {
-      socket.once('end', () => resolve());
+    const over = new Promise<void>((resolve) => {
+      socket.once('end', resolve);
       socket.once('close', () => resolve());
-      socket.setTimeout(LIMITS.postgres.cancelTimeoutMs, () => socket.destroy());
+      if (socket.destroyed || socket.readableEnded) resolve();
+      socket.setTimeout(LIMITS.postgres.cancelTimeoutMs, () => {
+        closed = false;
+        resolve();
+      });
     });
     socket.write(encodeStartupPacket({ kind: 'CancelRequest', processId, secretKey: secret }));
-    await closed;
+    await over;
+    return closed;
   } finally {
     queue.fail(new CountersignError('UPSTREAM_FAILED', { connection: target.connection, reason: 'closed' }));
     socket.destroy();

@@ -11,7 +11,7 @@
 import { CountersignError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { violation } from './byte-reader.ts';
-import { FRONTEND } from './messages.ts';
+import { BACKEND, FRONTEND } from './messages.ts';
 
 /** Byte1 type and Int32 length. */
 export const HEADER_LENGTH = 5;
@@ -75,7 +75,19 @@ export const BACKEND_FRAMES: FrameReaderOptions = {
   except: [0x44, 0x64],
   heldBytesMax: LIMITS.postgres.heldMessageBytesMax,
   lengthMax: LIMITS.postgres.frameBytesMax,
-  small: [],
+  // libpq takes these for a loss of synchronisation when they are long (VALID_LONG_MESSAGE_TYPE).
+  small: [
+    BACKEND.BackendKeyData,
+    BACKEND.BindComplete,
+    BACKEND.CloseComplete,
+    BACKEND.CommandComplete,
+    BACKEND.CopyDone,
+    BACKEND.EmptyQueryResponse,
+    BACKEND.NoData,
+    BACKEND.ParseComplete,
+    BACKEND.PortalSuspended,
+    BACKEND.ReadyForQuery,
+  ],
 };
 
 /**

@@ -130,6 +130,11 @@ export class ResponseQueue<T> {
     return this.#length === 0 ? undefined : this.#at(0).tag;
   }
 
+  /** All requests without their whole answer, oldest first. */
+  *pending(): Generator<T> {
+    for (let i = 0; i < this.#length; i++) yield this.#at(i).tag;
+  }
+
   /**
    * A request from the client. Ask {@link mustWait} first.
    *

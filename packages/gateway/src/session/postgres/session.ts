@@ -19,6 +19,7 @@ import type { ReadyTarget } from '../../upstream/postgres-login.ts';
 import { cancelOnTarget, type PostgresTarget } from '../../upstream/postgres-target.ts';
 import type { EndReason, LiveSession, SessionPlace } from '../live-sessions.ts';
 import type { Admission, SessionPorts } from '../session-ports.ts';
+import { Cancellation, type Delivery } from './cancellation.ts';
 import { ClientSide } from './client-side.ts';
 import { Gate } from './gate.ts';
 import { Intents } from './intents.ts';
@@ -61,6 +62,7 @@ export class PostgresSession implements LiveSession {
   readonly #intents: Intents;
   readonly #responses: ResponseQueue<Request>;
   readonly #gate: Gate;
+  readonly #cancellation: Cancellation;
   readonly #clientSide: ClientSide;
   readonly #targetSide: TargetSide;
   readonly #resolveClosed: () => void;
@@ -93,6 +95,12 @@ export class PostgresSession implements LiveSession {
     this.#intents = new Intents({ ledger: ports.ledger, leaves, clock: ports.clock, random, failed });
     this.#responses = new ResponseQueue((request, outcome) => this.#intents.settle(request, outcome));
     this.#gate = new Gate(this.#target, { failed, drained: () => this.#pace() });
+    this.#cancellation = new Cancellation({
+      responses: this.#responses,
+      gate: this.#gate,
+      deliver: () => this.#deliverCancel(),
+      failed,
+    });
     const openLarge = largeMessages(() => ports.spool.open());
     this.#clientSide = new ClientSide(this.#responses, this.#intents, this.#gate, openLarge, {
       failed,
@@ -121,21 +129,27 @@ export class PostgresSession implements LiveSession {
   }
 
   cancel(address: string): void {
-    const operation = this.#responses.head?.operation;
-    const { ports, leaves, ready, target } = this.#options;
+    if (this.#finishing) return;
+    this.#cancellation.request((intent, status) => {
+      const { ports, leaves } = this.#options;
+      const leaf = ports.ledger.append(
+        leaves.cancel(intent, status, { address, delivered: status === 'ok' }),
+      );
+      leaf.catch((error: unknown) => this.#fail(error));
+    });
+  }
+
+  async #deliverCancel(): Promise<Delivery> {
+    const { ports, ready, target } = this.#options;
     const { cancelKey } = ready;
-    const running =
-      operation?.forwardedUs !== undefined && operation.intent !== undefined && cancelKey !== undefined;
-    const ref = running ? operation.intent : undefined;
-    const status = running ? 'ok' : 'late';
-    const leaf = ports.ledger.append(leaves.cancel(ref, status, { address, delivered: running }));
-    leaf.catch((error: unknown) => this.#fail(error));
-    if (!running) return;
-    operation.cancelAsked = true;
-    // What the client sends next must not be hit, so nothing passes until the target has taken it.
-    const delivered = cancelOnTarget(target, cancelKey.processId, cancelKey.secret);
-    delivered.catch((error: unknown) => ports.onError(toCountersignError(error), this.id));
-    this.#gate.holdUntil(delivered);
+    if (cancelKey === undefined) return 'never sent';
+    try {
+      const taken = await cancelOnTarget(target, cancelKey.processId, cancelKey.secret);
+      return taken ? 'taken' : 'unknown';
+    } catch (error) {
+      ports.onError(toCountersignError(error), this.id);
+      return 'never sent';
+    }
   }
 
   #attach(): void {

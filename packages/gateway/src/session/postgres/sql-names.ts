@@ -6,6 +6,7 @@
  * that is not the one that ran. Only one plain query is known to have none: whatever else contains one
  * of the words, in a literal or a comment too, is taken to have it. SQL that is built at run time is not
  * seen here; SECURITY.md says so.
+ * Untrusted: every text, of up to 1 MiB, on the thread of all sessions: each function is linear in it.
  */
 
 const latin1 = new TextDecoder('latin1');
@@ -16,9 +17,8 @@ const PORTAL_WORDS = /declare|close|discard/i;
 const PLAIN_QUERY = /^(?:select|insert|update|delete|with|values|table|merge)\b/i;
 /** A table, not a query, is what is copied from: `COPY (` can only go out. */
 const COPY_FROM_STDIN =
-  /(?:^|;)\s*copy\s+(?:binary\s+)?(?:"[^"]*"|[\w$.\u0080-\u00ff])+\s*(?:\([^()]*\))?\s*from\s+stdin\b/i;
+  /(?:^|;)\s*copy\s+(?:binary\s+)?(?:"[^"]*"|[\w$.\u0080-\u00ff])+\s*(?:\([^()]*\)\s*)?from\s+stdin\b/i;
 const LINE_COMMENT = /--[^\n\r]*/g;
-const BLOCK_COMMENT = /\/\*[\s\S]*?\*\//g;
 
 /** Which of the session's names a text may change. */
 export interface NameEffects {
@@ -99,6 +99,17 @@ function endOfComment(text: string, start: number): number {
   return at;
 }
 
+/** In one pass: a regular expression would search for the end of each comment that has none. */
 function withoutComments(text: string): string {
-  return text.replace(BLOCK_COMMENT, ' ').replace(LINE_COMMENT, ' ');
+  const pieces: string[] = [];
+  let at = 0;
+  for (;;) {
+    const begin = text.indexOf('/*', at);
+    const end = begin === -1 ? -1 : text.indexOf('*/', begin + 2);
+    if (end === -1) break;
+    pieces.push(text.slice(at, begin));
+    at = end + 2;
+  }
+  pieces.push(text.slice(at));
+  return pieces.join(' ').replace(LINE_COMMENT, ' ');
 }

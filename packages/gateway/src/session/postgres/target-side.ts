@@ -26,6 +26,8 @@ export class TargetSide {
   readonly #touched: RunningOperation[] = [];
   /** Whose answer the frame that comes in pieces is. */
   #inPieces: RunningOperation | undefined;
+  /** The beginning of an ErrorResponse that comes in pieces: it is the answer when it is whole. */
+  #largeError: Uint8Array | undefined;
   #transactionStatus = IDLE;
   readonly #transactionEnded: () => void;
 
@@ -53,6 +55,7 @@ export class TargetSide {
       if (event === FRAME.needMore) break;
       if (event === FRAME.piece) this.#addTo(this.#inPieces);
       else this.#frame(event === FRAME.whole);
+      if (this.#largeError !== undefined && event === FRAME.piece) this.#pieceOfError(this.#largeError);
     }
     for (const operation of this.#touched) operation.digest.endOfChunk();
     this.#touched.length = 0;
@@ -69,6 +72,10 @@ export class TargetSide {
       if (whole) this.#note(type, head);
     }
     this.#inPieces = whole || !counts ? undefined : head;
+    if (type === BACKEND.ErrorResponse && !whole) {
+      this.#largeError = new Uint8Array(0);
+      return;
+    }
     this.#responses.accept(type);
     if (type === BACKEND.ReadyForQuery && whole) {
       this.#transactionStatus = this.#reader.body()[0] ?? IDLE;
@@ -82,6 +89,16 @@ export class TargetSide {
     const message = decodeBackend(type, this.#reader.body());
     if (message.kind === 'CommandComplete') operation.completed(message.tag, commandRows(message.tag) ?? 0);
     if (message.kind === 'ErrorResponse') operation.failed(field(message, 'C'), field(message, 'M'));
+  }
+
+  #pieceOfError(before: Uint8Array): void {
+    const left = LIMITS.postgres.errorTextBytesMax - before.length;
+    const head = left > 0 ? Buffer.concat([before, this.#reader.body().subarray(0, left)]) : before;
+    this.#largeError = this.#reader.last ? undefined : head;
+    if (!this.#reader.last) return;
+    const fields = firstFields(head);
+    this.#inPieces?.failed(fields.get('C') ?? '', fields.get('M') ?? '');
+    this.#responses.accept(BACKEND.ErrorResponse);
   }
 
   #addTo(operation: RunningOperation | undefined): void {
@@ -98,4 +115,16 @@ function field(message: ErrorOrNotice, code: string): string {
   if (bytes === undefined) return '';
   // Not every server encoding is UTF-8, and the cut may be inside a character: what cannot be read is U+FFFD.
   return lenientUtf8.decode(bytes.subarray(0, LIMITS.postgres.errorTextBytesMax));
+}
+
+/** The fields at the beginning of an ErrorResponse; the last of them may be cut off. */
+function firstFields(head: Uint8Array): ReadonlyMap<string, string> {
+  const fields = new Map<string, string>();
+  for (let at = 0; at < head.length && head[at] !== 0; ) {
+    const zero = head.indexOf(0, at);
+    const end = zero === -1 ? head.length : zero;
+    fields.set(String.fromCharCode(head[at] ?? 0), lenientUtf8.decode(head.subarray(at + 1, end)));
+    at = end + 1;
+  }
+  return fields;
 }

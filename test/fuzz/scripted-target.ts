@@ -1,0 +1,168 @@
+/** A PostgreSQL that has one table, knows seven texts, and keeps to the protocol. */
+
+import { encodeBackend } from '../../packages/gateway/src/protocols/postgres/encode.ts';
+import { decodeFrontend } from '../../packages/gateway/src/protocols/postgres/decode.ts';
+import type {
+  BackendMessage,
+  FrontendMessage,
+} from '../../packages/gateway/src/protocols/postgres/messages.ts';
+
+const bytes = (message: BackendMessage): Uint8Array => encodeBackend(message);
+const READY = bytes({ kind: 'ReadyForQuery', status: 'I' });
+const ROW = bytes({ kind: 'DataRow', values: [Buffer.from('row'), null] });
+const NO_FIELDS = bytes({ kind: 'RowDescription', fields: [] });
+const COPY_IN = bytes({ kind: 'CopyInResponse', format: 0, columnFormats: [] });
+
+function failure(code: string): Uint8Array {
+  const fields = [
+    { code: 'C', valueBytes: Buffer.from(code) },
+    { code: 'M', valueBytes: Buffer.from('no') },
+  ];
+  return bytes({ kind: 'ErrorResponse', fields });
+}
+
+function done(tag: string): Uint8Array {
+  return bytes({ kind: 'CommandComplete', tag });
+}
+
+/** Gives to each frame the answer that PostgreSQL would, in the order of the frames. */
+export class ScriptedTarget {
+  readonly #statements = new Map<string, string>();
+  readonly #portals = new Map<string, string>();
+  #copying: 'simple' | 'extended' | undefined;
+  /** Statements of a simple Query that stand behind its COPY. */
+  #rest: string[] = [];
+  #skipping = false;
+  /** It has said that the peer broke the protocol. */
+  ended = false;
+
+  take(frame: Uint8Array): Uint8Array[] {
+    if (this.ended) return [];
+    const message = decodeFrontend(frame[0] ?? 0, frame.subarray(5));
+    if (this.#copying !== undefined) return this.#copy(message, this.#copying);
+    if (this.#skipping && message.kind !== 'Sync') return [];
+    return this.#answer(message);
+  }
+
+  #answer(message: FrontendMessage): Uint8Array[] {
+    switch (message.kind) {
+      case 'Query':
+        this.#statements.delete('');
+        this.#portals.clear();
+        return this.#simple(Buffer.from(message.textBytes).toString('latin1').split(';'));
+      case 'FunctionCall':
+        // It commits, and a transaction takes its portals with it.
+        this.#portals.clear();
+        return [bytes({ kind: 'FunctionCallResponse', value: null }), READY];
+      case 'Parse':
+        return this.#parse(message.statement, Buffer.from(message.textBytes).toString('latin1'));
+      case 'Bind': {
+        const text = this.#statements.get(message.statement);
+        if (message.portal === '') this.#portals.delete('');
+        if (text === undefined || this.#portals.has(message.portal)) return this.#fail('26000');
+        this.#portals.set(message.portal, text);
+        return [bytes({ kind: 'BindComplete' })];
+      }
+      case 'Describe':
+        return this.#describe(message.target, message.name);
+      case 'Execute': {
+        const text = this.#portals.get(message.portal);
+        return text === undefined ? this.#fail('34000') : this.#execute(text);
+      }
+      case 'Close':
+        (message.target === 'S' ? this.#statements : this.#portals).delete(message.name);
+        return [bytes({ kind: 'CloseComplete' })];
+      case 'Sync':
+        this.#skipping = false;
+        this.#portals.clear();
+        return [READY];
+      case 'Terminate':
+        this.ended = true;
+        return [];
+      default:
+        return [];
+    }
+  }
+
+  #fail(code: string): Uint8Array[] {
+    this.#skipping = true;
+    return [failure(code)];
+  }
+
+  #parse(name: string, text: string): Uint8Array[] {
+    if (name === '') this.#statements.delete('');
+    if (this.#statements.has(name) || text.includes(';')) return this.#fail('42P05');
+    this.#statements.set(name, text);
+    return [bytes({ kind: 'ParseComplete' })];
+  }
+
+  #describe(target: string, name: string): Uint8Array[] {
+    const known = target === 'S' ? this.#statements : this.#portals;
+    if (!known.has(name)) return this.#fail('26000');
+    const nothing = bytes({ kind: 'NoData' });
+    return target === 'S' ? [bytes({ kind: 'ParameterDescription', typeOids: [] }), nothing] : [nothing];
+  }
+
+  #execute(text: string): Uint8Array[] {
+    if (text.trim() === '') return [bytes({ kind: 'EmptyQueryResponse' })];
+    const answers = this.#statement(text, 'extended');
+    return answers === 'failed' ? this.#fail('XX000') : answers;
+  }
+
+  #simple(texts: readonly string[]): Uint8Array[] {
+    const answers: Uint8Array[] = [];
+    const list = texts.filter((text) => text.trim() !== '');
+    if (list.length === 0) return [bytes({ kind: 'EmptyQueryResponse' }), READY];
+    for (const [index, text] of list.entries()) {
+      const answer = this.#statement(text, 'simple');
+      if (answer === 'failed') return [...answers, failure('XX000'), READY];
+      answers.push(...answer);
+      if (this.#copying !== undefined) {
+        this.#rest = list.slice(index + 1);
+        return answers;
+      }
+    }
+    return [...answers, READY];
+  }
+
+  #statement(text: string, protocol: 'simple' | 'extended'): Uint8Array[] | 'failed' {
+    if (/^\s*(?:\/\*.*?\*\/\s*)?copy\b(?!\s*\().*stdin/s.test(text)) {
+      this.#copying = protocol;
+      return [COPY_IN];
+    }
+    if (text.startsWith('copy (')) {
+      const data = bytes({ kind: 'CopyData', data: Buffer.from('1\n') });
+      const begins = bytes({ kind: 'CopyOutResponse', format: 0, columnFormats: [] });
+      return [begins, data, bytes({ kind: 'CopyDone' }), done('COPY 1')];
+    }
+    if (text.startsWith('prepare s as ')) {
+      if (this.#statements.has('s')) return 'failed';
+      this.#statements.set('s', text.slice('prepare s as '.length));
+      return [done('PREPARE')];
+    }
+    if (text === 'deallocate all' || text === 'discard all') this.#statements.clear();
+    if (/^(?:declare|close|fail)/.test(text)) return 'failed';
+    if (!text.startsWith('select')) return [done('DO')];
+    return protocol === 'simple' ? [NO_FIELDS, ROW, ROW, done('SELECT 2')] : [ROW, ROW, done('SELECT 2')];
+  }
+
+  #copy(message: FrontendMessage, protocol: 'simple' | 'extended'): Uint8Array[] {
+    switch (message.kind) {
+      case 'CopyData':
+      case 'Sync':
+      case 'Flush':
+        return [];
+      case 'CopyDone':
+        this.#copying = undefined;
+        if (protocol === 'extended') return [done('COPY 1')];
+        return [done('COPY 1'), ...(this.#rest.length === 0 ? [READY] : this.#simple(this.#rest))];
+      case 'CopyFail':
+        this.#copying = undefined;
+        if (protocol === 'simple') return [failure('57014'), READY];
+        return this.#fail('57014');
+      default:
+        this.ended = true;
+        return [failure('08P01')];
+    }
+  }
+}

@@ -1,0 +1,209 @@
+/**
+ * Both sides of a session with their gate, and nothing real around them: a ledger whose leaves become
+ * durable when the test says so, and a socket that only remembers.
+ */
+
+import { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
+import type { Appended, LedgerEvent, LedgerPort } from '../../packages/gateway/src/core/ledger-port.ts';
+import { FRAME, FrameReader, FRONTEND_FRAMES } from '../../packages/gateway/src/protocols/postgres/frames.ts';
+import { FRONTEND } from '../../packages/gateway/src/protocols/postgres/messages.ts';
+import { ResponseQueue } from '../../packages/gateway/src/protocols/postgres/response-queue.ts';
+import { ClientSide } from '../../packages/gateway/src/session/postgres/client-side.ts';
+import { Gate } from '../../packages/gateway/src/session/postgres/gate.ts';
+import { Intents } from '../../packages/gateway/src/session/postgres/intents.ts';
+import { largeMessages, type SpoolFile } from '../../packages/gateway/src/session/postgres/large-message.ts';
+import type { Request } from '../../packages/gateway/src/session/postgres/request.ts';
+import { SessionLeaves } from '../../packages/gateway/src/session/postgres/session-leaves.ts';
+import { TargetSide } from '../../packages/gateway/src/session/postgres/target-side.ts';
+
+/** Everything that is waiting for its turn runs. */
+export function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+interface Group {
+  readonly events: readonly LedgerEvent[];
+  readonly from: number;
+  readonly resolve: (appended: Appended[]) => void;
+}
+
+class TestLedger implements LedgerPort {
+  /** In the order of their indexes. */
+  readonly leaves: LedgerEvent[] = [];
+  readonly #waiting: Group[] = [];
+  /** Leaves that are durable. */
+  durable = 0;
+  /** Intents among them. */
+  durableIntents = 0;
+  /** Whether leaves are durable at once. */
+  immediate = false;
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  async append(event: LedgerEvent): Promise<Appended> {
+    const [appended] = await this.appendMany([event]);
+    return appended!;
+  }
+
+  appendMany(events: readonly LedgerEvent[]): Promise<readonly Appended[]> {
+    const from = this.leaves.length;
+    this.leaves.push(...events);
+    return new Promise((resolve) => {
+      this.#waiting.push({ events, from, resolve });
+      if (this.immediate) this.flush();
+    });
+  }
+
+  /** The next groups become durable, in order. */
+  flush(groups = Number.POSITIVE_INFINITY): void {
+    for (let left = groups; left > 0; left--) {
+      const group = this.#waiting.shift();
+      if (group === undefined) return;
+      this.durable += group.events.length;
+      this.durableIntents += group.events.filter(({ type }) => type === 'statement.intent').length;
+      group.resolve(group.events.map((_, i) => ({ index: group.from + i, timeUs: 0 })));
+    }
+  }
+}
+
+const RUNS: ReadonlySet<number> = new Set([FRONTEND.Query, FRONTEND.Execute, FRONTEND.FunctionCall]);
+
+/** The target's socket: what was written, frame by frame, and whether it was allowed to be. */
+class TargetSocket extends EventEmitter {
+  readonly frames: Uint8Array[] = [];
+  readonly #reader = new FrameReader({ ...FRONTEND_FRAMES, except: [], heldBytesMax: 1 << 28 });
+  readonly #ledger: TestLedger;
+  runs = 0;
+  writableNeedDrain = false;
+
+  constructor(ledger: TestLedger) {
+    super();
+    this.#ledger = ledger;
+  }
+
+  cork(): void {}
+  uncork(): void {}
+
+  write(bytes: Uint8Array): boolean {
+    this.#reader.push(bytes.slice());
+    while (this.#reader.next() === FRAME.whole) {
+      const { type, start, end } = this.#reader;
+      this.frames.push(this.#reader.bytes.slice(start, end));
+      if (RUNS.has(type)) this.runs += 1;
+    }
+    if (this.runs > this.#ledger.durableIntents)
+      throw new Error('a statement passed before its leaf was durable');
+    return true;
+  }
+
+  get atBoundary(): boolean {
+    return this.#reader.atBoundary;
+  }
+}
+
+/** A spool in memory. */
+async function openSpool(): Promise<SpoolFile> {
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  return {
+    async write(piece) {
+      pieces.push(piece.slice());
+      bytes += piece.length;
+    },
+    finish: async () => ({ bytes, sha256: 'a'.repeat(64) }),
+    async forwardTo(target) {
+      for (const piece of pieces) target.write(piece);
+    },
+    discard: async () => undefined,
+  };
+}
+
+/** The parts of one session, wired as session.ts wires them. */
+export class SessionRig {
+  readonly ledger = new TestLedger();
+  readonly socket: TargetSocket = new TargetSocket(this.ledger);
+  readonly responses: ResponseQueue<Request>;
+  readonly gate: Gate;
+  /** What the client got. */
+  readonly delivered: Uint8Array[] = [];
+  failure: unknown;
+  terminated = false;
+  over = false;
+  readonly #intents: Intents;
+  readonly #client: ClientSide;
+  readonly #target: TargetSide;
+
+  constructor() {
+    const failed = (error: unknown): void => this.fail(error);
+    const context = { session: 'ses_x', kind: 'user', actor: 'a', target: 'db', policy: 'p' };
+    const leaves = new SessionLeaves(context);
+    let us = 0;
+    const clock = { nowUs: () => ++us, monotonicUs: () => ++us };
+    const random = new Uint8Array(16);
+    const { ledger } = this;
+    this.#intents = new Intents({ ledger, leaves, clock, random, failed });
+    this.responses = new ResponseQueue((request, outcome) => this.#intents.settle(request, outcome));
+    this.gate = new Gate(this.socket as unknown as Socket, { failed, drained: () => undefined });
+    this.#client = new ClientSide(this.responses, this.#intents, this.gate, largeMessages(openSpool), {
+      failed,
+      drained: () => undefined,
+      terminated: () => {
+        this.terminated = true;
+      },
+    });
+    this.#target = new TargetSide(this.responses, () => this.#intents.transactionEnded());
+  }
+
+  get stalled(): boolean {
+    return this.#client.stalled;
+  }
+
+  get idle(): boolean {
+    return this.#client.idle;
+  }
+
+  /** Operations so far. */
+  get count(): number {
+    return this.#intents.count;
+  }
+
+  fromClient(chunk: Uint8Array): void {
+    if (!this.over) this.#client.push(chunk);
+  }
+
+  fromTarget(chunk: Uint8Array): void {
+    if (this.over || chunk.length === 0) return;
+    try {
+      this.#target.push(chunk);
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    this.delivered.push(chunk);
+    this.#client.resume();
+  }
+
+  fail(error: unknown): void {
+    this.failure ??= error;
+    this.end();
+  }
+
+  end(): void {
+    if (this.over) return;
+    this.over = true;
+    this.#client.close();
+    this.gate.close();
+  }
+
+  /** As the end of a session does it: every intent gets its outcome. */
+  async finish(): Promise<void> {
+    this.end();
+    this.ledger.immediate = true;
+    this.ledger.flush();
+    this.responses.close();
+    await this.#intents.finish();
+  }
+}
