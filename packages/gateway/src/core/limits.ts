@@ -257,6 +257,8 @@ export const LIMITS = {
     writeBufferBytes: 262_144,
     /** zlib's default; a fixed level is part of what makes packages byte-identical. */
     compressionLevel: 6,
+    /** A file up to this is deflated at once, a longer one in pieces of it. */
+    compressAtOnceBytes: 1_048_576,
     /** Sessions open at the start of a range, with their first leaf in memory; twice what a gateway admits. */
     openSessionsMax: 20_000,
     /** Key rotations of one log: one a day for 27 years. */

@@ -8,6 +8,7 @@
 
 import { mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { utf8 } from '@countersign/ledger/bytes';
 import { parseCheckpoint } from '@countersign/ledger/checkpoint';
 import { formatCsvRow } from '@countersign/ledger/csv';
 import {
@@ -16,6 +17,7 @@ import {
   PACKAGE_VERSION,
   packageIdOf,
   type PackageSubject,
+  SIGNATURE_NOTE,
   signatureText,
 } from '@countersign/ledger/evidence';
 import { jcs } from '@countersign/ledger/jcs';
@@ -89,9 +91,12 @@ export async function exportEvidence(options: EvidenceOptions): Promise<Evidence
   const temporary = await mkdtemp(join(dirname(options.out), '.countersign-evidence-'));
   const bag = new Bag(join(temporary, 'bag'));
   try {
-    const counts = await fillBag(bag, plan);
+    const { counts, tagManifest } = await fillBag(bag, plan);
     const zip = join(temporary, basename(options.out));
-    const written = await writeZip(bag, plan.directory, zip);
+    const written = await writeZip(bag, plan.directory, zip, async (packed) => {
+      const note = await options.sign(signatureText(plan.subject, { tagManifest, packed }));
+      return { path: SIGNATURE_NOTE, bytes: utf8(note) };
+    });
     await rename(zip, options.out);
     return {
       packageId: packageIdOf(plan.subject),
@@ -135,7 +140,11 @@ async function makePlan(options: EvidenceOptions): Promise<Plan> {
   };
 }
 
-async function fillBag(bag: Bag, plan: Plan): Promise<LogPartCounts> {
+/** Everything but the signature, which is over how it lies in the zip. */
+async function fillBag(
+  bag: Bag,
+  plan: Plan,
+): Promise<{ readonly counts: LogPartCounts; readonly tagManifest: string }> {
   const { options, survey, subject, node, withheldFields, partBytesMax } = plan;
   const counts = await writeLogPart(options.reader, {
     bag,
@@ -164,8 +173,7 @@ async function fillBag(bag: Bag, plan: Plan): Promise<LogPartCounts> {
   await bag.put('data/verify.html', await readFile(VERIFY_HTML));
   await bag.put('data/generation.json', generationText(plan, counts));
   await bag.put('data/index.csv', indexText(bag, counts));
-  await writeTags(bag, plan);
-  return counts;
+  return { counts, tagManifest: await writeTags(bag, plan) };
 }
 
 function generationText(plan: Plan, counts: LogPartCounts): string {
@@ -197,8 +205,8 @@ function indexText(bag: Bag, counts: LogPartCounts): string {
   return formatCsvRow(['path', 'control_2022', 'control_2013', 'kind', 'rows', 'sha256']) + rows.join('');
 }
 
-/** The tag files of BagIt, and the signature over them. */
-async function writeTags(bag: Bag, { subject, options }: Plan): Promise<void> {
+/** The tag files of BagIt; the SHA-256 of the last one is over all of the bag. */
+async function writeTags(bag: Bag, { subject }: Plan): Promise<string> {
   const { payload } = bag;
   await bag.put('bagit.txt', 'BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n');
   await bag.put(
@@ -215,7 +223,7 @@ async function writeTags(bag: Bag, { subject, options }: Plan): Promise<void> {
   await bag.put('manifest-sha256.txt', formatManifest(payload));
   const tags = bag.entries.filter(({ path }) => !path.startsWith('data/'));
   const tagManifest = await bag.put('tagmanifest-sha256.txt', formatManifest(tags));
-  await bag.put('SIGNATURE.note', await options.sign(signatureText(subject, tagManifest.sha256)));
+  return tagManifest.sha256;
 }
 
 /** `20261101T000000Z`, with microseconds where there are some. */

@@ -158,6 +158,7 @@ function scopeKeys(keys: Map<string, Uint8Array>): ScopeKeys {
 class Scene {
   readonly #ledger: Ledger;
   readonly #keys: Map<string, Uint8Array>;
+  readonly #statements = new Map<string, number>();
 
   constructor(ledger: Ledger, keys: Map<string, Uint8Array>) {
     this.#ledger = ledger;
@@ -209,6 +210,7 @@ class Scene {
 
   async intent(session: string, sql: string): Promise<number> {
     const body = { sql, protocol_message: 'Query', parameters: [{ text: 'x' }] };
+    this.#statements.set(session, (this.#statements.get(session) ?? 0) + 1);
     return (await this.#ledger.append({ ...inSession('statement.intent', session), decision: 'allow', body }))
       .index;
   }
@@ -223,7 +225,7 @@ class Scene {
     await this.append({
       ...inSession('session.end', session),
       status: 'ok',
-      body: { reason: 'closed', statements: 1 },
+      body: { reason: 'closed', statements: this.#statements.get(session) ?? 0 },
     });
     this.#ledger.closeScope(session);
   }

@@ -18,6 +18,7 @@ const VERDICTS = {
     'The package is whole, but its key came with it. Compare the fingerprint below with one that you received by another way, or give the key above.',
   ],
   failed: ['Failed', 'At least one check failed. Do not rely on this package.'],
+  unreadable: ['Not a package', 'The file is no zip. Nothing was checked.'],
 } as const;
 
 const MARKS = { passed: 'Passed', failed: 'Failed', 'not checked': 'Not checked' } as const;
