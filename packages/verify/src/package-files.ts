@@ -1,7 +1,7 @@
 /** The files of a package by their path in the bag. Untrusted: all of them. */
 
 import { concat, utf8Text } from '@countersign/ledger/bytes';
-import { type Json, jcs, parseJson } from '@countersign/ledger/jcs';
+import { isCanonical, type Json, parseJson } from '@countersign/ledger/jcs';
 import { partName } from '@countersign/ledger/population-files';
 import { BOUNDS } from './bounds.ts';
 import type { Host, Source } from './host.ts';
@@ -112,7 +112,7 @@ export class PackageFiles {
 /** The value of an untrusted text that must be its own canonical form. */
 export function canonicalJson(text: string, where: string): Json {
   const value = parseJson(text);
-  if (jcs(value) !== text) throw new PackageError(`${where} is not canonical JSON`);
+  if (!isCanonical(text, value)) throw new PackageError(`${where} is not canonical JSON`);
   return value;
 }
 

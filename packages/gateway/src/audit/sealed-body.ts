@@ -38,6 +38,13 @@ export function keyIdOf(sealed: Uint8Array): string {
 
 /** The body under a leaf's commitment; throws where either is not the other's. */
 export function unsealBody(sealed: Uint8Array, commitmentHex: string, key: Uint8Array): OpenedBody {
+  const body = parseBody(unsealText(sealed, commitmentHex, key));
+  verifyBody(body, commitmentHex);
+  return body;
+}
+
+/** The text that was sealed under a leaf's commitment, which the tag covers: the opened body. */
+export function unsealText(sealed: Uint8Array, commitmentHex: string, key: Uint8Array | KeyObject): string {
   const start = 2 + keyIdOf(sealed).length;
   const end = sealed.length - TAG_BYTES;
   if (start + NONCE_BYTES > end) throw broken('a sealed body that is too short');
@@ -45,9 +52,7 @@ export function unsealBody(sealed: Uint8Array, commitmentHex: string, key: Uint8
   decipher.setAAD(Buffer.from(commitmentHex, 'hex'));
   decipher.setAuthTag(sealed.subarray(end));
   const plain = Buffer.concat([decipher.update(sealed.subarray(start + NONCE_BYTES, end)), decipher.final()]);
-  const body = parseBody(utf8Text(plain));
-  verifyBody(body, commitmentHex);
-  return body;
+  return utf8Text(plain);
 }
 
 function broken(reason: string): CountersignError {

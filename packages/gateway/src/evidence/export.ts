@@ -38,7 +38,7 @@ import { writeZip } from './zip-file.ts';
 
 export interface EvidenceOptions {
   readonly reader: LogReader;
-  readonly keys: ScopeKeys;
+  readonly keys: Pick<ScopeKeys, 'find'>;
   readonly origin: string;
   /** Verifier keys of the log, first to current. */
   readonly verifierKeys: readonly string[];
@@ -109,7 +109,7 @@ export async function exportEvidence(options: EvidenceOptions): Promise<Evidence
       shredded: counts.bodies.shredded,
     };
   } finally {
-    await bag.abandon();
+    bag.abandon();
     await rm(temporary, { recursive: true, force: true });
   }
 }
@@ -151,7 +151,7 @@ async function fillBag(
     directory: `data/ledger/${node}`,
     survey,
     period: subject,
-    discloser: new Discloser(options.keys, new Set(withheldFields)),
+    discloser: new Discloser((scope) => options.keys.find(scope), new Set(withheldFields)),
     verifierKeys: options.verifierKeys,
     partBytesMax,
   });
@@ -168,12 +168,12 @@ async function fillBag(
     shredded: counts.bodies.shredded,
     withheldFields,
   };
-  await bag.put('data/limitations.md', limitationsText(facts));
-  await bag.put('data/VERIFY.md', verifyText(facts));
-  await bag.put('data/verify.html', await readFile(VERIFY_HTML));
-  await bag.put('data/generation.json', generationText(plan, counts));
-  await bag.put('data/index.csv', indexText(bag, counts));
-  return { counts, tagManifest: await writeTags(bag, plan) };
+  bag.put('data/limitations.md', limitationsText(facts));
+  bag.put('data/VERIFY.md', verifyText(facts));
+  bag.put('data/verify.html', await readFile(VERIFY_HTML));
+  bag.put('data/generation.json', generationText(plan, counts));
+  bag.put('data/index.csv', indexText(bag, counts));
+  return { counts, tagManifest: writeTags(bag, plan) };
 }
 
 function generationText(plan: Plan, counts: LogPartCounts): string {
@@ -206,10 +206,10 @@ function indexText(bag: Bag, counts: LogPartCounts): string {
 }
 
 /** The tag files of BagIt; the SHA-256 of the last one is over all of the bag. */
-async function writeTags(bag: Bag, { subject }: Plan): Promise<string> {
+function writeTags(bag: Bag, { subject }: Plan): string {
   const { payload } = bag;
-  await bag.put('bagit.txt', 'BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n');
-  await bag.put(
+  bag.put('bagit.txt', 'BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n');
+  bag.put(
     'bag-info.txt',
     [
       `Source-Organization: ${subject.origin}`,
@@ -220,9 +220,9 @@ async function writeTags(bag: Bag, { subject }: Plan): Promise<string> {
       '',
     ].join('\n'),
   );
-  await bag.put('manifest-sha256.txt', formatManifest(payload));
+  bag.put('manifest-sha256.txt', formatManifest(payload));
   const tags = bag.entries.filter(({ path }) => !path.startsWith('data/'));
-  const tagManifest = await bag.put('tagmanifest-sha256.txt', formatManifest(tags));
+  const tagManifest = bag.put('tagmanifest-sha256.txt', formatManifest(tags));
   return tagManifest.sha256;
 }
 
