@@ -263,6 +263,8 @@ export const LIMITS = {
     openSessionsMax: 20_000,
     /** Keys of scopes that an export remembers: the sessions that are open at once, and as many again. */
     scopeKeysMax: 40_000,
+    /** Heap of an export's thread: sessions and statements that are open, and 40,000 tiles of 5 million leaves. */
+    threadHeapMegabytesMax: 512,
     /** Key rotations of one log: one a day for 27 years. */
     rotationsMax: 10_000,
   },

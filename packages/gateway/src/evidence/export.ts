@@ -47,6 +47,8 @@ export interface EvidenceOptions {
   readonly toUs: number;
   /** The zip, which must not be there yet. */
   readonly out: string;
+  /** A directory beside `out` that is there already; it is removed in any case. Made where it is not given. */
+  readonly temporary?: string;
   /** Name and version of this software. */
   readonly software: string;
   /** Signs what is durable; called where no checkpoint covers the period. */
@@ -88,7 +90,7 @@ interface Plan {
 /** Writes a package; what was written before an error is removed. */
 export async function exportEvidence(options: EvidenceOptions): Promise<EvidenceResult> {
   const plan = await makePlan(options);
-  const temporary = await mkdtemp(join(dirname(options.out), '.countersign-evidence-'));
+  const temporary = options.temporary ?? (await makeTemporary(options.out));
   const bag = new Bag(join(temporary, 'bag'));
   try {
     const { counts, tagManifest } = await fillBag(bag, plan);
@@ -112,6 +114,11 @@ export async function exportEvidence(options: EvidenceOptions): Promise<Evidence
     bag.abandon();
     await rm(temporary, { recursive: true, force: true });
   }
+}
+
+/** Beside the zip, so that it can be renamed to its place. */
+export function makeTemporary(out: string): Promise<string> {
+  return mkdtemp(join(dirname(out), '.countersign-evidence-'));
 }
 
 async function makePlan(options: EvidenceOptions): Promise<Plan> {
