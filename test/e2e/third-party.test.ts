@@ -33,22 +33,23 @@ beforeAll(async () => {
   await over.query('select $1::int + 1', [41]);
   await over.query('create table notes (id int primary key, note text)');
   await over.query("insert into notes select i, 'note ' || i from generate_series(1, 500) i");
-  await expect(over.query('select * from nowhere')).rejects.toThrow('nowhere');
+  // An error is an outcome too.
+  await over.query('select * from nowhere').catch(() => undefined);
   await over.query('begin');
   await over.query('update notes set note = $1 where id < $2', ['changed', 10]);
   await over.query('rollback');
   await over.end();
   await harness.finishedLog();
   const open = await connect();
-  let exporting = true;
+  const exporting = new AbortController();
   const working = (async () => {
-    while (exporting) {
+    while (!exporting.signal.aborted) {
       await open.query('select count(*) from notes');
       meanwhile += 1;
     }
   })();
   const exported = await exportPackage();
-  exporting = false;
+  exporting.abort();
   await working;
   await open.end();
   zip = join(harness.data, 'package.zip');
@@ -79,7 +80,7 @@ async function exportPackage(): Promise<Uint8Array> {
     headers: { authorization: `Bearer ${await harness.token('root')}`, 'content-type': 'application/json' },
     body: JSON.stringify({ from: '2020-01-01T00:00:00Z', to: '2100-01-01T00:00:00Z', reason: 'audit' }),
   });
-  expect(answer.status).toBe(200);
+  if (answer.status !== 200) throw new Error(await answer.text());
   return new Uint8Array(await answer.arrayBuffer());
 }
 

@@ -258,16 +258,16 @@ describe('tlog-proof files', () => {
 });
 
 describe('the test log of Tessera', () => {
-  const [log, ...checkpoints] = readVectors('ledger/test-log.txt', ['vkey', 'entry', 'line']);
+  const [tessera, ...checkpoints] = readVectors('ledger/test-log.txt', ['vkey', 'entry', 'line']);
 
   it('has at each size the root and the signature that Tessera gave it', async () => {
-    const key = parseVerifierKey(log?.one('vkey') ?? '');
+    const key = parseVerifierKey(tessera?.one('vkey') ?? '');
     const sizes: number[] = [];
     for (const vector of checkpoints) {
       const note = vector.all('line').map((line) => `${line}\n`);
       const { size, root } = await openCheckpoint(note.join(''), [key], ed25519);
       const frontier = new Frontier();
-      for (const entry of (log?.all('entry') ?? []).slice(0, size)) frontier.push(leafHash(utf8(entry)));
+      for (const entry of (tessera?.all('entry') ?? []).slice(0, size)) frontier.push(leafHash(utf8(entry)));
       expect(toBase64(frontier.root())).toBe(toBase64(root));
       sizes.push(size);
     }
@@ -280,17 +280,17 @@ describe('Ed25519 as RFC 8032 has it', () => {
   it.each(readVectors('ledger/ed25519.txt', fields).map((v) => fields.map((field) => v.one(field))))(
     'with the seed %s',
     async (seed, publicKey, message, signature) => {
-      const [key, text, given] = [publicKey, message, signature].map((hex) => fromHex(hex ?? ''));
-      if (key === undefined || text === undefined || given === undefined) throw new Error('no vector');
+      const [key, signed, given] = [publicKey, message, signature].map((hex) => fromHex(hex ?? ''));
+      if (key === undefined || signed === undefined || given === undefined) throw new Error('no vector');
       const der = Buffer.concat([
         Buffer.from('302e020100300506032b657004220420', 'hex'),
         fromHex(seed ?? ''),
       ]);
-      expect(toHex(sign(null, text, { key: der, format: 'der', type: 'pkcs8' }))).toBe(signature);
-      expect(await ed25519(key, text, given)).toBe(true);
+      expect(toHex(sign(null, signed, { key: der, format: 'der', type: 'pkcs8' }))).toBe(signature);
+      expect(await ed25519(key, signed, given)).toBe(true);
       const changed = given.slice();
       changed[40] = (changed[40] ?? 0) ^ 1;
-      expect(await ed25519(key, text, changed)).toBe(false);
+      expect(await ed25519(key, signed, changed)).toBe(false);
     },
   );
 });

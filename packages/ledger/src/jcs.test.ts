@@ -113,13 +113,13 @@ function* publishedNumbers(first: readonly string[]): Generator<bigint, never> {
 
 describe('isCanonical', () => {
   it('says of each text what writing it anew says', () => {
-    const text = fc.oneof(
+    const candidates = fc.oneof(
       fc.jsonValue({ maxDepth: 4, stringUnit: 'binary' }).map((value) => JSON.stringify(value)),
       fc.jsonValue({ maxDepth: 4 }).map((value) => JSON.stringify(value, undefined, 1)),
       fc.jsonValue({ maxDepth: 4 }).map((value) => jcs(parseJson(JSON.stringify(value)))),
     );
     fc.assert(
-      fc.property(text, (candidate) => {
+      fc.property(candidates, (candidate) => {
         const value = parseJson(candidate);
         expect(isCanonical(candidate, value)).toBe(jcs(value) === candidate);
       }),

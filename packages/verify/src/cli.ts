@@ -65,6 +65,8 @@ export async function runCli(args: readonly string[]): Promise<CliOutput> {
 /** The report for people. */
 export function formatReport(report: Report): string {
   const { packageId, origin, from, to, leaves, startSize, endSize, key } = report;
+  // There is no package of which something could be said.
+  if (report.verdict === 'unreadable') return `${verdictText(report)}\n`;
   const lines = [
     ...(packageId === undefined
       ? []
