@@ -6,20 +6,27 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { utf8 } from '@countersign/ledger/bytes';
-import { parseCheckpoint } from '@countersign/ledger/checkpoint';
+import { formatCheckpoint, parseCheckpoint } from '@countersign/ledger/checkpoint';
 import { formatCsvRow, parseCsv } from '@countersign/ledger/csv';
-import { signatureText, type TreeHead } from '@countersign/ledger/evidence';
+import { SIGNATURE_NOTE, signatureText, type TreeHead } from '@countersign/ledger/evidence';
 import { emptyRoot } from '@countersign/ledger/merkle';
+import { compareInZip } from '@countersign/ledger/zip-form';
 import { exportEvidence } from '../../packages/gateway/src/evidence/export.ts';
 import {
   openTestingLog,
   signNote,
+  TESTING_ORIGIN,
   verifierKeyOf,
   writeTestingLog,
 } from '../../packages/gateway/src/evidence/testing-log.ts';
-import { FileSource } from '../../packages/verify/src/node-host.ts';
+import { FileSource, nodeHost } from '../../packages/verify/src/node-host.ts';
 import { PackageFiles } from '../../packages/verify/src/package-files.ts';
-import { makeZip } from '../../packages/verify/src/testing-zip.ts';
+import {
+  makeZip,
+  packedSha256,
+  type TestingEntry,
+  type ZipHooks,
+} from '../../packages/verify/src/testing-zip.ts';
 
 /** Content by path in the bag. */
 export type Files = Map<string, Uint8Array>;
@@ -33,25 +40,34 @@ export const OWN_SEED: Uint8Array = seedOf('attacker');
 /** The first key of the log, as an auditor has it. */
 export const VKEY: string = verifierKeyOf(REAL_SEEDS.first);
 
+/** Enough for two full tiles and a partial one. */
 const STATEMENTS = 300;
 
 /** Writes a log and its package below a directory; `package.zip` is the package. */
 export async function makeGoodPackage(
   directory: string,
+  statements: number = STATEMENTS,
 ): Promise<{ readonly bag: string; readonly files: Files }> {
-  await writeTestingLog(directory, STATEMENTS);
+  await writeTestingLog(directory, statements);
   const out = join(directory, 'package.zip');
   const { directory: bag } = await exportEvidence({ ...openTestingLog(directory), out });
   await using source = await FileSource.open(out);
-  const read = await PackageFiles.open(source);
+  const read = await PackageFiles.open(source, nodeHost());
   const files: Files = new Map();
   for (const path of read.paths) files.set(path, await read.bytes(path, 100_000_000));
   return { bag, files };
 }
 
-/** The zip of these files. */
-export function pack(bag: string, files: Files): Uint8Array<ArrayBuffer> {
-  return makeZip([...files].map(([path, bytes]) => ({ name: `${bag}/${path}`, bytes })));
+/** The zip of these files, in the order that it must have. */
+export function pack(bag: string, files: Files, hooks?: ZipHooks): Uint8Array<ArrayBuffer> {
+  return makeZip(entriesOf(bag, files), hooks);
+}
+
+/** What goes into the zip. */
+export function entriesOf(bag: string, files: Files): TestingEntry[] {
+  return [...files]
+    .toSorted(([a], [b]) => compareInZip(a, b, SIGNATURE_NOTE))
+    .map(([path, bytes]) => ({ name: `${bag}/${path}`, bytes }));
 }
 
 function text(files: Files, path: string): string {
@@ -94,7 +110,11 @@ export function seal(files: Files, seed: Uint8Array): void {
   const startNote = files.has(`${LOG}/checkpoint.start`) ? text(files, `${LOG}/checkpoint.start`) : undefined;
   const start = startNote === undefined ? { size: 0, root: emptyRoot() } : parseCheckpoint(startNote);
   const { from, to } = generation;
-  const signed = signatureText({ origin, from, to, start, end }, sha256(utf8(tagManifest)));
+  const packed = packedSha256(entriesOf('bag', files));
+  const signed = signatureText(
+    { origin, from, to, start, end },
+    { tagManifest: sha256(utf8(tagManifest)), packed },
+  );
   files.set('SIGNATURE.note', utf8(signNote(seed, signed)));
 }
 
@@ -141,6 +161,22 @@ export function endOf(files: Files): TreeHead {
 
 export function startOf(files: Files): TreeHead {
   return parseCheckpoint(text(files, `${LOG}/checkpoint.start`));
+}
+
+/** A checkpoint by this key, in place of the one at the path. */
+export function resign(size: number, root: Uint8Array, seed: Uint8Array, path: string): Change {
+  return (files) => {
+    const note = signNote(seed, formatCheckpoint({ origin: TESTING_ORIGIN, size, root }));
+    files.set(`${LOG}/${path}`, utf8(note));
+    if (path === 'checkpoint.end') files.set(`${LOG}/checkpoint`, utf8(note));
+  };
+}
+
+/** The seed of what is random in the attacks: COUNTERSIGN_SEED, or the day, so that all of one run share it. */
+export function attackSeed(): number {
+  const seed = Number(process.env['COUNTERSIGN_SEED'] ?? Math.floor(Date.now() / 86_400_000));
+  console.info(`attacks: COUNTERSIGN_SEED=${seed}`);
+  return seed;
 }
 
 function seedOf(name: string): Uint8Array {

@@ -162,5 +162,9 @@ function saltOf(text: string): Uint8Array {
 
 // A plain assignment to "__proto__" would set the prototype instead of a member.
 function define<T>(target: Record<string, T>, name: string, value: T): void {
+  if (name !== '__proto__') {
+    target[name] = value;
+    return;
+  }
   Object.defineProperty(target, name, { value, enumerable: true, configurable: true, writable: true });
 }

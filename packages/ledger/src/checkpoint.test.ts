@@ -2,17 +2,18 @@ import { generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readVectors } from '../../../test/conformance/vectors.ts';
-import { concat, fromBase64, toBase64, toHex, utf8, utf8Text } from './bytes.ts';
+import { concat, fromBase64, fromHex, toBase64, toHex, utf8, utf8Text } from './bytes.ts';
 import { formatCheckpoint, openCheckpoint, parseCheckpoint, parseCheckpointText } from './checkpoint.ts';
 import { cosignedMessage, verifyCosignatures } from './cosignature.ts';
 import { LedgerError } from './errors.ts';
-import { leafHash, nodeHash } from './merkle.ts';
+import { Frontier, leafHash, nodeHash } from './merkle.ts';
 import {
   type Ed25519Verify,
   formatNote,
   makeVerifierKey,
   type NoteSignature,
   parseNote,
+  parseVerifierKey,
   SIGNATURE_TYPE,
   type VerifierKey,
 } from './note.ts';
@@ -254,4 +255,42 @@ describe('tlog-proof files', () => {
       { numRuns: 1000 },
     );
   });
+});
+
+describe('the test log of Tessera', () => {
+  const [tessera, ...checkpoints] = readVectors('ledger/test-log.txt', ['vkey', 'entry', 'line']);
+
+  it('has at each size the root and the signature that Tessera gave it', async () => {
+    const key = parseVerifierKey(tessera?.one('vkey') ?? '');
+    const sizes: number[] = [];
+    for (const vector of checkpoints) {
+      const note = vector.all('line').map((line) => `${line}\n`);
+      const { size, root } = await openCheckpoint(note.join(''), [key], ed25519);
+      const frontier = new Frontier();
+      for (const entry of (tessera?.all('entry') ?? []).slice(0, size)) frontier.push(leafHash(utf8(entry)));
+      expect(toBase64(frontier.root())).toBe(toBase64(root));
+      sizes.push(size);
+    }
+    expect(sizes).toEqual([0, 3, 4]);
+  });
+});
+
+describe('Ed25519 as RFC 8032 has it', () => {
+  const fields = ['seed', 'public-key', 'message', 'signature'];
+  it.each(readVectors('ledger/ed25519.txt', fields).map((v) => fields.map((field) => v.one(field))))(
+    'with the seed %s',
+    async (seed, publicKey, message, signature) => {
+      const [key, signed, given] = [publicKey, message, signature].map((hex) => fromHex(hex ?? ''));
+      if (key === undefined || signed === undefined || given === undefined) throw new Error('no vector');
+      const der = Buffer.concat([
+        Buffer.from('302e020100300506032b657004220420', 'hex'),
+        fromHex(seed ?? ''),
+      ]);
+      expect(toHex(sign(null, signed, { key: der, format: 'der', type: 'pkcs8' }))).toBe(signature);
+      expect(await ed25519(key, signed, given)).toBe(true);
+      const changed = given.slice();
+      changed[40] = (changed[40] ?? 0) ^ 1;
+      expect(await ed25519(key, signed, changed)).toBe(false);
+    },
+  );
 });

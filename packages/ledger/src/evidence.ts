@@ -7,8 +7,11 @@
 import { toBase64, toHex, utf8 } from './bytes.ts';
 import { isObject, type Json, jcs } from './jcs.ts';
 import { sha256 } from './sha256.ts';
+import { isSafePath } from './zip-form.ts';
 
 export const PACKAGE_VERSION = '1.0';
+/** The signature of a package, the last file of its zip. */
+export const SIGNATURE_NOTE = 'SIGNATURE.note';
 const SIGNATURE_HEADER = 'countersign/evidence/v1';
 
 /** A tree by size and root. */
@@ -34,8 +37,20 @@ export function packageIdOf(subject: PackageSubject): string {
   return `evp_${toHex(sha256(utf8(text))).slice(0, 32)}`;
 }
 
+/** What a package's files are, as they are and as they lie in the zip; both hex SHA-256. */
+export interface PackageHashes {
+  readonly tagManifest: string;
+  /** Of {@link packedLine} for each file but the signature, in the order of the zip. */
+  readonly packed: string;
+}
+
+/** One line of what `packed-sha256` is over. */
+export function packedLine(path: string, deflatedSha256: string): string {
+  return `${deflatedSha256}  ${path}\n`;
+}
+
 /** The text that SIGNATURE.note signs. */
-export function signatureText(subject: PackageSubject, tagManifestSha256: string): string {
+export function signatureText(subject: PackageSubject, hashes: PackageHashes): string {
   const { origin, from, to, start, end } = subject;
   return [
     SIGNATURE_HEADER,
@@ -43,7 +58,8 @@ export function signatureText(subject: PackageSubject, tagManifestSha256: string
     origin,
     `from ${from}`,
     `to ${to}`,
-    `tagmanifest-sha256 ${tagManifestSha256}`,
+    `tagmanifest-sha256 ${hashes.tagManifest}`,
+    `packed-sha256 ${hashes.packed}`,
     `start ${start.size} ${toBase64(start.root)}`,
     `end ${end.size} ${toBase64(end.root)}`,
     '',
@@ -55,10 +71,10 @@ export function headJson({ size, root }: TreeHead): { readonly size: number; rea
   return { size, root: toBase64(root) };
 }
 
-/** The directory of a log in a package: the last segment of its origin. */
+/** The directory of a log in a package: the last segment of its origin, where it can be one everywhere. */
 export function logDirectoryName(origin: string): string {
   const last = origin.split('/').at(-1) ?? '';
-  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(last) ? last : 'log';
+  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(last) && isSafePath(last) ? last : 'log';
 }
 
 /** What people compare: hex SHA-256 of a verifier key's text. */

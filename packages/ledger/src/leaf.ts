@@ -9,7 +9,7 @@
 import { utf8Text } from './bytes.ts';
 import { LedgerError } from './errors.ts';
 import { EVENTS } from './events.ts';
-import { isObject, type Json, jcs, parseJson } from './jcs.ts';
+import { isCanonical, isObject, type Json, jcs, parseJson } from './jcs.ts';
 
 /** A leaf of version 1. */
 export interface Leaf {
@@ -81,7 +81,8 @@ export function formatLeaf(leaf: Leaf): string {
 export function parseLeaf(entry: Uint8Array): ParsedLeaf {
   const text = utf8Text(entry);
   const value = parseJson(text);
-  if (!isObject(value) || jcs(value) !== text) throw new LedgerError('LEAF_NOT_CANONICAL', text.slice(0, 80));
+  if (!isObject(value) || !isCanonical(text, value))
+    throw new LedgerError('LEAF_NOT_CANONICAL', text.slice(0, 80));
   const { v, n, t } = value;
   if (typeof v !== 'number' || !isCount(v) || v === 0) throw bad('v');
   if (typeof n !== 'number' || !isCount(n)) throw bad('n');

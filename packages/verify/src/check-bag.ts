@@ -1,18 +1,25 @@
 /** Whether the bag is whole: RFC 8493, section 3, as narrow as spec/evidence.md makes it. */
 
+import { utf8 } from '@countersign/ledger/bytes';
+import { packedLine, SIGNATURE_NOTE } from '@countersign/ledger/evidence';
 import { FILE_BYTES_MAX } from '@countersign/ledger/population-files';
 import type { Host } from './host.ts';
 import type { PackageFiles } from './package-files.ts';
 import { type Findings, PackageError } from './report.ts';
 
 export const TAG_MANIFEST = 'tagmanifest-sha256.txt';
-export const SIGNATURE_NOTE = 'SIGNATURE.note';
 const MANIFEST = 'manifest-sha256.txt';
 const BAGIT = 'BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n';
 const PAYLOAD = 'data/';
 
 /** Hex SHA-256 of every file, as it is. */
 export type Hashes = ReadonlyMap<string, string>;
+
+export interface BagFacts {
+  readonly hashes: Hashes;
+  /** What `packed-sha256` of the signature must be. */
+  readonly packed: string;
+}
 
 export interface BagOptions {
   readonly files: PackageFiles;
@@ -21,11 +28,17 @@ export interface BagOptions {
 }
 
 /** Hashes every file, and compares with the manifests. */
-export async function checkBag({ files, host, onProgress }: BagOptions, findings: Findings): Promise<Hashes> {
+export async function checkBag(
+  { files, host, onProgress }: BagOptions,
+  findings: Findings,
+): Promise<BagFacts> {
   const hashes = new Map<string, string>();
+  const packedHash = host.makeHash();
   for (const path of files.paths) {
     await findings.run(async () => {
-      hashes.set(path, await files.hash(path, host));
+      const { sha256, packed } = await files.hash(path);
+      hashes.set(path, sha256);
+      if (path !== SIGNATURE_NOTE) packedHash.update(utf8(packedLine(path, packed)));
     });
     onProgress(hashes.size, files.paths.length);
   }
@@ -40,7 +53,7 @@ export async function checkBag({ files, host, onProgress }: BagOptions, findings
   await findings.run(() => checkManifest(files, MANIFEST, payload, hashes, findings));
   await findings.run(() => checkManifest(files, TAG_MANIFEST, tags, hashes, findings));
   await findings.run(() => checkOxum(files, payload, findings));
-  return hashes;
+  return { hashes, packed: await packedHash.digest() };
 }
 
 async function checkManifest(

@@ -18,6 +18,7 @@ import { type Piece, PopulationFiles } from '@countersign/ledger/population-file
 import { type BodyState, type PopulationEvent, PopulationFold } from '@countersign/ledger/populations';
 import { ENTRY_BYTES_MAX } from '@countersign/ledger/tiles';
 import { BOUNDS } from './bounds.ts';
+import type { Sessions } from './check-sessions.ts';
 import type { TreeFacts } from './check-tree.ts';
 import type { Host, StreamingHash } from './host.ts';
 import { canonicalJson, type PackageFiles } from './package-files.ts';
@@ -30,6 +31,7 @@ export interface LeavesOptions {
   readonly subject: PackageSubject;
   readonly tree: TreeFacts;
   readonly partBytesMax: number;
+  readonly sessions: Sessions;
 }
 
 export interface LeavesFacts {
@@ -57,6 +59,7 @@ export async function checkLeaves(
       await range.take(line);
     }
     range.finish(leaves);
+    options.sessions.finish();
   });
   if (leaves.failed) {
     bodies.skip('the leaves are not what they should be');
@@ -105,6 +108,7 @@ class RangeReader {
     const { leaf } = parsed;
     this.#types.set(leaf.type, (this.#types.get(leaf.type) ?? 0) + 1);
     const event = await this.#event(leaf, leafHash(entry));
+    this.#options.sessions.within(leaf, event.values);
     const row = this.#fold.push(event);
     if (row !== undefined) this.#populations.add(row);
   }

@@ -14,6 +14,7 @@ import { Frontier, leafHash } from '@countersign/ledger/merkle';
 import type { PopulationEvent } from '@countersign/ledger/populations';
 import { decodeBundle, type Tile, TILE_WIDTH, tilePath, tileWidth } from '@countersign/ledger/tiles';
 import { BOUNDS } from './bounds.ts';
+import type { Sessions } from './check-sessions.ts';
 import { canonicalJson, type PackageFiles } from './package-files.ts';
 import { type Findings, PackageError } from './report.ts';
 
@@ -27,6 +28,7 @@ export interface TreeOptions {
   readonly heads: readonly TreeHead[];
   /** Texts of leaves that must be these ones. */
   readonly expectedLeaves: ReadonlyMap<number, string>;
+  readonly sessions: Sessions;
   readonly onProgress: (done: number, total: number) => void;
 }
 
@@ -56,7 +58,7 @@ export async function checkTree(options: TreeOptions, findings: Findings): Promi
     }
     await tree.finish();
   });
-  noteStrangers(files, directory, subject.end.size, findings);
+  refuseStrangers(files, directory, subject.end.size, findings);
   if (frontier === undefined) return undefined;
   const { size, hashes } = frontier;
   if (size !== subject.start.size)
@@ -166,6 +168,7 @@ class TreeReader {
     this.#timeBefore = parsed.kind === 'leaf' ? parsed.leaf.t : parsed.t;
     if (parsed.kind !== 'leaf' || parsed.leaf.session === undefined) return;
     const { leaf } = parsed;
+    this.#options.sessions.before(leaf);
     if (leaf.n !== index) this.#findings.problem(`leaf ${leaf.n} at position ${index}`);
     if (leaf.type === 'session.end') this.#open.delete(parsed.leaf.session);
     if (leaf.type !== 'session.start') return;
@@ -226,7 +229,7 @@ function sameHashes(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean
 }
 
 /** Files below tile/ that the tree does not have. */
-function noteStrangers(files: PackageFiles, directory: string, size: number, findings: Findings): void {
+function refuseStrangers(files: PackageFiles, directory: string, size: number, findings: Findings): void {
   const prefix = `${directory}/tile/`;
   const expected = new Set<string>();
   for (let level = 0; tileWidth(level, 0, size) > 0; level++) {
@@ -237,6 +240,6 @@ function noteStrangers(files: PackageFiles, directory: string, size: number, fin
     }
   }
   for (const path of files.paths) {
-    if (path.startsWith(prefix) && !expected.has(path)) findings.note(`not a tile of this tree: ${path}`);
+    if (path.startsWith(prefix) && !expected.has(path)) findings.problem(`not a tile of this tree: ${path}`);
   }
 }

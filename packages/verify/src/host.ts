@@ -19,4 +19,12 @@ export interface StreamingHash {
 export interface Host {
   readonly verifyEd25519: Ed25519Verify;
   makeHash(): StreamingHash;
+  /** CRC-32 of ISO 3309 over `before` and these bytes; 0 to begin with. */
+  crc32(bytes: Uint8Array, before: number): number;
+  /**
+   * Inflates at once, where the platform can: undefined where it would be more than `bytesMax`.
+   *
+   * @throws where the bytes are not exactly one deflate stream
+   */
+  readonly inflateRaw?: (deflated: Uint8Array, bytesMax: number) => Uint8Array | undefined;
 }

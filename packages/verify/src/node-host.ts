@@ -1,7 +1,8 @@
 /** Verification in Node: OpenSSL's SHA-256 and Ed25519, and a file on disk. */
 
-import { createHash, createPublicKey, verify } from 'node:crypto';
+import { createHash, createPublicKey, hash as hashOnce, verify } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
+import { crc32, type InflateRaw, inflateRawSync } from 'node:zlib';
 import { useSha256 } from '@countersign/ledger/sha256';
 import type { Host, Source, StreamingHash } from './host.ts';
 
@@ -10,8 +11,8 @@ const PUBLIC_DER_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
 
 /** The host, with the ledger's SHA-256 plugged in for this whole process. */
 export function nodeHost(): Host {
-  useSha256((data) => new Uint8Array(createHash('sha256').update(data).digest()));
-  return { verifyEd25519, makeHash };
+  useSha256((data) => hashOnce('sha256', data, 'buffer'));
+  return { verifyEd25519, makeHash, crc32, inflateRaw };
 }
 
 /** A file that is open until it is disposed of. */
@@ -55,6 +56,22 @@ function verifyEd25519(publicKey: Uint8Array, message: Uint8Array, signature: Ui
     type: 'spki',
   });
   return verify(null, message, key, signature);
+}
+
+function inflateRaw(deflated: Uint8Array, bytesMax: number): Uint8Array | undefined {
+  try {
+    // The types do not know what `info` does.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- With it, this is what is returned.
+    const { buffer, engine } = inflateRawSync(deflated, {
+      info: true,
+      maxOutputLength: Math.max(1, bytesMax),
+    }) as unknown as { readonly buffer: Buffer; readonly engine: InflateRaw };
+    if (engine.bytesWritten !== deflated.length) throw new Error('bytes follow the deflated data');
+    return buffer;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE') return undefined;
+    throw error;
+  }
 }
 
 function makeHash(): StreamingHash {

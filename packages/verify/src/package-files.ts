@@ -1,7 +1,7 @@
 /** The files of a package by their path in the bag. Untrusted: all of them. */
 
 import { concat, utf8Text } from '@countersign/ledger/bytes';
-import { type Json, jcs, parseJson } from '@countersign/ledger/jcs';
+import { isCanonical, type Json, parseJson } from '@countersign/ledger/jcs';
 import { partName } from '@countersign/ledger/population-files';
 import { BOUNDS } from './bounds.ts';
 import type { Host, Source } from './host.ts';
@@ -16,15 +16,17 @@ export class PackageFiles {
   /** The directory that is the bag. */
   readonly directory: string;
   readonly #source: Source;
+  readonly #host: Host;
   readonly #entries: ReadonlyMap<string, ZipEntry>;
 
-  private constructor(source: Source, directory: string, entries: ReadonlyMap<string, ZipEntry>) {
+  private constructor(source: Source, host: Host, directory: string, entries: ReadonlyMap<string, ZipEntry>) {
     this.#source = source;
+    this.#host = host;
     this.directory = directory;
     this.#entries = entries;
   }
 
-  static async open(source: Source): Promise<PackageFiles> {
+  static async open(source: Source, host: Host): Promise<PackageFiles> {
     const entries = await openZip(source);
     const [directory = ''] = (entries[0]?.name ?? '').split('/');
     const byPath = new Map<string, ZipEntry>();
@@ -35,10 +37,10 @@ export class PackageFiles {
       byPath.set(entry.name.slice(directory.length + 1), entry);
     }
     if (byPath.size === 0) throw new PackageError('zip: there is no file in it');
-    return new PackageFiles(source, directory, byPath);
+    return new PackageFiles(source, host, directory, byPath);
   }
 
-  /** Paths in the bag. */
+  /** Paths in the bag, in the order of the zip. */
   get paths(): readonly string[] {
     return [...this.#entries.keys()];
   }
@@ -52,14 +54,15 @@ export class PackageFiles {
   }
 
   stream(path: string): AsyncGenerator<Uint8Array> {
-    return readEntry(this.#source, this.#entry(path));
+    return readEntry(this.#source, this.#entry(path), this.#host);
   }
 
-  /** Hex SHA-256 of a file. */
-  async hash(path: string, host: Host): Promise<string> {
-    const hash = host.makeHash();
-    for await (const piece of this.stream(path)) hash.update(piece);
-    return hash.digest();
+  /** Hex SHA-256 of a file, as it is and as it lies in the zip. */
+  async hash(path: string): Promise<{ readonly sha256: string; readonly packed: string }> {
+    const [hash, packed] = [this.#host.makeHash(), this.#host.makeHash()];
+    const pieces = readEntry(this.#source, this.#entry(path), this.#host, (piece) => packed.update(piece));
+    for await (const piece of pieces) hash.update(piece);
+    return { sha256: await hash.digest(), packed: await packed.digest() };
   }
 
   /** A whole file of at most so many bytes. */
@@ -109,7 +112,7 @@ export class PackageFiles {
 /** The value of an untrusted text that must be its own canonical form. */
 export function canonicalJson(text: string, where: string): Json {
   const value = parseJson(text);
-  if (jcs(value) !== text) throw new PackageError(`${where} is not canonical JSON`);
+  if (!isCanonical(text, value)) throw new PackageError(`${where} is not canonical JSON`);
   return value;
 }
 

@@ -10,6 +10,7 @@ export const CHECKS = {
   checkpoints: 'The checkpoints are signed',
   tree: 'The log is one append-only tree',
   leaves: 'The leaves of the range are complete and in order',
+  sessions: 'Every session is whole, and every intent has its outcome',
   bodies: 'Every body is the one that its leaf committed to',
   period: 'The range holds the period',
   populations: 'The populations follow from the leaves, byte for byte',
@@ -17,6 +18,22 @@ export const CHECKS = {
 } as const;
 
 export type CheckName = keyof typeof CHECKS;
+
+export const CHECK_NAMES: readonly CheckName[] = [
+  'zip',
+  'bag',
+  'version',
+  'keys',
+  'signature',
+  'checkpoints',
+  'tree',
+  'leaves',
+  'sessions',
+  'bodies',
+  'period',
+  'populations',
+  'index',
+];
 
 export interface Check {
   readonly name: CheckName;
@@ -41,9 +58,9 @@ export interface KeyReport {
 export interface Report {
   /**
    * `verified`: all checks passed under a key that came by another way. `consistent`: all passed, under
-   * the package's own key. `failed`: not all passed.
+   * the package's own key. `failed`: not all passed. `unreadable`: the file is no zip, nor was one.
    */
-  readonly verdict: 'verified' | 'consistent' | 'failed';
+  readonly verdict: 'verified' | 'consistent' | 'failed' | 'unreadable';
   readonly checks: readonly Check[];
   readonly key: KeyReport | undefined;
   readonly packageId: string | undefined;
@@ -53,6 +70,8 @@ export interface Report {
   readonly startSize: number | undefined;
   readonly endSize: number | undefined;
   readonly leaves: number | undefined;
+  /** Statements of the range whose outcome is unknown. */
+  readonly inDoubt: number | undefined;
   /** Rows by population. */
   readonly rows: Readonly<Record<string, number>>;
 }
@@ -62,6 +81,14 @@ export class PackageError extends Error {
   constructor(message: string) {
     super(message);
     this.name = 'PackageError';
+  }
+}
+
+/** The file is not a package that somebody changed, but something else. */
+export class NoPackageError extends PackageError {
+  constructor(message: string) {
+    super(message);
+    this.name = 'NoPackageError';
   }
 }
 

@@ -1,8 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { utf8 } from '@countersign/ledger/bytes';
-import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   type Files,
@@ -19,7 +18,6 @@ import {
 import { TESTING_ORIGIN, verifierKeyOf } from '../../gateway/src/evidence/testing-log.ts';
 import { runCli } from './cli.ts';
 import { nodeHost } from './node-host.ts';
-import { PackageFiles } from './package-files.ts';
 import type { Report } from './report.ts';
 import { memorySource } from './testing-zip.ts';
 import { verifyPackage } from './verify-package.ts';
@@ -74,7 +72,9 @@ describe('a good package', () => {
 });
 
 describe('found', () => {
-  it('a changed byte in any file, even where all but the log’s key is the attacker’s', async () => {
+  it('a changed byte in any file, even where all but the log’s key is the attacker’s', {
+    timeout: 180_000,
+  }, async () => {
     const missed: string[] = [];
     for (const path of good.keys()) {
       const files = new Map(good);
@@ -88,26 +88,10 @@ describe('found', () => {
     }
     expect(missed).toEqual([]);
   });
-
-  it('any changed byte of the zip; what is not found changes no file', async () => {
-    const zip = pack(bag, good);
-    const host = nodeHost();
-    await fc.assert(
-      fc.asyncProperty(fc.nat(zip.length - 1), fc.integer({ min: 1, max: 255 }), async (at, change) => {
-        const changed = zip.slice();
-        changed[at] = (changed[at] ?? 0) ^ change;
-        const report = await verifyPackage(memorySource(changed), { host, vkey: VKEY });
-        if (report.verdict === 'failed') return;
-        const files = await PackageFiles.open(memorySource(changed));
-        for (const path of files.paths) expect(await files.hash(path, host)).toBe(sha256(good.get(path)));
-      }),
-      { numRuns: 60 },
-    );
-  });
 });
 
 describe('countersign-verify', () => {
-  it('ends with 0, 1 or 2', async () => {
+  it('ends with 0 where all checks passed, 1 where it refuses, 2 where there is nothing to check', async () => {
     const file = join(directory, 'package.zip');
     const verified = await runCli(['--vkey', VKEY, file]);
     expect(verified).toMatchObject({ status: 0, stderr: '' });
@@ -116,6 +100,14 @@ describe('countersign-verify', () => {
     expect(consistent.status).toBe(0);
     expect(consistent.stdout).toContain('CONSISTENT, KEY NOT CONFIRMED');
     expect((await runCli(['--vkey', verifierKeyOf(OWN_SEED), file])).status).toBe(1);
+    const cut = join(directory, 'cut.zip');
+    await writeFile(cut, (await readFile(file)).subarray(0, 1000));
+    expect((await runCli([cut])).status).toBe(1);
+    const noZip = join(directory, 'no.zip');
+    await writeFile(noZip, 'a text');
+    const unreadable = await runCli([noZip]);
+    expect(unreadable).toMatchObject({ status: 2, stderr: '' });
+    expect(unreadable.stdout).toContain('NOT A PACKAGE');
     for (const args of [
       [],
       ['--what'],
@@ -128,5 +120,18 @@ describe('countersign-verify', () => {
     }
     const { stdout } = await runCli(['--json', file]);
     expect(JSON.parse(stdout)).toMatchObject({ verdict: 'consistent', origin: TESTING_ORIGIN });
+  });
+
+  it('says how it is used, and which version it is', async () => {
+    const help = await runCli(['--help']);
+    expect(help).toMatchObject({ status: 0, stderr: '' });
+    expect(help.stdout).toMatch(/^Usage: countersign-verify .*Exit status.*\n {2}0 .*\n {2}1 .*\n {2}2 /s);
+    expect(await runCli(['--version'])).toEqual({
+      status: 0,
+      stdout: expect.stringMatching(
+        /^countersign-verify [0-9]+\.[0-9]+\.[0-9]+, packages of version 1\.0\n$/,
+      ),
+      stderr: '',
+    });
   });
 });

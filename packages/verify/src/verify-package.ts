@@ -11,20 +11,31 @@ import {
   member,
   packageIdOf,
   type PackageSubject,
+  SIGNATURE_NOTE,
   signatureText,
 } from '@countersign/ledger/evidence';
 import type { Json } from '@countersign/ledger/jcs';
 import { emptyRoot } from '@countersign/ledger/merkle';
 import { parseNote, parseVerifierKey, verifyNote } from '@countersign/ledger/note';
 import { FILE_BYTES_MAX } from '@countersign/ledger/population-files';
-import { checkBag, type Hashes, SIGNATURE_NOTE, TAG_MANIFEST } from './check-bag.ts';
+import { type BagFacts, checkBag, type Hashes, TAG_MANIFEST } from './check-bag.ts';
 import { checkIndex, checkPopulations } from './check-index.ts';
 import { checkKeys, type KeySet } from './check-keys.ts';
 import { checkLeaves, type LeavesFacts } from './check-leaves.ts';
 import { checkTree, type TreeFacts } from './check-tree.ts';
+import { Sessions } from './check-sessions.ts';
 import type { Host, Source } from './host.ts';
 import { PackageFiles } from './package-files.ts';
-import { type CheckName, CHECKS, Findings, type KeyReport, PackageError, type Report } from './report.ts';
+import {
+  type Check,
+  type CheckName,
+  CHECKS,
+  Findings,
+  type KeyReport,
+  NoPackageError,
+  PackageError,
+  type Report,
+} from './report.ts';
 
 const GENERATION = 'data/generation.json';
 const MAJOR = '1';
@@ -55,31 +66,39 @@ class Verification {
   #subject: PackageSubject | undefined;
   #keys: KeySet | undefined;
   #leaves: LeavesFacts | undefined;
+  #unreadable = false;
+  readonly #sessions: Sessions;
 
   constructor(options: VerifyOptions) {
     this.#options = options;
     this.#findings = makeFindings();
+    this.#sessions = new Sessions(this.#findings.sessions);
   }
 
   async all(source: Source): Promise<void> {
     const { zip, bag, version } = this.#findings;
-    const files = await zip.get(() => PackageFiles.open(source));
+    const { host } = this.#options;
+    const files = await zip.get(() =>
+      PackageFiles.open(source, host).catch((error: unknown) => {
+        this.#unreadable = error instanceof NoPackageError;
+        throw error;
+      }),
+    );
     if (files === undefined) {
-      this.#skipFrom('bag', 'the zip cannot be read');
+      this.#skipFrom('bag', this.#unreadable ? 'the file is no zip' : 'the zip cannot be read');
       return;
     }
-    const { host } = this.#options;
-    const hashes = await checkBag({ files, host, onProgress: this.#progress('reading files') }, bag);
+    const bagFacts = await checkBag({ files, host, onProgress: this.#progress('reading files') }, bag);
     for (const path of files.paths) if (!KNOWN.test(path)) bag.note(`unknown file: ${path}`);
     const generation = await version.get(() => readGeneration(files, version));
     if (generation === undefined) {
       this.#skipFrom('keys', 'the package is of no version that this verifier knows');
       return;
     }
-    await this.#log(files, hashes, generation);
+    await this.#log(files, bagFacts, generation);
   }
 
-  async #log(files: PackageFiles, hashes: Hashes, generation: Json): Promise<void> {
+  async #log(files: PackageFiles, bagFacts: BagFacts, generation: Json): Promise<void> {
     const { keys, checkpoints, signature, index, populations } = this.#findings;
     const directory = await checkpoints.get(async () => logDirectory(files));
     const subject =
@@ -91,20 +110,20 @@ class Verification {
       return;
     }
     this.#subject = subject;
+    const { hashes } = bagFacts;
     const { host, vkey: given } = this.#options;
     this.#keys = await keys.get(() =>
       checkKeys({ files, host, directory, origin: subject.origin, given }, keys),
     );
     await checkpoints.run(() => this.#checkpoints(files, directory, subject));
-    await signature.run(() => this.#signature(files, hashes, subject));
+    await signature.run(() => this.#signature(files, bagFacts, subject));
     const tree = await this.#tree(files, directory, subject);
     if (tree !== undefined) await this.#range(files, hashes, directory, generation, tree);
     if (this.#leaves === undefined) {
       populations.skip('the leaves are not what they should be');
       index.note('counts were not compared, because the leaves are not what they should be');
     }
-    const { leaves } = { leaves: this.#leaves };
-    await checkIndex({ files, hashes, directory, subject, generation, leaves }, index);
+    await checkIndex({ files, hashes, directory, subject, generation, leaves: this.#leaves }, index);
   }
 
   async #checkpoints(files: PackageFiles, directory: string, subject: PackageSubject): Promise<void> {
@@ -128,16 +147,24 @@ class Verification {
     await openCheckpoint(start, [...named, ...trusted].filter(isFirstOfItsKind), verifyEd25519);
   }
 
-  async #signature(files: PackageFiles, hashes: Hashes, subject: PackageSubject): Promise<void> {
+  async #signature(
+    files: PackageFiles,
+    { hashes, packed }: BagFacts,
+    subject: PackageSubject,
+  ): Promise<void> {
     const { signature } = this.#findings;
     const note = parseNote(await files.text(SIGNATURE_NOTE));
-    const expected = signatureText(subject, hashes.get(TAG_MANIFEST) ?? '');
+    const expected = signatureText(subject, { tagManifest: hashes.get(TAG_MANIFEST) ?? '', packed });
     if (note.text !== expected) {
       const stated = note.text.split('\n');
       const differing = expected.split('\n').findIndex((line, i) => line !== stated[i]);
       signature.problem(
         `${SIGNATURE_NOTE}: expected "${expected.split('\n')[differing] ?? ''}", got "${stated[differing] ?? ''}"`,
       );
+    }
+    // Another signature would be bytes that nothing vouches for.
+    if (note.signatures.length !== 1) {
+      signature.problem(`${SIGNATURE_NOTE}: expected one signature, got ${note.signatures.length}`);
     }
     const own = (this.#keys?.trusted ?? []).filter(({ name }) => name === subject.origin);
     await verifyNote(note, own, this.#options.host.verifyEd25519);
@@ -148,14 +175,17 @@ class Verification {
     directory: string,
     subject: PackageSubject,
   ): Promise<TreeFacts | undefined> {
-    const { tree, leaves, bodies, period } = this.#findings;
+    const { tree, leaves, sessions, bodies, period } = this.#findings;
     const { heads = [], leaves: expectedLeaves = new Map<number, string>() } = this.#keys ?? {};
     const onProgress = this.#progress('reading the log');
     const facts = await tree.get(() =>
-      checkTree({ files, directory, subject, heads, expectedLeaves, onProgress }, tree),
+      checkTree(
+        { files, directory, subject, heads, expectedLeaves, sessions: this.#sessions, onProgress },
+        tree,
+      ),
     );
     if (facts === undefined)
-      for (const check of [leaves, bodies, period]) check.skip('the tree cannot be read');
+      for (const check of [leaves, sessions, bodies, period]) check.skip('the tree cannot be read');
     return facts;
   }
 
@@ -166,16 +196,20 @@ class Verification {
     generation: Json,
     tree: TreeFacts,
   ): Promise<void> {
-    const { leaves, bodies, period, populations } = this.#findings;
+    const { leaves, sessions, bodies, period, populations } = this.#findings;
     const subject = this.#subject;
     if (subject === undefined) return;
     const partBytesMax = partBytesMaxOf(generation);
     const { host } = this.#options;
     this.#leaves = await leaves.get(() =>
-      checkLeaves({ files, host, directory, subject, tree, partBytesMax }, leaves, bodies),
+      checkLeaves(
+        { files, host, directory, subject, tree, partBytesMax, sessions: this.#sessions },
+        leaves,
+        bodies,
+      ),
     );
     if (this.#leaves === undefined) {
-      period.skip('the leaves are not what they should be');
+      for (const check of [sessions, period]) check.skip('the leaves are not what they should be');
       return;
     }
     checkPeriod(subject, tree, this.#leaves, period);
@@ -184,11 +218,10 @@ class Verification {
 
   report(): Report {
     const checks = Object.values(this.#findings).map((findings) => findings.finish());
-    const passed = checks.every(({ status }) => status === 'passed');
     const key = this.#key();
     const subject = this.#subject;
     return {
-      verdict: passed ? (key?.confirmed === true ? 'verified' : 'consistent') : 'failed',
+      verdict: this.#verdict(checks, key),
       checks,
       key,
       packageId: subject === undefined ? undefined : packageIdOf(subject),
@@ -198,8 +231,15 @@ class Verification {
       startSize: subject?.start.size,
       endSize: subject?.end.size,
       leaves: this.#leaves?.count,
+      inDoubt: this.#leaves === undefined ? undefined : this.#sessions.inDoubt,
       rows: Object.fromEntries(this.#leaves?.rows ?? []),
     };
+  }
+
+  #verdict(checks: readonly Check[], key: KeyReport | undefined): Report['verdict'] {
+    if (this.#unreadable) return 'unreadable';
+    if (!checks.every(({ status }) => status === 'passed')) return 'failed';
+    return key?.confirmed === true ? 'verified' : 'consistent';
   }
 
   #key(): KeyReport | undefined {
@@ -233,6 +273,7 @@ function makeFindings(): Readonly<Record<CheckName, Findings>> {
     checkpoints: new Findings('checkpoints'),
     tree: new Findings('tree'),
     leaves: new Findings('leaves'),
+    sessions: new Findings('sessions'),
     bodies: new Findings('bodies'),
     period: new Findings('period'),
     populations: new Findings('populations'),

@@ -1,11 +1,12 @@
 /** Verification in a browser: WebCrypto, and a file that the user gave. No network, no storage. */
 
 import { concat, toHex } from '@countersign/ledger/bytes';
+import { crc32 } from './crc32.ts';
 import type { Host, Source, StreamingHash } from './host.ts';
 
 /** The host; {@link supportsEd25519} says whether it will do. */
 export function webHost(): Host {
-  return { verifyEd25519, makeHash };
+  return { verifyEd25519, makeHash, crc32 };
 }
 
 /** RFC 8032, section 7.1, TEST 2: a key, a message and its signature. */

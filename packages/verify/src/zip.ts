@@ -1,40 +1,37 @@
 /**
  * The zip of a package, strictly: spec/evidence.md, section 4, "Zip".
  *
- * Spec: APPNOTE.TXT 6.3.10 (https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT), sections 4.3.7 to 4.3.16.
- * Refused: a byte that belongs to nothing, comments, extra fields but Zip64's, encryption, links,
- * directories, names that leave the directory or are there twice, headers that differ, several disks.
+ * Sizes, CRCs and names are read from the directory; every other byte outside of the files' data must
+ * be the one that follows from them (zip-form.ts). So what is not in that form is refused, whatever it
+ * is: comments, extra fields, modes, times, gaps, encryption, links, several disks, a second end record.
  * Untrusted: every byte.
  */
 
+import { equalBytes, utf8Text } from '@countersign/ledger/bytes';
+import { SIGNATURE_NOTE } from '@countersign/ledger/evidence';
 import { FILE_BYTES_MAX } from '@countersign/ledger/population-files';
-import { utf8Text } from '@countersign/ledger/bytes';
+import {
+  centralHeader,
+  compareInZip,
+  dataDescriptor,
+  endRecords,
+  isSafePath,
+  localHeader,
+  ZIP_BYTES,
+  ZIP_MAX_16,
+  ZIP_MAX_32,
+  ZIP_NAME_MAX,
+  ZIP_SIGNATURE,
+  type ZipMember,
+} from '@countersign/ledger/zip-form';
 import { BOUNDS } from './bounds.ts';
 import type { Source } from './host.ts';
-import { PackageError } from './report.ts';
+import { NoPackageError, PackageError } from './report.ts';
 
 /** One file of the zip; sizes and CRC are what the central directory says. */
-export interface ZipEntry {
-  readonly name: string;
-  readonly method: 'stored' | 'deflated';
-  readonly crc: number;
-  readonly compressedBytes: number;
-  readonly bytes: number;
+export interface ZipEntry extends ZipMember {
   /** Where its data begins. */
   readonly dataOffset: number;
-}
-
-interface CentralEntry {
-  readonly name: string;
-  readonly nameBytes: Uint8Array;
-  readonly flags: number;
-  readonly method: number;
-  readonly dosTime: number;
-  readonly crc: number;
-  readonly compressedBytes: number;
-  readonly bytes: number;
-  readonly localOffset: number;
-  readonly zip64: boolean;
 }
 
 interface Directory {
@@ -43,229 +40,210 @@ interface Directory {
   readonly count: number;
 }
 
-const END_BYTES = 22;
-const END_64_BYTES = 56;
-const LOCATOR_64_BYTES = 20;
-const CENTRAL_BYTES = 46;
-const LOCAL_BYTES = 30;
-const SIGNATURE = {
-  local: 0x04034b50,
-  descriptor: 0x08074b50,
-  central: 0x02014b50,
-  end: 0x06054b50,
-  end64: 0x06064b50,
-  locator64: 0x07064b50,
-} as const;
-const FLAG_DESCRIPTOR = 0x0008;
-const FLAG_UTF8 = 0x0800;
-const METHODS: Readonly<Record<number, ZipEntry['method']>> = { 0: 'stored', 8: 'deflated' };
-const MAX_16 = 0xffff;
-const MAX_32 = 0xffffffff;
-const ZIP64_EXTRA = 0x0001;
-/** File type bits of a Unix mode: regular file, or not said. */
-const REGULAR_TYPES: ReadonlySet<number> = new Set([0, 0x8]);
+/** Fields of a header, for the message: where each begins, and what it is. */
+type Fields = readonly (readonly [at: number, says: string])[];
 
-/** The entries, in the order of the directory. Throws PackageError at the first thing that is wrong. */
+const LOCAL_FIELDS: Fields = [
+  [0, 'signature'],
+  [4, 'version'],
+  [6, 'flags (encryption, for one)'],
+  [8, 'method'],
+  [10, 'time'],
+  [14, 'CRC'],
+  [18, 'sizes'],
+  [26, 'length of the name'],
+  [28, 'extra field'],
+  [ZIP_BYTES.local, 'name'],
+];
+
+const CENTRAL_FIELDS: Fields = [
+  [0, 'signature'],
+  [4, 'version'],
+  [8, 'flags (encryption, for one)'],
+  [10, 'method'],
+  [12, 'time'],
+  [16, 'CRC'],
+  [20, 'sizes'],
+  [28, 'length of the name'],
+  [30, 'extra field'],
+  [32, 'comment'],
+  [34, 'disk'],
+  [36, 'attributes'],
+  [38, 'mode'],
+  [42, 'offset'],
+  [ZIP_BYTES.central, 'name or extra field'],
+];
+
+/**
+ * The entries, in the order of the directory.
+ *
+ * @throws PackageError at the first thing that is wrong, NoPackageError where it never was a zip
+ */
 export async function openZip(source: Source): Promise<readonly ZipEntry[]> {
+  await refuseWhatIsNoZip(source);
   const directory = await findDirectory(source);
   const view = viewOf(await source.read(directory.offset, directory.offset + directory.bytes));
-  const central = readCentral(view, directory);
-  checkNames(central);
-  const byOffset = central.toSorted((a, b) => a.localOffset - b.localOffset);
-  const entries = new Map<CentralEntry, ZipEntry>();
+  const members = readCentral(view, directory);
+  checkNames(members);
+  const entries: ZipEntry[] = [];
   let at = 0;
-  for (const entry of byOffset) {
-    if (entry.localOffset !== at) {
-      throw new PackageError(`zip: ${entry.name} begins at ${entry.localOffset}, expected ${at}`);
+  for (const member of members) {
+    if (member.offset !== at) {
+      throw new PackageError(`zip: ${member.name} begins at ${member.offset}, expected ${at}`);
     }
-    const { dataOffset, end } = await checkLocal(source, entry, directory.offset);
-    entries.set(entry, toEntry(entry, dataOffset));
+    const { entry, end } = await checkLocal(source, member, directory.offset);
+    entries.push(entry);
     at = end;
   }
   if (at !== directory.offset)
     throw new PackageError(`zip: ${directory.offset - at} bytes belong to no file`);
-  return central.map((entry) => entries.get(entry)).filter((entry) => entry !== undefined);
+  return entries;
+}
+
+/** A zip that was changed or cut still begins or ends like one. */
+async function refuseWhatIsNoZip(source: Source): Promise<void> {
+  const begin = source.size < 4 ? 0 : viewOf(await source.read(0, 4)).getUint32(0, true);
+  if (begin === ZIP_SIGNATURE.local || begin === ZIP_SIGNATURE.end) return;
+  const tail = source.size - ZIP_BYTES.end;
+  const end = tail < 0 ? 0 : viewOf(await source.read(tail, tail + 4)).getUint32(0, true);
+  if (end !== ZIP_SIGNATURE.end) throw new NoPackageError(`expected a zip, got ${source.size} other bytes`);
 }
 
 async function findDirectory(source: Source): Promise<Directory> {
-  if (source.size < END_BYTES) throw new PackageError(`zip: ${source.size} bytes are no zip`);
-  const endOffset = source.size - END_BYTES;
+  if (source.size < ZIP_BYTES.end) throw new PackageError(`zip: ${source.size} bytes are no whole zip`);
+  const endOffset = source.size - ZIP_BYTES.end;
   const end = viewOf(await source.read(endOffset, source.size));
-  if (end.getUint32(0, true) !== SIGNATURE.end || end.getUint16(20, true) !== 0) {
+  if (end.getUint32(0, true) !== ZIP_SIGNATURE.end) {
     throw new PackageError('zip: expected the end record as the last 22 bytes, without a comment');
   }
-  const count = end.getUint16(10, true);
-  if (end.getUint16(4, true) !== 0 || end.getUint16(6, true) !== 0 || end.getUint16(8, true) !== count) {
-    throw new PackageError('zip: expected one disk');
+  const short = {
+    count: end.getUint16(10, true),
+    bytes: end.getUint32(12, true),
+    offset: end.getUint32(16, true),
+  };
+  const wide = short.count === ZIP_MAX_16 || short.offset === ZIP_MAX_32 || short.bytes === ZIP_MAX_32;
+  const directory = wide ? await findDirectory64(source, endOffset) : short;
+  const { count, offset, bytes } = directory;
+  if (bytes > BOUNDS.centralDirectoryBytesMax || count > BOUNDS.entriesMax) {
+    throw new PackageError(`zip: ${count} files are more than this verifier reads`);
   }
-  const directory = { offset: end.getUint32(16, true), bytes: end.getUint32(12, true), count };
-  const isZip64 = count === MAX_16 || directory.offset === MAX_32 || directory.bytes === MAX_32;
-  const found = isZip64 ? await findDirectory64(source, endOffset) : { ...directory, end: endOffset };
-  if (found.bytes > BOUNDS.centralDirectoryBytesMax || found.count > BOUNDS.entriesMax) {
-    throw new PackageError(`zip: ${found.count} files are more than this verifier reads`);
-  }
-  if (found.offset + found.bytes !== found.end) {
+  const expected = endRecords(count, offset, bytes);
+  if (offset + bytes + expected.length !== source.size) {
     throw new PackageError('zip: the directory does not end where the end record begins');
+  }
+  const actual = await source.read(offset + bytes, source.size);
+  if (!equalBytes(actual, expected)) {
+    throw new PackageError('zip: the end record has a comment, another disk, or two counts');
+  }
+  return directory;
+}
+
+/** Where the directory is, as the Zip64 end record says; the caller compares the rest. */
+async function findDirectory64(source: Source, endOffset: number): Promise<Directory> {
+  const start = endOffset - ZIP_BYTES.locator64 - ZIP_BYTES.end64;
+  if (start < 0) throw new PackageError('zip: expected a Zip64 end record');
+  const view = viewOf(await source.read(start, endOffset));
+  const found = { count: uint64(view, 32), bytes: uint64(view, 40), offset: uint64(view, 48) };
+  if (!Object.values(found).every(Number.isSafeInteger)) {
+    throw new PackageError('zip: the Zip64 end record is malformed');
   }
   return found;
 }
 
-async function findDirectory64(
-  source: Source,
-  endOffset: number,
-): Promise<Directory & { readonly end: number }> {
-  const start = endOffset - LOCATOR_64_BYTES - END_64_BYTES;
-  if (start < 0) throw new PackageError('zip: expected a Zip64 end record');
-  const view = viewOf(await source.read(start, endOffset));
-  const good =
-    view.getUint32(0, true) === SIGNATURE.end64 &&
-    uint64(view, 4) === END_64_BYTES - 12 &&
-    view.getUint32(16, true) === 0 &&
-    view.getUint32(20, true) === 0 &&
-    uint64(view, 24) === uint64(view, 32) &&
-    view.getUint32(END_64_BYTES, true) === SIGNATURE.locator64 &&
-    view.getUint32(END_64_BYTES + 4, true) === 0 &&
-    uint64(view, END_64_BYTES + 8) === start &&
-    view.getUint32(END_64_BYTES + 16, true) === 1;
-  if (!good) throw new PackageError('zip: the Zip64 end record is malformed');
-  return { count: uint64(view, 32), bytes: uint64(view, 40), offset: uint64(view, 48), end: start };
-}
-
-function readCentral(view: DataView, { count }: Directory): readonly CentralEntry[] {
-  const entries: CentralEntry[] = [];
+function readCentral(view: DataView, { count }: Directory): readonly ZipMember[] {
+  const members: ZipMember[] = [];
   let at = 0;
   while (at < view.byteLength) {
-    if (at + CENTRAL_BYTES > view.byteLength || view.getUint32(at, true) !== SIGNATURE.central) {
+    if (at + ZIP_BYTES.central > view.byteLength || view.getUint32(at, true) !== ZIP_SIGNATURE.central) {
       throw new PackageError(`zip: the directory is malformed at its byte ${at}`);
     }
-    const { entry, end } = readCentralEntry(view, at);
-    entries.push(entry);
-    at = end;
+    const member = readCentralEntry(view, at);
+    const expected = centralHeader(member);
+    const actual = bytesOf(view, at, Math.min(expected.length, view.byteLength - at));
+    requireSame(expected, actual, CENTRAL_FIELDS, `the directory's entry of ${member.name}`);
+    members.push(member);
+    at += expected.length;
   }
-  if (entries.length !== count) throw new PackageError(`zip: expected ${count} files, got ${entries.length}`);
-  return entries;
+  if (members.length !== count) throw new PackageError(`zip: expected ${count} files, got ${members.length}`);
+  return members;
 }
 
-function readCentralEntry(
-  view: DataView,
-  at: number,
-): { readonly entry: CentralEntry; readonly end: number } {
+function readCentralEntry(view: DataView, at: number): ZipMember {
   const nameLength = view.getUint16(at + 28, true);
-  const extraLength = view.getUint16(at + 30, true);
-  const end = at + CENTRAL_BYTES + nameLength + extraLength;
-  if (nameLength > BOUNDS.nameBytesMax || end > view.byteLength) {
+  const nameAt = at + ZIP_BYTES.central;
+  if (nameLength > ZIP_NAME_MAX || nameAt + nameLength > view.byteLength) {
     throw new PackageError(`zip: the directory is malformed at its byte ${at}`);
   }
-  const nameBytes = bytesOf(view, at + CENTRAL_BYTES, nameLength);
-  const name = utf8Text(nameBytes);
-  if (view.getUint16(at + 32, true) !== 0) throw new PackageError(`zip: ${name} has a comment`);
-  if (view.getUint16(at + 34, true) !== 0) throw new PackageError(`zip: ${name} is on another disk`);
-  // Version made by, high byte 3: Unix; the mode is in the high half of the external attributes.
-  const type = view.getUint16(at + 40, true) >>> 12;
-  if (!REGULAR_TYPES.has(type)) throw new PackageError(`zip: ${name} is no regular file`);
-  const entry = withZip64(view, at, name, bytesOf(view, at + CENTRAL_BYTES + nameLength, extraLength));
-  return { entry: { ...entry, nameBytes }, end };
-}
-
-/** Sizes and offset, out of the Zip64 extra field where the header says so (section 4.5.3). */
-function withZip64(
-  view: DataView,
-  at: number,
-  name: string,
-  extra: Uint8Array,
-): Omit<CentralEntry, 'nameBytes'> {
-  const values = [
-    view.getUint32(at + 24, true),
-    view.getUint32(at + 20, true),
-    view.getUint32(at + 42, true),
-  ];
-  const extended = viewOf(extra);
-  let next = 4;
-  if (extra.length > 0) {
-    const length = extra.length >= 4 ? extended.getUint16(2, true) : -1;
-    if (length !== extra.length - 4 || extended.getUint16(0, true) !== ZIP64_EXTRA) {
-      throw new PackageError(`zip: ${name} has an extra field that is not Zip64's`);
-    }
-    for (const [i, value] of values.entries()) {
-      // yazl writes all three values also where a smaller field would hold one.
-      if (value !== MAX_32 && length !== 24) continue;
-      if (next + 8 > extra.length) throw new PackageError(`zip: ${name} has a malformed Zip64 field`);
-      values[i] = uint64(extended, next);
-      next += 8;
-    }
-    if (next !== extra.length) throw new PackageError(`zip: ${name} has a malformed Zip64 field`);
-  }
-  const [bytes = 0, compressedBytes = 0, localOffset = 0] = values;
+  const name = utf8Text(bytesOf(view, nameAt, nameLength));
+  const offset = view.getUint32(at + 42, true);
+  const far = offset === ZIP_MAX_32 && nameAt + nameLength + 12 <= view.byteLength;
   return {
     name,
-    flags: view.getUint16(at + 8, true),
-    method: view.getUint16(at + 10, true),
-    dosTime: view.getUint32(at + 12, true),
     crc: view.getUint32(at + 16, true),
-    compressedBytes,
-    bytes,
-    localOffset,
-    zip64: extra.length > 0,
+    compressedBytes: view.getUint32(at + 20, true),
+    bytes: view.getUint32(at + 24, true),
+    offset: far ? uint64(view, nameAt + nameLength + 4) : offset,
+    stored: isSignature(name),
   };
 }
 
-function checkNames(entries: readonly CentralEntry[]): void {
+/** Only the signature is stored: it is over the deflated data of all others. */
+function isSignature(name: string): boolean {
+  return name.slice(name.indexOf('/') + 1) === SIGNATURE_NOTE;
+}
+
+function checkNames(members: readonly ZipMember[]): void {
   const seen = new Set<string>();
-  for (const { name } of entries) {
-    if (!isSafeName(name))
-      throw new PackageError(`zip: the name "${name}" leaves the package or is no file's`);
-    // Two names that differ in case or form are one file on some systems.
-    const folded = name.normalize('NFC').toLowerCase();
+  const directories = new Set<string>();
+  let before: string | undefined;
+  const last = members.find(({ stored }) => stored)?.name ?? '';
+  for (const { name } of members) {
+    if (!isSafePath(name)) {
+      throw new PackageError(
+        `zip: the name "${name}" leaves the package, or is not the same on every system`,
+      );
+    }
+    // Two names that differ in case only are one file on some systems.
+    const folded = name.toLowerCase();
     if (seen.has(folded)) throw new PackageError(`zip: ${name} is there twice`);
     seen.add(folded);
+    for (let end = folded.lastIndexOf('/'); end > 0; end = folded.lastIndexOf('/', end - 1)) {
+      if (directories.has(folded.slice(0, end))) break;
+      directories.add(folded.slice(0, end));
+    }
+    if (before !== undefined && compareInZip(before, name, last) > 0) {
+      throw new PackageError(`zip: ${name} is not in its place: expected the order of the paths`);
+    }
+    before = name;
+  }
+  for (const name of seen) {
+    if (directories.has(name)) throw new PackageError(`zip: ${name} is a file and a directory`);
   }
 }
 
-function isSafeName(name: string): boolean {
-  // oxlint-disable-next-line no-control-regex -- These are what must not be in a name.
-  if (name === '' || /[\u0000-\u001f\u007f\\:%]/.test(name)) return false;
-  return name.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..');
-}
-
-/** The local header and the data descriptor must say what the directory says. */
+/** The local header and the data descriptor must be those that follow from the directory. */
 async function checkLocal(
   source: Source,
-  entry: CentralEntry,
+  member: ZipMember,
   dataEnd: number,
-): Promise<{ readonly dataOffset: number; readonly end: number }> {
-  const { name, nameBytes, flags, method, localOffset, compressedBytes } = entry;
-  checkEntry(entry);
-  const dataOffset = localOffset + LOCAL_BYTES + nameBytes.length;
-  const hasDescriptor = (flags & FLAG_DESCRIPTOR) !== 0;
-  const descriptorBytes = hasDescriptor ? (entry.zip64 ? 24 : 16) : 0;
-  const end = dataOffset + compressedBytes + descriptorBytes;
+): Promise<{ readonly entry: ZipEntry; readonly end: number }> {
+  checkSizes(member);
+  const { name, offset, compressedBytes } = member;
+  const header = localHeader(member);
+  const descriptor = dataDescriptor(member);
+  const dataOffset = offset + header.length;
+  const end = dataOffset + compressedBytes + descriptor.length;
   if (!Number.isSafeInteger(end) || end > dataEnd)
     throw new PackageError(`zip: ${name} overlaps what follows`);
-  const local = await source.read(localOffset, dataOffset);
-  const view = viewOf(local);
-  const sizes = hasDescriptor ? [0, 0, 0] : [entry.crc, compressedBytes, entry.bytes];
-  const same =
-    view.getUint32(0, true) === SIGNATURE.local &&
-    view.getUint16(6, true) === flags &&
-    view.getUint16(8, true) === method &&
-    view.getUint32(10, true) === entry.dosTime &&
-    sizes.every((size, i) => view.getUint32(14 + 4 * i, true) === size) &&
-    view.getUint16(26, true) === nameBytes.length &&
-    view.getUint16(28, true) === 0 &&
-    nameBytes.every((byte, i) => local[LOCAL_BYTES + i] === byte);
-  if (!same) throw new PackageError(`zip: the two headers of ${name} differ`);
-  if (hasDescriptor) await checkDescriptor(source, entry, end - descriptorBytes, end);
-  return { dataOffset, end };
+  requireSame(header, await source.read(offset, dataOffset), LOCAL_FIELDS, `the local header of ${name}`);
+  if (!equalBytes(await source.read(end - descriptor.length, end), descriptor)) {
+    throw new PackageError(`zip: the data descriptor of ${name} differs from the directory`);
+  }
+  return { entry: { ...member, dataOffset }, end };
 }
 
-function checkEntry({ name, flags, method, bytes, compressedBytes }: CentralEntry): void {
-  if ((flags & ~(FLAG_DESCRIPTOR | FLAG_UTF8)) !== 0) {
-    throw new PackageError(`zip: ${name} is encrypted or has an unknown flag`);
-  }
-  if (METHODS[method] === undefined) throw new PackageError(`zip: ${name} is neither stored nor deflated`);
-  if (METHODS[method] === 'stored' && bytes !== compressedBytes) {
-    throw new PackageError(`zip: ${name} is stored with two sizes`);
-  }
+function checkSizes({ name, stored, bytes, compressedBytes }: ZipMember): void {
+  if (stored && bytes !== compressedBytes) throw new PackageError(`zip: ${name} is stored with two sizes`);
   if (bytes > FILE_BYTES_MAX) {
     throw new PackageError(`zip: ${name} has ${bytes} bytes, expected at most ${FILE_BYTES_MAX}`);
   }
@@ -274,24 +252,11 @@ function checkEntry({ name, flags, method, bytes, compressedBytes }: CentralEntr
   }
 }
 
-async function checkDescriptor(source: Source, entry: CentralEntry, from: number, to: number): Promise<void> {
-  const view = viewOf(await source.read(from, to));
-  const wide = to - from === 24;
-  const compressed = wide ? uint64(view, 8) : view.getUint32(8, true);
-  const bytes = wide ? uint64(view, 16) : view.getUint32(12, true);
-  const same =
-    view.getUint32(0, true) === SIGNATURE.descriptor &&
-    view.getUint32(4, true) === entry.crc &&
-    compressed === entry.compressedBytes &&
-    bytes === entry.bytes;
-  if (!same) throw new PackageError(`zip: the data descriptor of ${entry.name} differs from the directory`);
-}
-
-function toEntry(entry: CentralEntry, dataOffset: number): ZipEntry {
-  const { name, crc, compressedBytes, bytes } = entry;
-  const method = METHODS[entry.method];
-  if (method === undefined) throw new PackageError(`zip: ${name} is neither stored nor deflated`);
-  return { name, method, crc, compressedBytes, bytes, dataOffset };
+function requireSame(expected: Uint8Array, actual: Uint8Array, fields: Fields, what: string): void {
+  if (equalBytes(expected, actual)) return;
+  const at = expected.findIndex((byte, i) => byte !== actual[i]);
+  const [, field = ''] = fields.findLast(([begin]) => begin <= at) ?? [];
+  throw new PackageError(`zip: ${what}: expected another ${field} (byte ${at})`);
 }
 
 function viewOf(bytes: Uint8Array): DataView {

@@ -70,19 +70,32 @@ export class LogReader {
 
   /** Leaves [from, to) in order; ends early where the journal ends. */
   async *leaves(from: number, to: number = Number.POSITIVE_INFINITY): AsyncGenerator<StoredLeaf> {
+    for await (const batch of this.batches(from, to)) {
+      for (const { index, leaf, sealed } of batch) {
+        yield { index, leaf: leaf.slice(), sealed: sealed.slice() };
+      }
+    }
+  }
+
+  /**
+   * The same, a chunk of the journal at a time: for whoever reads very many. The bytes are views of the
+   * chunk, so that what outlives the batch must be copied.
+   */
+  async *batches(from: number, to: number = Number.POSITIVE_INFINITY): AsyncGenerator<readonly StoredLeaf[]> {
     const journal = join(this.#directory, 'journal');
     const segments = segmentIndexes(journal);
     for (const [position, firstIndex] of segments.entries()) {
       const nextFirst = segments[position + 1] ?? Number.POSITIVE_INFINITY;
       if (nextFirst <= from || firstIndex >= to) continue;
       let index = firstIndex;
-      for await (const { leaf, sealed } of segmentRecords(
-        join(journal, segmentName(firstIndex)),
-        firstIndex,
-      )) {
+      for await (const records of segmentRecords(join(journal, segmentName(firstIndex)), firstIndex)) {
+        const batch: StoredLeaf[] = [];
+        for (const { leaf, sealed } of records) {
+          if (index >= from && index < to) batch.push({ index, leaf, sealed });
+          index += 1;
+        }
+        if (batch.length > 0) yield batch;
         if (index >= to) return;
-        if (index >= from) yield { index, leaf: leaf.slice(), sealed: sealed.slice() };
-        index += 1;
       }
     }
   }
@@ -115,7 +128,7 @@ function segmentIndexes(journal: string): number[] {
 }
 
 /** Whole records of a segment, chunk by chunk; a tail that is still being written is left alone. */
-async function* segmentRecords(path: string, firstIndex: number): AsyncGenerator<JournalRecord> {
+async function* segmentRecords(path: string, firstIndex: number): AsyncGenerator<readonly JournalRecord[]> {
   let rest = new Uint8Array(0);
   let offset = 0;
   for await (const chunk of createReadStream(path, { highWaterMark: 1_048_576 })) {
@@ -130,10 +143,9 @@ async function* segmentRecords(path: string, firstIndex: number): AsyncGenerator
       offset = SEGMENT_HEADER_BYTES;
     }
     const start = offset;
-    for (const record of readRecords(bytes, start)) {
-      offset = record.end;
-      yield record;
-    }
+    const records = [...readRecords(bytes, start)];
+    offset = records.at(-1)?.end ?? offset;
+    yield records;
     rest = bytes.subarray(offset - start);
   }
 }

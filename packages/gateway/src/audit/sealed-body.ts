@@ -47,19 +47,21 @@ export function keyIdOf(sealed: Uint8Array): string {
 
 /** The body under a leaf's commitment; throws where either is not the other's. */
 export function unsealBody(sealed: Uint8Array, commitmentHex: string, key: Uint8Array): OpenedBody {
+  const body = parseBody(unsealText(sealed, commitmentHex, key));
+  verifyBody(body, commitmentHex);
+  return body;
+}
+
+/** The text that was sealed under a leaf's commitment, which the tag covers: the opened body. */
+export function unsealText(sealed: Uint8Array, commitmentHex: string, key: Uint8Array | KeyObject): string {
   const start = 2 + keyIdOf(sealed).length;
   const end = sealed.length - TAG_BYTES;
   if (start + SEAL_NONCE_BYTES > end) throw broken('a sealed body that is too short');
   const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(start, start + SEAL_NONCE_BYTES));
   decipher.setAAD(Buffer.from(commitmentHex, 'hex'));
   decipher.setAuthTag(sealed.subarray(end));
-  const plain = Buffer.concat([
-    decipher.update(sealed.subarray(start + SEAL_NONCE_BYTES, end)),
-    decipher.final(),
-  ]);
-  const body = parseBody(utf8Text(plain));
-  verifyBody(body, commitmentHex);
-  return body;
+  const text = sealed.subarray(start + SEAL_NONCE_BYTES, end);
+  return utf8Text(Buffer.concat([decipher.update(text), decipher.final()]));
 }
 
 function broken(reason: string): CountersignError {

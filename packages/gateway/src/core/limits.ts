@@ -286,12 +286,16 @@ export const LIMITS = {
     writeBufferBytes: 262_144,
     /** zlib's default; a fixed level is part of what makes packages byte-identical. */
     compressionLevel: 6,
+    /** A file up to this is deflated at once, a longer one in pieces of it. */
+    compressAtOnceBytes: 1_048_576,
     /** Sessions open at the start of a range, with their first leaf in memory; twice what a gateway admits. */
     openSessionsMax: 20_000,
+    /** Keys of scopes that an export remembers: the sessions that are open at once, and as many again. */
+    scopeKeysMax: 40_000,
+    /** Heap of an export's thread: sessions and statements that are open, and 40,000 tiles of 5 million leaves. */
+    threadHeapMegabytesMax: 512,
     /** Key rotations of one log: one a day for 27 years. */
     rotationsMax: 10_000,
-    /** After so many leaves an export lets others run: 0.1 to 0.2 ms each, on the thread of the sockets. */
-    leavesPerTurn: 32,
   },
   shutdown: {
     /** For the last leaves of the sessions that a shutdown ends. */

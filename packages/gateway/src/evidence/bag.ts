@@ -1,11 +1,12 @@
 /**
- * A bag in the making: files below one temporary directory, hashed while they are written.
+ * A bag in the making: files below one temporary directory, hashed while they are written. Synchronous,
+ * because an export has a thread of its own and millions of small writes.
  *
  * Spec: spec/evidence.md; RFC 8493 (https://www.rfc-editor.org/rfc/rfc8493).
  */
 
-import { createHash, type Hash } from 'node:crypto';
-import { mkdir, open, type FileHandle } from 'node:fs/promises';
+import { createHash, hash, type Hash } from 'node:crypto';
+import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { CountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
@@ -21,41 +22,47 @@ export interface BagEntry {
 /** One file that is being written; bytes are collected so that a line is not a write. */
 class BagFile {
   readonly path: string;
-  readonly #handle: FileHandle;
+  readonly #descriptor: number;
   readonly #hash: Hash = createHash('sha256');
-  #pending: Uint8Array[] = [];
-  #pendingBytes = 0;
+  readonly #buffer: Buffer = Buffer.allocUnsafe(LIMITS.evidence.writeBufferBytes);
+  #buffered = 0;
   #bytes = 0;
 
-  constructor(path: string, handle: FileHandle) {
+  constructor(path: string, descriptor: number) {
     this.path = path;
-    this.#handle = handle;
+    this.#descriptor = descriptor;
   }
 
-  async write(bytes: Uint8Array): Promise<void> {
-    this.#hash.update(bytes);
+  write(bytes: Uint8Array): void {
     this.#bytes += bytes.length;
-    this.#pending.push(bytes);
-    this.#pendingBytes += bytes.length;
-    if (this.#pendingBytes >= LIMITS.evidence.writeBufferBytes) await this.#flush();
+    if (this.#buffered + bytes.length > this.#buffer.length) this.#flush();
+    if (bytes.length > this.#buffer.length) {
+      this.#write(bytes);
+      return;
+    }
+    this.#buffer.set(bytes, this.#buffered);
+    this.#buffered += bytes.length;
   }
 
-  async close(): Promise<BagEntry> {
-    await this.#flush();
-    await this.#handle.close();
+  close(): BagEntry {
+    this.#flush();
+    closeSync(this.#descriptor);
     return { path: this.path, bytes: this.#bytes, sha256: this.#hash.digest('hex') };
   }
 
   /** For a bag that is given up. */
-  async abandon(): Promise<void> {
-    await this.#handle.close();
+  abandon(): void {
+    closeSync(this.#descriptor);
   }
 
-  async #flush(): Promise<void> {
-    const bytes = Buffer.concat(this.#pending);
-    this.#pending = [];
-    this.#pendingBytes = 0;
-    await this.#handle.writeFile(bytes);
+  #flush(): void {
+    this.#write(this.#buffer.subarray(0, this.#buffered));
+    this.#buffered = 0;
+  }
+
+  #write(bytes: Uint8Array): void {
+    this.#hash.update(bytes);
+    for (let at = 0; at < bytes.length; ) at += writeSync(this.#descriptor, bytes, at);
   }
 }
 
@@ -64,6 +71,7 @@ export class Bag {
   readonly #directory: string;
   readonly #entries = new Map<string, BagEntry>();
   readonly #open = new Map<string, BagFile>();
+  readonly #directories = new Set<string>();
   #payloadBytes = 0;
 
   constructor(directory: string) {
@@ -90,43 +98,57 @@ export class Bag {
   }
 
   /** A whole file. */
-  async put(path: string, content: string | Uint8Array): Promise<BagEntry> {
-    await this.append(path, typeof content === 'string' ? Buffer.from(content) : content);
-    return this.finish(path);
+  put(path: string, content: string | Uint8Array): BagEntry {
+    const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+    writeFileSync(this.#place(path), bytes, { flag: 'wx', mode: 0o600 });
+    return this.#add({ path, bytes: bytes.length, sha256: hash('sha256', bytes) });
   }
 
   /** The next bytes of a file, which the first call makes. */
-  async append(path: string, bytes: Uint8Array): Promise<void> {
+  append(path: string, bytes: Uint8Array): void {
     let file = this.#open.get(path);
     if (file === undefined) {
-      if (this.#entries.has(path)) throw new CountersignError('INTERNAL');
-      const location = this.locate(path);
-      await mkdir(dirname(location), { recursive: true, mode: 0o700 });
-      file = new BagFile(path, await open(location, 'wx', 0o600));
+      file = new BagFile(path, openSync(this.#place(path), 'wx', 0o600));
       this.#open.set(path, file);
     }
-    await file.write(bytes);
+    file.write(bytes);
   }
 
   /** Ends a file; it is part of the bag from now on. */
-  async finish(path: string): Promise<BagEntry> {
+  finish(path: string): BagEntry {
     const file = this.#open.get(path);
     if (file === undefined) throw new CountersignError('INTERNAL');
-    const entry = await file.close();
+    const entry = file.close();
     this.#open.delete(path);
-    this.#entries.set(path, entry);
-    if (path.startsWith('data/')) this.#payloadBytes += entry.bytes;
-    return entry;
+    return this.#add(entry);
   }
 
-  async finishAll(): Promise<void> {
-    for (const path of this.#open.keys()) await this.finish(path);
+  finishAll(): void {
+    for (const path of this.#open.keys()) this.finish(path);
   }
 
   /** Closes what is open, after an error. */
-  async abandon(): Promise<void> {
-    await Promise.allSettled([...this.#open.values()].map((file) => file.abandon()));
+  abandon(): void {
+    for (const file of this.#open.values()) file.abandon();
     this.#open.clear();
+  }
+
+  /** Where a new file goes. */
+  #place(path: string): string {
+    if (this.#entries.has(path) || this.#open.has(path)) throw new CountersignError('INTERNAL');
+    const location = this.locate(path);
+    const directory = dirname(location);
+    if (!this.#directories.has(directory)) {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      this.#directories.add(directory);
+    }
+    return location;
+  }
+
+  #add(entry: BagEntry): BagEntry {
+    this.#entries.set(entry.path, entry);
+    if (entry.path.startsWith('data/')) this.#payloadBytes += entry.bytes;
+    return entry;
   }
 }
 

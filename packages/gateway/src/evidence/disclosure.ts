@@ -1,44 +1,86 @@
 /** What a package shows of a leaf's body. Spec: spec/evidence.md, section 2. */
 
-import { bodyValues, discloseOnly, formatBody, type OpenedBody } from '@countersign/ledger/body';
-import { type Json, jcs, parseJson } from '@countersign/ledger/jcs';
+import { createSecretKey, type KeyObject } from 'node:crypto';
+import { bodyValues, discloseOnly, formatBody, type OpenedBody, toBody } from '@countersign/ledger/body';
+import { isCanonical, type Json, parseJson } from '@countersign/ledger/jcs';
 import type { BodyState } from '@countersign/ledger/populations';
 import type { StoredLeaf } from '../audit/log-reader.ts';
-import { keyIdOf, unsealBody } from '../audit/sealed-body.ts';
-import type { ScopeKeys } from '../core/ledger-port.ts';
+import { keyIdOf, unsealText } from '../audit/sealed-body.ts';
+import { LIMITS } from '../core/limits.ts';
 
 export interface Disclosure {
   readonly state: BodyState;
   readonly values: Readonly<Record<string, Json>>;
-  readonly body: OpenedBody | undefined;
+  /** The opened body, as far as it is shown: canonical JSON. */
+  readonly body: string | undefined;
 }
 
+/** The key of a scope; undefined where it was destroyed. */
+export type FindKey = (scope: string) => Promise<Uint8Array | undefined>;
+
 const NONE: Disclosure = { state: 'none', values: {}, body: undefined };
+const SHREDDED: Disclosure = { state: 'shredded', values: {}, body: undefined };
 
 /** Opens bodies, field by field as far as they are to be shown. */
 export class Discloser {
-  readonly #keys: ScopeKeys;
+  readonly #findKey: FindKey;
   readonly #withheldFields: ReadonlySet<string>;
+  /** Keys by scope, the newest last; null where there is none. */
+  readonly #keys = new Map<string, KeyObject | null>();
 
-  constructor(keys: ScopeKeys, withheldFields: ReadonlySet<string>) {
-    this.#keys = keys;
+  constructor(findKey: FindKey, withheldFields: ReadonlySet<string>) {
+    this.#findKey = findKey;
     this.#withheldFields = withheldFields;
   }
 
-  /** @param commitment the leaf's `body` */
-  async disclose(stored: StoredLeaf, commitment: string | undefined): Promise<Disclosure> {
+  /**
+   * At once where the key is known, which it is nearly always: most leaves follow one of their session.
+   *
+   * @param commitment the leaf's `body`
+   */
+  disclose(stored: StoredLeaf, commitment: string | undefined): Disclosure | Promise<Disclosure> {
     if (commitment === undefined) return NONE;
     // A halting ledger may have had no room for the body of its last leaf.
-    const key = stored.sealed.length === 0 ? undefined : await this.#keys.find(keyIdOf(stored.sealed));
-    if (key === undefined) return { state: 'shredded', values: {}, body: undefined };
-    const whole = unsealBody(stored.sealed, commitment, key);
+    if (stored.sealed.length === 0) return SHREDDED;
+    const scope = keyIdOf(stored.sealed);
+    const key = this.#keys.get(scope);
+    if (key !== undefined) return this.#open(stored.sealed, commitment, key);
+    const { sealed } = stored;
+    return this.#fetch(scope).then((fetched) => this.#open(sealed, commitment, fetched));
+  }
+
+  async #fetch(scope: string): Promise<KeyObject | null> {
+    const found = await this.#findKey(scope);
+    const key = found === undefined ? null : createSecretKey(found);
+    const [oldest] = this.#keys.keys();
+    if (this.#keys.size >= LIMITS.evidence.scopeKeysMax && oldest !== undefined) this.#keys.delete(oldest);
+    this.#keys.set(scope, key);
+    return key;
+  }
+
+  #open(sealed: Uint8Array, commitment: string, key: KeyObject | null): Disclosure {
+    if (key === null) return SHREDDED;
+    const text = unsealText(sealed, commitment, key);
+    const parsed = parseJson(text);
+    const whole = toBody(parsed);
+    if (this.#withheldFields.size === 0) {
+      return {
+        state: 'disclosed',
+        values: bodyValues(whole),
+        body: isCanonical(text, parsed) ? text : formatBody(whole),
+      };
+    }
+    const body = this.#withhold(whole);
+    return { state: 'disclosed', values: bodyValues(body), body: formatBody(body) };
+  }
+
+  #withhold(whole: OpenedBody): OpenedBody {
     const shown = Object.keys(whole.fields).filter((name) => !this.#withheldFields.has(name));
-    const body = discloseOnly(whole, new Set(shown));
-    return { state: 'disclosed', values: bodyValues(body), body };
+    return discloseOnly(whole, new Set(shown));
   }
 }
 
 /** A line of bodies.jsonl, without its line feed. */
 export function bodyLine(n: number, { body }: Disclosure): string {
-  return jcs(body === undefined ? { n, shredded: true } : { n, body: parseJson(formatBody(body)) });
+  return body === undefined ? `{"n":${n},"shredded":true}` : `{"body":${body},"n":${n}}`;
 }

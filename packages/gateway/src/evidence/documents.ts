@@ -97,7 +97,7 @@ Below, in the directory ${facts.directory}/.
 
 Where the log had more than one key, take the line of vkeys.txt whose eight hex digits the signature begins with.
 
-**The signature names these manifests**: the line \`tagmanifest-sha256\` of SIGNATURE.note is what \`sha256sum tagmanifest-sha256.txt\` prints.
+**The signature names these manifests**: the line \`tagmanifest-sha256\` of SIGNATURE.note is what \`sha256sum tagmanifest-sha256.txt\` prints. The line \`packed-sha256\` is over how the files lie in the zip: hand on the zip as it came, because one that was packed again is refused.
 
 **The log is one append-only tree** (Go, golang.org/x/mod/sumdb/note and tlog): \`data/ledger/${facts.node}/\` has a \`checkpoint\` and all tiles and entry bundles in the layout of https://c2sp.org/tlog-tiles. The program test/conformance/go/verify-log.go of the project's sources is about 200 lines over those packages; Debian has them in golang-golang-x-mod-dev:
 

@@ -11,7 +11,9 @@ import { verifyPackage } from '@countersign/verify/verify-package';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { verifyWithGo, whyNoGo } from '../../../../test/conformance/go-log.ts';
 import { LogReader } from '../audit/log-reader.ts';
+import { CountersignError } from '../core/errors.ts';
 import { type EvidenceResult, exportEvidence } from './export.ts';
+import { exportInThread } from './export-thread.ts';
 import { openTestingLog, type TestingExport, writeTestingLog } from './testing-log.ts';
 
 const run = promisify(execFile);
@@ -73,6 +75,32 @@ describe('a package', () => {
       }),
     );
     expect(hashes).toEqual([result.sha256, result.sha256]);
+  });
+
+  it('is the same out of a thread of its own, while this thread goes on', async () => {
+    const out = outFile('thread.zip');
+    const { reader: _, ...rest } = options;
+    let turns = 0;
+    const turning = setInterval(() => (turns += 1), 1);
+    const made = await exportInThread({ ...rest, log: join(directory, 'ledger'), out });
+    clearInterval(turning);
+    expect(made).toEqual(result);
+    expect(await readFile(out)).toEqual(await readFile(outFile('package.zip')));
+    expect(turns).toBeGreaterThan(0);
+  });
+
+  it('out of a thread fails as it does in this one, and leaves nothing behind', async () => {
+    const { reader: _, ...rest } = options;
+    const failing = {
+      ...rest,
+      log: join(directory, 'ledger'),
+      out: outFile('failed.zip'),
+      sign: () => Promise.reject(new CountersignError('LEDGER_HALTED', { reason: 'disk' })),
+    };
+    await expect(exportInThread(failing)).rejects.toMatchObject({ code: 'LEDGER_HALTED' });
+    await expect(exportInThread({ ...failing, toUs: 0 })).rejects.toMatchObject({ code: 'REQUEST_INVALID' });
+    expect(existsSync(outFile('failed.zip'))).toBe(false);
+    expect((await readdir(join(directory, 'out'))).filter((name) => !name.endsWith('.zip'))).toEqual([]);
   });
 
   it('is a zip for unzip, and a bag for sha256sum', async () => {

@@ -8,6 +8,7 @@
 
 import { mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { utf8 } from '@countersign/ledger/bytes';
 import { parseCheckpoint } from '@countersign/ledger/checkpoint';
 import { formatCsvRow } from '@countersign/ledger/csv';
 import {
@@ -16,6 +17,7 @@ import {
   PACKAGE_VERSION,
   packageIdOf,
   type PackageSubject,
+  SIGNATURE_NOTE,
   signatureText,
 } from '@countersign/ledger/evidence';
 import { jcs } from '@countersign/ledger/jcs';
@@ -36,7 +38,7 @@ import { writeZip } from './zip-file.ts';
 
 export interface EvidenceOptions {
   readonly reader: LogReader;
-  readonly keys: ScopeKeys;
+  readonly keys: Pick<ScopeKeys, 'find'>;
   readonly origin: string;
   /** Verifier keys of the log, first to current. */
   readonly verifierKeys: readonly string[];
@@ -45,6 +47,8 @@ export interface EvidenceOptions {
   readonly toUs: number;
   /** The zip, which must not be there yet. */
   readonly out: string;
+  /** A directory beside `out` that is there already; it is removed in any case. Made where it is not given. */
+  readonly temporary?: string;
   /** Name and version of this software. */
   readonly software: string;
   /** Signs what is durable; called where no checkpoint covers the period. */
@@ -86,12 +90,15 @@ interface Plan {
 /** Writes a package; what was written before an error is removed. */
 export async function exportEvidence(options: EvidenceOptions): Promise<EvidenceResult> {
   const plan = await makePlan(options);
-  const temporary = await mkdtemp(join(dirname(options.out), '.countersign-evidence-'));
+  const temporary = options.temporary ?? (await makeTemporary(options.out));
   const bag = new Bag(join(temporary, 'bag'));
   try {
-    const counts = await fillBag(bag, plan);
+    const { counts, tagManifest } = await fillBag(bag, plan);
     const zip = join(temporary, basename(options.out));
-    const written = await writeZip(bag, plan.directory, zip);
+    const written = await writeZip(bag, plan.directory, zip, async (packed) => {
+      const note = await options.sign(signatureText(plan.subject, { tagManifest, packed }));
+      return { path: SIGNATURE_NOTE, bytes: utf8(note) };
+    });
     await rename(zip, options.out);
     return {
       packageId: packageIdOf(plan.subject),
@@ -104,9 +111,14 @@ export async function exportEvidence(options: EvidenceOptions): Promise<Evidence
       shredded: counts.bodies.shredded,
     };
   } finally {
-    await bag.abandon();
+    bag.abandon();
     await rm(temporary, { recursive: true, force: true });
   }
+}
+
+/** Beside the zip, so that it can be renamed to its place. */
+export function makeTemporary(out: string): Promise<string> {
+  return mkdtemp(join(dirname(out), '.countersign-evidence-'));
 }
 
 async function makePlan(options: EvidenceOptions): Promise<Plan> {
@@ -135,14 +147,18 @@ async function makePlan(options: EvidenceOptions): Promise<Plan> {
   };
 }
 
-async function fillBag(bag: Bag, plan: Plan): Promise<LogPartCounts> {
+/** Everything but the signature, which is over how it lies in the zip. */
+async function fillBag(
+  bag: Bag,
+  plan: Plan,
+): Promise<{ readonly counts: LogPartCounts; readonly tagManifest: string }> {
   const { options, survey, subject, node, withheldFields, partBytesMax } = plan;
   const counts = await writeLogPart(options.reader, {
     bag,
     directory: `data/ledger/${node}`,
     survey,
     period: subject,
-    discloser: new Discloser(options.keys, new Set(withheldFields)),
+    discloser: new Discloser((scope) => options.keys.find(scope), new Set(withheldFields)),
     verifierKeys: options.verifierKeys,
     partBytesMax,
   });
@@ -159,13 +175,12 @@ async function fillBag(bag: Bag, plan: Plan): Promise<LogPartCounts> {
     shredded: counts.bodies.shredded,
     withheldFields,
   };
-  await bag.put('data/limitations.md', limitationsText(facts));
-  await bag.put('data/VERIFY.md', verifyText(facts));
-  await bag.put('data/verify.html', await readFile(VERIFY_HTML));
-  await bag.put('data/generation.json', generationText(plan, counts));
-  await bag.put('data/index.csv', indexText(bag, counts));
-  await writeTags(bag, plan);
-  return counts;
+  bag.put('data/limitations.md', limitationsText(facts));
+  bag.put('data/VERIFY.md', verifyText(facts));
+  bag.put('data/verify.html', await readFile(VERIFY_HTML));
+  bag.put('data/generation.json', generationText(plan, counts));
+  bag.put('data/index.csv', indexText(bag, counts));
+  return { counts, tagManifest: writeTags(bag, plan) };
 }
 
 function generationText(plan: Plan, counts: LogPartCounts): string {
@@ -197,11 +212,11 @@ function indexText(bag: Bag, counts: LogPartCounts): string {
   return formatCsvRow(['path', 'control_2022', 'control_2013', 'kind', 'rows', 'sha256']) + rows.join('');
 }
 
-/** The tag files of BagIt, and the signature over them. */
-async function writeTags(bag: Bag, { subject, options }: Plan): Promise<void> {
+/** The tag files of BagIt; the SHA-256 of the last one is over all of the bag. */
+function writeTags(bag: Bag, { subject }: Plan): string {
   const { payload } = bag;
-  await bag.put('bagit.txt', 'BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n');
-  await bag.put(
+  bag.put('bagit.txt', 'BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n');
+  bag.put(
     'bag-info.txt',
     [
       `Source-Organization: ${subject.origin}`,
@@ -212,10 +227,10 @@ async function writeTags(bag: Bag, { subject, options }: Plan): Promise<void> {
       '',
     ].join('\n'),
   );
-  await bag.put('manifest-sha256.txt', formatManifest(payload));
+  bag.put('manifest-sha256.txt', formatManifest(payload));
   const tags = bag.entries.filter(({ path }) => !path.startsWith('data/'));
-  const tagManifest = await bag.put('tagmanifest-sha256.txt', formatManifest(tags));
-  await bag.put('SIGNATURE.note', await options.sign(signatureText(subject, tagManifest.sha256)));
+  const tagManifest = bag.put('tagmanifest-sha256.txt', formatManifest(tags));
+  return tagManifest.sha256;
 }
 
 /** `20261101T000000Z`, with microseconds where there are some. */

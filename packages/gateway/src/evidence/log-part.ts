@@ -5,7 +5,6 @@
  * statements, one tile of each level.
  */
 
-import { setImmediate } from 'node:timers/promises';
 import { equalBytes, toBase64, utf8 } from '@countersign/ledger/bytes';
 import { type Checkpoint, parseCheckpoint } from '@countersign/ledger/checkpoint';
 import { jcs } from '@countersign/ledger/jcs';
@@ -18,10 +17,12 @@ import type { LogReader, StoredLeaf } from '../audit/log-reader.ts';
 import { CountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Bag } from './bag.ts';
-import { bodyLine, type Discloser } from './disclosure.ts';
+import { bodyLine, type Discloser, type Disclosure } from './disclosure.ts';
 import { RotationProofs } from './rotation-proofs.ts';
 import type { Survey } from './survey.ts';
 import { TileBag } from './tile-bag.ts';
+
+const SESSION_TYPE: Buffer = Buffer.from('"type":"session.');
 
 export interface LogPartOptions {
   readonly bag: Bag;
@@ -47,9 +48,11 @@ export interface LogPartCounts {
 /** Writes data/ledger/<node>/ and data/populations/. */
 export async function writeLogPart(reader: LogReader, options: LogPartOptions): Promise<LogPartCounts> {
   const part = new LogPart(options);
-  for await (const stored of reader.leaves(0, part.upTo)) {
-    await part.take(stored);
-    if (stored.index % LIMITS.evidence.leavesPerTurn === 0) await setImmediate();
+  for await (const batch of reader.batches(0, part.upTo)) {
+    for (const stored of batch) {
+      const taken = part.take(stored);
+      if (taken !== undefined) await taken;
+    }
   }
   return part.finish();
 }
@@ -93,24 +96,40 @@ class LogPart {
     return this.#start?.size ?? 0;
   }
 
-  async take(stored: StoredLeaf): Promise<void> {
+  /** Takes the next leaf; a promise only where a key has to be asked for. */
+  take(stored: StoredLeaf): Promise<void> | undefined {
+    if (stored.index === this.#startSize) return this.#begin().then(() => this.#take(stored));
+    return this.#take(stored);
+  }
+
+  #take(stored: StoredLeaf): Promise<void> | undefined {
     const { index } = stored;
-    if (index === this.#startSize) await this.#begin();
     const hash = leafHash(stored.leaf);
     const inTree = index < this.#end.size;
     this.#frontier.push(hash, (level, nodeIndex, nodeHash) => {
       this.#proofs.node(level, nodeIndex, nodeHash);
       if (inTree) this.#tiles.node(level, nodeHash);
     });
+    if (inTree) this.#tiles.entry(stored.leaf);
+    if (this.#frontier.size === this.#end.size) this.#checkRoot(this.#end);
+    const within = inTree && index >= this.#startSize;
+    const rotation = this.#proofs.isRotation(index);
+    // Of all others nothing but the hash is needed, and most of a log lies before a period.
+    if (!within && !rotation && !opensOrEnds(stored.leaf)) return undefined;
     const parsed = parseLeaf(stored.leaf);
     const leaf = parsed.kind === 'leaf' ? parsed.leaf : undefined;
-    if (inTree) await this.#tiles.entry(stored.leaf);
-    if (leaf !== undefined && index < this.#startSize) this.#before(stored, leaf);
-    if (inTree && index >= this.#startSize) await this.#within(stored, leaf, hash);
-    if (leaf !== undefined && this.#proofs.isRotation(index)) {
-      this.#proofs.leaf(index, stored.leaf, await this.#options.discloser.disclose(stored, leaf.body));
-    }
-    if (this.#frontier.size === this.#end.size) this.#checkRoot(this.#end);
+    if (within) this.#write(this.#options.directory, this.#leafParts.add(withLineFeed(stored.leaf)));
+    if (leaf === undefined) return undefined;
+    if (index < this.#startSize) this.#before(stored, leaf);
+    if (!within && !rotation) return undefined;
+    const take = (disclosure: Disclosure): void => {
+      if (within) this.#within(leaf, hash, disclosure);
+      if (rotation) this.#proofs.leaf(index, stored.leaf.slice(), disclosure);
+    };
+    const disclosure = this.#options.discloser.disclose(stored, leaf.body);
+    if (disclosure instanceof Promise) return disclosure.then(take);
+    take(disclosure);
+    return undefined;
   }
 
   async finish(): Promise<LogPartCounts> {
@@ -121,14 +140,14 @@ class LogPart {
       const reason = `expected ${this.upTo} leaves, got ${this.#frontier.size}`;
       throw new CountersignError('LEDGER_INCONSISTENT', { reason });
     }
-    await this.#tiles.finish();
-    for (const row of this.#fold.rest()) await this.#write('data/populations', this.#populations.add(row));
-    await bag.put(`${directory}/checkpoint`, survey.end.note);
-    await bag.put(`${directory}/checkpoint.end`, survey.end.note);
-    if (survey.start !== undefined) await bag.put(`${directory}/checkpoint.start`, survey.start.note);
-    await bag.put(`${directory}/rotations.jsonl`, this.#proofs.format());
-    await bag.put(`${directory}/vkeys.txt`, verifierKeys.map((key) => `${key}\n`).join(''));
-    await bag.finishAll();
+    this.#tiles.finish();
+    for (const row of this.#fold.rest()) this.#write('data/populations', this.#populations.add(row));
+    bag.put(`${directory}/checkpoint`, survey.end.note);
+    bag.put(`${directory}/checkpoint.end`, survey.end.note);
+    if (survey.start !== undefined) bag.put(`${directory}/checkpoint.start`, survey.start.note);
+    bag.put(`${directory}/rotations.jsonl`, this.#proofs.format());
+    bag.put(`${directory}/vkeys.txt`, verifierKeys.map((key) => `${key}\n`).join(''));
+    bag.finishAll();
     return {
       leaves: this.#end.size - this.#startSize,
       types: this.#types,
@@ -144,8 +163,8 @@ class LogPart {
     this.#begun = true;
     if (this.#start !== undefined) this.#checkRoot(this.#start);
     const hashes = this.#frontier.hashes.map((hash) => toBase64(hash));
-    await bag.put(`${directory}/frontier.json`, jcs({ size: this.#frontier.size, hashes }));
-    await bag.append(`${directory}/context.jsonl`, utf8(''));
+    bag.put(`${directory}/frontier.json`, jcs({ size: this.#frontier.size, hashes }));
+    bag.append(`${directory}/context.jsonl`, utf8(''));
     for (const { stored, leaf } of this.#openSessions.values()) {
       const disclosure = await discloser.disclose(stored, leaf.body);
       this.#fold.context({
@@ -154,18 +173,23 @@ class LogPart {
         values: disclosure.values,
         bodyState: disclosure.state,
       });
-      await bag.append(`${directory}/context.jsonl`, utf8(`${bodyLine(leaf.n, disclosure)}\n`));
+      bag.append(`${directory}/context.jsonl`, utf8(`${bodyLine(leaf.n, disclosure)}\n`));
     }
     this.#openSessions.clear();
-    await this.#write(directory, [this.#leafParts.first(), this.#bodyParts.first()]);
-    await this.#write('data/populations', this.#populations.first());
+    this.#write(directory, [this.#leafParts.first(), this.#bodyParts.first()]);
+    this.#write('data/populations', this.#populations.first());
   }
 
   #before(stored: StoredLeaf, leaf: Leaf): void {
     if (leaf.session === undefined) return;
     if (leaf.type === 'session.end') this.#openSessions.delete(leaf.session);
     if (leaf.type !== 'session.start') return;
-    this.#openSessions.set(leaf.session, { stored, leaf });
+    // A copy: the bytes are views of a whole chunk of the journal.
+    const { index, leaf: entry, sealed } = stored;
+    this.#openSessions.set(leaf.session, {
+      stored: { index, leaf: entry.slice(), sealed: sealed.slice() },
+      leaf,
+    });
     if (this.#openSessions.size > LIMITS.evidence.openSessionsMax) {
       const { openSessionsMax: allowed } = LIMITS.evidence;
       throw new CountersignError('LIMIT_EXCEEDED', {
@@ -176,24 +200,21 @@ class LogPart {
     }
   }
 
-  async #within(stored: StoredLeaf, leaf: Leaf | undefined, hash: Uint8Array): Promise<void> {
-    const { directory, discloser } = this.#options;
-    await this.#write(directory, this.#leafParts.add(withLineFeed(stored.leaf)));
-    if (leaf === undefined) return;
+  #within(leaf: Leaf, hash: Uint8Array, disclosure: Disclosure): void {
+    const { directory } = this.#options;
     this.#types.set(leaf.type, (this.#types.get(leaf.type) ?? 0) + 1);
-    const disclosure = await discloser.disclose(stored, leaf.body);
     if (disclosure.state !== 'none') {
       this.#bodies[disclosure.state] += 1;
-      await this.#write(directory, this.#bodyParts.add(utf8(`${bodyLine(leaf.n, disclosure)}\n`)));
+      this.#write(directory, this.#bodyParts.add(utf8(`${bodyLine(leaf.n, disclosure)}\n`)));
     }
     const row = this.#fold.push({ leaf, hash, values: disclosure.values, bodyState: disclosure.state });
-    if (row !== undefined) await this.#write('data/populations', this.#populations.add(row));
+    if (row !== undefined) this.#write('data/populations', this.#populations.add(row));
   }
 
-  async #write(directory: string, pieces: readonly Piece[]): Promise<void> {
+  #write(directory: string, pieces: readonly Piece[]): void {
     for (const { name, bytes, rows } of pieces) {
       const path = `${directory}/${name}`;
-      await this.#options.bag.append(path, bytes);
+      this.#options.bag.append(path, bytes);
       this.#lines.set(path, (this.#lines.get(path) ?? 0) + rows);
     }
   }
@@ -204,6 +225,11 @@ class LogPart {
       reason: `the leaves do not give the root of size ${checkpoint.size}`,
     });
   }
+}
+
+/** Whether a leaf's type begins with `session.`: the text stands in no other place of a leaf. */
+function opensOrEnds(leaf: Uint8Array): boolean {
+  return Buffer.from(leaf.buffer, leaf.byteOffset, leaf.length).includes(SESSION_TYPE);
 }
 
 function withLineFeed(leaf: Uint8Array): Uint8Array {

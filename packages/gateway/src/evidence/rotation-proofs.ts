@@ -6,7 +6,6 @@
 
 import { utf8Text } from '@countersign/ledger/bytes';
 import { parseCheckpoint } from '@countersign/ledger/checkpoint';
-import { formatBody } from '@countersign/ledger/body';
 import { type Json, jcs, parseJson } from '@countersign/ledger/jcs';
 import { emptyRoot, inclusionProof, leafHash, verifyInclusion } from '@countersign/ledger/merkle';
 import { formatTlogProof } from '@countersign/ledger/tlog-proof';
@@ -67,7 +66,7 @@ export class RotationProofs {
     const proof = formatTlogProof({ extra: undefined, index: n, hashes, checkpoint: checkpoint.note });
     const common = { n, leaf: utf8Text(leaf), proof };
     if (disclosure.body === undefined) return { ...common, shredded: true };
-    return { ...common, body: parseJson(formatBody(disclosure.body)) };
+    return { ...common, body: parseJson(disclosure.body) };
   }
 
   #node(level: number, index: number): Uint8Array {

@@ -38,32 +38,32 @@ export class TileBag {
   }
 
   /** Takes an entry, after its nodes. */
-  async entry(bytes: Uint8Array): Promise<void> {
+  entry(bytes: Uint8Array): void {
     this.#entries.push(bytes);
-    if (this.#entries.length === TILE_WIDTH) await this.#writeBundle();
+    if (this.#entries.length === TILE_WIDTH) this.#writeBundle();
     const full = this.#full;
     this.#full = [];
-    for (const { level, index, hashes } of full) await this.#writeTile(level, index, hashes);
+    for (const { level, index, hashes } of full) this.#writeTile(level, index, hashes);
   }
 
   /** Writes what is partial. */
-  async finish(): Promise<void> {
-    if (this.#entries.length > 0) await this.#writeBundle();
+  finish(): void {
+    if (this.#entries.length > 0) this.#writeBundle();
     for (const [level, { index, hashes }] of this.#levels.entries()) {
-      if (hashes.length > 0) await this.#writeTile(level, index, hashes);
+      if (hashes.length > 0) this.#writeTile(level, index, hashes);
     }
   }
 
-  async #writeBundle(): Promise<void> {
+  #writeBundle(): void {
     const entries = this.#entries;
     this.#entries = [];
     const path = tilePath({ level: 'entries', index: this.#bundles, width: entries.length });
     this.#bundles += 1;
-    await this.#bag.put(`${this.#prefix}/${path}`, encodeBundle(entries));
+    this.#bag.put(`${this.#prefix}/${path}`, encodeBundle(entries));
   }
 
-  async #writeTile(level: number, index: number, hashes: readonly Uint8Array[]): Promise<void> {
+  #writeTile(level: number, index: number, hashes: readonly Uint8Array[]): void {
     const path = tilePath({ level, index, width: hashes.length });
-    await this.#bag.put(`${this.#prefix}/${path}`, concat(...hashes));
+    this.#bag.put(`${this.#prefix}/${path}`, concat(...hashes));
   }
 }

@@ -4,7 +4,7 @@ import { sign } from 'node:crypto';
 import { formatNote, formatVerifierKey, makeVerifierKey, SIGNATURE_TYPE } from '@countersign/ledger/note';
 import type { ExportedPackage, ExportRequest } from '../api/ports.ts';
 import type { Config } from '../config/config.ts';
-import { exportEvidence } from '../evidence/export.ts';
+import { exportInThread } from '../evidence/export-thread.ts';
 import {
   loadFormerSigningKeys,
   loadSigningKey,
@@ -19,14 +19,14 @@ export function evidenceExporter(
   options: { readonly software: string; readonly randomBytes: (length: number) => Uint8Array },
 ): (request: ExportRequest) => Promise<ExportedPackage> {
   const { origin } = config;
-  const { installationKey, reader, keys, ledger } = rooms;
+  const { installationKey, keys, ledger } = rooms;
   const { software, randomBytes } = options;
   const keyOptions: SigningKeyOptions = { file: config.ledger.keyFile, installationKey, randomBytes };
   return async ({ fromUs, toUs, file }) => {
     const current = await loadSigningKey(keyOptions);
     const former = await loadFormerSigningKeys(keyOptions);
-    const result = await exportEvidence({
-      reader,
+    const result = await exportInThread({
+      log: config.ledger.directory,
       keys,
       origin,
       verifierKeys: [...former, current].map((key) => formatVerifierKey(verifierKeyOf(origin, key))),

@@ -17,7 +17,8 @@ const VERDICTS = {
     'Consistent, key not confirmed',
     'The package is whole, but its key came with it. Compare the fingerprint below with one that you received by another way, or give the key above.',
   ],
-  failed: ['Failed', 'At least one check failed. Do not rely on this package.'],
+  failed: ['Failed', 'Do not rely on this package.'],
+  unreadable: ['Not a package', 'The file is no zip. Nothing was checked.'],
 } as const;
 
 const MARKS = { passed: 'Passed', failed: 'Failed', 'not checked': 'Not checked' } as const;
@@ -57,6 +58,8 @@ async function start({ file, vkey, progress, stage, bar, result }: Page): Promis
   const run = ++newest;
   result.hidden = true;
   progress.hidden = false;
+  stage.textContent = 'Checking: reading files';
+  bar.removeAttribute('value');
   const given = vkey.value.trim();
   let shown: readonly Node[];
   try {
@@ -83,11 +86,15 @@ async function start({ file, vkey, progress, stage, bar, result }: Page): Promis
 
 function reportNodes(report: Report, fileName: string): readonly Node[] {
   const [title, text] = VERDICTS[report.verdict];
+  if (report.verdict === 'unreadable') return [banner('unreadable', title, text)];
+  const failed = report.checks.filter(({ status }) => status === 'failed').length;
+  const says =
+    report.verdict === 'failed' ? `${failed} of ${report.checks.length} checks failed. ${text}` : text;
   const list = element('ul', 'checks');
   list.append(...report.checks.map(checkNode));
   const heading = element('h2');
   heading.textContent = 'Checks';
-  return [banner(report.verdict, title, text), factsNode(report, fileName), heading, list];
+  return [banner(report.verdict, title, says), factsNode(report, fileName), heading, list];
 }
 
 function factsNode(report: Report, fileName: string): Node {
