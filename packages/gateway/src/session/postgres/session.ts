@@ -121,19 +121,23 @@ export class PostgresSession implements LiveSession {
   }
 
   cancel(address: string): void {
-    const operation = this.#responses.head?.operation;
-    const running = operation?.forwardedUs !== undefined && operation.intent !== undefined;
+    // The server may hold back the answers to what came before in a pipeline, so it need not be the first.
+    const running = [...this.#responses.pending()].flatMap(({ operation }) =>
+      operation?.forwardedUs === undefined || operation.intent === undefined ? [] : [operation],
+    );
     const { ports, leaves, ready, target } = this.#options;
-    const ref = running ? operation.intent : undefined;
-    const status = running ? 'ok' : 'late';
-    const leaf = ports.ledger.append(leaves.cancel(ref, status, { address, delivered: running }));
+    const [first] = running;
+    const delivered = first !== undefined;
+    const leaf = ports.ledger.append(
+      leaves.cancel(first?.intent, delivered ? 'ok' : 'late', { address, delivered }),
+    );
     leaf.catch((error: unknown) => this.#fail(error));
-    if (!running) return;
-    operation.cancelAsked = true;
+    if (!delivered) return;
+    for (const operation of running) operation.cancelAsked = true;
     // What the client sends next must not be hit, so nothing passes until the target has taken it.
-    const delivered = cancelOnTarget(target, ready.cancelProcessId, ready.cancelSecret);
-    delivered.catch((error: unknown) => ports.onError(toCountersignError(error), this.id));
-    this.#gate.holdUntil(delivered);
+    const taken = cancelOnTarget(target, ready.cancelProcessId, ready.cancelSecret);
+    taken.catch((error: unknown) => ports.onError(toCountersignError(error), this.id));
+    this.#gate.holdUntil(taken);
   }
 
   #attach(): void {
