@@ -59,8 +59,9 @@ async function runSuite(suite: Suite, directory: string, way: 'direct' | 'throug
   try {
     const endpoint = way === 'direct' ? pair.direct : await asSuperuser(pair, suite.database);
     const output = join(directory, way);
-    await mkdir(output, { mode: 0o777 });
-    await chmod(output, 0o777);
+    const results = join(output, 'results');
+    await mkdir(results, { recursive: true });
+    await chmod(results, 0o777);
     const args = [
       `--host=127.0.0.1`,
       `--port=${endpoint.port}`,
