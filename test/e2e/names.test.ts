@@ -125,11 +125,18 @@ describe('the text in a leaf', () => {
     await harness.finishedLog();
   });
 
-  it('is refused with a name that the server would cut', async () => {
+  it('is the one of the name that the server makes of a longer one, in messages of any size', async () => {
     const long = 'a'.repeat(64);
     const session = await rawSession(harness, token);
-    await session.send([parse(long, `select 1 /*${'x'.repeat(1_100_000)}*/`), SYNC], 1);
-    expect(session.answers().join()).toContain('63 bytes');
-    await harness.finishedLog();
+    const text = `select 'cut' /*${'x'.repeat(1_100_000)}*/`;
+    await session.send([parse(long, text), SYNC, parse(`b${long}`, "select 'cut too'"), SYNC], 2);
+    const first = [bind('', `b${'a'.repeat(62)}`), execute()];
+    await session.send([...first, bind('', 'a'.repeat(63)), execute(), SYNC], 3);
+    expect(session.answers()).toEqual([expect.stringContaining('cut too'), expect.stringContaining('cut')]);
+    await session.close();
+    const log = await harness.finishedLog();
+    const texts = log.filter(({ leaf }) => leaf.type === 'statement.intent').map(({ body }) => body['sql']);
+    expect(texts.at(-2)).toEqual("select 'cut too'");
+    expect(texts.at(-1)).toMatchObject({ spooled: { bytes: expect.any(Number) } });
   });
 });

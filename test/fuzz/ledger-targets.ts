@@ -6,6 +6,7 @@ import { fromBase64, fromHex, parseDecimal, toBase64, toHex, utf8 } from '../../
 import { parseCheckpoint, formatCheckpoint } from '../../packages/ledger/src/checkpoint.ts';
 import { formatCsvRow, parseCsv } from '../../packages/ledger/src/csv.ts';
 import { LedgerError } from '../../packages/ledger/src/errors.ts';
+import { nodeHost } from '../../packages/verify/src/node-host.ts';
 import { jcs, parseJson } from '../../packages/ledger/src/jcs.ts';
 import { formatLeaf, type Leaf, parseLeaf } from '../../packages/ledger/src/leaf.ts';
 import {
@@ -60,6 +61,7 @@ const BODY = openBody({ sql: 'select 1', rows: 5, tags: ['SELECT 1'] }, new Uint
 const SIGNATURE = { name: KEY.name, keyId: KEY.keyId, signature: new Uint8Array(64) };
 const NOTE = formatNote(formatCheckpoint({ origin: KEY.name, size: 70_000, root: ROOT }), [SIGNATURE]);
 const PROOF = formatTlogProof({ extra: utf8('x'), index: 5, hashes: [ROOT, ROOT], checkpoint: NOTE });
+const host = nodeHost();
 const ZIP = makeZip([
   { name: 'bagit.txt', bytes: utf8('BagIt-Version: 1.0\n') },
   { name: 'data/a.json', bytes: utf8('{}') },
@@ -243,7 +245,7 @@ const zips: Target = {
     let read = 0;
     for (const entry of await openZip(source)) {
       // oxlint-disable-next-line no-await-in-loop -- One entry after the other.
-      for await (const piece of readEntry(source, entry)) read += piece.length;
+      for await (const piece of readEntry(source, entry, host)) read += piece.length;
     }
     equal(read <= bytes.length, true);
   },

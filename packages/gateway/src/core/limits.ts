@@ -14,7 +14,7 @@ export const LIMITS = {
     authenticationBytesMax: 65_536,
     /** PostgreSQL's PQ_SMALL_MESSAGE_LIMIT: no Sync, Execute, Describe, Close or CopyDone is longer. */
     smallMessageBytesMax: 10_000,
-    /** NAMEDATALEN - 1: the server cuts longer names of statements and portals, so two would be one. */
+    /** NAMEDATALEN - 1: the server cuts longer names of statements and portals, and so does the gateway. */
     nameBytesMax: 63,
     /** Nonces, salt and proof take about 200 bytes; certificates' hashes at most 64 more. */
     scramMessageBytesMax: 4_096,

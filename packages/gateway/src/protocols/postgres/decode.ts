@@ -4,14 +4,13 @@
  * Spec: PostgreSQL 18, "Message Formats" (https://www.postgresql.org/docs/18/protocol-message-formats.html)
  * Frame: see frames.ts; start-up packets are in startup.ts, authentication bodies in authentication.ts.
  * Refused: a body that ends inside a field or goes on after the last one, a format that is neither
- * text nor binary, a count of formats that does not fit the values, names that are not UTF-8 or too long.
+ * text nor binary, a count of formats that does not fit the values.
  * Untrusted: every byte. What comes out are views of the body; copy the body first where it is reused.
  */
 
-import { CountersignError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { decodeAuthentication } from './authentication.ts';
-import { ByteReader, utf8Bytes, violation } from './byte-reader.ts';
+import { ByteReader, violation } from './byte-reader.ts';
 import {
   BACKEND,
   type BackendMessage,
@@ -25,6 +24,8 @@ import {
   type StatementOrPortal,
   type TransactionStatus,
 } from './messages.ts';
+
+const lenientUtf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /**
  * One frontend message.
@@ -251,16 +252,12 @@ function readTarget(reader: ByteReader): StatementOrPortal {
   return target;
 }
 
+/**
+ * The server cuts a name to 63 bytes (NAMEDATALEN), so that longer ones with the same beginning are one.
+ * In another client encoding than UTF-8 a name may have U+FFFD here: then it tells nothing apart.
+ */
 function readName(reader: ByteReader): string {
-  const name = reader.string();
-  // UTF-8 takes at most three bytes for a UTF-16 code unit, so short names need no counting.
-  const max = LIMITS.postgres.nameBytesMax;
-  const length = name.length * 3 <= max ? name.length : utf8Bytes(name).length;
-  if (length > max) {
-    const limit = 'bytes of the name of a statement or portal';
-    throw new CountersignError('LIMIT_EXCEEDED', { limit, allowed: max, actual: length });
-  }
-  return name;
+  return lenientUtf8.decode(reader.stringBytes().subarray(0, LIMITS.postgres.nameBytesMax));
 }
 
 function readStatus(reader: ByteReader): TransactionStatus {

@@ -222,6 +222,8 @@ class Simulation {
   readonly #declareCopy: boolean;
   /** A Flush has no answer; a Sync behind an unforeseen COPY may or may not have been read by it. */
   readonly #vague = new Set<number>();
+  /** A Sync was sent in copy-in mode: the server answers it where the COPY had failed before. */
+  #unsureSyncs = false;
   #nextId = 0;
 
   constructor(declareCopy: boolean) {
@@ -259,10 +261,13 @@ class Simulation {
     } else if (!this.queue.inCopyIn || next.kind === 'Sync' || next.kind === 'Flush') {
       if (this.queue.mustWait) return;
       const sent = { ...next, id: this.#nextId++ };
-      if (sent.kind === 'Flush' || (sent.kind === 'Sync' && !this.#declareCopy)) this.#vague.add(sent.id);
+      const unsure = !this.#declareCopy || this.queue.inCopyIn || this.#unsureSyncs;
+      if (sent.kind === 'Sync' && this.queue.inCopyIn) this.#unsureSyncs = true;
+      if (sent.kind === 'Flush' || (sent.kind === 'Sync' && unsure)) this.#vague.add(sent.id);
       const advice = this.queue.push(sent.kind, sent.id, this.#declareCopy && entersCopyIn(sent));
       // What is said to be skipped may as well be sent: the server ignores it.
-      const skipped = this.#declareCopy && this.outcomes.get(sent.id) === 'skipped';
+      const certain = this.#declareCopy && !this.#unsureSyncs;
+      const skipped = certain && this.outcomes.get(sent.id) === 'skipped';
       if (advice === 'forward' || skipped) this.server.inbox.push(sent);
     }
     rest.shift();
@@ -272,7 +277,8 @@ class Simulation {
     const answer = this.server.outbox.shift();
     if (answer === undefined) return;
     const owner = this.queue.accept(answer.type);
-    if (!this.#declareCopy && answer.type === BACKEND.ReadyForQuery) return;
+    const unsure = !this.#declareCopy || this.#unsureSyncs;
+    if (unsure && answer.type === BACKEND.ReadyForQuery) return;
     if (owner !== answer.owner) {
       this.mismatches.push(`0x${answer.type.toString(16)} of ${answer.owner} given to ${owner}`);
     }

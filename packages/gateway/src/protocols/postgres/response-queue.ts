@@ -80,6 +80,7 @@ export class ResponseQueue<T> {
   #ring: (Entry<T> | undefined)[] = Array.from({ length: 16 });
   #first = 0;
   #length = 0;
+  #pushedCount = 0;
 
   #phase: Phase = 'readyOwed';
   #answers: AnswersByType | undefined;
@@ -95,6 +96,8 @@ export class ResponseQueue<T> {
    * them in copy-in mode and ignored them, unless an error came first; then it answers them.
    */
   #unsure = 0;
+  /** CopyData was forwarded behind the last Sync in copy-in mode. */
+  #dataBehindSync = false;
   /** The COPY has failed and is gone, so that the unsure Syncs are the first in the queue. */
   #unsureFirst = false;
   /** ReadyForQuery messages that may still come for unsure Syncs that were taken for swallowed. */
@@ -125,14 +128,24 @@ export class ResponseQueue<T> {
     return this.#length > 0 && this.#at(0).kind === 'local';
   }
 
+  /** Requests without their whole answer, oldest first; answers to the first ones may be held by the server. */
+  *pending(): Generator<T> {
+    for (let i = 0; i < this.#length; i++) yield this.#at(i).tag;
+  }
+
+  /** Requests that were pushed so far. */
+  get pushedCount(): number {
+    return this.#pushedCount;
+  }
+
+  /** Whether the server may hold answers back, because no Sync or Query is behind what it was sent. */
+  get mayBeUnflushed(): boolean {
+    return this.#lastIsExtended;
+  }
+
   /** The oldest request without its whole answer. */
   get head(): T | undefined {
     return this.#length === 0 ? undefined : this.#at(0).tag;
-  }
-
-  /** All requests without their whole answer, oldest first. */
-  *pending(): Generator<T> {
-    for (let i = 0; i < this.#length; i++) yield this.#at(i).tag;
   }
 
   /**
@@ -142,7 +155,7 @@ export class ResponseQueue<T> {
    */
   push(kind: RequestKind, tag: T, copyIn: boolean = false): PushAdvice {
     this.#refuseIfWaiting();
-    if (this.#copy === 'in') return this.#pushInCopyIn(kind, tag);
+    if (this.#copy === 'in') return this.#pushInCopyIn(kind, tag, copyIn);
     if (this.#skipping) {
       if (kind !== 'Sync') return this.#advise(tag, 'skipped', 'discard');
       this.#skipping = false;
@@ -162,12 +175,14 @@ export class ResponseQueue<T> {
   /** What to do with CopyData, CopyDone or CopyFail from the client. */
   copy(type: number): CopyAdvice {
     if (this.#copy === 'in') {
-      if (type !== FRONTEND.CopyData) this.#copy = 'ended';
+      if (type === FRONTEND.CopyData) this.#dataBehindSync = true;
+      else this.#copy = 'ended';
       return 'forward';
     }
     // Nothing that could become a COPY is on its way, or the only one has had its CopyDone.
     if (this.#length === 0 || (this.#unsureFirst && this.#lastIsUnsure())) return 'discard';
-    return this.#phase === 'executeCopyIn' ? 'discard' : 'wait';
+    const isLast = this.#length === 1 || this.#lastIsUnsure();
+    return this.#phase === 'executeCopyIn' && isLast ? 'discard' : 'wait';
   }
 
   /**
@@ -234,10 +249,22 @@ export class ResponseQueue<T> {
     });
   }
 
-  #pushInCopyIn(kind: RequestKind, tag: T): PushAdvice {
-    if (kind === 'Sync' || kind === 'Flush') return this.#advise(tag, 'swallowed', 'discard');
-    // The server would end the session: "unexpected message type during COPY from stdin".
-    throw violation(`${kind} in copy-in mode`);
+  /** The COPY may have failed already, on data or in a trigger; then the server is not in copy-in mode. */
+  #pushInCopyIn(kind: RequestKind, tag: T, copyIn: boolean): PushAdvice {
+    if (kind === 'Flush') return this.#advise(tag, 'swallowed', 'forward');
+    if (kind === 'Sync') {
+      this.#unsure++;
+      this.#dataBehindSync = false;
+    } else {
+      // Had the data failed behind a Sync that was read over, nobody could tell whose ReadyForQuery is next.
+      if (this.#unsure > 0 && this.#dataBehindSync) throw violation(`${kind} in copy-in mode`);
+      // In copy-in mode the server ends the session: "unexpected message type during COPY from stdin".
+      this.#copy = 'ended';
+    }
+    this.#append({ kind, tag });
+    this.#lastIsExtended = !SIMPLE.has(kind);
+    this.#barrier = copyIn;
+    return 'forward';
   }
 
   /** For what needs no place in the queue. */
@@ -251,16 +278,19 @@ export class ResponseQueue<T> {
     this.#copy = 'in';
     // What follows CopyDone of a Query may be read by a second COPY of the same text.
     if (this.#phase === 'executeCopyIn') this.#barrier = false;
+    this.#dataBehindSync = false;
+    this.#unsureFirst = false;
     const behind: Entry<T>[] = [];
     for (let i = 1; i < this.#length; i++) behind.push(this.#at(i));
     this.#length = 1;
+    this.#unsure = 0;
     for (const entry of behind) {
-      if (entry.kind === 'Sync') this.#append(entry);
-      else if (entry.kind === 'Flush') this.#settle(entry.tag, 'swallowed');
-      else throw violation(`${entry.kind} behind a COPY FROM STDIN`);
+      if (entry.kind === 'Flush') this.#settle(entry.tag, 'swallowed');
+      else this.#append(entry);
+      if (entry.kind === 'Sync' && this.#length === this.#unsure + 2) this.#unsure++;
+      // The server ends the session when it reads this, unless the COPY has failed before.
+      else if (entry.kind !== 'Flush') this.#copy = 'ended';
     }
-    this.#unsure = this.#length - 1;
-    this.#unsureFirst = false;
   }
 
   /** CommandComplete: the COPY read up to CopyDone, and so over each Sync before it. */
@@ -358,6 +388,7 @@ export class ResponseQueue<T> {
   }
 
   #append(entry: Entry<T>): void {
+    this.#pushedCount++;
     if (this.#length === this.#ring.length) this.#grow();
     this.#ring[(this.#first + this.#length) & (this.#ring.length - 1)] = entry;
     this.#length++;

@@ -9,6 +9,7 @@
 
 import { violation } from '../../protocols/postgres/byte-reader.ts';
 import { decodeFrontend } from '../../protocols/postgres/decode.ts';
+import { encodeFrontend } from '../../protocols/postgres/encode.ts';
 import { FRAME, type FrameEvent, FRONTEND_FRAMES, FrameReader } from '../../protocols/postgres/frames.ts';
 import { FRONTEND, type FrontendMessage } from '../../protocols/postgres/messages.ts';
 import type { ResponseQueue } from '../../protocols/postgres/response-queue.ts';
@@ -27,6 +28,7 @@ export interface ClientSideEvents {
   failed(error: unknown): void;
 }
 
+const FLUSH = encodeFrontend({ kind: 'Flush' });
 const COPY_TYPES: ReadonlySet<number> = new Set([FRONTEND.CopyData, FRONTEND.CopyDone, FRONTEND.CopyFail]);
 
 /** Reads one client; owned by one session. */
@@ -42,6 +44,8 @@ export class ClientSide {
   /** An event of the reader that has to wait for the target. */
   #stalledOn: FrameEvent | undefined;
   #copyDiscarded = false;
+  /** Requests that were on their way when a Flush of ours was last put behind them. */
+  #askedFor = -1;
   #large: LargeMessage | undefined;
   #busy = false;
   /** Wakes a large message that waits for the target's answers. */
@@ -145,7 +149,13 @@ export class ClientSide {
 
   /** False: what a name stands for depends on answers that are not there yet. */
   #handle(message: FrontendMessage): boolean {
-    const understood = this.#intents.understand(message);
+    let understood = this.#intents.understand(message);
+    if (understood === 'wait') {
+      if (!this.#responses.inCopyIn) return false;
+      // The target waits for COPY data, and will end the session when it reads this instead.
+      this.#intents.stopRemembering();
+      understood = this.#intents.understand(message);
+    }
     if (understood === 'wait') return false;
     if (understood === undefined) throw violation(`unexpected ${message.kind} from the client`);
     const { kind, request, copyIn } = understood;
@@ -160,7 +170,10 @@ export class ClientSide {
   #takeCopy(event: FrameEvent): boolean {
     if (event !== FRAME.piece) {
       const advice = this.#responses.copy(this.#reader.type);
-      if (advice === 'wait' && this.#intents.mayCopyIn) return false;
+      if (advice === 'wait') {
+        this.#askForAnswers();
+        return false;
+      }
       // PostgreSQL ignores COPY data outside of a COPY, and answers nothing to it.
       this.#copyDiscarded = advice !== 'forward';
     }
@@ -170,6 +183,13 @@ export class ClientSide {
     }
     this.#keep();
     return true;
+  }
+
+  /** What waits for an answer must get one, and the Sync that makes the target send it stands behind this. */
+  #askForAnswers(): void {
+    if (this.#askedFor === this.#responses.pushedCount || !this.#responses.mayBeUnflushed) return;
+    this.#askedFor = this.#responses.pushedCount;
+    this.#batch.add(FLUSH, 0, FLUSH.length);
   }
 
   /** Keeps the bytes of the current event for forwarding. */
@@ -230,9 +250,8 @@ export class ClientSide {
   async #passLarge(spooled: SpooledMessage): Promise<void> {
     let understood = this.#intents.understandLarge(spooled);
     while (understood === 'wait' || this.#responses.mustWait) {
-      await new Promise<void>((resolve) => {
-        this.#answered = resolve;
-      });
+      if (understood === 'wait' && this.#responses.inCopyIn) this.#intents.stopRemembering();
+      else await this.#answer();
       if (this.#over) throw violation('the session ended');
       if (understood === 'wait') understood = this.#intents.understandLarge(spooled);
     }
@@ -247,5 +266,12 @@ export class ClientSide {
     this.#batch = new Batch();
     batch.admit(understood);
     this.#gate.pass([], this.#intents.write(batch), () => this.#intents.forwarded(batch), spooled);
+  }
+
+  /** The target has answered something. */
+  #answer(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#answered = resolve;
+    });
   }
 }

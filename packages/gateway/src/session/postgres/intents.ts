@@ -8,7 +8,6 @@
 import type { Clock } from '../../core/clock.ts';
 import type { BodyValue, LedgerEvent, LedgerPort } from '../../core/ledger-port.ts';
 import { LIMITS } from '../../core/limits.ts';
-import { violation } from '../../protocols/postgres/byte-reader.ts';
 import { FRONTEND, type FrontendMessage } from '../../protocols/postgres/messages.ts';
 import {
   type BoundValue,
@@ -25,7 +24,7 @@ import { PLAIN_REQUEST, type Request } from './request.ts';
 import { RunningOperation } from './running-operation.ts';
 import type { OutcomeStatus, SessionLeaves } from './session-leaves.ts';
 import { SpooledMarks } from './spooled-marker.ts';
-import { ALL_EFFECTS, copiesIn, isAscii, isCopyIn, mentionsStdin, nameEffects } from './sql-names.ts';
+import { ALL_EFFECTS, copiesIn, isAscii, isCopyIn, nameEffects } from './sql-names.ts';
 
 type Body = Record<string, BodyValue>;
 type Message<K extends FrontendMessage['kind']> = Extract<FrontendMessage, { kind: K }>;
@@ -64,8 +63,7 @@ export class Intents {
   readonly #writing = new Set<Promise<unknown>>();
   #count = 0;
   #finished = false;
-  /** Requests on their way whose text may be a COPY FROM STDIN. */
-  #mayCopyIn = 0;
+  #nothingIsKnown = false;
 
   constructor(options: IntentsOptions) {
     this.#options = options;
@@ -89,7 +87,7 @@ export class Intents {
       case 'Execute':
         return this.#execute(message);
       case 'Close':
-        return isAscii(message.name)
+        return this.#isRemembered(message.name)
           ? this.#changing('Close', this.#prepared.close(message))
           : plain('Close');
       case 'Describe':
@@ -147,9 +145,12 @@ export class Intents {
     }
   }
 
-  /** Whether a request that is not answered may turn out to read COPY data. */
-  get mayCopyIn(): boolean {
-    return this.#mayCopyIn > 0;
+  /**
+   * What names stand for depends on answers that will not come: from here on, nothing is remembered, so
+   * that leaves have the texts of Parse and Query, and none for what an Execute runs.
+   */
+  stopRemembering(): void {
+    this.#nothingIsKnown = true;
   }
 
   /** A Sync was forwarded. */
@@ -248,15 +249,14 @@ export class Intents {
     const forgotten = this.#forgotten(textBytes, marked !== undefined);
     if (forgotten === 'wait') return 'wait';
     const sql = marked ?? textValue(textBytes, new InlineBudget());
-    const changes = [...forgotten, this.#prepared.query()];
+    const changes = this.#nothingIsKnown ? [] : [...forgotten, this.#prepared.query()];
     const copyIn = marked === undefined && copiesIn(textBytes);
     const body = { sql, protocol_message: 'Query' };
-    const understood = this.#running('Query', changes, body, undefined, copyIn);
-    return this.#countCopy(understood, marked !== undefined || mentionsStdin(textBytes));
+    return this.#running('Query', changes, body, undefined, copyIn);
   }
 
   #parse(message: Message<'Parse'>): Understood {
-    if (!isAscii(message.statement)) return this.#parseUnknown(message);
+    if (!this.#isRemembered(message.statement)) return this.#parseUnknown(message);
     const change = this.#prepared.parse(message);
     const [staged] = change.statements;
     const statement = staged?.value;
@@ -282,14 +282,14 @@ export class Intents {
   }
 
   #bind(message: Message<'Bind'>): Understood | 'wait' {
-    if (!isAscii(message.portal)) return plain('Bind');
-    const known = isAscii(message.statement) ? message : { ...message, statement: NEVER_A_NAME };
+    if (!this.#isRemembered(message.portal)) return plain('Bind');
+    const known = this.#isRemembered(message.statement) ? message : { ...message, statement: NEVER_A_NAME };
     const change = this.#prepared.bind(known);
     return change === 'wait' ? 'wait' : this.#changing('Bind', change);
   }
 
   #execute(message: Message<'Execute'>): Understood | 'wait' {
-    const known = isAscii(message.portal) ? message : { ...message, portal: NEVER_A_NAME };
+    const known = this.#isRemembered(message.portal) ? message : { ...message, portal: NEVER_A_NAME };
     const operation = this.#prepared.execute(known);
     if (operation === 'wait') return 'wait';
     if (operation.kind !== 'Execute') return plain('Execute');
@@ -300,8 +300,7 @@ export class Intents {
     const text = unread ? undefined : statement?.textBytes;
     const copyIn = text !== undefined && isCopyIn(text);
     const body = this.#executeBody({ ...operation, portalName: message.portal });
-    const understood = this.#running('Execute', forgotten, body, statement, copyIn);
-    return this.#countCopy(understood, text === undefined || mentionsStdin(text));
+    return this.#running('Execute', forgotten, body, statement, copyIn);
   }
 
   #executeBody(operation: Extract<WireOperation, { readonly kind: 'Execute' }>): Body {
@@ -333,10 +332,15 @@ export class Intents {
 
   /** What a text makes unknown; a text that was not read makes everything unknown. */
   #forgotten(textBytes: Uint8Array, unread: boolean): readonly Change[] | 'wait' {
+    if (this.#nothingIsKnown) return [];
     const effects = unread ? ALL_EFFECTS : nameEffects(textBytes);
     if (!effects.statements && !effects.portals) return [];
     const change = this.#prepared.forget(effects.statements ? 'all' : [], effects.portals ? 'all' : []);
     return change === 'wait' ? 'wait' : [change];
+  }
+
+  #isRemembered(name: string): boolean {
+    return !this.#nothingIsKnown && isAscii(name);
   }
 
   #changing(kind: RequestKind, change: Change): Understood {
@@ -362,17 +366,6 @@ export class Intents {
     };
   }
 
-  #countCopy(understood: Understood, mayCopyIn: boolean): Understood {
-    if (!mayCopyIn) return understood;
-    this.#mayCopyIn += 1;
-    const { settled } = understood.request;
-    const counted = (outcome: Outcome): void => {
-      this.#mayCopyIn -= 1;
-      settled?.(outcome);
-    };
-    return { ...understood, request: { ...understood.request, settled: counted } };
-  }
-
   #settling(changes: readonly Change[]): (outcome: Outcome) => void {
     return (outcome) => {
       for (const change of changes) this.#prepared.settle(change, outcome);
@@ -391,14 +384,17 @@ function plain(kind: RequestKind): Understood {
   };
 }
 
-/** The names at the beginning of a large Parse or Bind, under the limits that hold for small ones. */
+/** The names at the beginning of a large Parse or Bind, cut as the server cuts them. */
 function readNames({ type, head }: SpooledMessage): readonly [string, string] {
   const count = { [FRONTEND.Parse]: 1, [FRONTEND.Bind]: 2 }[type] ?? 0;
+  const max = LIMITS.postgres.nameBytesMax;
   // What is not ASCII is not remembered by name, so that its encoding does not matter here.
-  const names = Buffer.from(head).toString('latin1').split('\0', count);
-  const read = names.reduce((bytes, name) => bytes + name.length + 1, 0);
-  if (read > head.length || names.some((name) => name.length > LIMITS.postgres.nameBytesMax)) {
-    throw violation(`a name of more than ${LIMITS.postgres.nameBytesMax} bytes`);
-  }
-  return [names[0] ?? '', names[1] ?? ''];
+  const names = Buffer.from(head).toString('latin1').split('\0');
+  const read = (index: number): string => {
+    const name = names[index];
+    const whole = index < names.length - 1;
+    if (name === undefined || index >= count) return index < count ? NEVER_A_NAME : '';
+    return whole || name.length >= max ? name.slice(0, max) : NEVER_A_NAME;
+  };
+  return [read(0), read(1)];
 }

@@ -51,11 +51,6 @@ export function isCopyIn(textBytes: Uint8Array): boolean {
   return /^copy\b/i.test(statement) && COPY_FROM_STDIN.test(withoutComments(statement));
 }
 
-/** Whether it is worth asking the target if it reads COPY data. */
-export function mentionsStdin(textBytes: Uint8Array): boolean {
-  return /stdin/i.test(latin1.decode(textBytes));
-}
-
 /** Whether a name means the same in every client encoding. */
 export function isAscii(name: string): boolean {
   // oxlint-disable-next-line no-control-regex -- ASCII has control characters.
