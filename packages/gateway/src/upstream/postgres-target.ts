@@ -57,7 +57,7 @@ export async function openTargetSocket(target: PostgresTarget): Promise<TargetSo
     if (target.tls === 'disable') return feed(plain, deadline);
     return feed(await upgrade(plain, target, deadline), deadline);
   } catch (error) {
-    if (error instanceof CountersignError) throw error;
+    if (error instanceof CountersignError && error.code === 'UPSTREAM_FAILED') throw error;
     throw new CountersignError(
       'UPSTREAM_FAILED',
       { connection: target.connection, reason: reasonOf(error) },
@@ -72,9 +72,13 @@ export async function openTargetSocket(target: PostgresTarget): Promise<TargetSo
  */
 export async function cancelOnTarget(
   target: PostgresTarget,
-  processId: number,
-  secret: Uint8Array,
+  processId: number | undefined,
+  secret: Uint8Array | undefined,
 ): Promise<void> {
+  if (processId === undefined || secret === undefined) {
+    const reason = 'it gave no key to cancel with';
+    throw new CountersignError('UPSTREAM_FAILED', { connection: target.connection, reason });
+  }
   const { socket, queue } = await openTargetSocket(target);
   try {
     const closed = new Promise<void>((resolve) => {

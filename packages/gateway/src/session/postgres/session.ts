@@ -122,10 +122,8 @@ export class PostgresSession implements LiveSession {
 
   cancel(address: string): void {
     const operation = this.#responses.head?.operation;
+    const running = operation?.forwardedUs !== undefined && operation.intent !== undefined;
     const { ports, leaves, ready, target } = this.#options;
-    const { cancelKey } = ready;
-    const running =
-      operation?.forwardedUs !== undefined && operation.intent !== undefined && cancelKey !== undefined;
     const ref = running ? operation.intent : undefined;
     const status = running ? 'ok' : 'late';
     const leaf = ports.ledger.append(leaves.cancel(ref, status, { address, delivered: running }));
@@ -133,7 +131,7 @@ export class PostgresSession implements LiveSession {
     if (!running) return;
     operation.cancelAsked = true;
     // What the client sends next must not be hit, so nothing passes until the target has taken it.
-    const delivered = cancelOnTarget(target, cancelKey.processId, cancelKey.secret);
+    const delivered = cancelOnTarget(target, ready.cancelProcessId, ready.cancelSecret);
     delivered.catch((error: unknown) => ports.onError(toCountersignError(error), this.id));
     this.#gate.holdUntil(delivered);
   }
