@@ -79,7 +79,7 @@ describe('a target', () => {
   ])('%s is taken', async (_, messages, options, version, keyLength) => {
     const { ready, asked } = await loginTo(messages, options);
     expect(asked).toBe(version);
-    expect(ready.cancelKey?.secret.length).toBe(keyLength);
+    expect(ready.cancelSecret?.length).toBe(keyLength);
   });
 
   it.each<[string, readonly (BackendMessage | Uint8Array)[], Partial<PostgresTarget>]>([
@@ -121,7 +121,9 @@ describe('a target', () => {
     ],
     ['sends one message that is too long', [OK, notice('x'.repeat(1_100_000)), READY], {}],
   ])('that %s is refused', async (_, messages, options) => {
-    await expect(loginTo(messages, options)).rejects.toThrow(CODES);
+    await expect(loginTo(messages, options)).rejects.toThrow(
+      expect.objectContaining({ code: 'UPSTREAM_FAILED' }),
+    );
   });
 
   it.each<[string, readonly BackendMessage[]]>([
@@ -148,9 +150,4 @@ describe('a target', () => {
       greeting: [{ isCancelKey: false }, { isCancelKey: true }],
     });
   });
-});
-
-/** What is wrong is told by the protocol's reader, or by the login. */
-const CODES = expect.objectContaining({
-  code: expect.stringMatching(/^(UPSTREAM_FAILED|PROTOCOL_VIOLATION|LIMIT_EXCEEDED)$/),
 });

@@ -42,12 +42,6 @@ export interface GreetingFrame {
   readonly bytes: Uint8Array;
 }
 
-/** The target's own key for cancel requests. */
-interface TargetCancelKey {
-  readonly processId: number;
-  readonly secret: Uint8Array;
-}
-
 /** A target that is ready for the first query. */
 export interface ReadyTarget {
   readonly socket: TargetSocket['socket'];
@@ -56,7 +50,8 @@ export interface ReadyTarget {
   readonly readyForQuery: Uint8Array;
   readonly serverVersion: string;
   /** Undefined where the target gave none: it cannot be asked to cancel. */
-  readonly cancelKey: TargetCancelKey | undefined;
+  readonly cancelProcessId: number | undefined;
+  readonly cancelSecret: Uint8Array | undefined;
   /** Bytes that came after ReadyForQuery. */
   readonly rest: Uint8Array;
 }
@@ -176,7 +171,8 @@ class Login {
 
   async untilReady(): Promise<ReadyTarget> {
     let serverVersion = '';
-    let cancelKey: TargetCancelKey | undefined;
+    let cancelProcessId: number | undefined;
+    let cancelSecret: Uint8Array | undefined;
     for (;;) {
       const { message, frame } = await this.#next(this.#greetingBytesLeft);
       switch (message.kind) {
@@ -185,8 +181,9 @@ class Login {
           this.#keep(frame, false);
           break;
         case 'BackendKeyData':
-          if (cancelKey !== undefined) throw this.#broken('it gives a second cancel key');
-          cancelKey = this.#cancelKey(message.processId, message.secretKey);
+          if (cancelSecret !== undefined) throw this.#broken('it gives a second cancel key');
+          cancelProcessId = message.processId;
+          cancelSecret = this.#checkedSecret(message.secretKey);
           this.#keep(frame, true);
           break;
         case 'NoticeResponse':
@@ -199,7 +196,8 @@ class Login {
             greeting: this.#greeting,
             readyForQuery: frame,
             serverVersion,
-            cancelKey,
+            cancelProcessId,
+            cancelSecret,
             rest: this.#opened.release(),
           };
         default:
@@ -239,11 +237,11 @@ class Login {
     this.#protocolVersion = newestVersion;
   }
 
-  #cancelKey(processId: number, secretKey: Uint8Array): TargetCancelKey {
+  #checkedSecret(secretKey: Uint8Array): Uint8Array {
     if (this.#protocolVersion < PROTOCOL_3_2 && secretKey.length !== CANCEL_KEY_BYTES_3_0) {
       throw this.#broken(`it gives a cancel key of ${secretKey.length} bytes at protocol 3.0`);
     }
-    return { processId, secret: secretKey.slice() };
+    return secretKey.slice();
   }
 
   #checkAuthenticated(scram: ScramClient | undefined): void {

@@ -73,9 +73,13 @@ export async function openTargetSocket(target: PostgresTarget): Promise<TargetSo
  */
 export async function cancelOnTarget(
   target: PostgresTarget,
-  processId: number,
-  secret: Uint8Array,
+  processId: number | undefined,
+  secret: Uint8Array | undefined,
 ): Promise<boolean> {
+  if (processId === undefined || secret === undefined) {
+    const reason = 'it gave no key to cancel with';
+    throw new CountersignError('UPSTREAM_FAILED', { connection: target.connection, reason });
+  }
   const { socket, queue } = await openTargetSocket(target);
   let closed = true;
   try {

@@ -137,7 +137,7 @@ async function open(
       startedUs: start.timeUs,
       firstLeaf: start.index,
     });
-    const cancelKey = makeCancelKey(ready.cancelKey?.processId, client.protocolVersion, randomBytes);
+    const cancelKey = makeCancelKey(ready.cancelProcessId, client.protocolVersion, randomBytes);
     sessions.add(place, session, cancelKey);
     // What was taken away before the session stood in the registry could not end it.
     if (!(await ports.stillGood(principal, client.tokenId, admission.connection))) {

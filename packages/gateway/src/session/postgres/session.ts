@@ -141,10 +141,8 @@ export class PostgresSession implements LiveSession {
 
   async #deliverCancel(): Promise<Delivery> {
     const { ports, ready, target } = this.#options;
-    const { cancelKey } = ready;
-    if (cancelKey === undefined) return 'never sent';
     try {
-      const taken = await cancelOnTarget(target, cancelKey.processId, cancelKey.secret);
+      const taken = await cancelOnTarget(target, ready.cancelProcessId, ready.cancelSecret);
       return taken ? 'taken' : 'unknown';
     } catch (error) {
       ports.onError(toCountersignError(error), this.id);
