@@ -6,7 +6,6 @@
  * being slow; a timed test would only test the machine.
  */
 
-import { rmSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { measureFlush } from './measure/flush.ts';
 import { describeMachine } from './measure/machine.ts';
@@ -20,14 +19,7 @@ import { Stage } from './stage.ts';
 
 const PROFILED_FUNCTIONS = 30;
 
-/** What has to go whatever ends this process. */
-let directory: string | undefined;
 let stage: Stage | undefined;
-
-function abandon(): void {
-  stage?.children.killAll();
-  if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
-}
 
 function selected(options: Options): readonly Row[] {
   const { only } = options;
@@ -107,9 +99,7 @@ async function run(options: Options): Promise<number> {
   const started = performance.now();
   // Before our own work: the load of others is part of what a figure belongs to.
   const machine = describeMachine(options.parent);
-  stage = await Stage.open(options, (made) => {
-    directory = made;
-  });
+  stage = await Stage.open(options);
   const facts = factsOf(stage, options, machine);
   console.info(`${facts.machine}\n${facts.programs.join(' · ')}\n${facts.flush}`);
   await prepareTables(stage);
@@ -118,7 +108,6 @@ async function run(options: Options): Promise<number> {
   const { results, failures } = await measureAll(stage, rows);
   const { loads } = stage;
   await stage.close();
-  abandon();
   if (options.profile !== undefined) printProfiles(options.profile, loads);
   const report: Report = { ...facts, results, failures, tookSeconds: (performance.now() - started) / 1_000 };
   console.info(
@@ -135,7 +124,7 @@ async function run(options: Options): Promise<number> {
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => {
-    abandon();
+    stage?.children.killAll();
     process.exit(130);
   });
 }
@@ -146,7 +135,6 @@ try {
   else process.exitCode = await run(options);
 } catch (error) {
   console.error(error);
-  process.exitCode = 1;
-} finally {
-  abandon();
+  stage?.children.killAll();
+  process.exit(1);
 }

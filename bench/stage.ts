@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdtemp } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Account, findSystemPostgres, serverAccount } from '../examples/demo/postgres-binaries.ts';
 import { type PostgresServer, startPostgres } from '../examples/demo/postgres-server.ts';
@@ -11,7 +11,7 @@ import { versionOf } from './measure/machine.ts';
 import type { Load } from './measure/profile.ts';
 import { type GatewayProcess, startGatewayProcess } from './peers/gateway.ts';
 import { startHaproxy } from './peers/haproxy.ts';
-import { OwnedProcesses } from './peers/owned-processes.ts';
+import { OwnedProcesses, removeWhenGone } from './peers/owned-processes.ts';
 import { startPgbouncer } from './peers/pgbouncer.ts';
 
 export const WAY_NAMES = ['direct', 'pgbouncer', 'haproxy', 'countersign'] as const;
@@ -63,26 +63,34 @@ export class Stage {
   readonly loads: Load[] = [];
   readonly #settings: Settings;
   readonly #peer: PeerOptions;
+  readonly #removed: () => void;
   #gateway: GatewayProcess | undefined;
 
-  private constructor(settings: Settings, pgbench: string, peer: Omit<PeerOptions, 'children'>) {
+  private constructor(
+    settings: Settings,
+    pgbench: string,
+    peer: Omit<PeerOptions, 'children'>,
+    removed: () => void,
+  ) {
     this.#settings = settings;
     this.rounds = settings.rounds;
     this.seconds = settings.seconds;
     this.pgbench = pgbench;
     this.directory = peer.directory;
     this.#peer = { ...peer, children: this.children };
+    this.#removed = removed;
   }
 
-  /** @param onDirectory is told what to remove, before there is anything in it */
-  static async open(settings: Settings, onDirectory: (directory: string) => void): Promise<Stage> {
+  static async open(settings: Settings): Promise<Stage> {
     const bin = await findSystemPostgres();
     const pgbench = join(bin ?? '', 'pgbench');
     if (bin === undefined || !existsSync(pgbench)) {
       throw new Error('pgbench is not there: apt-get install postgresql');
     }
     const directory = await mkdtemp(join(settings.parent, 'countersign-bench-'));
-    onDirectory(directory);
+    const removed = removeWhenGone(directory);
+    // The database's directory too, and what anything else here calls temporary.
+    process.env['TMPDIR'] = directory;
     const account = await serverAccount();
     // Programs of another user enter it, and see nothing of what else is there.
     await chmod(directory, 0o711);
@@ -100,7 +108,7 @@ export class Stage {
         jit: 'off',
       },
     });
-    const stage = new Stage(settings, pgbench, { directory, server, account, tls });
+    const stage = new Stage(settings, pgbench, { directory, server, account, tls }, removed);
     stage.versions.push(versionOf(join(bin, 'postgres'), '--version') ?? 'PostgreSQL');
     try {
       await stage.#startWays();
@@ -146,6 +154,8 @@ export class Stage {
     await this.#gateway?.stop();
     await this.server.stop();
     this.children.killAll();
+    await rm(this.directory, { recursive: true, force: true, maxRetries: 5 });
+    this.#removed();
   }
 
   async #startWays(): Promise<void> {

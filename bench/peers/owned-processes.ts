@@ -71,6 +71,27 @@ export class OwnedProcesses {
   }
 }
 
+/**
+ * Removes a directory when this process is gone, whatever ended it: a shell that reads a pipe which
+ * only this process holds open. Twice, because an interrupted initdb goes on for a moment.
+ *
+ * @returns what takes the shell's task away, once the directory has been removed
+ */
+export function removeWhenGone(directory: string): () => void {
+  const program =
+    'read -r word; [ "$word" = leave ] || { sleep 1; rm -rf -- "$1"; sleep 3; rm -rf -- "$1"; }';
+  const shell = spawn('/bin/sh', ['-c', program, 'sh', directory], {
+    cwd: '/',
+    stdio: ['pipe', 'ignore', 'ignore'],
+    // Ctrl-C in the terminal is not for it.
+    detached: true,
+  });
+  shell.unref();
+  return () => {
+    shell.stdin.end('leave\n');
+  };
+}
+
 /** Waits until a program takes connections; rejects with what it said where it ends before. */
 export async function untilListening(child: ChildProcessWithoutNullStreams, port: number): Promise<void> {
   let said = '';
