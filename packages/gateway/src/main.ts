@@ -3,7 +3,6 @@
 import { randomBytes as cryptoRandomBytes } from 'node:crypto';
 import type { Config } from './config/config.ts';
 import type { CountersignError } from './core/errors.ts';
-import { LIMITS } from './core/limits.ts';
 import type { Secret } from './core/secret.ts';
 import { PostgresListener } from './listeners/postgres-listener.ts';
 import { LiveSessions } from './session/live-sessions.ts';
@@ -11,9 +10,8 @@ import { runPostgresSession } from './session/postgres/open-session.ts';
 import { startConfiguredApi } from './wiring/api.ts';
 import { finishInterrupted } from './wiring/finish-interrupted.ts';
 import { listenerTls } from './wiring/listener-tls.ts';
-import { drain, endWhatLostItsGround } from './wiring/live-effects.ts';
-import { hasAdministrator } from './wiring/rooms.ts';
-import { openRooms, type Rooms, type RoomsOptions } from './wiring/rooms.ts';
+import { drain, endWhatLostItsGround, keepFlushing } from './wiring/live-effects.ts';
+import { hasAdministrator, openRooms, type Rooms, type RoomsOptions } from './wiring/rooms.ts';
 import { storedSessionIndex } from './wiring/session-index.ts';
 import { sessionPorts } from './wiring/session-ports.ts';
 
@@ -79,17 +77,17 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
     const api = await startConfiguredApi(config, rooms, apiOptions);
     closers.push(() => api.close());
     const firstCode = hasAdministrator(resources) ? undefined : (await identity.enrolment.issueFirst()).code;
-    const flushing = setInterval(
-      () => void identity.attempts.flush('due').catch(() => undefined),
-      LIMITS.identity.lockMs,
-    );
-    const close = async (reason: string): Promise<void> => {
-      clearInterval(flushing);
+    const stopFlushing = keepFlushing(identity);
+    const closeAll = async (reason: string): Promise<void> => {
+      stopFlushing();
       const closing = [listener.close(), api.close()];
       await drain(sessions, reason);
+      listener.dropAll();
       await Promise.all(closing);
       await rooms.close(reason);
     };
+    let closed: Promise<void> | undefined;
+    const close = (reason: string): Promise<void> => (closed ??= closeAll(reason));
     return { rooms, sessions, postgres, api, firstCode, halted, close };
   } catch (error) {
     for (const closer of closers.toReversed()) await closer();

@@ -269,7 +269,9 @@ export const LIMITS = {
     leavesPerTurn: 32,
   },
   shutdown: {
+    /** For the statements that run when a shutdown begins; what containers are given before SIGKILL is 10 s. */
+    statementsMs: 4_000,
     /** For the last leaves of the sessions that a shutdown ends. */
-    drainMs: 5_000,
+    drainMs: 4_000,
   },
 } as const;

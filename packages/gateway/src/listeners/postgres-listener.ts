@@ -32,6 +32,7 @@ export class PostgresListener {
   readonly #server: Server;
   /** Sockets that have not logged in yet. */
   readonly #strangers = new Set<Socket>();
+  readonly #sockets = new Set<Socket>();
   #closing = false;
 
   constructor(options: PostgresListenerOptions) {
@@ -65,7 +66,14 @@ export class PostgresListener {
     await closed;
   }
 
+  /** After the sessions were ended: whatever is still open goes, so that {@link close} comes to its end. */
+  dropAll(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
   async #accept(socket: Socket): Promise<void> {
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
     const address = socket.remoteAddress ?? '';
     // A socket without a listener for 'error' would end the process.
     socket.on('error', () => undefined);

@@ -31,6 +31,8 @@ export interface LiveSession {
   readonly startedUs: number;
   /** Ends the session at once: the client gets an error, both sockets close, the leaf is written. */
   end(reason: EndReason): void;
+  /** Ends the session when nothing that it was asked for is running or waiting any more. */
+  endWhenIdle(reason: EndReason): void;
   /** Cancels the statement that is running, if one is. */
   cancel(address: string): void;
   /** Resolves when the last leaf of the session is durable. */
@@ -53,6 +55,7 @@ export class LiveSessions {
   readonly #byProcessId = new Map<number, Entry>();
   /** Process ids handed out to sessions that are still being set up. */
   readonly #reserved = new Set<number>();
+  #closed = false;
 
   get count(): number {
     return this.#byId.size;
@@ -81,7 +84,13 @@ export class LiveSessions {
     }
   }
 
+  /** Takes no more sessions: one that is being opened when the gateway shuts down is refused at its end. */
+  close(): void {
+    this.#closed = true;
+  }
+
   add(session: LiveSession, key: CancelKey): void {
+    if (this.#closed) throw new CountersignError('SHUTTING_DOWN');
     const entry = { session, key };
     this.#byId.set(session.id, entry);
     this.#byProcessId.set(key.processId, entry);

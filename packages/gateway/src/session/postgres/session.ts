@@ -24,6 +24,7 @@ import { Gate } from './gate.ts';
 import { Intents } from './intents.ts';
 import { largeMessages } from './large-message.ts';
 import type { KnownClient } from './open-session.ts';
+import type { RunningOperation } from './running-operation.ts';
 import type { Request } from './request.ts';
 import type { SessionLeaves } from './session-leaves.ts';
 import { TargetSide } from './target-side.ts';
@@ -70,6 +71,8 @@ export class PostgresSession implements LiveSession {
   #finishing = false;
   #terminated = false;
   #leaving = false;
+  /** Why the session ends as soon as nothing runs. */
+  #endAtIdle: EndReason | undefined;
 
   constructor(options: PostgresSessionOptions) {
     const { client, admission, ports, recording, leaves, start } = options;
@@ -117,23 +120,46 @@ export class PostgresSession implements LiveSession {
   }
 
   end({ reason, error }: EndReason): void {
+    const { ready, target, ports } = this.#options;
+    // PostgreSQL would run it to its end, and commit it, before it notices that nobody listens.
+    if (!this.#finishing && this.#running !== undefined) {
+      const cancelled = cancelOnTarget(target, ready.cancelProcessId, ready.cancelSecret);
+      cancelled.catch((thrown: unknown) => ports.onError(toCountersignError(thrown), this.id));
+    }
     this.#finish('ended', error ?? new CountersignError('SESSION_ENDED', { reason }));
   }
 
+  endWhenIdle(reason: EndReason): void {
+    this.#endAtIdle = reason;
+    this.#endIfIdle();
+  }
+
   cancel(address: string): void {
-    const operation = this.#responses.head?.operation;
-    const running = operation?.forwardedUs !== undefined && operation.intent !== undefined;
+    const operation = this.#running;
+    const running = operation !== undefined;
     const { ports, leaves, ready, target } = this.#options;
-    const ref = running ? operation.intent : undefined;
     const status = running ? 'ok' : 'late';
-    const leaf = ports.ledger.append(leaves.cancel(ref, status, { address, delivered: running }));
+    const leaf = ports.ledger.append(
+      leaves.cancel(operation?.intent, status, { address, delivered: running }),
+    );
     leaf.catch((error: unknown) => this.#fail(error));
-    if (!running) return;
+    if (operation === undefined) return;
     operation.cancelAsked = true;
     // What the client sends next must not be hit, so nothing passes until the target has taken it.
     const delivered = cancelOnTarget(target, ready.cancelProcessId, ready.cancelSecret);
     delivered.catch((error: unknown) => ports.onError(toCountersignError(error), this.id));
     this.#gate.holdUntil(delivered);
+  }
+
+  /** What the target runs now. */
+  get #running(): RunningOperation | undefined {
+    const operation = this.#responses.head?.operation;
+    return operation?.forwardedUs === undefined || operation.intent === undefined ? undefined : operation;
+  }
+
+  #endIfIdle(): void {
+    if (this.#endAtIdle === undefined || this.#responses.length > 0 || !this.#clientSide.idle) return;
+    this.end(this.#endAtIdle);
   }
 
   #attach(): void {
@@ -190,6 +216,7 @@ export class PostgresSession implements LiveSession {
     if (!this.#client.destroyed && !this.#client.write(chunk)) this.#target.pause();
     this.#clientSide.resume();
     this.#pace();
+    this.#endIfIdle();
   }
 
   #record(channel: 0 | 1 | 2, chunk: Uint8Array): boolean {
