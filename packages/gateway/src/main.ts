@@ -9,6 +9,7 @@ import { LiveSessions } from './session/live-sessions.ts';
 import { runPostgresSession } from './session/postgres/open-session.ts';
 import { startConfiguredApi } from './wiring/api.ts';
 import { finishInterrupted } from './wiring/finish-interrupted.ts';
+import { finishShreds } from './wiring/finish-shreds.ts';
 import { listenerTls } from './wiring/listener-tls.ts';
 import { drain, endWhatLostItsGround, keepFlushing } from './wiring/live-effects.ts';
 import { hasAdministrator, openRooms, type Rooms, type RoomsOptions } from './wiring/rooms.ts';
@@ -43,6 +44,7 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
   try {
     const { ledger, keys, identity, resources, clock } = rooms;
     const index = storedSessionIndex(rooms.store);
+    await finishShreds(ledger, rooms.reader, keys);
     await finishInterrupted(ledger, keys, config.recording.directory, index);
     const sessions = new LiveSessions();
     endWhatLostItsGround(sessions, identity, resources);

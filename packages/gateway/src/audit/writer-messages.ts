@@ -61,6 +61,7 @@ export type FromWriter =
       readonly verifierKey: string;
       readonly note: string;
       readonly interrupted: readonly InterruptedSession[];
+      readonly shreds: readonly number[];
       readonly cut: Cut | undefined;
     }
   | { readonly kind: 'appended'; readonly size: number; readonly results: readonly AppendResult[] }
