@@ -44,8 +44,8 @@ function place(): Place {
 }
 
 /** One orderly life: some leaves more. */
-async function live({ start }: Place): Promise<number> {
-  const gateway = await start();
+async function live(at: Place): Promise<number> {
+  const gateway = await at.start();
   const { ledger, bootId } = gateway.rooms;
   await ledger.append({ type: 'ledger.gap', kind: 'system', keyId: bootId, body: { reason: 'test' } });
   const { size } = ledger;
@@ -113,24 +113,26 @@ describe('a second process on one log', () => {
     },
   };
   it.each(Object.entries(ways))('refuses to start by %s, and the first goes on', async (_, way) => {
-    await refuses(way);
+    expect(await refuses(way)).toBe(true);
   });
 
   it.skipIf(!mountable)('refuses to start by another mount, and the first goes on', async () => {
     let mounted: string | undefined;
     try {
-      await refuses((data) => {
+      const refused = await refuses((data) => {
         mounted = mkdtempSync(join(directory, 'mount-'));
         execFileSync('mount', ['--bind', data, mounted]);
         return mounted;
       });
+      expect(refused).toBe(true);
     } finally {
       if (mounted !== undefined) execFileSync('umount', ['--lazy', mounted]);
     }
   });
 });
 
-async function refuses(way: (data: string) => string): Promise<void> {
+/** Whether it was refused; throws where anything else is not as it should be. */
+async function refuses(way: (data: string) => string): Promise<boolean> {
   const at = place();
   const env = { COUNTERSIGN_CONFIG: `tls: { mode: off }\ncheckpoints: { secondPlace: ${at.second} }` };
   const first = startProcess({ data: at.data, targetPort: 1, password: 'none', env });
@@ -143,6 +145,7 @@ async function refuses(way: (data: string) => string): Promise<void> {
   first.child.kill('SIGTERM');
   expect(await first.exited).toBe(0);
   await live(at);
+  return true;
 }
 
 describe('a shred', () => {
