@@ -2,19 +2,25 @@
 
 import type { Socket } from 'node:net';
 import { Client } from 'pg';
-import type { Harness } from './harness.ts';
+
+/** What it needs of a gateway. */
+export interface Reachable {
+  readonly gateway: { readonly postgres: { readonly port: number } };
+}
 
 export interface RawSession {
   /** Sends frames, and waits for this many ReadyForQuery in all, or for the end. */
   send(frames: readonly Uint8Array[], readyCount: number): Promise<void>;
+  /** The other side has closed the connection. */
+  readonly over: boolean;
   /** First column of each row, and the text of each error. */
   answers(): string[];
   close(): Promise<void>;
 }
 
-export async function rawSession(harness: Harness, token: string): Promise<RawSession> {
-  const { port } = harness.gateway.postgres;
-  const client = new Client({ host: '127.0.0.1', port, user: 'ana', password: token, database: 'db' });
+export async function rawSession({ gateway }: Reachable, token: string, user = 'ana'): Promise<RawSession> {
+  const { port } = gateway.postgres;
+  const client = new Client({ host: '127.0.0.1', port, user, password: token, database: 'db' });
   client.on('error', () => undefined);
   await client.connect();
   const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
@@ -31,6 +37,9 @@ export async function rawSession(harness: Harness, token: string): Promise<RawSe
     look?.();
   });
   return {
+    get over() {
+      return over;
+    },
     async send(frames, readyCount) {
       await new Promise<void>((resolve) => {
         look = (): void => {

@@ -308,6 +308,7 @@ function register(sessions: LiveSessions, player: Player, random: Random): void 
       address: '',
       startedUs: 0,
       end: () => player.rig.end(),
+      endWhenIdle: () => player.rig.end(),
       cancel: () => player.cancellation.request(() => undefined),
       closed: Promise.resolve(),
     },

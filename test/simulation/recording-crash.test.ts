@@ -127,7 +127,7 @@ describe('recordings on a disk that loses its power', () => {
     timeout: 3_600_000,
   }, async () => {
     const seed = seedOfRun('recordings and loss of power');
-    for (let run = 0; run < (SOAK ? 20_000 : 250); run++) {
+    for (let run = 0; run < (SOAK ? 5_000 : 150); run++) {
       const dice = new Dice(seed + run);
       const disk = new SimulatedDisk();
       disk.makeDirectory(DIRECTORY);

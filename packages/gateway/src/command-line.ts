@@ -21,7 +21,8 @@ export async function runProcess(words: readonly string[]): Promise<number> {
     env: process.env,
     ports: PORTS,
     stopped: new Promise((resolve) => {
-      for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
+      // A second signal changes nothing: an orderly end is bounded, and SIGKILL is always there.
+      for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve(signal));
     }),
     print: (text) =>
       new Promise((resolve, reject) => {

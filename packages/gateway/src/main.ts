@@ -3,17 +3,16 @@
 import { randomBytes as cryptoRandomBytes } from 'node:crypto';
 import type { Config } from './config/config.ts';
 import type { CountersignError } from './core/errors.ts';
-import { LIMITS } from './core/limits.ts';
 import type { Secret } from './core/secret.ts';
 import { PostgresListener } from './listeners/postgres-listener.ts';
 import { LiveSessions } from './session/live-sessions.ts';
 import { runPostgresSession } from './session/postgres/open-session.ts';
 import { startConfiguredApi } from './wiring/api.ts';
 import { finishInterrupted } from './wiring/finish-interrupted.ts';
+import { finishShreds } from './wiring/finish-shreds.ts';
 import { listenerTls } from './wiring/listener-tls.ts';
-import { drain, endWhatLostItsGround } from './wiring/live-effects.ts';
-import { hasAdministrator } from './wiring/rooms.ts';
-import { openRooms, type Rooms, type RoomsOptions } from './wiring/rooms.ts';
+import { drain, endWhatLostItsGround, keepFlushing } from './wiring/live-effects.ts';
+import { hasAdministrator, openRooms, type Rooms, type RoomsOptions } from './wiring/rooms.ts';
 import { storedSessionIndex } from './wiring/session-index.ts';
 import { sessionPorts } from './wiring/session-ports.ts';
 
@@ -45,6 +44,7 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
   try {
     const { ledger, keys, identity, resources, clock } = rooms;
     const index = storedSessionIndex(rooms.store);
+    await finishShreds(ledger, rooms.reader, keys);
     await finishInterrupted(ledger, keys, config.recording.directory, index);
     const sessions = new LiveSessions();
     endWhatLostItsGround(sessions, identity, resources);
@@ -78,17 +78,17 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
     const api = await startConfiguredApi(config, rooms, apiOptions);
     closers.push(() => api.close());
     const firstCode = hasAdministrator(resources) ? undefined : (await identity.enrolment.issueFirst()).code;
-    const flushing = setInterval(
-      () => void identity.attempts.flush('due').catch(() => undefined),
-      LIMITS.identity.lockMs,
-    );
-    const close = async (reason: string): Promise<void> => {
-      clearInterval(flushing);
+    const stopFlushing = keepFlushing(identity);
+    const closeAll = async (reason: string): Promise<void> => {
+      stopFlushing();
       const closing = [listener.close(), api.close()];
       await drain(sessions, reason);
+      listener.dropAll();
       await Promise.all(closing);
       await rooms.close(reason);
     };
+    let closed: Promise<void> | undefined;
+    const close = (reason: string): Promise<void> => (closed ??= closeAll(reason));
     return { rooms, sessions, postgres, api, firstCode, halted, close };
   } catch (error) {
     for (const closer of closers.toReversed()) await closer();

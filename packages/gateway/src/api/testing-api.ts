@@ -228,6 +228,11 @@ async function openSession(
   const ended: EndReason[] = [];
   const { promise: closed, resolve } = Promise.withResolvers<void>();
   const place = sessions.takePlace();
+  const end = (reason: EndReason): void => {
+    ended.push(reason);
+    sessions.remove(place);
+    resolve();
+  };
   const session: LiveSession = {
     id,
     principal: rooms.identity.identity.principalOf(record),
@@ -237,11 +242,8 @@ async function openSession(
     database: 'rerank',
     address: '127.0.0.1',
     startedUs: rooms.clock.nowUs(),
-    end: (reason) => {
-      ended.push(reason);
-      sessions.remove(place);
-      resolve();
-    },
+    end,
+    endWhenIdle: end,
     cancel: () => undefined,
     closed,
   };

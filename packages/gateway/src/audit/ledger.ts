@@ -58,6 +58,7 @@ export class Ledger implements LedgerPort {
   #size = 0;
   #verifierKey = '';
   #interrupted: readonly InterruptedSession[] = [];
+  #shreds: readonly number[] = [];
   #halted: CountersignError | undefined;
   #ready: { resolve: () => void; reject: (error: unknown) => void } | undefined;
   #closed: (() => void) | undefined;
@@ -130,6 +131,11 @@ export class Ledger implements LedgerPort {
   /** Sessions that were open when the process before this one ended. */
   get interrupted(): readonly InterruptedSession[] {
     return this.#interrupted;
+  }
+
+  /** Leaves `ledger.shred` of the process before this one, whose keys may still be there. */
+  get shreds(): readonly number[] {
+    return this.#shreds;
   }
 
   get halted(): CountersignError | undefined {
@@ -261,6 +267,7 @@ export class Ledger implements LedgerPort {
         this.#size = message.size;
         this.#verifierKey = message.verifierKey;
         this.#interrupted = message.interrupted;
+        this.#shreds = message.shreds;
         this.#ready?.resolve();
         break;
       case 'rejected':

@@ -54,10 +54,12 @@ export interface InterruptedSession {
 }
 
 interface Snapshot {
-  readonly version: 1;
+  readonly version: 2;
   readonly nextIndex: number;
   readonly lastTimeUs: number;
   readonly counts: Readonly<Record<string, number>>;
+  readonly bootIndex: number;
+  readonly shreds: readonly number[];
   readonly sessions: readonly {
     readonly id: string;
     readonly kind: string;
@@ -75,6 +77,11 @@ export class LogState {
   lastTimeUs = 0;
   readonly counts: Map<string, number> = new Map<string, number>();
   readonly sessions: Map<string, OpenSession> = new Map<string, OpenSession>();
+
+  /** Index of the newest `ledger.boot`. */
+  bootIndex = -1;
+  /** Leaves `ledger.shred` whose keys may still be there: no start has been through since. */
+  shreds: number[] = [];
 
   /** Next `seq` of a session; a session that is not open takes nothing but its start. */
   nextSeq(session: string, type: string): number {
@@ -99,7 +106,11 @@ export class LogState {
     this.nextIndex = leaf.n + 1;
     this.lastTimeUs = timeUs;
     this.counts.set(leaf.type, (this.counts.get(leaf.type) ?? 0) + 1);
+    if (leaf.type === 'ledger.boot') this.bootIndex = leaf.n;
+    if (leaf.type === 'ledger.shred') this.shreds.push(leaf.n);
     if (leaf.session === undefined) return;
+    // A start destroys what was left before it lets anybody in.
+    if (leaf.type === 'session.start') this.#forgetShreds();
     if (leaf.type === 'session.end') {
       this.sessions.delete(leaf.session);
       return;
@@ -124,10 +135,12 @@ export class LogState {
 
   snapshot(): string {
     const snapshot: Snapshot = {
-      version: 1,
+      version: 2,
       nextIndex: this.nextIndex,
       lastTimeUs: this.lastTimeUs,
       counts: Object.fromEntries(this.counts),
+      bootIndex: this.bootIndex,
+      shreds: this.shreds,
       sessions: [...this.sessions].map(([id, open]) => ({ id, ...open, intents: [...open.intents] })),
     };
     return JSON.stringify(snapshot);
@@ -137,15 +150,22 @@ export class LogState {
   static restore(text: string, nextIndex: number): LogState | undefined {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The node wrote it itself, and version and index are checked.
     const snapshot = JSON.parse(text) as Snapshot;
-    if (snapshot.version !== 1 || snapshot.nextIndex !== nextIndex) return undefined;
+    if (snapshot.version !== 2 || snapshot.nextIndex !== nextIndex) return undefined;
     const state = new LogState();
     state.nextIndex = nextIndex;
     state.lastTimeUs = snapshot.lastTimeUs;
+    state.bootIndex = snapshot.bootIndex;
+    state.shreds = [...snapshot.shreds];
     for (const [type, count] of Object.entries(snapshot.counts)) state.counts.set(type, count);
     for (const { id, intents, ...open } of snapshot.sessions) {
       state.sessions.set(id, { ...open, intents: new Map(intents) });
     }
     return state;
+  }
+
+  #forgetShreds(): void {
+    const [oldest = this.bootIndex] = this.shreds;
+    if (oldest < this.bootIndex) this.shreds = this.shreds.filter((index) => index > this.bootIndex);
   }
 
   #openSession(id: string, leaf: LeafFacts): OpenSession {

@@ -30,6 +30,8 @@ export interface OpenedWriter {
   readonly writer: LogWriter;
   /** Sessions that were open when the process before this one ended. */
   readonly interrupted: readonly InterruptedSession[];
+  /** Leaves `ledger.shred` of the process before this one, whose keys may still be there. */
+  readonly shreds: readonly number[];
   readonly cut: Cut | undefined;
   /** The checkpoint over the leaves of this start. */
   readonly note: string;
@@ -61,6 +63,7 @@ function open(data: WriterData, machine: Machine): OpenedWriter {
     throw new CountersignError('LEDGER_INCONSISTENT', { reason: opened.rollback.reason });
   }
   const interrupted = opened.state.interrupted();
+  const shreds = [...opened.state.shreds];
   const { segmentBytesMax, ballastBytes } = data;
   const key = signingKeyOf(data.signingSeed);
   const writer = new LogWriter(
@@ -72,7 +75,7 @@ function open(data: WriterData, machine: Machine): OpenedWriter {
   stageStart(data, writer, opened.cut, opened.rollback);
   writer.commit();
   const note = writer.checkpoint(true);
-  return { writer, interrupted, cut: opened.cut, note };
+  return { writer, interrupted, shreds, cut: opened.cut, note };
 }
 
 /** The leaves that a start writes: who starts on what, and what it found. */

@@ -64,6 +64,7 @@ export type FromWriter =
       readonly verifierKey: string;
       readonly note: string;
       readonly interrupted: readonly InterruptedSession[];
+      readonly shreds: readonly number[];
       readonly cut: Cut | undefined;
     }
   | { readonly kind: 'rejected'; readonly id: number; readonly error: WireError }

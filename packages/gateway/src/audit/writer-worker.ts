@@ -50,7 +50,7 @@ class WriterThread {
     this.#port = port;
     this.#data = data;
     this.#secondPlace = fileCheckpointStore(data.secondPlace);
-    const { writer, interrupted, cut, note } = openWriter(data, {
+    const { writer, interrupted, shreds, cut, note } = openWriter(data, {
       files: LOG_FILES,
       secondPlace: this.#secondPlace,
       clock: systemClock(),
@@ -59,7 +59,15 @@ class WriterThread {
     this.#writer = writer;
     this.#heartbeat = setInterval(() => this.#beat(), data.heartbeatIntervalMs);
     port.on('message', (message: ToWriter) => this.#run(message));
-    this.#say({ kind: 'ready', size: writer.size, verifierKey: this.#vkey(), note, interrupted, cut });
+    this.#say({
+      kind: 'ready',
+      size: writer.size,
+      verifierKey: this.#vkey(),
+      note,
+      interrupted,
+      shreds,
+      cut,
+    });
   }
 
   #stage(type: string, body: NonNullable<LedgerEvent['body']>): void {

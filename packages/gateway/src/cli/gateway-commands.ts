@@ -32,6 +32,11 @@ const up: Command = {
       onError: (error, where) => context.warn(`${errorLine(error, where)}\n`),
     });
     await input.show(readyFacts(gateway), readyLines(config.node, gateway));
+    if (await onOneDisk(config.ledger.directory, config.checkpoints.secondPlace)) {
+      context.warn(
+        'Warning: the second place is on the disk of the ledger, so that a restored snapshot of it goes unnoticed. Set checkpoints.secondPlace to another one.\n',
+      );
+    }
     const ended = await Promise.race([
       context.stopped.then((signal) => ({ reason: signal, status: undefined })),
       gateway.halted.then((error) => ({ reason: error.message, status: error.row.exit })),
@@ -124,6 +129,11 @@ interface Check {
   readonly check: string;
   readonly result: 'ok' | 'failed';
   readonly what: string;
+}
+
+async function onOneDisk(...directories: readonly string[]): Promise<boolean> {
+  const found = await Promise.all(directories.map((directory) => stat(directory).catch(() => undefined)));
+  return found[0] !== undefined && found[0].dev === found[1]?.dev;
 }
 
 function readyFacts({ postgres, api, firstCode }: StartedGateway): unknown {

@@ -244,10 +244,14 @@ export const LIMITS = {
     waitMs: 15_000,
     /** Another process, a backup for one, may hold the file this long. */
     busyTimeoutMs: 5_000,
+    /** A try, and the pause between two: SQLite waits on the thread of the sockets. */
+    busyBlockMs: 20,
     /** Connections to a shared PostgreSQL store; its default lets 100 in for all gateways. */
     poolMax: 8,
     /** A statement on the shared store; all of them touch few rows by key. */
     statementTimeoutMs: 10_000,
+    /** An answer that does not come within this time never comes; a login has 15 s in all. */
+    answerTimeoutMs: 12_000,
     /** Who listens to changes: a handful of rooms, so that more is a leak. */
     listenersMax: 64,
   },
@@ -298,7 +302,9 @@ export const LIMITS = {
     rotationsMax: 10_000,
   },
   shutdown: {
+    /** For the statements that run when a shutdown begins; what containers are given before SIGKILL is 10 s. */
+    statementsMs: 4_000,
     /** For the last leaves of the sessions that a shutdown ends. */
-    drainMs: 5_000,
+    drainMs: 4_000,
   },
 } as const;

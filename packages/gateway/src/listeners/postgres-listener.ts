@@ -33,6 +33,7 @@ export class PostgresListener {
   readonly #options: PostgresListenerOptions;
   readonly #server: Server;
   readonly #strangers = new Strangers(LIMITS.postgres.unauthenticatedSocketsMax);
+  readonly #sockets = new Set<Socket>();
   #closing = false;
 
   constructor(options: PostgresListenerOptions) {
@@ -68,7 +69,14 @@ export class PostgresListener {
     await closed;
   }
 
+  /** After the sessions were ended: whatever is still open goes, so that {@link close} comes to its end. */
+  dropAll(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
   async #accept(socket: Socket): Promise<void> {
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
     const address = socket.remoteAddress ?? '';
     // A socket without a listener for 'error' would end the process.
     socket.on('error', () => undefined);

@@ -32,6 +32,7 @@ function session(): LiveSession {
     address: '',
     startedUs: 0,
     end: () => undefined,
+    endWhenIdle: () => undefined,
     cancel: () => undefined,
     closed: Promise.resolve(),
   };

@@ -34,6 +34,8 @@ export interface LiveSession {
   readonly startedUs: number;
   /** Ends the session at once: the client gets an error, both sockets close, the leaf is written. */
   end(reason: EndReason): void;
+  /** Ends the session when nothing that it was asked for is running or waiting any more. */
+  endWhenIdle(reason: EndReason): void;
   /** Cancels the statement that is running, if one is. */
   cancel(address: string): void;
   /** Resolves when the last leaf of the session is durable. */
@@ -61,6 +63,7 @@ export class LiveSessions {
   readonly #byId = new Map<SessionId, Entry>();
   readonly #byProcessId = new Map<number, Set<Entry>>();
   readonly #places = new Set<SessionPlace>();
+  #closed = false;
 
   get count(): number {
     return this.#byId.size;
@@ -79,7 +82,13 @@ export class LiveSessions {
     return place;
   }
 
+  /** Takes no more sessions: one that is being opened when the gateway shuts down is refused at its end. */
+  close(): void {
+    this.#closed = true;
+  }
+
   add(place: SessionPlace, session: LiveSession, key: CancelKey): void {
+    if (this.#closed) throw new CountersignError('SHUTTING_DOWN');
     const entry = { session, key };
     place.entry = entry;
     this.#byId.set(session.id, entry);

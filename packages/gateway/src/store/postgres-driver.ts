@@ -40,6 +40,8 @@ function makePool(url: Secret<string>): Pool {
     max: LIMITS.store.poolMax,
     connectionTimeoutMillis: LIMITS.store.waitMs,
     statement_timeout: LIMITS.store.statementTimeoutMs,
+    // A server that is frozen does not time anything out.
+    query_timeout: LIMITS.store.answerTimeoutMs,
     idle_in_transaction_session_timeout: LIMITS.store.statementTimeoutMs,
     application_name: 'countersign',
     types: {

@@ -7,7 +7,8 @@
  * so waiting is bounded too.
  */
 
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, statSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import {
   type CompiledQuery,
@@ -64,6 +65,8 @@ interface Waiter {
 
 class SqliteFileDriver implements Driver {
   readonly #file: string;
+  /** Which file it was when it was opened. */
+  #identity: string | undefined;
   #connection: SqliteFileConnection | undefined;
   #busy = false;
   readonly #waiting = new Set<Waiter>();
@@ -74,13 +77,22 @@ class SqliteFileDriver implements Driver {
 
   async init(): Promise<void> {
     this.#connection = new SqliteFileConnection(openFile(this.#file));
+    this.#identity = identityOf(this.#file);
   }
 
   async acquireConnection(): Promise<DatabaseConnection> {
     if (this.#busy) await this.#wait();
     this.#busy = true;
-    if (this.#connection === undefined) throw storeFailed('the store is closed');
-    return this.#connection;
+    try {
+      if (this.#connection === undefined) throw storeFailed('the store is closed');
+      // SQLite goes on with a file that was deleted, and every key that is put there is lost.
+      if (identityOf(this.#file) !== this.#identity)
+        throw storeFailed(`${this.#file} was deleted or replaced`);
+      return this.#connection;
+    } catch (error) {
+      await this.releaseConnection();
+      throw error;
+    }
   }
 
   async releaseConnection(): Promise<void> {
@@ -95,11 +107,11 @@ class SqliteFileDriver implements Driver {
 
   async beginTransaction(): Promise<void> {
     // IMMEDIATE takes the write lock now: a read that turns into a write later could be refused.
-    this.#exec('begin immediate');
+    await whileBusy(() => this.#exec('begin immediate'));
   }
 
   async commitTransaction(): Promise<void> {
-    this.#exec('commit');
+    await whileBusy(() => this.#exec('commit'));
   }
 
   async rollbackTransaction(): Promise<void> {
@@ -149,7 +161,11 @@ class SqliteFileConnection implements DatabaseConnection {
     this.database = database;
   }
 
-  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+  executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    return whileBusy(() => this.#execute<R>(query));
+  }
+
+  #execute<R>(query: CompiledQuery): QueryResult<R> {
     try {
       const statement = this.#prepare(query.sql);
       const parameters = query.parameters.map(toInput);
@@ -195,13 +211,20 @@ class SqliteFileConnection implements DatabaseConnection {
   }
 }
 
+/** Device and inode; undefined where there is no such file. */
+function identityOf(file: string): string | undefined {
+  if (file === ':memory:') return '';
+  const found = statSync(file, { throwIfNoEntry: false });
+  return found === undefined ? undefined : `${found.dev}:${found.ino}`;
+}
+
 function openFile(file: string): DatabaseSync {
   try {
     // SQLite would make it with the umask; its -wal and -shm files take this file's mode.
     if (file !== ':memory:') closeSync(openSync(file, 'a', 0o600));
     const database = new DatabaseSync(file, {
       enableForeignKeyConstraints: true,
-      timeout: LIMITS.store.busyTimeoutMs,
+      timeout: LIMITS.store.busyBlockMs,
     });
     database.exec(
       [
@@ -217,6 +240,30 @@ function openFile(file: string): DatabaseSync {
   } catch (error) {
     throw storeFailed(reasonOf(error), error);
   }
+}
+
+/** https://www.sqlite.org/rescode.html */
+const SQLITE_BUSY = 5;
+
+/**
+ * Tries again while another process holds the file. SQLite's own wait would hold up every session of
+ * this process, since it blocks the thread.
+ */
+async function whileBusy<T>(run: () => T): Promise<T> {
+  const deadlineMs = performance.now() + LIMITS.store.busyTimeoutMs;
+  for (;;) {
+    try {
+      return run();
+    } catch (error) {
+      if (!isBusy(error) || performance.now() >= deadlineMs) throw error;
+    }
+    await delay(LIMITS.store.busyBlockMs);
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  const cause = error instanceof CountersignError ? error.cause : undefined;
+  return cause instanceof Error && 'errcode' in cause && cause.errcode === SQLITE_BUSY;
 }
 
 function toInput(value: unknown): SQLInputValue {

@@ -1,6 +1,6 @@
 /** The HTTP API over the open rooms. */
 
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startApi } from '../api/server.ts';
 import type { RunningApi } from '../api/ports.ts';
@@ -25,6 +25,8 @@ export async function startConfiguredApi(
   options: ApiOptions,
 ): Promise<RunningApi> {
   const temporaryDirectory = join(config.data, 'tmp');
+  // A package that was being built when the process ended is nobody's.
+  await rm(temporaryDirectory, { recursive: true, force: true });
   await mkdir(temporaryDirectory, { recursive: true, mode: 0o700 });
   return startApi({
     ...rooms,

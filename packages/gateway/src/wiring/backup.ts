@@ -36,6 +36,10 @@ export async function backUp(config: Config, store: Store, directory: string): P
   if (existsSync(directory))
     throw new CountersignError('REQUEST_INVALID', { reason: `${directory} exists already` });
   const partial = `${directory}.partial`;
+  if (existsSync(partial)) {
+    const reason = `${partial} is left of a backup that did not come to its end; remove it, or take another name`;
+    throw new CountersignError('REQUEST_INVALID', { reason });
+  }
   await mkdir(partial, { recursive: true, mode: 0o700 });
   const { installationKey, ledger } = config;
   const keyFile = 'file' in installationKey ? installationKey.file : undefined;

@@ -30,12 +30,32 @@ function currentPrincipal<P extends { readonly name: string }>(principal: P, res
   return { ...principal, groups: resources.groupsOf(principal.name) };
 }
 
-/** Ends every session, and waits for their last leaves as long as a shutdown may take. */
+/**
+ * Ends every session: one that is idle at once, one whose statement runs when it is over, or after the
+ * time that statements are given. Then waits for their last leaves.
+ */
 export async function drain(sessions: LiveSessions, reason: string): Promise<void> {
-  for (const session of sessions.list()) session.end({ reason: `the gateway is shutting down: ${reason}` });
+  const why = { reason: `the gateway is shutting down: ${reason}` };
+  sessions.close();
+  for (const session of sessions.list()) session.endWhenIdle(why);
+  await allClosed(sessions, LIMITS.shutdown.statementsMs);
+  for (const session of sessions.list()) session.end(why);
+  await allClosed(sessions, LIMITS.shutdown.drainMs);
+}
+
+async function allClosed(sessions: LiveSessions, timeoutMs: number): Promise<void> {
   const closed = Promise.all(sessions.list().map((session) => session.closed));
   const { promise: late, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, LIMITS.shutdown.drainMs);
+  const timer = setTimeout(resolve, timeoutMs);
   await Promise.race([closed, late]);
   clearTimeout(timer);
+}
+
+/** Writes down what was held back of refused logins, from time to time; gives what stops it. */
+export function keepFlushing(room: IdentityRoom): () => void {
+  const timer = setInterval(
+    () => void room.attempts.flush('due').catch(() => undefined),
+    LIMITS.identity.lockMs,
+  );
+  return () => clearInterval(timer);
 }

@@ -25,6 +25,7 @@ import { Gate } from './gate.ts';
 import { Intents } from './intents.ts';
 import { largeMessages } from './large-message.ts';
 import type { KnownClient } from './open-session.ts';
+import type { RunningOperation } from './running-operation.ts';
 import type { Request } from './request.ts';
 import type { SessionLeaves } from './session-leaves.ts';
 import { TargetSide } from './target-side.ts';
@@ -72,6 +73,8 @@ export class PostgresSession implements LiveSession {
   #finishing = false;
   #terminated = false;
   #leaving = false;
+  /** Why the session ends as soon as nothing runs. */
+  #endAtIdle: EndReason | undefined;
 
   constructor(options: PostgresSessionOptions) {
     const { client, admission, ports, recording, leaves, start } = options;
@@ -125,7 +128,18 @@ export class PostgresSession implements LiveSession {
   }
 
   end({ reason, error }: EndReason): void {
+    const { ready, target, ports } = this.#options;
+    // PostgreSQL would run it to its end, and commit it, before it notices that nobody listens.
+    if (!this.#finishing && this.#running !== undefined) {
+      const cancelled = cancelOnTarget(target, ready.cancelProcessId, ready.cancelSecret);
+      cancelled.catch((thrown: unknown) => ports.onError(toCountersignError(thrown), this.id));
+    }
     this.#finish('ended', error ?? new CountersignError('SESSION_ENDED', { reason }));
+  }
+
+  endWhenIdle(reason: EndReason): void {
+    this.#endAtIdle = reason;
+    this.#endIfIdle();
   }
 
   cancel(address: string): void {
@@ -148,6 +162,17 @@ export class PostgresSession implements LiveSession {
       ports.onError(toCountersignError(error), this.id);
       return 'never sent';
     }
+  }
+
+  /** What the target runs now. */
+  get #running(): RunningOperation | undefined {
+    const operation = this.#responses.head?.operation;
+    return operation?.forwardedUs === undefined || operation.intent === undefined ? undefined : operation;
+  }
+
+  #endIfIdle(): void {
+    if (this.#endAtIdle === undefined || this.#responses.length > 0 || !this.#clientSide.idle) return;
+    this.end(this.#endAtIdle);
   }
 
   #attach(): void {
@@ -204,6 +229,7 @@ export class PostgresSession implements LiveSession {
     if (!this.#client.destroyed && !this.#client.write(chunk)) this.#target.pause();
     this.#clientSide.resume();
     this.#pace();
+    this.#endIfIdle();
   }
 
   #record(channel: 0 | 1 | 2, chunk: Uint8Array): boolean {
