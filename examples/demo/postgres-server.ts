@@ -22,7 +22,7 @@ export interface PostgresOptions {
    * server is another user, who must be able to enter the directories above (mode 0711 is enough).
    */
   readonly dataDir?: string;
-  /** `embedded`, or the directory of an installed PostgreSQL: /usr/lib/postgresql/15/bin. */
+  /** `embedded`, `embedded-16`, `embedded-17`, or the directory of an installed one: /usr/lib/postgresql/15/bin. */
   readonly version?: string;
   /** Lines of postgresql.conf. `fsync: 'off'` is for data that may be lost. */
   readonly settings?: Readonly<Record<string, string>>;
