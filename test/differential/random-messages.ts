@@ -143,7 +143,7 @@ export const messages: fc.Arbitrary<readonly (readonly Buffer[])[]> = fc.array(
  * Whatever came before, this ends a COPY and a pipeline; then the probe is answered, or nothing is. The
  * rollback: behind a pipeline that a FunctionCall ends, PostgreSQL fails the next statement with XX000.
  */
-export const PROBE = "select 'the probe' as probe";
+const PROBE = "select 'the probe' as probe";
 export const END: readonly Buffer[] = [
   copyFail('end'),
   SYNC,
