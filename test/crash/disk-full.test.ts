@@ -268,11 +268,17 @@ async function untilRefused(
   name: string,
   more = '1',
 ): Promise<{ code: string; message: string; mark: string }> {
+  // The session may be ended between two statements: then the driver keeps the reason to itself.
+  let ended: Error | undefined;
+  client.on('error', (error) => {
+    ended ??= error;
+  });
   for (let i = 0; i < 1_000; i++) {
     const mark = `${name}-${i}.`;
     try {
       await client.query(`select '${mark}', ${more}`);
-    } catch (error) {
+    } catch (thrown) {
+      const error = thrown instanceof Error && 'code' in thrown ? thrown : (ended ?? thrown);
       if (error instanceof Error && 'code' in error)
         return { code: String(error.code), message: error.message, mark };
       throw error;

@@ -181,7 +181,7 @@ export const MISTAKES: readonly Mistake[] = [
     class: 'Audit silently lost',
     instances: 'Teleport #6351, #60860; hoop: 50 s flush, a log that is never replayed, a cap of 110 MiB',
     tests: [
-      ['test/e2e/durable-before-effect.test.ts', 'has an intent leaf for whatever PostgreSQL ran'],
+      ['test/crash/durable-before-effect.test.ts', 'has an intent leaf for whatever PostgreSQL ran'],
       [WIRE, 'ends a session whose recording cannot be written'],
       [LEDGER, 'cuts a torn tail and says so'],
       ['packages/gateway/src/audit/log-writer.test.ts', 'stops for good where the journal cannot be written'],

@@ -72,7 +72,13 @@ function record(disk: SimulatedDisk, dice: Dice, steps: number): Told[] {
     }
     const piece = Buffer.from(dice.bytes(1 + dice.below(1_500)));
     told.bytes = Buffer.concat([told.bytes, piece]);
-    thread.take({ kind: 'block', session, ...blockOf(piece, START_US + step), final: dice.chance(0.03) });
+    thread.take({
+      kind: 'block',
+      session,
+      ...blockOf(piece, START_US + step),
+      final: dice.chance(0.03),
+      hurried: dice.chance(0.3),
+    });
   }
   return sessions;
 }

@@ -332,7 +332,7 @@ const FLUSHES: readonly Script[] = [
         SYNC,
       ),
       ready(2),
-      send(run('savepoint a'), SYNC, run('set local statement_timeout = 1'), run('select 1'), SYNC),
+      send(run('savepoint a'), SYNC, run('set local statement_timeout = 60000'), run('select 1'), SYNC),
       ready(2),
       send(run('select 1'), run('vacuum pg_type'), SYNC, run('vacuum pg_type'), SYNC),
       ready(2),

@@ -46,6 +46,10 @@ export const LIMITS = {
     cancelKeyBytesShort: 4,
     /** One read from a plain target takes at most this much; the place for it is shared by all sessions. */
     targetReadBytes: 131_072,
+    /** Copies of at least this size go into buffers that are used again; smaller ones cost little as garbage. */
+    copiesPooledBytesMin: 8_192,
+    /** Such buffers that are kept, of the size of a read: eight mebibytes. */
+    copiesPooledMax: 64,
     /** A silent peer is asked whether it is there after this time; the kernel then asks ten times, once a second. */
     keepAliveDelayMs: 60_000,
     /** A statement whose client has left runs on, for its outcome; a target that is silent for longer never answers. */
@@ -110,6 +114,8 @@ export const LIMITS = {
     segmentBytesMax: 67_108_864,
     /** Bytes on their way to the recorder for one session before its sockets pause. */
     queueBytesMax: 4_194_304,
+    /** With more than this on their way, blocks of a session are compressed faster and less. */
+    hurriedBytes: 524_288,
     /** A caller that records on although its session is full loses the session at this many bytes. */
     queueBytesRefused: 67_108_864,
     /** Bytes on their way to the recorder for all sessions before each that records is full. */

@@ -6,11 +6,11 @@
 import {
   closeSync,
   constants,
-  existsSync,
   fdatasyncSync,
   fsyncSync,
   mkdirSync,
   openSync,
+  statSync,
   writeSync,
 } from 'node:fs';
 
@@ -32,7 +32,7 @@ export interface FilePort {
 /** The real file system. */
 export const FILES: FilePort = {
   makeDirectory(path) {
-    if (existsSync(path)) return;
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
     try {
       mkdirSync(path, { mode: 0o700 });
     } catch (error) {

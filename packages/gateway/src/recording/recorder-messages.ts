@@ -22,6 +22,7 @@ export type ToRecorder =
       readonly firstUs: number;
       readonly lastUs: number;
       readonly final: boolean;
+      readonly hurried: boolean;
     }
   | { readonly kind: 'flush'; readonly session: number; readonly flush: number }
   /** The session failed on the main thread's side; its last segment stays truncated. */

@@ -68,7 +68,17 @@ function block(session: number, bytes: number, final = false): ToRecorder {
   const buffer = new ArrayBuffer(BASE_BYTES + bytes);
   new Uint8Array(buffer).set(randomBytes(bytes), BASE_BYTES);
   const nonce = randomBytes(12);
-  return { kind: 'block', session, buffer, length: buffer.byteLength, nonce, firstUs: 0, lastUs: 0, final };
+  const times = { firstUs: 0, lastUs: 0 };
+  return {
+    kind: 'block',
+    session,
+    buffer,
+    length: buffer.byteLength,
+    nonce,
+    ...times,
+    final,
+    hurried: final,
+  };
 }
 
 describe('the thread on a broken disk', () => {

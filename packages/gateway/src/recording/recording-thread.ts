@@ -64,9 +64,9 @@ export class RecordingThread {
       this.#reply({ kind: 'flushed', session, flush: message.flush }, []);
       return;
     }
-    const { buffer, length, nonce, firstUs, lastUs, final } = message;
+    const { buffer, length, nonce, firstUs, lastUs, final, hurried } = message;
     const plain = new Uint8Array(buffer, 0, length);
-    const segment = writer.write({ plain, nonce, firstUs, lastUs, final });
+    const segment = writer.write({ plain, nonce, firstUs, lastUs, final, hurried });
     this.#reply({ kind: 'written', session, buffer, length }, [buffer]);
     if (segment !== undefined) this.#reply({ kind: 'segment', session, segment }, []);
     if (!final) return;

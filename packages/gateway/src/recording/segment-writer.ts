@@ -16,6 +16,8 @@ import {
   BASE_BYTES,
   compressBlock,
   encodeHeader,
+  LEVEL,
+  LEVEL_HURRIED,
   NO_PREVIOUS,
   sealBlock,
   segmentName,
@@ -46,6 +48,8 @@ export interface Block {
   readonly lastUs: number;
   /** The recording ends with this block. */
   readonly final: boolean;
+  /** More wait behind it than the disk has taken. */
+  readonly hurried: boolean;
 }
 
 interface OpenSegment {
@@ -87,7 +91,7 @@ export class SegmentWriter {
   /** Appends a block; gives the segment's summary where the block was its last. */
   write(block: Block): SegmentSummary | undefined {
     if (block.final && this.#segment === undefined && block.plain.length <= BASE_BYTES) return undefined;
-    const compressed = compressBlock(block.plain);
+    const compressed = compressBlock(block.plain, block.hurried ? LEVEL_HURRIED : LEVEL);
     const segment = this.#segment ?? this.#begin(block.firstUs);
     const last = block.final || segment.bytes + compressed.length >= this.#options.segmentBytesMax;
     const place = { headerSha256: segment.headerSha256, number: segment.blocks, last };

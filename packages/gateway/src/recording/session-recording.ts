@@ -50,6 +50,8 @@ export interface PostedBlock {
   readonly firstUs: number;
   readonly lastUs: number;
   readonly final: boolean;
+  /** Others wait before it: it is compressed faster, and less. */
+  readonly hurried: boolean;
 }
 
 interface OpenBlock {
@@ -280,9 +282,10 @@ export class SessionRecording {
     this.#block = undefined;
     // The next block of a busy session starts as large as this one had to be.
     this.#blockSize = blockSizeFor(block.length / 2);
+    const hurried = this.#postedBytes > LIMITS.recording.hurriedBytes;
     this.#postedBytes += block.length;
     const { buffer, length, firstUs } = block;
-    this.#host.post({ buffer, length, firstUs, lastUs: this.#lastUs, final });
+    this.#host.post({ buffer, length, firstUs, lastUs: this.#lastUs, final, hurried });
   }
 
   #countQueue(): void {

@@ -41,6 +41,7 @@ export interface PostgresTarget {
 
 /** A socket to a target, and what arrives on it until the session takes over. */
 export interface TargetSocket {
+  /** What a `data` event gives is the listener's until it returns, and then another session's. */
   readonly socket: Socket;
   readonly queue: ByteQueue;
   /** The hash of the target's certificate for channel binding; undefined without TLS, or where it has none. */
@@ -101,7 +102,7 @@ export async function cancelOnTarget(
   }
 }
 
-/** What a plain target sends is read into this one place, whosever it is, and copied out at once. */
+/** What a plain target sends is read into this one place, whosever it is; see {@link TargetSocket.socket}. */
 const readBuffer = Buffer.allocUnsafeSlow(LIMITS.postgres.targetReadBytes);
 
 function connectPlain({ host, port, tls }: PostgresTarget, deadline: AbortSignal): Promise<Socket> {
@@ -110,7 +111,7 @@ function connectPlain({ host, port, tls }: PostgresTarget, deadline: AbortSignal
     const sockets = { noDelay: true, allowHalfOpen: true, keepAlive: true, keepAliveInitialDelay };
     // A socket of its own accord allocates 64 KiB for each read and gives most of it back.
     const callback = (length: number): boolean => {
-      const taken = socket.emit('data', Buffer.from(readBuffer.subarray(0, length)));
+      const taken = socket.emit('data', readBuffer.subarray(0, length));
       if (!taken) socket.destroy(new Error('bytes came while nobody read'));
       return taken;
     };
@@ -187,7 +188,7 @@ async function askForTls(plain: Socket, target: PostgresTarget, deadline: AbortS
 
 function feed(socket: Socket, deadline: AbortSignal): TargetSocket {
   const queue = new ByteQueue(LIMITS.postgres.greetingBytesMax);
-  const onData = (chunk: Uint8Array): void => queue.push(chunk);
+  const onData = (chunk: Uint8Array): void => queue.push(Uint8Array.from(chunk));
   const onError = (error: unknown): void => queue.fail(error);
   const onEnd = (): void => queue.fail(new Error('the target closed the connection'));
   const onAbort = (): void => queue.fail(new Error('the target took too long to answer'));

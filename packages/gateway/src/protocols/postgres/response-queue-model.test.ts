@@ -223,7 +223,7 @@ class Simulation {
   /** A Flush has no answer; a Sync behind an unforeseen COPY may or may not have been read by it. */
   readonly #vague = new Set<number>();
   /** A Sync was sent in copy-in mode: the server answers it where the COPY had failed before. */
-  #unsureSyncs = false;
+  unsureSyncs = false;
   #nextId = 0;
 
   constructor(declareCopy: boolean) {
@@ -261,12 +261,12 @@ class Simulation {
     } else if (!this.queue.inCopyIn || next.kind === 'Sync' || next.kind === 'Flush') {
       if (this.queue.mustWait) return;
       const sent = { ...next, id: this.#nextId++ };
-      const unsure = !this.#declareCopy || this.queue.inCopyIn || this.#unsureSyncs;
-      if (sent.kind === 'Sync' && this.queue.inCopyIn) this.#unsureSyncs = true;
+      const unsure = !this.#declareCopy || this.queue.inCopyIn || this.unsureSyncs;
+      if (sent.kind === 'Sync' && this.queue.inCopyIn) this.unsureSyncs = true;
       if (sent.kind === 'Flush' || (sent.kind === 'Sync' && unsure)) this.#vague.add(sent.id);
       const advice = this.queue.push(sent.kind, sent.id, this.#declareCopy && entersCopyIn(sent));
       // What is said to be skipped may as well be sent: the server ignores it.
-      const certain = this.#declareCopy && !this.#unsureSyncs;
+      const certain = this.#declareCopy && !this.unsureSyncs;
       const skipped = certain && this.outcomes.get(sent.id) === 'skipped';
       if (advice === 'forward' || skipped) this.server.inbox.push(sent);
     }
@@ -277,7 +277,7 @@ class Simulation {
     const answer = this.server.outbox.shift();
     if (answer === undefined) return;
     const owner = this.queue.accept(answer.type);
-    const unsure = !this.#declareCopy || this.#unsureSyncs;
+    const unsure = !this.#declareCopy || this.unsureSyncs;
     if (unsure && answer.type === BACKEND.ReadyForQuery) return;
     if (owner !== answer.owner) {
       this.mismatches.push(`0x${answer.type.toString(16)} of ${answer.owner} given to ${owner}`);
@@ -325,9 +325,13 @@ describe('ResponseQueue', () => {
   test('each answer belongs to the request that the server answers, whatever the timing', () => {
     const property = fc.property(client, turns, (plan, order) => {
       const simulation = new Simulation(true);
-      simulation.run([...plan, endSync, endSync], order);
-      simulation.run([endSync, probe], []);
-      expect(simulation.compare()).toEqual([]);
+      const ended = runToTheEnd(() => {
+        simulation.run([...plan, endSync, endSync], order);
+        simulation.run([endSync, probe], []);
+      });
+      // Only behind a Sync in copy-in mode nobody can tell whose an answer is, and the session ends.
+      expect(ended || simulation.unsureSyncs).toBe(true);
+      expect(ended ? simulation.compare() : simulation.mismatches).toEqual([]);
     });
     expect(() => fc.assert(property, { numRuns })).not.toThrow();
   });

@@ -263,7 +263,8 @@ export class ResponseQueue<T> {
     }
     this.#append({ kind, tag });
     this.#lastIsExtended = !SIMPLE.has(kind);
-    this.#barrier = copyIn;
+    // Behind a Sync the Query that reads COPY data is still the one that what follows must wait for.
+    if (kind !== 'Sync') this.#barrier = copyIn;
     return 'forward';
   }
 
@@ -382,6 +383,8 @@ export class ResponseQueue<T> {
     const { tag } = this.#at(0);
     this.#copy = 'none';
     this.#dropHead();
+    // Behind a Query that reads COPY data nothing is pushed but Syncs.
+    if (this.#length === this.#unsure) this.#barrier = false;
     this.#settle(tag, outcome);
     this.#dropFlushes();
     return tag;

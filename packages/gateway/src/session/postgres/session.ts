@@ -29,6 +29,7 @@ import type { RunningOperation } from './running-operation.ts';
 import type { Request } from './request.ts';
 import type { SessionLeaves } from './session-leaves.ts';
 import { TargetSide } from './target-side.ts';
+import { writeCopy } from './write-copy.ts';
 
 export interface PostgresSessionOptions {
   readonly id: SessionId;
@@ -226,7 +227,7 @@ export class PostgresSession implements LiveSession {
     if (!this.#record(CHANNEL.targetToClient, chunk)) return;
     this.#bytesToClient += chunk.length;
     // Nobody reads any more, but what was sent before still runs, as it does without a gateway.
-    if (!this.#client.destroyed && !this.#client.write(chunk)) this.#target.pause();
+    if (!this.#client.destroyed && !writeCopy(this.#client, chunk)) this.#target.pause();
     this.#clientSide.resume();
     this.#pace();
     this.#endIfIdle();
