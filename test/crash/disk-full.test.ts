@@ -217,6 +217,9 @@ describe.skipIf(!mountable)('a read-only disk', () => {
     using disk = new SmallDisk(8);
     const at = place(() => `recording: { directory: ${disk.path}/recordings }`);
     await using gateway = await running(at);
+    // A session that is over: the recorder's thread has begun its work.
+    await (await at.connect(gateway)).end();
+    await Promise.all(gateway.sessions.list().map(({ closed }) => closed));
     const client = await at.connect(gateway);
     disk.remount('ro');
     const refused = await untilRefused(client, 'read-only-recordings', 'repeat(md5(random()::text), 4000)');

@@ -196,7 +196,8 @@ export class LogWriter {
     try {
       return size === this.#signedSize ? this.#keepLast() : this.#sign(size, keep);
     } catch (error) {
-      throw this.#halt(error);
+      // The journal is longer than its records: a full disk may be noticed here first.
+      throw isFullDisk(error) ? this.#haltOnFullDisk(error) : this.#halt(error);
     }
   }
 
@@ -379,6 +380,10 @@ export class LogWriter {
   #ballastPath(): string {
     return join(this.#options.directory, 'ballast');
   }
+}
+
+function isFullDisk(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
 }
 
 function internal(reason: string): CountersignError {

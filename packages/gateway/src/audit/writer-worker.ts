@@ -236,24 +236,26 @@ class WriterThread {
     this.#stage('ledger.shutdown', { reason, counts: Object.fromEntries(counts) });
     this.#writer.commit();
     this.#sign(true);
+    // The thread is ended as soon as it has said so: the files come first.
+    this.#release();
     this.#say({ kind: 'closed' });
-    this.#end();
+    this.#port.close();
   }
 
   #halt(error: unknown): void {
     // Said first: what is posted to a port behind its end is lost, and nobody would know why.
     this.#say({ kind: 'halted', error: wireError(error) });
-    this.#end();
+    this.#release();
+    this.#port.close();
   }
 
-  #end(): void {
+  #release(): void {
     this.#closed = true;
     clearInterval(this.#heartbeat);
     clearTimeout(this.#checkpointTimer);
     clearTimeout(this.#commitTimer);
     this.#writer.close();
     this.#secondPlace.close();
-    this.#port.close();
   }
 
   #say(message: FromWriter): void {
