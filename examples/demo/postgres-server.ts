@@ -109,7 +109,8 @@ async function writePrivate(file: string, text: string, account: Account | undef
 async function configure(place: Place, options: PostgresOptions): Promise<void> {
   const settings: Record<string, string> = {
     listen_addresses: '127.0.0.1',
-    unix_socket_directories: place.workDir,
+    // Everybody comes by TCP, and the path of a socket may have 107 bytes only.
+    unix_socket_directories: '',
     password_encryption: 'scram-sha-256',
     logging_collector: 'off',
     timezone: 'UTC',

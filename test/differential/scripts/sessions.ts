@@ -5,8 +5,10 @@ import { closed, ready, type Script, send, sendOn, type Step, wait } from '../ru
 
 const RUNNING = 'select pg_sleep(30) /* cancelled */';
 
+/** What sleeps must sleep already: before that it may be interrupted before its first answer. */
 function running(text: string): Step {
-  return { kind: 'running', on: 'a', text };
+  const step: Step = { kind: 'running', on: 'a', text };
+  return text === '/* cancelled */' ? { ...step, waitsFor: 'PgSleep' } : step;
 }
 
 const KILL: Step = {
