@@ -123,10 +123,11 @@ const CANCELS: readonly Script[] = [
   {
     name: 'cancel in the middle of a pipeline',
     steps: [
-      send(run('select 1'), run(RUNNING), run('select 2'), SYNC, run('select 3'), SYNC),
+      // Nothing behind the Sync: PostgreSQL itself may let the request hit what comes next.
+      send(run('select 1'), run(RUNNING), run('select 2'), SYNC),
       running('/* cancelled */'),
       { kind: 'cancel', on: 'a' },
-      ready(2),
+      ready(),
     ],
   },
   {

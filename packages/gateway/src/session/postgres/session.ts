@@ -70,6 +70,8 @@ export class PostgresSession implements LiveSession {
   readonly #resolveClosed: () => void;
   readonly #segmentLeaves: Promise<unknown>[] = [];
   #bytesToClient = 0;
+  /** What the client was given ends between two frames, so that an error of ours may follow. */
+  #clientAtBoundary = true;
   #bytesToTarget = 0;
   #finishing = false;
   #terminated = false;
@@ -226,6 +228,7 @@ export class PostgresSession implements LiveSession {
     }
     if (!this.#record(CHANNEL.targetToClient, chunk)) return;
     this.#bytesToClient += chunk.length;
+    this.#clientAtBoundary = this.#targetSide.atBoundary;
     // Nobody reads any more, but what was sent before still runs, as it does without a gateway.
     if (!this.#client.destroyed && !writeCopy(this.#client, chunk)) this.#target.pause();
     this.#clientSide.resume();
@@ -323,7 +326,7 @@ export class PostgresSession implements LiveSession {
     this.#clientSide.close();
     this.#gate.close();
     this.#target.destroy();
-    if (error !== undefined && this.#client.writable && this.#targetSide.atBoundary) {
+    if (error !== undefined && this.#client.writable && this.#clientAtBoundary) {
       const farewell = encodeErrorResponse(error, 'FATAL');
       this.#recordFarewell(farewell);
       this.#client.write(farewell);
