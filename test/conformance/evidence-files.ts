@@ -126,10 +126,15 @@ export function onBodies(change: (bodies: string[]) => string[]): Change {
   return (files) => setLines(files, `${LOG}/bodies.jsonl`, change(lines(files, `${LOG}/bodies.jsonl`)));
 }
 
-export function replaceIn(path: string, from: string | RegExp, to: string): Change {
+export function replaceIn(
+  path: string,
+  from: string | RegExp,
+  to: string | ((found: string) => string),
+): Change {
+  const replacement = typeof to === 'string' ? () => to : to;
   return (files) => {
     const before = text(files, path);
-    const after = before.replace(from, to);
+    const after = before.replace(from, replacement);
     if (after === before) throw new Error(`Nothing to change in ${path}.`);
     files.set(path, utf8(after));
   };

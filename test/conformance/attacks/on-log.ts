@@ -110,7 +110,7 @@ export const ON_LOG: readonly ContentAttack[] = [
   {
     title: 'a changed frontier',
     sealed: 'stolen',
-    change: replaceIn(`${LOG}/frontier.json`, /"hashes":\["./, '"hashes":["0'),
+    change: replaceIn(`${LOG}/frontier.json`, /(?<="hashes":\[")./, (first) => (first === '0' ? '1' : '0')),
     found: [
       ['tree', /not the frontier of size/],
       ['leaves', /root/],

@@ -177,7 +177,7 @@ export const ON_SEALS: readonly ContentAttack[] = [
   {
     title: 'an index with another count',
     sealed: 'stolen',
-    change: replaceIn('data/index.csv', /(sessions\.csv,[^,]*,[^,]*,population),2/, '$1,3'),
+    change: replaceIn('data/index.csv', /(?<=sessions\.csv,[^,]*,[^,]*,population,)2/, '3'),
     found: [['index', /has 3 rows, expected 2/]],
   },
   {
