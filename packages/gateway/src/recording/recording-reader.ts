@@ -5,6 +5,7 @@
  * session's key before; the digests of whole segments are checked as their ends are reached.
  */
 
+import { giveBack } from '../core/give-back.ts';
 import type { SessionId } from '../core/ids.ts';
 import { SegmentFile } from './segment-file.ts';
 import {
@@ -121,6 +122,7 @@ async function* readSegment(
       if (block === undefined) return blocks;
       const { number, last, sealed } = block;
       plain = openBlock(key, sealed, { headerSha256: file.headerSha256, number, last }, session);
+      giveBack(sealed);
     } catch (error) {
       if (!torn || !isInvalid(error)) throw error;
       await file.drain();

@@ -8,6 +8,7 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { giveBack } from '../core/give-back.ts';
 import { isMissing } from './files.ts';
 import {
   HEADER_BYTES,
@@ -119,6 +120,7 @@ export class SegmentFile implements AsyncDisposable {
     for (;;) {
       const bytes = await this.#read(262_144);
       if (bytes.length === 0) return;
+      giveBack(bytes);
     }
   }
 
@@ -170,6 +172,7 @@ export async function segmentDigest(path: string): Promise<string | undefined> {
       const bytes = await readUpTo(handle, 262_144);
       if (bytes.length === 0) return digest.digest('hex');
       digest.update(bytes);
+      giveBack(bytes);
     }
   } finally {
     await handle.close();

@@ -10,6 +10,8 @@
 import { createCipheriv, createDecipheriv, hash, hkdfSync } from 'node:crypto';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { CountersignError, reasonOf } from '../core/errors.ts';
+import { giveBack } from '../core/give-back.ts';
+import { plainBytes } from '../core/plain-bytes.ts';
 import { LIMITS } from '../core/limits.ts';
 
 /** `CSREC001`, session id, number, previous, start. */
@@ -27,9 +29,10 @@ export const NO_PREVIOUS: Uint8Array = new Uint8Array(32);
 
 const MAGIC = 'CSREC001';
 const TAG_BYTES = 16;
-/** zstd's bound for the largest plaintext, with nonce and tag. */
-const SEALED_BYTES_MAX =
-  LIMITS.recording.plainBytesMax + (LIMITS.recording.plainBytesMax >> 8) + BLOCK_OVERHEAD_BYTES;
+/** The largest plaintext, compressed, with nonce and tag. */
+const SEALED_BYTES_MAX = compressedBytesMax(LIMITS.recording.plainBytesMax) + BLOCK_OVERHEAD_BYTES;
+/** A little more than a block commonly has: it is decompressed in one piece. */
+const PIECE_BYTES = LIMITS.recording.blockBytesMax + 1_024;
 /** The level that spec/recording.md leaves open; docs/decisions/0004-recording.md has the figures. */
 export const LEVEL = 1;
 /** Where blocks come faster than they are written: half the time, and half of what is saved. */
@@ -106,9 +109,19 @@ export function sha256(bytes: Uint8Array): Uint8Array {
   return hash('sha256', bytes, 'buffer');
 }
 
+/** zstd.h's ZSTD_COMPRESSBOUND: what does not compress grows by no more. */
+function compressedBytesMax(plainBytes: number): number {
+  return plainBytes + (plainBytes >> 8) + 64;
+}
+
 /** Compresses the plaintext of a block; a level of 0 is for measuring only. */
 export function compressBlock(plain: Uint8Array, level: number = LEVEL): Uint8Array {
-  return zstdCompressSync(plain, { params: { [constants.ZSTD_c_compressionLevel]: level } });
+  return zstdCompressSync(plain, {
+    params: { [constants.ZSTD_c_compressionLevel]: level },
+    pledgedSrcSize: plain.length,
+    // All of it in one piece: nothing is put together afterwards.
+    chunkSize: compressedBytesMax(plain.length),
+  });
 }
 
 /** A whole block, with its length, as it stands in the file. */
@@ -124,7 +137,9 @@ export function sealBlock(
   const sealedLength = BLOCK_OVERHEAD_BYTES + compressed.length;
   block.writeUInt32BE(place.last ? sealedLength + 0x8000_0000 : sealedLength, 0);
   block.set(nonce, LENGTH_BYTES);
-  block.set(cipher.update(compressed), LENGTH_BYTES + NONCE_BYTES);
+  const ciphertext = cipher.update(compressed);
+  block.set(ciphertext, LENGTH_BYTES + NONCE_BYTES);
+  giveBack(ciphertext);
   cipher.final();
   block.set(cipher.getAuthTag(), LENGTH_BYTES + NONCE_BYTES + compressed.length);
   return block;
@@ -160,9 +175,14 @@ export function openBlock(
     throw invalid(session, `block ${place.number} does not open under the key of its session`, error);
   }
   try {
-    return zstdDecompressSync(compressed, { maxOutputLength: LIMITS.recording.plainBytesMax });
+    const { plainBytesMax } = LIMITS.recording;
+    return plainBytes(
+      zstdDecompressSync(compressed, { maxOutputLength: plainBytesMax, chunkSize: PIECE_BYTES }),
+    );
   } catch (error) {
     throw invalid(session, `block ${place.number} does not decompress: ${reasonOf(error)}`, error);
+  } finally {
+    giveBack(compressed);
   }
 }
 

@@ -9,6 +9,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { join } from 'node:path';
 import { CountersignError } from '../core/errors.ts';
+import { giveBack, giveBackWhole } from '../core/give-back.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { FilePort } from './file-port.ts';
 import type { OpenFiles } from './open-files.ts';
@@ -95,7 +96,10 @@ export class SegmentWriter {
     const segment = this.#segment ?? this.#begin(block.firstUs);
     const last = block.final || segment.bytes + compressed.length >= this.#options.segmentBytesMax;
     const place = { headerSha256: segment.headerSha256, number: segment.blocks, last };
-    this.#append(segment, sealBlock(this.#options.key, block.nonce, compressed, place));
+    const sealed = sealBlock(this.#options.key, block.nonce, compressed, place);
+    this.#append(segment, sealed);
+    giveBackWhole(compressed);
+    giveBack(sealed);
     segment.blocks += 1;
     segment.plainBytes += block.plain.length;
     segment.lastUs = block.lastUs;

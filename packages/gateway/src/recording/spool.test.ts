@@ -44,7 +44,7 @@ describe('a spooled message', () => {
       expect(spool.bytes).toBe(length + 16 * Math.max(1, Math.ceil(length / chunk)));
       const { target, got } = sink();
       const passed: Uint8Array[] = [];
-      await file.forwardTo(target, (piece) => passed.push(piece));
+      await file.forwardTo(target, (piece) => passed.push(Uint8Array.from(piece)));
       expect(Buffer.concat(got).equals(message)).toBe(true);
       expect(Buffer.concat(passed).equals(message)).toBe(true);
       expect(spool.bytes).toBe(0);

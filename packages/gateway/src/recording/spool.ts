@@ -13,6 +13,7 @@ import { type FileHandle, mkdir, open, readdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { CountersignError, reasonOf } from '../core/errors.ts';
+import { giveBack } from '../core/give-back.ts';
 import { LIMITS } from '../core/limits.ts';
 
 const TAG_BYTES = 16;
@@ -151,13 +152,14 @@ export class SpooledFile implements AsyncDisposable {
   /**
    * Streams all of it at the pace of the target, then deletes it.
    *
-   * @param passed is given each piece before it is forwarded, for the recording
+   * @param passed is given each piece before it is forwarded, for the recording; it is gone afterwards
    */
   async forwardTo(target: Writable, passed?: (piece: Uint8Array) => void): Promise<void> {
     try {
       for await (const piece of this.read()) {
         passed?.(piece);
         await writeAtItsPace(target, piece);
+        giveBack(piece);
       }
     } finally {
       await this.discard();
@@ -183,11 +185,9 @@ export class SpooledFile implements AsyncDisposable {
       authTagLength: TAG_BYTES,
     });
     cipher.setAAD(Uint8Array.of(last ? 1 : 0));
-    const sealed = Buffer.concat([
-      cipher.update(this.#buffer.subarray(0, this.#buffered)),
-      cipher.final(),
-      cipher.getAuthTag(),
-    ]);
+    const ciphertext = cipher.update(this.#buffer.subarray(0, this.#buffered));
+    const sealed = Buffer.concat([ciphertext, cipher.final(), cipher.getAuthTag()]);
+    giveBack(ciphertext);
     this.#share.reserve(sealed.length);
     this.#onDisk += sealed.length;
     try {
@@ -198,6 +198,7 @@ export class SpooledFile implements AsyncDisposable {
     } catch (error) {
       throw failed(error);
     }
+    giveBack(sealed);
     this.#chunks += 1;
     this.#buffered = 0;
   }
@@ -222,6 +223,7 @@ export class SpooledFile implements AsyncDisposable {
     } catch (error) {
       throw failed(error);
     }
+    giveBack(sealed);
     return piece;
   }
 }

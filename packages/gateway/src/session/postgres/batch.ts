@@ -30,6 +30,7 @@ export class Batch {
   #from = 0;
   #to = 0;
   readonly understood: Understood[] = [];
+  readonly spent: Uint8Array[] = [];
 
   /** Whether nothing would pass. */
   get empty(): boolean {
@@ -46,6 +47,11 @@ export class Batch {
     this.#run = bytes;
     this.#from = from;
     this.#to = to;
+  }
+
+  /** A chunk that nobody needs when these bytes are written: its own are among them, or went before. */
+  spend(chunk: Uint8Array): void {
+    this.spent.push(chunk);
   }
 
   /** Remembers a message that is forwarded with this batch. */

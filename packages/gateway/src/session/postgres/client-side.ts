@@ -7,6 +7,7 @@
  * Untrusted: every byte.
  */
 
+import { giveBack } from '../../core/give-back.ts';
 import { violation } from '../../protocols/postgres/byte-reader.ts';
 import { decodeFrontend } from '../../protocols/postgres/decode.ts';
 import { encodeFrontend } from '../../protocols/postgres/encode.ts';
@@ -40,6 +41,10 @@ export class ClientSide {
   readonly #events: ClientSideEvents;
   readonly #openLarge: OpenLargeMessage;
   #chunks: Uint8Array[] = [];
+  /** The chunk in the reader, */
+  #chunk: Uint8Array = new Uint8Array(0);
+  /** and whether it goes to the target, or views of it may be kept by what was understood. */
+  #use: 'none' | 'forwarded' | 'viewed' = 'none';
   #batch = new Batch();
   /** An event of the reader that has to wait for the target. */
   #stalledOn: FrameEvent | undefined;
@@ -124,6 +129,10 @@ export class ClientSide {
       const chunk = this.#chunks.shift();
       if (chunk === undefined) return FRAME.needMore;
       this.#reader.push(chunk);
+      if (this.#use === 'none') giveBack(this.#chunk);
+      if (this.#use === 'forwarded') this.#batch.spend(this.#chunk);
+      this.#chunk = chunk;
+      this.#use = 'none';
     }
   }
 
@@ -158,6 +167,7 @@ export class ClientSide {
     }
     if (understood === 'wait') return false;
     if (understood === undefined) throw violation(`unexpected ${message.kind} from the client`);
+    this.#use = 'viewed';
     const { kind, request, copyIn } = understood;
     if (this.#responses.push(kind, request, copyIn) === 'forward') {
       if (kind === 'Sync') this.#intents.synced();
@@ -195,8 +205,10 @@ export class ClientSide {
   /** Keeps the bytes of the current event for forwarding. */
   #keep(): void {
     const { bytes, start, end, inChunk } = this.#reader;
-    if (inChunk) this.#batch.add(bytes, start, end);
-    else this.#batch.add(bytes.slice(start, end), 0, end - start);
+    if (inChunk) {
+      this.#batch.add(bytes, start, end);
+      if (this.#use === 'none') this.#use = 'forwarded';
+    } else this.#batch.add(bytes.slice(start, end), 0, end - start);
   }
 
   /** Everything that was understood so far goes to the gate, with the leaves that it needs. */
@@ -204,7 +216,11 @@ export class ClientSide {
     const batch = this.#batch;
     if (batch.empty) return;
     this.#batch = new Batch();
-    this.#gate.pass(batch.bytes(), this.#intents.write(batch), () => this.#intents.forwarded(batch));
+    const { spent } = batch;
+    const written = spent.length === 0 ? undefined : (): void => spent.forEach(giveBack);
+    this.#gate.pass({ bytes: batch.bytes(), written }, this.#intents.write(batch), () =>
+      this.#intents.forwarded(batch),
+    );
   }
 
   #beginLarge(): void {
@@ -214,11 +230,14 @@ export class ClientSide {
     this.#large = this.#openLarge(type, length, bytes.slice(start, end));
   }
 
-  /** A piece of a message that is too large to be held goes to the spool; the client waits for the disk. */
+  /**
+   * A piece of a message that is too large to be held goes to the spool; the client waits for the disk,
+   * and the reader with it, in whose chunk the piece lies.
+   */
   #takeLarge(large: LargeMessage): boolean {
     const { last } = this.#reader;
     this.#busy = true;
-    void this.#spool(large, this.#reader.body().slice(), last);
+    void this.#spool(large, this.#reader.body(), last);
     return true;
   }
 
@@ -265,7 +284,7 @@ export class ClientSide {
     const batch = this.#batch;
     this.#batch = new Batch();
     batch.admit(understood);
-    this.#gate.pass([], this.#intents.write(batch), () => this.#intents.forwarded(batch), spooled);
+    this.#gate.pass({ bytes: [], spooled }, this.#intents.write(batch), () => this.#intents.forwarded(batch));
   }
 
   /** The target has answered something. */

@@ -15,10 +15,17 @@ export interface SpooledSource {
   discard(): Promise<void>;
 }
 
-interface Passage {
+/** What passes together. */
+export interface Cargo {
   readonly bytes: readonly Uint8Array[];
+  /** Behind the bytes. */
+  readonly spooled?: SpooledSource | undefined;
+  /** Called when the target's socket has let go of the bytes; never where the connection breaks before. */
+  readonly written?: (() => void) | undefined;
+}
+
+interface Passage extends Cargo {
   readonly length: number;
-  readonly spooled: SpooledSource | undefined;
   readonly onForward: (() => void) | undefined;
   ready: boolean;
 }
@@ -65,19 +72,15 @@ export class Gate {
    * @param durable resolves when the leaves that these bytes need are durable; absent where they need none
    * @param onForward called at the moment at which the bytes go out
    */
-  pass(
-    bytes: readonly Uint8Array[],
-    durable?: Promise<unknown>,
-    onForward?: () => void,
-    spooled?: SpooledSource,
-  ): void {
+  pass(cargo: Cargo, durable?: Promise<unknown>, onForward?: () => void): void {
+    const { bytes, spooled } = cargo;
     if (this.#closed) {
       spooled?.discard().catch(() => undefined);
       return;
     }
     let length = 0;
     for (const piece of bytes) length += piece.length;
-    const passage: Passage = { bytes, length, spooled, onForward, ready: durable === undefined };
+    const passage: Passage = { ...cargo, length, onForward, ready: durable === undefined };
     this.#queue.push(passage);
     this.#waitingBytes += length;
     if (durable !== undefined) {
@@ -133,7 +136,7 @@ export class Gate {
       this.#queue.shift();
       this.#waitingBytes -= passage.length;
       passage.onForward?.();
-      for (const piece of passage.bytes) this.#target.write(piece);
+      this.#write(passage);
       if (passage.spooled !== undefined) this.#forwardSpooled(passage.spooled);
     }
     if (corked) this.#target.uncork();
@@ -142,6 +145,14 @@ export class Gate {
       const callback = this.#afterLast;
       this.#afterLast = undefined;
       callback();
+    }
+  }
+
+  #write({ bytes, written }: Passage): void {
+    const last = bytes.length - 1;
+    for (const [at, piece] of bytes.entries()) {
+      if (at < last || written === undefined) this.#target.write(piece);
+      else this.#target.write(piece, (error) => (error ? undefined : written()));
     }
   }
 
