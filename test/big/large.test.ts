@@ -9,8 +9,8 @@ import { type BigGateway, startBigGateway } from './big-gateway.ts';
 
 const SOAK = process.env['COUNTERSIGN_SOAK'] !== undefined;
 /** PostgreSQL takes no message of 1 GiB - 1 and more. */
-const VALUE_BYTES = SOAK ? 1_000_000_000 : 64_000_000;
-const STREAM_BYTES = SOAK ? 5_000_000_000 : 300_000_000;
+const VALUE_BYTES = SOAK ? 1_000_000_000 : 32_000_000;
+const STREAM_BYTES = SOAK ? 5_000_000_000 : 100_000_000;
 const MEGABYTE = 1_048_576;
 const PEAK_BYTES_MAX = 300 * MEGABYTE;
 const TIME_MS = SOAK ? 1_800_000 : 60_000;

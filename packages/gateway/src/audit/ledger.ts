@@ -4,12 +4,13 @@
  * Calls of one turn of the event loop go to the writer's thread in one message.
  */
 
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { EVENTS, type WaitClass } from '@countersign/ledger/events';
 import { CountersignError, type ErrorCode, ERRORS } from '../core/errors.ts';
 import type { BootId } from '../core/ids.ts';
 import type { Appended, LedgerEvent, LedgerPort, ScopeKeys } from '../core/ledger-port.ts';
 import { LIMITS } from '../core/limits.ts';
+import { startThread } from '../core/start-thread.ts';
 import { join } from 'node:path';
 import { LOG_FILES } from './file-port.ts';
 import { decodeDurable, encodeAppends } from './append-text.ts';
@@ -106,7 +107,10 @@ export class Ledger implements LedgerPort {
       ballastBytes: options.ballastBytes ?? LIMITS.ledger.ballastBytes,
       heartbeatIntervalMs: options.heartbeatIntervalMs ?? LIMITS.ledger.heartbeatIntervalMs,
     };
-    const worker = new Worker(workerUrl(), { workerData: data, name: 'ledger writer' });
+    const worker = startThread('./writer-worker', import.meta.url, {
+      name: 'ledger writer',
+      workerData: data,
+    });
     const ledger = new Ledger(worker, lock, options);
     try {
       await new Promise<void>((resolve, reject) => {
@@ -318,11 +322,6 @@ function waitOf(events: readonly LedgerEvent[]): WaitClass {
 /** An outcome follows what was delivered; a crash before it is durable is what `unknown` says. */
 function isUnhurried({ type }: LedgerEvent): boolean {
   return type === 'statement.outcome' || EVENTS[type]?.wait === 'async';
-}
-
-/** Beside this file, with the extension that this file runs with. */
-function workerUrl(): URL {
-  return new URL(`./writer-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 }
 
 function fromWire(error: WireError): CountersignError {

@@ -6,7 +6,7 @@
  */
 
 import { CountersignError } from './errors.ts';
-import { plainBytes } from './plain-bytes.ts';
+import { withoutMethods } from './without-methods.ts';
 
 interface Waiter {
   readonly count: number;
@@ -36,7 +36,7 @@ export class ByteQueue {
   /** Takes untrusted bytes from the peer. */
   push(chunk: Uint8Array): void {
     if (this.#failed || chunk.length === 0) return;
-    this.#chunks.push(plainBytes(chunk));
+    this.#chunks.push(withoutMethods(chunk));
     this.#length += chunk.length;
     if (this.#length > this.#bytesMax) {
       this.fail(

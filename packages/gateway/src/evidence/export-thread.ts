@@ -4,9 +4,10 @@
  */
 
 import { rm } from 'node:fs/promises';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { CountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import { startThread } from '../core/start-thread.ts';
 import { type EvidenceOptions, type EvidenceResult, makeTemporary } from './export.ts';
 import { fromExportError, toExportError } from './export-errors.ts';
 import type { Answer, ExportData, FromExport, Question, ToExport } from './export-messages.ts';
@@ -43,13 +44,9 @@ export async function exportInThread(options: ThreadOptions): Promise<EvidenceRe
 const LOST = 'the thread of the export has stopped';
 
 function startWorker(workerData: ExportData): Worker {
-  const source = import.meta.url.endsWith('.ts');
-  return new Worker(new URL(`./export-worker${source ? '.ts' : '.js'}`, import.meta.url), {
+  return startThread('./export-worker', import.meta.url, {
     name: 'evidence export',
     workerData,
-    // The thread needs nothing from the environment, which may hold secrets.
-    env: {},
-    execArgv: source ? ['--conditions=source'] : [],
     resourceLimits: { maxOldGenerationSizeMb: LIMITS.evidence.threadHeapMegabytesMax },
   });
 }

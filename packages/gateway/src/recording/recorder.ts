@@ -4,11 +4,12 @@
  * Spec: spec/recording.md. Fails closed: where the thread is lost, every session's recording fails.
  */
 
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import type { Clock } from '../core/clock.ts';
 import { CountersignError, reasonOf } from '../core/errors.ts';
 import type { SessionId } from '../core/ids.ts';
 import { LIMITS } from '../core/limits.ts';
+import { startThread } from '../core/start-thread.ts';
 import { BlockPool } from './block-pool.ts';
 import type { FromRecorder, RecorderThreadData, ToRecorder } from './recorder-messages.ts';
 import { NONCE_BYTES, recordingKey } from './segment-format.ts';
@@ -50,11 +51,7 @@ export class Recorder implements AsyncDisposable {
       segmentBytesMax: options.testingOnlySegmentBytesMax ?? LIMITS.recording.segmentBytesMax,
       openFilesMax: options.testingOnlyOpenFilesMax ?? LIMITS.recording.openFilesMax,
     };
-    const source = import.meta.url.endsWith('.ts');
-    const entry = new URL(source ? './recorder-worker.ts' : './recorder-worker.js', import.meta.url);
-    // The thread needs nothing from the environment, which may hold secrets.
-    const execArgv = source ? ['--conditions=source'] : [];
-    this.#worker = new Worker(entry, { name: 'recorder', workerData, execArgv, env: {} });
+    this.#worker = startThread('./recorder-worker', import.meta.url, { name: 'recorder', workerData });
     this.#worker.on('message', (message: FromRecorder) => this.#take(message));
     this.#worker.on('error', (error) => this.#lose(reasonOf(error)));
     this.#worker.on('exit', () => this.#lose('the recorder has stopped'));

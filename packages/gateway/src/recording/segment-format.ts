@@ -11,7 +11,7 @@ import { createCipheriv, createDecipheriv, hash, hkdfSync } from 'node:crypto';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { CountersignError, reasonOf } from '../core/errors.ts';
 import { giveBack } from '../core/give-back.ts';
-import { plainBytes } from '../core/plain-bytes.ts';
+import { withoutMethods } from '../core/without-methods.ts';
 import { LIMITS } from '../core/limits.ts';
 
 /** `CSREC001`, session id, number, previous, start. */
@@ -176,7 +176,7 @@ export function openBlock(
   }
   try {
     const { plainBytesMax } = LIMITS.recording;
-    return plainBytes(
+    return withoutMethods(
       zstdDecompressSync(compressed, { maxOutputLength: plainBytesMax, chunkSize: PIECE_BYTES }),
     );
   } catch (error) {

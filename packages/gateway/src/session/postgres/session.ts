@@ -10,7 +10,7 @@ import { CountersignError, toCountersignError } from '../../core/errors.ts';
 import type { SessionId } from '../../core/ids.ts';
 import type { Appended } from '../../core/ledger-port.ts';
 import { LIMITS } from '../../core/limits.ts';
-import { plainBytes } from '../../core/plain-bytes.ts';
+import { withoutMethods } from '../../core/without-methods.ts';
 import type { Principal } from '../../core/principal.ts';
 import { encodeErrorResponse } from '../../protocols/postgres/encode.ts';
 import { ResponseQueue } from '../../protocols/postgres/response-queue.ts';
@@ -182,12 +182,12 @@ export class PostgresSession implements LiveSession {
   #attach(): void {
     const client = this.#client;
     const target = this.#target;
-    client.on('data', (chunk: Uint8Array) => this.#fromClient(plainBytes(chunk)));
+    client.on('data', (chunk: Uint8Array) => this.#fromClient(withoutMethods(chunk)));
     client.on('end', () => this.#clientLeaves());
     client.on('error', () => this.#clientLost());
     client.on('close', () => this.#clientClosed());
     client.on('drain', () => target.resume());
-    target.on('data', (chunk: Uint8Array) => this.#fromTarget(plainBytes(chunk)));
+    target.on('data', (chunk: Uint8Array) => this.#fromTarget(withoutMethods(chunk)));
     target.on('end', () => this.#targetLeaves());
     target.on('error', () => this.#targetLeaves());
     target.on('close', () => this.#targetLeaves());
