@@ -34,6 +34,8 @@ export const LIMITS = {
     preparedStatementsMax: 16_384,
     /** Bytes of remembered statement texts and bound values for a session. */
     preparedBytesMax: 268_435_456,
+    /** Salted passwords of targets that are remembered, so that a login does not compute them again. */
+    saltedPasswordsMax: 128,
     /** From accept to the end of login; a silent socket costs no more than this. */
     loginTimeoutMs: 15_000,
     /** An error's text in an outcome leaf; the whole message is in the recording. */

@@ -33,6 +33,7 @@ import {
 } from '../protocols/postgres/scram.ts';
 import { md5Password } from '../protocols/postgres/md5.ts';
 import { openTargetSocket, type PostgresTarget, type TargetSocket } from './postgres-target.ts';
+import { saltedPassword } from './salted-passwords.ts';
 
 /** What a target says between the end of authentication and its first ReadyForQuery, in its order. */
 export interface GreetingFrame {
@@ -255,7 +256,11 @@ class Login {
     this.#bound = mechanism === SCRAM_SHA_256_PLUS;
     const nonce = Buffer.from(this.#randomBytes(18)).toString('base64');
     const channelBinding = this.#channelBinding(mechanisms.includes(SCRAM_SHA_256_PLUS));
-    const scram = new ScramClient(this.#password(), nonce, { channelBinding });
+    const password = this.#password();
+    const scram = new ScramClient(password, nonce, {
+      channelBinding,
+      saltedPassword: (salt, iterations) => saltedPassword(password, salt, iterations),
+    });
     this.#send(encodeSASLInitialResponse(mechanism, scram.start()));
     return scram;
   }
