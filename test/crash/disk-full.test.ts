@@ -143,7 +143,7 @@ describe.skipIf(!mountable)('a full disk', () => {
     await using gateway = await running(at);
     const client = await at.connect(gateway);
     disk.fill();
-    const refused = await untilRefused(client, 'full-recordings', 'repeat(md5(random()::text), 4000)');
+    const refused = await untilRefused(client, 'full-recordings', NOISE);
     expect(refused).toMatchObject({ code: '58030' });
     expect(refused.message).toMatch(/recording cannot be written .*ENOSPC/);
     disk.free();
@@ -222,7 +222,7 @@ describe.skipIf(!mountable)('a read-only disk', () => {
     await Promise.all(gateway.sessions.list().map(({ closed }) => closed));
     const client = await at.connect(gateway);
     disk.remount('ro');
-    const refused = await untilRefused(client, 'read-only-recordings', 'repeat(md5(random()::text), 4000)');
+    const refused = await untilRefused(client, 'read-only-recordings', NOISE);
     expect(refused).toMatchObject({ code: '58030' });
     expect(refused.message).toMatch(/recording cannot be written .*EROFS/);
     disk.remount('rw');
@@ -231,6 +231,12 @@ describe.skipIf(!mountable)('a read-only disk', () => {
     await after.end();
   });
 });
+
+/**
+ * A value that fills a disk, of 16 KB: it comes in one read, so that the session does not end in the middle
+ * of a row, where no error can be told.
+ */
+const NOISE = "(select string_agg(md5(random()::text), '') from generate_series(1, 500))";
 
 /** Closed at the end of the block, whatever happens in it. */
 async function running(at: Place): Promise<RunningGateway & AsyncDisposable> {
@@ -276,7 +282,7 @@ async function untilRefused(
   client.on('error', (error) => {
     ended ??= error;
   });
-  for (let i = 0; i < 1_000; i++) {
+  for (let i = 0; i < 4_000; i++) {
     const mark = `${name}-${i}.`;
     try {
       await client.query(`select '${mark}', ${more}`);
