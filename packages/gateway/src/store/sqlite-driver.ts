@@ -26,6 +26,7 @@ import {
 } from 'kysely';
 import { CountersignError, reasonOf } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import { openWal, WalSync } from './wal-sync.ts';
 
 /** Kysely's view of one SQLite file. */
 export class SqliteFileDialect implements Dialect {
@@ -70,9 +71,11 @@ class SqliteFileDriver implements Driver {
   #connection: SqliteFileConnection | undefined;
   #busy = false;
   readonly #waiting = new Set<Waiter>();
+  readonly #wal: WalSync;
 
   constructor(file: string) {
     this.#file = file;
+    this.#wal = new WalSync(() => openWal(file));
   }
 
   async init(): Promise<void> {
@@ -85,6 +88,7 @@ class SqliteFileDriver implements Driver {
     this.#busy = true;
     try {
       if (this.#connection === undefined) throw storeFailed('the store is closed');
+      if (this.#wal.failure !== undefined) throw this.#wal.failure;
       // SQLite goes on with a file that was deleted, and every key that is put there is lost.
       if (identityOf(this.#file) !== this.#identity)
         throw storeFailed(`${this.#file} was deleted or replaced`);
@@ -95,14 +99,14 @@ class SqliteFileDriver implements Driver {
     }
   }
 
+  /** Resolves when what its owner wrote is durable; Kysely gives the result after that. The next goes on before. */
   async releaseConnection(): Promise<void> {
+    const wrote = this.#connection?.takeWrote() === true;
     const [next] = this.#waiting;
-    if (next === undefined) {
-      this.#busy = false;
-      return;
-    }
-    this.#waiting.delete(next);
-    next.take();
+    if (next === undefined) this.#busy = false;
+    else this.#waiting.delete(next);
+    next?.take();
+    if (wrote && this.#file !== ':memory:') await this.#wal.durable();
   }
 
   async beginTransaction(): Promise<void> {
@@ -120,6 +124,7 @@ class SqliteFileDriver implements Driver {
   }
 
   async destroy(): Promise<void> {
+    await this.#wal.close();
     this.#connection?.close();
     this.#connection = undefined;
   }
@@ -156,9 +161,17 @@ class SqliteFileConnection implements DatabaseConnection {
   readonly database: DatabaseSync;
   /** Prepared statements by text; the one used longest ago goes first. */
   readonly #statements = new Map<string, StatementSync>();
+  #wrote = false;
 
   constructor(database: DatabaseSync) {
     this.database = database;
+  }
+
+  /** Whether anything may have been written since this was last asked. */
+  takeWrote(): boolean {
+    const wrote = this.#wrote;
+    this.#wrote = false;
+    return wrote;
   }
 
   executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
@@ -168,6 +181,7 @@ class SqliteFileConnection implements DatabaseConnection {
   #execute<R>(query: CompiledQuery): QueryResult<R> {
     try {
       const statement = this.#prepare(query.sql);
+      this.#wrote ||= !query.sql.startsWith('select ');
       const parameters = query.parameters.map(toInput);
       if (statement.columns().length > 0) {
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Kysely infers R from the query.
@@ -229,8 +243,8 @@ function openFile(file: string): DatabaseSync {
     database.exec(
       [
         'pragma journal_mode = wal',
-        // An acknowledged revocation must survive a power cut.
-        'pragma synchronous = full',
+        // An acknowledged revocation must survive a power cut: WalSync flushes what this leaves.
+        'pragma synchronous = normal',
         'pragma trusted_schema = off',
         // A destroyed key must not stay in a free part of a page.
         'pragma secure_delete = on',
