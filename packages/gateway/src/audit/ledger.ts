@@ -10,7 +10,7 @@ import { CountersignError, type ErrorCode, ERRORS } from '../core/errors.ts';
 import type { BootId } from '../core/ids.ts';
 import type { Appended, LedgerEvent, LedgerPort, ScopeKeys } from '../core/ledger-port.ts';
 import { LIMITS } from '../core/limits.ts';
-import { startThread } from '../core/start-thread.ts';
+import { startThread } from '../threads/start-thread.ts';
 import { join } from 'node:path';
 import { LOG_FILES } from './file-port.ts';
 import { decodeDurable, encodeAppends } from './append-text.ts';

@@ -7,7 +7,7 @@ import { rm } from 'node:fs/promises';
 import type { Worker } from 'node:worker_threads';
 import { CountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
-import { startThread } from '../core/start-thread.ts';
+import { startThread } from '../threads/start-thread.ts';
 import { type EvidenceOptions, type EvidenceResult, makeTemporary } from './export.ts';
 import { fromExportError, toExportError } from './export-errors.ts';
 import type { Answer, ExportData, FromExport, Question, ToExport } from './export-messages.ts';

@@ -9,7 +9,7 @@ import type { Clock } from '../core/clock.ts';
 import { CountersignError, reasonOf } from '../core/errors.ts';
 import type { SessionId } from '../core/ids.ts';
 import { LIMITS } from '../core/limits.ts';
-import { startThread } from '../core/start-thread.ts';
+import { startThread } from '../threads/start-thread.ts';
 import { BlockPool } from './block-pool.ts';
 import type { FromRecorder, RecorderThreadData, ToRecorder } from './recorder-messages.ts';
 import { NONCE_BYTES, recordingKey } from './segment-format.ts';

@@ -10,7 +10,6 @@ import { type Dialect, Kysely, sql, type Transaction } from 'kysely';
 import type { Secret } from '../core/secret.ts';
 import { ChangeFeed } from './change-feed.ts';
 import { migrate } from './migrations.ts';
-import { PostgresStoreDialect } from './postgres-driver.ts';
 import type { Schema } from './schema.ts';
 import { SqliteFileDialect } from './sqlite-driver.ts';
 
@@ -34,7 +33,7 @@ export interface Store extends AsyncDisposable {
 
 /** Opens the store and brings it to the version of this code; a newer one is refused. */
 export async function openStore(location: StoreLocation): Promise<Store> {
-  const db = new Kysely<Schema>({ dialect: makeDialect(location) });
+  const db = new Kysely<Schema>({ dialect: await makeDialect(location) });
   try {
     await migrate(db, location.kind);
   } catch (error) {
@@ -53,12 +52,15 @@ export async function openStore(location: StoreLocation): Promise<Store> {
   };
 }
 
-function makeDialect(location: StoreLocation): Dialect {
+async function makeDialect(location: StoreLocation): Promise<Dialect> {
   switch (location.kind) {
     case 'sqlite':
       return new SqliteFileDialect(location.file);
-    case 'postgres':
+    case 'postgres': {
+      // A driver that is seldom needed takes memory only where it is.
+      const { PostgresStoreDialect } = await import('./postgres-driver.ts');
       return new PostgresStoreDialect(location.url);
+    }
     default:
       return location satisfies never;
   }
