@@ -16,7 +16,7 @@ const HOUSE: House = {
   rooms: {
     core: [],
     // How a worker thread is started, which is the same for every room that has one.
-    threads: [],
+    threads: ['core'],
     config: ['core'],
     store: may('core config'),
     keys: may('core config store'),

@@ -36,7 +36,7 @@ export async function startGatewayProcess(options: GatewayProcessOptions): Promi
   const compiled = { NODE_COMPILE_CACHE: join(options.directory, 'compiled') };
   const child = children.start(
     process.execPath,
-    ['--conditions=source', ...profiling, PROGRAM, data, String(server.port)],
+    ['--conditions=source', '--max-semi-space-size=8', ...profiling, PROGRAM, data, String(server.port)],
     { env: { ...process.env, ...compiled, DB_PASSWORD: server.password, DB_CA: tls.cert } },
   );
   let said = '';

@@ -35,6 +35,8 @@ export interface BigRecording {
 
 export interface BigGateway extends BigReady {
   memory(): { readonly bytes: number; readonly peakBytes: number };
+  /** What the heap of its main thread holds after a collection. */
+  liveBytes(): Promise<number>;
   descriptors(): number;
   /** Resolves when no session is open any more. */
   quiet(): Promise<void>;
@@ -49,10 +51,14 @@ export async function startBigGateway(server: PostgresServer): Promise<BigGatewa
   const directory = await mkdtemp(join(tmpdir(), 'countersign-big-'));
   const script = fileURLToPath(new URL('./gateway-process.ts', import.meta.url));
   const data = join(directory, 'gateway');
-  const child = spawn(process.execPath, ['--conditions=source', script, data, String(server.port)], {
-    env: { ...process.env, DB_PASSWORD: server.password },
-    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
-  });
+  const child = spawn(
+    process.execPath,
+    ['--conditions=source', '--max-semi-space-size=8', script, data, String(server.port)],
+    {
+      env: { ...process.env, DB_PASSWORD: server.password },
+      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+    },
+  );
   let said = '';
   child.stderr?.on('data', (chunk: Buffer) => {
     said += chunk.toString();
@@ -74,6 +80,7 @@ export async function startBigGateway(server: PostgresServer): Promise<BigGatewa
   return {
     ...ready,
     memory: () => memoryOf(pid),
+    liveBytes: async () => (await answer<{ bytes: number }>('live bytes')).bytes,
     descriptors: () => readdirSync(`/proc/${pid}/fd`).length,
     async quiet() {
       // A session ends in its own time; the bound is the test's time limit.

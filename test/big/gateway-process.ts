@@ -5,6 +5,8 @@
  * password is in DB_PASSWORD.
  */
 
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { LogReader } from '../../packages/gateway/src/audit/log-reader.ts';
 import { openStoredBody } from '../../packages/gateway/src/audit/find-leaf.ts';
 import { loadConfig } from '../../packages/gateway/src/config/config.ts';
@@ -18,6 +20,9 @@ import { parseResources } from '../../packages/gateway/src/resources/parse.ts';
 import { bodyValues } from '../../packages/ledger/src/body.ts';
 import { type Leaf, parseLeaf } from '../../packages/ledger/src/leaf.ts';
 import type { BigLog, BigReady, BigRecording } from './big-gateway.ts';
+
+setFlagsFromString('--expose-gc');
+const collect: () => void = runInNewContext('gc');
 
 const [data = '', targetPort = '0'] = process.argv.slice(2);
 const config = loadConfig('tls: { mode: off }', { data, postgresPort: 0, apiPort: 0 });
@@ -103,6 +108,10 @@ async function readNewest(): Promise<BigRecording> {
 }
 
 const answers: Readonly<Record<string, () => Promise<unknown>>> = {
+  'live bytes': async () => {
+    collect();
+    return { bytes: process.memoryUsage().heapUsed };
+  },
   live: async () => ({ live: gateway.sessions.count }),
   log: readLog,
   recording: readNewest,

@@ -2,6 +2,7 @@
 
 import { setFlagsFromString } from 'node:v8';
 import { type ResourceLimits, Worker } from 'node:worker_threads';
+import { LIMITS } from '../core/limits.ts';
 
 export interface ThreadOptions {
   readonly name: string;
@@ -20,6 +21,10 @@ export function startThread(entry: string, owner: string, options: ThreadOptions
   if (source) leaveImportsAlone();
   return new Worker(new URL(`${entry}${source ? '.ts' : '.js'}`, owner), {
     ...options,
+    resourceLimits: {
+      maxYoungGenerationSizeMb: LIMITS.threads.youngGenerationMegabytes,
+      ...options.resourceLimits,
+    },
     // The thread needs nothing from the environment, which may hold secrets.
     env: {},
     execArgv: source ? ['--conditions=source'] : [],
