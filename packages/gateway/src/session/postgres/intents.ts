@@ -70,7 +70,7 @@ export class Intents {
     this.#marks = new SpooledMarks(options.random);
   }
 
-  /** Operations so far. */
+  /** Operations whose intent is durable. */
   get count(): number {
     return this.#count;
   }
@@ -178,7 +178,6 @@ export class Intents {
       }
       if (intent === undefined) continue;
       this.#open.add(intent.operation);
-      this.#count += 1;
       events.push(leaves.intent(intent.body));
       operations.push(intent.operation);
     }
@@ -187,6 +186,8 @@ export class Intents {
       appended.forEach(({ index }, position) => {
         const operation = operations[position];
         if (operation === undefined) return;
+        // What the ledger refused is in no leaf, and session.end must say what the leaves say.
+        this.#count += 1;
         operation.intent = index;
         if (operation.settled !== undefined) this.#writeOutcome(operation, operation.settled);
       });
