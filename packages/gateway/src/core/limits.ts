@@ -30,6 +30,8 @@ export const LIMITS = {
     pipelineDepthMax: 16_384,
     /** Batches of one client that wait for durability before it is read no further. */
     waitingPassagesMax: 1_024,
+    /** Bodies of intents of one client that wait for durability before it is understood any further. */
+    waitingBodyBytesMax: 1_048_576,
     /** Prepared statements and portals that the gateway remembers for a session. */
     preparedStatementsMax: 16_384,
     /** Bytes of remembered statement texts and bound values for a session. */
@@ -76,6 +78,8 @@ export const LIMITS = {
     bodyBytesMax: 4_194_304,
     /** Bytes of one Operation's text and values that stand in its body; JSON may make six of one. */
     inlineBytesMax: 524_288,
+    /** A longer text, or longer values, of a prepared statement stand in full in the first intent that runs it. */
+    restatedBytesMax: 16_384,
     /** Appends waiting for the writer; one more is refused and the statement does not run. */
     appendQueueMax: 65_536,
     /** Bytes of bodies waiting for the writer. */

@@ -120,8 +120,8 @@ export class PreparedStatements {
     // Bounds what is on its way: each name is forgotten once in a segment, and one segment at a time.
     if (this.#statements.hasUnsettled(segment) || this.#portals.hasUnsettled(segment)) return 'wait';
     return this.#stage({
-      statements: forgotten(this.#statements.names(segment), statements, segment),
-      portals: forgotten(this.#portals.names(segment), portals, segment),
+      statements: forgotten(this.#statements.names(), statements, segment),
+      portals: forgotten(this.#portals.names(), portals, segment),
       onFailure: 'done',
     });
   }

@@ -7,6 +7,7 @@
  * Untrusted: every byte.
  */
 
+import { LIMITS } from '../../core/limits.ts';
 import { violation } from '../../protocols/postgres/byte-reader.ts';
 import { decodeFrontend } from '../../protocols/postgres/decode.ts';
 import { encodeFrontend } from '../../protocols/postgres/encode.ts';
@@ -51,6 +52,9 @@ export class ClientSide {
   /** Wakes a large message that waits for the target's answers. */
   #answered: (() => void) | undefined;
   #over = false;
+  /** The leaves of what was read already have to be written before more is understood. */
+  #heldUp = false;
+  #running = false;
 
   constructor(
     responses: ResponseQueue<Request>,
@@ -73,7 +77,8 @@ export class ClientSide {
 
   /** All that came was understood and is at the gate, or behind a goodbye. */
   get idle(): boolean {
-    return this.#over || (!this.#busy && this.#stalledOn === undefined && this.#chunks.length === 0);
+    if (this.#over) return true;
+    return !this.#busy && !this.#heldUp && this.#stalledOn === undefined && this.#chunks.length === 0;
   }
 
   /** Takes a chunk, which is this side's from now on. */
@@ -91,21 +96,26 @@ export class ClientSide {
     this.#large = undefined;
   }
 
-  /** Goes on where it waited; called when the target has answered. */
+  /** Goes on where it waited; called when the target has answered, and when the gate has drained. */
   resume(): void {
     this.#answered?.();
     this.#answered = undefined;
-    if (this.#busy) return;
+    // The gate may drain while this side lets something pass.
+    if (this.#busy || this.#running || (this.#heldUp && this.#gate.full)) return;
+    this.#running = true;
+    this.#heldUp = false;
     try {
       this.#run();
     } catch (error) {
       this.#over = true;
       this.#events.failed(error);
+    } finally {
+      this.#running = false;
     }
   }
 
   #run(): void {
-    while (!this.#over && !this.#busy) {
+    while (!this.#over && !this.#busy && !this.#mustHoldUp()) {
       const event = this.#stalledOn ?? this.#next();
       this.#stalledOn = undefined;
       if (event === FRAME.needMore) break;
@@ -115,6 +125,14 @@ export class ClientSide {
       }
     }
     this.#letPass();
+  }
+
+  /** A message of ten bytes can have a leaf of many thousands; what one turn makes of them is bounded. */
+  #mustHoldUp(): boolean {
+    if (this.#batch.bodyBytes <= LIMITS.postgres.waitingBodyBytesMax) return false;
+    this.#letPass();
+    this.#heldUp = this.#gate.full;
+    return this.#heldUp;
   }
 
   #next(): FrameEvent {
@@ -204,7 +222,13 @@ export class ClientSide {
     const batch = this.#batch;
     if (batch.empty) return;
     this.#batch = new Batch();
-    this.#gate.pass(batch.bytes(), this.#intents.write(batch), () => this.#intents.forwarded(batch));
+    const { bodyBytes } = batch;
+    this.#gate.pass(
+      batch.bytes(),
+      this.#intents.write(batch),
+      () => this.#intents.forwarded(batch),
+      bodyBytes,
+    );
   }
 
   #beginLarge(): void {
@@ -265,7 +289,9 @@ export class ClientSide {
     const batch = this.#batch;
     this.#batch = new Batch();
     batch.admit(understood);
-    this.#gate.pass([], this.#intents.write(batch), () => this.#intents.forwarded(batch), spooled);
+    const { bodyBytes } = batch;
+    const forwarded = (): void => this.#intents.forwarded(batch);
+    this.#gate.pass([], this.#intents.write(batch), forwarded, bodyBytes, spooled);
   }
 
   /** The target has answered something. */

@@ -18,6 +18,8 @@ export interface SpooledSource {
 interface Passage {
   readonly bytes: readonly Uint8Array[];
   readonly length: number;
+  /** Of the leaves that these bytes wait for. */
+  readonly bodyBytes: number;
   readonly spooled: SpooledSource | undefined;
   readonly onForward: (() => void) | undefined;
   ready: boolean;
@@ -36,6 +38,7 @@ export class Gate {
   readonly #events: GateEvents;
   #queue: Passage[] = [];
   #waitingBytes = 0;
+  #waitingBodyBytes = 0;
   #holds = 0;
   #busy = false;
   #closed = false;
@@ -54,6 +57,7 @@ export class Gate {
   get full(): boolean {
     return (
       this.#waitingBytes > LIMITS.postgres.socketBufferBytesMax ||
+      this.#waitingBodyBytes > LIMITS.postgres.waitingBodyBytesMax ||
       this.#queue.length > LIMITS.postgres.waitingPassagesMax ||
       this.#target.writableNeedDrain
     );
@@ -64,11 +68,13 @@ export class Gate {
    *
    * @param durable resolves when the leaves that these bytes need are durable; absent where they need none
    * @param onForward called at the moment at which the bytes go out
+   * @param bodyBytes of those leaves, which wait as the bytes do
    */
   pass(
     bytes: readonly Uint8Array[],
     durable?: Promise<unknown>,
     onForward?: () => void,
+    bodyBytes: number = 0,
     spooled?: SpooledSource,
   ): void {
     if (this.#closed) {
@@ -77,9 +83,10 @@ export class Gate {
     }
     let length = 0;
     for (const piece of bytes) length += piece.length;
-    const passage: Passage = { bytes, length, spooled, onForward, ready: durable === undefined };
+    const passage: Passage = { bytes, length, bodyBytes, spooled, onForward, ready: durable === undefined };
     this.#queue.push(passage);
     this.#waitingBytes += length;
+    this.#waitingBodyBytes += bodyBytes;
     if (durable !== undefined) {
       durable.then(
         () => {
@@ -117,6 +124,7 @@ export class Gate {
     }
     this.#queue = [];
     this.#waitingBytes = 0;
+    this.#waitingBodyBytes = 0;
     this.#afterLast = undefined;
   }
 
@@ -132,6 +140,7 @@ export class Gate {
       if (passage === undefined || !passage.ready) break;
       this.#queue.shift();
       this.#waitingBytes -= passage.length;
+      this.#waitingBodyBytes -= passage.bodyBytes;
       passage.onForward?.();
       for (const piece of passage.bytes) this.#target.write(piece);
       if (passage.spooled !== undefined) this.#forwardSpooled(passage.spooled);
