@@ -34,8 +34,12 @@ export const LIMITS = {
     waitingBodyBytesMax: 1_048_576,
     /** Prepared statements and portals that the gateway remembers for a session. */
     preparedStatementsMax: 16_384,
-    /** Bytes of remembered statement texts and bound values for a session. */
+    /** Bytes of remembered statement texts and bound values for a session, */
     preparedBytesMax: 268_435_456,
+    /** for all sessions together, */
+    preparedBytesTotalMax: 536_870_912,
+    /** and what each session may have although the others have all of that: 625 MiB for 10,000. */
+    preparedBytesOwn: 65_536,
     /** From accept to the end of login; a silent socket costs no more than this. */
     loginTimeoutMs: 15_000,
     /** An error's text in an outcome leaf; the whole message is in the recording. */

@@ -225,6 +225,7 @@ export class Intents {
       this.#writeOutcome(operation, operation.forwardedUs === undefined ? 'skipped' : 'unknown');
     }
     await this.#settleWrites();
+    this.#prepared.release();
   }
 
   async #settleWrites(): Promise<void> {
