@@ -49,7 +49,7 @@ describe('the client of the command line', () => {
       expect(away.requests.map(({ headers }) => headers.authorization)).toEqual(
         Array.from({ length: 2 }, () => 'Bearer cs_secret'),
       );
-      expect(within.requests.map(({ url }) => url).toSorted()).toEqual(['/v1/tokens', '/v1/whoami']);
+      expect(new Set(within.requests.map(({ url }) => url))).toEqual(new Set(['/v1/tokens', '/v1/whoami']));
       expect(elsewhere.requests).toEqual([]);
     },
   );
