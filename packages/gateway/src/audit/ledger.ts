@@ -35,6 +35,8 @@ export interface LedgerOptions {
   readonly segmentBytesMax?: number;
   readonly ballastBytes?: number;
   readonly heartbeatIntervalMs?: number;
+  /** A shorter queue, so that a test fills it. */
+  readonly testingOnlyQueueBytesMax?: number;
 }
 
 interface Pending {
@@ -57,6 +59,7 @@ export class Ledger implements LedgerPort {
   readonly #haltListeners: ((error: CountersignError) => void)[] = [];
   #batch: AppendRequest[] = [];
   #batchBytes = 0;
+  readonly #queueBytesMax: number;
   #pendingBytes = 0;
   #nextId = 1;
   #size = 0;
@@ -71,6 +74,7 @@ export class Ledger implements LedgerPort {
     this.#worker = worker;
     this.#lock = lock;
     this.#keys = options.keys;
+    this.#queueBytesMax = options.testingOnlyQueueBytesMax ?? LIMITS.ledger.appendQueueBytesMax;
     this.#scopes.add(options.bootId);
     worker.on('message', (message: FromWriter) => this.#take(message));
     worker.on('error', (error) =>
@@ -161,14 +165,14 @@ export class Ledger implements LedgerPort {
     const missing = events.find((event) => event.body !== undefined && !this.#scopes.has(event.keyId));
     if (missing !== undefined) return this.#loadScope(missing.keyId).then(() => this.appendMany(events));
     if (this.#halted !== undefined) return Promise.reject(this.#halted);
-    const { appendQueueMax, appendQueueBytesMax, groupBytesMax } = LIMITS.ledger;
+    const { appendQueueMax, appendSmallBytesMax, groupBytesMax } = LIMITS.ledger;
     const bytes = eventsBytes(events);
     if (this.#pending.size >= appendQueueMax) {
       return Promise.reject(exceeded('ledger.appendQueueMax', appendQueueMax, appendQueueMax + 1));
     }
     const waiting = this.#pendingBytes + bytes;
-    if (waiting > appendQueueBytesMax && this.#pending.size > 0) {
-      return Promise.reject(exceeded('ledger.appendQueueBytesMax', appendQueueBytesMax, waiting));
+    if (waiting > this.#queueBytesMax && bytes > appendSmallBytesMax && this.#pending.size > 0) {
+      return Promise.reject(exceeded('ledger.appendQueueBytesMax', this.#queueBytesMax, waiting));
     }
     // One message is one text, whose length has a limit.
     if (this.#batchBytes + bytes > groupBytesMax) this.#flush();

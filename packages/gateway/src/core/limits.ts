@@ -86,8 +86,10 @@ export const LIMITS = {
     restatedBytesMax: 16_384,
     /** Appends waiting for the writer; one more is refused and the statement does not run. */
     appendQueueMax: 65_536,
-    /** Bytes of bodies waiting for the writer. */
+    /** Bytes of bodies waiting for the writer, */
     appendQueueBytesMax: 268_435_456,
+    /** beyond which a request with more than this is refused: whoever fills the queue stops no small statements. */
+    appendSmallBytesMax: 65_536,
     /** One write and one fdatasync take at most this much. */
     groupBytesMax: 16_777_216,
     /**
