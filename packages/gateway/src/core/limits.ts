@@ -156,6 +156,10 @@ export const LIMITS = {
     messagesMax: 256,
     /** Bytes on disk: eight messages of the largest size that PostgreSQL takes. */
     bytesMax: 8_589_934_592,
+    /** Messages of one principal, who may never end them, */
+    ownerMessagesMax: 192,
+    /** and the part of the bytes that one principal may have. */
+    ownerShare: 0.75,
     /** Sealed by itself and held in memory while it is written or read. */
     chunkBytes: 65_536,
   },

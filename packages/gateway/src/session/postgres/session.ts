@@ -107,7 +107,7 @@ export class PostgresSession implements LiveSession {
       deliver: () => this.#deliverCancel(),
       failed,
     });
-    const openLarge = largeMessages(() => ports.spool.open());
+    const openLarge = largeMessages(() => ports.spool.open(this.principal.id));
     this.#clientSide = new ClientSide(this.#responses, this.#intents, this.#gate, openLarge, {
       failed,
       drained: () => this.#pace(),
