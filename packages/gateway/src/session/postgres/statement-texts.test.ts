@@ -58,6 +58,18 @@ describe('the texts of prepared statements', () => {
     }
   });
 
+  it('have short values that stand for themselves when there is no room for long ones', () => {
+    const texts = new StatementTexts();
+    const values = ['z'.repeat(LIMITS.ledger.inlineBytesMax), 'a'.repeat(64), 'b'.repeat(65)];
+    expect(texts.parameters(portal(values), new InlineBudget())).toEqual({
+      parameters: [
+        { text: values[0] },
+        { text: values[1] },
+        { spooled: { bytes: 65, sha256: sha256(Buffer.from(values[2] ?? '')) } },
+      ],
+    });
+  });
+
   it('are looked at once', () => {
     const texts = new StatementTexts();
     const one = statement('copy t from stdin');
