@@ -1,6 +1,6 @@
 /**
  * A user cannot spoil the evidence: whatever texts, names and values a session has, and whatever the
- * ledger refuses of it, a package of the period is verified.
+ * ledger refuses of it, a package of the period is verified, and an answer of the API is bounded.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -14,6 +14,11 @@ const PROGRAM = join(import.meta.dirname, '../../packages/verify/bin/countersign
 const ZERO = Buffer.of(0);
 /** What a body may hold of one Operation, and what makes six bytes of each in JSON. */
 const INLINE_BYTES_MAX = 524_288;
+
+interface Page {
+  readonly statements: readonly { readonly status: string; readonly intent?: { readonly sql: string } }[];
+  readonly next?: number;
+}
 
 let harness: Harness;
 
@@ -150,5 +155,35 @@ describe('a package', () => {
     const { status, output } = await verified();
     expect(output).toMatch(/verified/i);
     expect(status).toBe(0);
+  });
+});
+
+describe('an answer about a session', () => {
+  it('has as many statements as fit, however large each of them is, and says where to go on', async () => {
+    const token = await harness.token('ana');
+    const session = await rawSession(harness, token);
+    const texts = Array.from(
+      { length: 9 },
+      (_, i) => `select ${i} /*${'\u0001'.repeat(INLINE_BYTES_MAX - 20)}*/`,
+    );
+    await session.send(texts.map(query), texts.length);
+    await session.close();
+    const log = await harness.finishedLog();
+    const id = sessionEvents(log, 'session.end').at(-1)?.leaf.session ?? '';
+    const { host, port } = harness.gateway.api;
+    const pages: number[] = [];
+    const shown: unknown[] = [];
+    for (let from: string | undefined = '0'; from !== undefined; ) {
+      const url: string = `http://${host}:${port}/v1/sessions/${id}?limit=1000&reason=test&from=${from}`;
+      // oxlint-disable-next-line no-await-in-loop -- One page behind the other.
+      const answer = await fetch(url, { headers: { authorization: `Bearer ${token}` } });
+      // oxlint-disable-next-line no-await-in-loop -- The same.
+      const page = (await answer.json()) as Page;
+      pages.push(page.statements.length);
+      shown.push(...page.statements.map(({ intent, status }) => `${status} ${intent?.sql.slice(0, 9)}`));
+      from = page.next === undefined ? undefined : String(page.next);
+    }
+    expect(shown).toEqual(texts.map((text) => `ok ${text.slice(0, 9)}`));
+    expect(pages).toEqual([6, 3]);
   });
 });

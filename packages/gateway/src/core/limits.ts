@@ -224,6 +224,8 @@ export const LIMITS = {
     pageRowsMax: 1_000,
     /** and where nobody says how many. */
     pageRowsDefault: 100,
+    /** Bodies of statements in one answer; one more may follow, and JSON and its text take several times as much. */
+    pageBytesMax: 16_777_216,
     /** A client has this long to send a request; answers may take longer. */
     requestTimeoutMs: 60_000,
     /** The head of a request is there within this time, */
@@ -240,6 +242,8 @@ export const LIMITS = {
     leavesScannedMax: 1_000_000,
     /** Statements of a replay that are looked at for the one that a leaf is about. */
     replayWindowMax: 64,
+    /** Their texts, which are all that is kept of them. */
+    replayWindowBytesMax: 4_194_304,
     /** Packages that are built at once: each reads the whole log of its period twice. */
     exportsMax: 1,
     /** A reason that somebody gives. */
