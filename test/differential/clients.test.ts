@@ -87,6 +87,11 @@ function counts(text: string): string {
   return (text.match(/^number of .*$|^status.*$/gm) ?? []).join('\n');
 }
 
+/** psycopg warns of what it could not end where an error was there before the end of its pipeline: a matter of time. */
+function withoutWarnings(text: string): string {
+  return text.replaceAll(/^error ignored terminating .*\n/gm, '');
+}
+
 const PSQL = `\\set VERBOSITY verbose
 \\timing off
 select 1 as one, null as nothing \\gx
@@ -131,7 +136,7 @@ describe('real clients', () => {
   it.skipIf(!hasPsycopg)(
     'psycopg: pipelines, COPY, server cursors, NOTIFY, cancel',
     async () => {
-      const printed = await compared(PYTHON, [join(CLIENTS, 'python', 'features.py')]);
+      const printed = await compared(PYTHON, [join(CLIENTS, 'python', 'features.py')], withoutWarnings);
       expect(printed).toMatch(/after cancel \(1,\)\nstatus 0$/);
     },
     120_000,

@@ -34,6 +34,27 @@ function open(): Promise<Store> {
   return openStore({ kind: 'postgres', url: new Secret(url) });
 }
 
+function openShared(user: string, password: string): Promise<Store> {
+  const { host, port } = server;
+  return openStore({
+    kind: 'postgres',
+    url: new Secret(`postgres://${user}:${password}@${host}:${port}/shared`),
+  });
+}
+
+async function runAll(store: Store, statements: readonly string[]): Promise<void> {
+  for (const statement of statements) {
+    // oxlint-disable-next-line no-await-in-loop -- One statement behind the other.
+    await sql.raw(statement).execute(store.db);
+  }
+}
+
+async function insertScope(scope: string): Promise<void> {
+  await using store = await openShared('gateway', 'secret');
+  const row = { scope, wrapped: Uint8Array.of(1), created_us: 1, destroyed_us: null };
+  await store.db.insertInto('scope_keys').values(row).execute();
+}
+
 class CollectingLedger implements LedgerPort {
   readonly events: LedgerEvent[] = [];
 
@@ -107,6 +128,43 @@ describe('a store in PostgreSQL', () => {
     expect(await other.find('ses_a')).toEqual(key);
     expect(await keys.destroy('ses_a')).toBe(true);
     expect(await keys.find('ses_a')).toBeUndefined();
+  });
+
+  it('reads and writes its own tables, whatever schema stands in front of them', async () => {
+    await using admin = await open();
+    await runAll(admin, [
+      "create role gateway login password 'secret'",
+      'create database shared owner gateway',
+    ]);
+    const before = await openShared('gateway', 'secret');
+    // The first place in the default search path, and one that the role is given.
+    const shadows = ['gateway', 'hostile'].flatMap((schema) => [
+      `create schema ${schema}`,
+      `create table ${schema}.meta as select 'schema_version' as key, '1' as value`,
+      `create table ${schema}.scope_keys (like public.scope_keys)`,
+    ]);
+    await runAll(before, shadows);
+    await before.close();
+    await insertScope('one');
+    await runAll(admin, ['alter role gateway set search_path to hostile, "$user", public, pg_catalog']);
+    await insertScope('two');
+    await runAll(admin, ['alter role gateway reset search_path']);
+    await using store = await openShared('gateway', 'secret');
+    const counted = await sql`select (select count(*) from public.scope_keys) as ours,
+      (select count(*) from gateway.scope_keys) + (select count(*) from hostile.scope_keys) as theirs`.execute(
+      store.db,
+    );
+    expect(counted.rows).toEqual([{ ours: 2, theirs: 0 }]);
+  });
+
+  it('refuses a table that somebody else owns', async () => {
+    const owner = await openShared(server.superuser, server.password);
+    await runAll(owner, ['create role mallory', 'alter table public.principals owner to mallory']);
+    await owner.close();
+    await expect(openShared('gateway', 'secret')).rejects.toMatchObject({
+      code: 'STORE_FAILED',
+      message: expect.stringContaining('public.principals belongs to mallory'),
+    });
   });
 
   it('lets one of two gateways change a resource', async () => {

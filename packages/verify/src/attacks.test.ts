@@ -5,11 +5,19 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { utf8 } from '@countersign/ledger/bytes';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Good } from '../../../test/conformance/attacks/attack.ts';
 import { sealedAgain } from '../../../test/conformance/attacks/on-zip.ts';
 import { ATTACKS, missing, rowsFor } from '../../../test/conformance/attacks/table.ts';
-import { attackSeed, makeGoodPackage, VKEY } from '../../../test/conformance/evidence-files.ts';
+import {
+  attackSeed,
+  makeGoodPackage,
+  pack,
+  REAL_SEEDS,
+  seal,
+  VKEY,
+} from '../../../test/conformance/evidence-files.ts';
 import { nodeHost } from './node-host.ts';
 import type { Report } from './report.ts';
 import { memorySource } from './testing-zip.ts';
@@ -65,4 +73,19 @@ describe('found', () => {
     expect(status).toBe(1);
     expect(missing(found, report)).toEqual([]);
   });
+});
+
+it('what no log says is called the words of the maker, and another page is named', async () => {
+  const words = 'limitations.md, VERIFY.md and verify.html are the words of who made the package';
+  const page = 'data/verify.html is not the page of this verifier: do not rely on what it shows';
+  const files = new Map(good.files);
+  files.set('data/verify.html', utf8('<h1>Verified</h1>'));
+  files.set('data/limitations.md', utf8('There are none.'));
+  seal(files, REAL_SEEDS.second);
+  const { status, report } = await runProgram(pack(good.bag, files));
+  expect(status).toBe(0);
+  expect(report.checks.flatMap(({ notes }) => notes)).toEqual(expect.arrayContaining([words, page]));
+  const notes = (await runProgram(pack(good.bag, good.files))).report.checks.flatMap((check) => check.notes);
+  expect(notes).toContain(words);
+  expect(notes).not.toContain(page);
 });

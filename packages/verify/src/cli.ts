@@ -1,10 +1,12 @@
 /** `countersign-verify`: the report for people, or as JSON. Exit status: spec/evidence.md, section 5. */
 
+import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { member, PACKAGE_VERSION } from '@countersign/ledger/evidence';
 import { parseJson } from '@countersign/ledger/jcs';
+import { VERIFY_HTML } from './html-file.ts';
 import { FileSource, nodeHost } from './node-host.ts';
 import { type Check, reasonOf, type Report } from './report.ts';
 import { verifyPackage } from './verify-package.ts';
@@ -54,11 +56,21 @@ export async function runCli(args: readonly string[]): Promise<CliOutput> {
   if (file === undefined) return { status: 2, stdout: '', stderr: USAGE };
   try {
     await using source = await FileSource.open(file);
-    const report = await verifyPackage(source, { host: nodeHost(), vkey });
+    const report = await verifyPackage(source, { host: nodeHost(), vkey, pageSha256: await ownPage() });
     const stdout = json ? `${JSON.stringify(report, undefined, 2)}\n` : formatReport(report);
     return { status: STATUS[report.verdict], stdout, stderr: '' };
   } catch (error) {
     return { status: 2, stdout: '', stderr: `${file}: ${reasonOf(error)}\n` };
+  }
+}
+
+/** What the page has to be that a package carries: the one that came with this program. */
+async function ownPage(): Promise<string | undefined> {
+  try {
+    return hash('sha256', await readFile(VERIFY_HTML), 'hex');
+  } catch {
+    // The page is not installed beside the program: then nothing is said of it.
+    return undefined;
   }
 }
 

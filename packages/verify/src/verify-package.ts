@@ -50,6 +50,8 @@ export interface VerifyOptions {
   readonly vkey?: string | undefined;
   /** @param stage what is being done, for people */
   readonly onProgress?: (stage: string, done: number, total: number) => void;
+  /** Hex SHA-256 of the page that belongs to this verifier; absent where it is not at hand. */
+  readonly pageSha256?: string | undefined;
 }
 
 /** The report on a package; rejects with VKEY_MALFORMED where the key given is none, and for nothing else. */
@@ -124,6 +126,17 @@ class Verification {
       index.note('counts were not compared, because the leaves are not what they should be');
     }
     await checkIndex({ files, hashes, directory, subject, generation, leaves: this.#leaves }, index);
+    this.#documents(hashes);
+  }
+
+  /** Signed, and following from nothing: whoever has the log's key can have written anything. */
+  #documents(hashes: Hashes): void {
+    const { index } = this.#findings;
+    index.note('limitations.md, VERIFY.md and verify.html are the words of who made the package');
+    const { pageSha256 } = this.#options;
+    const page = hashes.get('data/verify.html');
+    if (pageSha256 !== undefined && page !== undefined && page !== pageSha256)
+      index.note('data/verify.html is not the page of this verifier: do not rely on what it shows');
   }
 
   async #checkpoints(files: PackageFiles, directory: string, subject: PackageSubject): Promise<void> {

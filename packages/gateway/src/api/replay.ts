@@ -76,7 +76,7 @@ async function withLeaf(item: ReplayedItem, intents: IntentWindow): Promise<unkn
  */
 class IntentWindow {
   readonly #leaves: AsyncGenerator<SessionLeaf, void>;
-  #waiting: SessionLeaf[] = [];
+  #waiting: WaitingIntent[] = [];
   #ended = false;
 
   constructor(leaves: AsyncGenerator<SessionLeaf, void>) {
@@ -87,7 +87,7 @@ class IntentWindow {
     await this.#fill();
     const at = this.#waiting.findIndex((intent) => isAbout(intent, statement));
     if (at < 0) return undefined;
-    const leaf = this.#waiting[at]?.leaf.n;
+    const leaf = this.#waiting[at]?.leaf;
     this.#waiting = this.#waiting.slice(at + 1);
     return leaf;
   }
@@ -97,19 +97,43 @@ class IntentWindow {
   }
 
   async #fill(): Promise<void> {
-    while (!this.#ended && this.#waiting.length < LIMITS.api.replayWindowMax) {
+    const { replayWindowMax, replayWindowBytesMax } = LIMITS.api;
+    let bytes = 0;
+    for (const { sql } of this.#waiting) bytes += sql?.length ?? 0;
+    while (!this.#ended && this.#waiting.length < replayWindowMax && bytes < replayWindowBytesMax) {
       const next = await this.#leaves.next();
       if (next.done === true) this.#ended = true;
-      else if (next.value.leaf.type === 'statement.intent') this.#waiting.push(next.value);
+      else if (next.value.leaf.type === 'statement.intent') {
+        const intent = waitingIntent(next.value);
+        bytes += intent.sql?.length ?? 0;
+        this.#waiting.push(intent);
+      }
     }
   }
 }
 
-function isAbout({ body }: SessionLeaf, statement: ReplayedStatement): boolean {
+/** What a statement is compared with; its values may be megabytes. */
+interface WaitingIntent {
+  readonly leaf: number;
+  readonly isFunction: boolean;
+  readonly hasText: boolean;
+  readonly sql: string | undefined;
+}
+
+function waitingIntent({ leaf, body }: SessionLeaf): WaitingIntent {
   const sql = body?.['sql'];
-  if (statement.protocol === 'function') return body?.['function_oid'] !== undefined;
+  return {
+    leaf: leaf.n,
+    isFunction: body?.['function_oid'] !== undefined,
+    hasText: sql !== undefined,
+    sql: typeof sql === 'string' ? sql : undefined,
+  };
+}
+
+function isAbout({ isFunction, hasText, sql }: WaitingIntent, statement: ReplayedStatement): boolean {
+  if (statement.protocol === 'function') return isFunction;
   // A text that is too long for a body, or is not UTF-8, is not there to be compared.
-  return typeof sql === 'string' ? sql === statement.sql : sql !== undefined;
+  return sql === undefined ? hasText : sql === statement.sql;
 }
 
 function line(value: unknown): string {

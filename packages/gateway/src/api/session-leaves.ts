@@ -12,6 +12,8 @@ import type { StatementRow } from './answers.ts';
 export interface SessionLeaf {
   readonly leaf: Leaf;
   readonly body: Readonly<Record<string, Json>> | undefined;
+  /** Of the sealed body. */
+  readonly bodyBytes: number;
 }
 
 /** Where a session stands in the log. */
@@ -32,8 +34,10 @@ export async function* sessionLeaves(
     const parsed = parseLeaf(stored.leaf);
     if (parsed.kind !== 'leaf' || parsed.leaf.session !== range.session) continue;
     const { body } = parsed.leaf;
-    const sealed = body === undefined || key === undefined || stored.sealed.length === 0;
-    yield { leaf: parsed.leaf, body: sealed ? undefined : bodyValues(unsealBody(stored.sealed, body, key)) };
+    const bodyBytes = stored.sealed.length;
+    const sealed = body === undefined || key === undefined || bodyBytes === 0;
+    const values = sealed ? undefined : bodyValues(unsealBody(stored.sealed, body, key));
+    yield { leaf: parsed.leaf, body: values, bodyBytes };
   }
 }
 
@@ -42,7 +46,10 @@ export interface StatementPage {
   readonly next: number | undefined;
 }
 
-/** Statements with their outcomes: at most `limit`, and at most limits.api.leavesScannedMax leaves looked at. */
+/**
+ * Statements with their outcomes: at most `limit`, at most limits.api.leavesScannedMax leaves looked at, and
+ * no more than the first of them whose bodies have limits.api.pageBytesMax together.
+ */
 export async function readStatements(
   reader: LogReader,
   range: LeafRange,
@@ -53,18 +60,23 @@ export async function readStatements(
   const rows = new Map<number, StatementRow>();
   let next = to < range.to ? to : undefined;
   let open = 0;
-  for await (const { leaf, body } of sessionLeaves(reader, { ...range, to }, key)) {
+  let bytes = 0;
+  let full = false;
+  for await (const { leaf, body, bodyBytes } of sessionLeaves(reader, { ...range, to }, key)) {
     const row = leaf.ref === undefined ? undefined : rows.get(leaf.ref);
     if (leaf.type === 'statement.intent') {
-      if (rows.size < limit) {
+      full ||= rows.size >= limit || bytes >= LIMITS.api.pageBytesMax;
+      if (full) next = Math.min(next ?? leaf.n, leaf.n);
+      else {
+        bytes += bodyBytes;
         rows.set(leaf.n, statementRow(leaf, body));
         open += 1;
-      } else next = Math.min(next ?? leaf.n, leaf.n);
+      }
     } else if (leaf.type === 'statement.outcome' && row !== undefined && leaf.ref !== undefined) {
       rows.set(leaf.ref, withOutcome(row, leaf, body));
       open -= 1;
     }
-    if (rows.size >= limit && open === 0 && next !== undefined) break;
+    if (full && open === 0) break;
   }
   return { statements: [...rows.values()], next };
 }

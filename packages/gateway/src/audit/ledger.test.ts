@@ -120,6 +120,33 @@ describe('Ledger', () => {
     expect(Buffer.from(stored.leaf).includes('select 1')).toBe(false);
   });
 
+  it('refuses large requests where its queue is full of bytes, takes small ones, and goes on', async () => {
+    const ledger = await Ledger.open({ ...options, testingOnlyQueueBytesMax: 1_000_000 });
+    await startSession(ledger);
+    const large = event('statement.intent', { body: { sql: 'x'.repeat(300_000) } });
+    const small = event('statement.intent', { body: { sql: 'select 1' } });
+    // More than one message to the writer, which takes 16 MiB at once.
+    const all = Array.from({ length: 80 }, () => [ledger.append(large), ledger.append(small)]).flat();
+    const settled = await Promise.allSettled(all);
+    const refused = settled.flatMap((each, i) => (each.status === 'rejected' ? [{ i, ...each }] : []));
+    expect(refused.map(({ i }) => i)).toEqual(Array.from({ length: 77 }, (_, i) => 6 + 2 * i));
+    expect(refused[0]?.reason).toMatchObject({ code: 'LIMIT_EXCEEDED' });
+    await ledger.append(large);
+    await ledger.close('test');
+    expect((await check(ledger)).filter((type) => type === 'statement.intent')).toHaveLength(84);
+  });
+
+  it('hands the writer in pieces what is much at once', async () => {
+    const ledger = await Ledger.open(options);
+    await startSession(ledger);
+    const sql = 'x'.repeat(7_000_000);
+    const all = await Promise.all(
+      Array.from({ length: 12 }, () => ledger.append(event('statement.intent', { body: { sql } }))),
+    );
+    expect(all.map(({ index }) => index)).toEqual(Array.from({ length: 12 }, (_, i) => i + 3));
+    await ledger.close('test');
+  });
+
   it('keeps the order of concurrent appends and signs thousands of them', async () => {
     const ledger = await Ledger.open(options);
     await startSession(ledger);

@@ -6,6 +6,7 @@
 
 import type { Worker } from 'node:worker_threads';
 import { EVENTS, type WaitClass } from '@countersign/ledger/events';
+import { eventsBytes } from '../core/body-bytes.ts';
 import { CountersignError, type ErrorCode, ERRORS } from '../core/errors.ts';
 import type { BootId } from '../core/ids.ts';
 import type { Appended, LedgerEvent, LedgerPort, ScopeKeys } from '../core/ledger-port.ts';
@@ -35,9 +36,12 @@ export interface LedgerOptions {
   readonly segmentBytesMax?: number;
   readonly ballastBytes?: number;
   readonly heartbeatIntervalMs?: number;
+  /** A shorter queue, so that a test fills it. */
+  readonly testingOnlyQueueBytesMax?: number;
 }
 
 interface Pending {
+  readonly bytes: number;
   readonly resolve: (appended: readonly Appended[]) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -55,6 +59,9 @@ export class Ledger implements LedgerPort {
   >();
   readonly #haltListeners: ((error: CountersignError) => void)[] = [];
   #batch: AppendRequest[] = [];
+  #batchBytes = 0;
+  readonly #queueBytesMax: number;
+  #pendingBytes = 0;
   #nextId = 1;
   #size = 0;
   #verifierKey = '';
@@ -68,6 +75,7 @@ export class Ledger implements LedgerPort {
     this.#worker = worker;
     this.#lock = lock;
     this.#keys = options.keys;
+    this.#queueBytesMax = options.testingOnlyQueueBytesMax ?? LIMITS.ledger.appendQueueBytesMax;
     this.#scopes.add(options.bootId);
     worker.on('message', (message: FromWriter) => this.#take(message));
     worker.on('error', (error) =>
@@ -161,21 +169,24 @@ export class Ledger implements LedgerPort {
     const missing = events.find((event) => event.body !== undefined && !this.#scopes.has(event.keyId));
     if (missing !== undefined) return this.#loadScope(missing.keyId).then(() => this.appendMany(events));
     if (this.#halted !== undefined) return Promise.reject(this.#halted);
-    if (this.#pending.size >= LIMITS.ledger.appendQueueMax) {
-      const { appendQueueMax: allowed } = LIMITS.ledger;
-      return Promise.reject(
-        new CountersignError('LIMIT_EXCEEDED', {
-          limit: 'ledger.appendQueueMax',
-          allowed,
-          actual: allowed + 1,
-        }),
-      );
+    const { appendQueueMax, appendSmallBytesMax, groupBytesMax } = LIMITS.ledger;
+    const bytes = eventsBytes(events);
+    if (this.#pending.size >= appendQueueMax) {
+      return Promise.reject(exceeded('ledger.appendQueueMax', appendQueueMax, appendQueueMax + 1));
     }
+    const waiting = this.#pendingBytes + bytes;
+    if (waiting > this.#queueBytesMax && bytes > appendSmallBytesMax && this.#pending.size > 0) {
+      return Promise.reject(exceeded('ledger.appendQueueBytesMax', this.#queueBytesMax, waiting));
+    }
+    // One message is one text, whose length has a limit.
+    if (this.#batchBytes + bytes > groupBytesMax) this.#flush();
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
-      this.#pending.set(id, { resolve, reject });
+      this.#pending.set(id, { bytes, resolve, reject });
+      this.#pendingBytes = waiting;
       if (this.#batch.length === 0) queueMicrotask(() => this.#flush());
       this.#batch.push({ id, wait: waitOf(events), urgent: !events.every(isUnhurried), events });
+      this.#batchBytes += bytes;
     });
   }
 
@@ -249,6 +260,7 @@ export class Ledger implements LedgerPort {
     if (this.#batch.length === 0) return;
     const requests = this.#batch;
     this.#batch = [];
+    this.#batchBytes = 0;
     this.#post(encodeAppends(requests));
   }
 
@@ -260,10 +272,7 @@ export class Ledger implements LedgerPort {
     if (typeof message === 'string') {
       const { size, results } = decodeDurable(message);
       this.#size = size;
-      for (const { id, appended } of results) {
-        this.#pending.get(id)?.resolve(appended);
-        this.#pending.delete(id);
-      }
+      for (const { id, appended } of results) this.#settle(id)?.resolve(appended);
       return;
     }
     switch (message.kind) {
@@ -275,8 +284,7 @@ export class Ledger implements LedgerPort {
         this.#ready?.resolve();
         break;
       case 'rejected':
-        this.#pending.get(message.id)?.reject(fromWire(message.error));
-        this.#pending.delete(message.id);
+        this.#settle(message.id)?.reject(fromWire(message.error));
         break;
       case 'signed':
         this.#verifierKey = message.verifierKey;
@@ -295,17 +303,29 @@ export class Ledger implements LedgerPort {
     }
   }
 
+  #settle(id: number): Pending | undefined {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    this.#pendingBytes -= pending?.bytes ?? 0;
+    return pending;
+  }
+
   #halt(error: CountersignError): void {
     if (this.#halted !== undefined) return;
     this.#halted = error;
     this.#ready?.reject(error);
     for (const { reject } of this.#pending.values()) reject(error);
     this.#pending.clear();
+    this.#pendingBytes = 0;
     for (const { reject } of this.#signing.values()) reject(error);
     this.#signing.clear();
     if (error.code === 'SHUTTING_DOWN') return;
     for (const listener of this.#haltListeners) listener(error);
   }
+}
+
+function exceeded(limit: string, allowed: number, actual: number): CountersignError {
+  return new CountersignError('LIMIT_EXCEEDED', { limit, allowed, actual });
 }
 
 const STRENGTH: Readonly<Record<WaitClass, number>> = { async: 0, durable: 1, signed: 2 };

@@ -6,6 +6,7 @@ import { bodyValues } from '@countersign/ledger/body';
 import { type Leaf, parseLeaf } from '@countersign/ledger/leaf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeId } from '../core/ids.ts';
+import { LIMITS } from '../core/limits.ts';
 import { type CheckpointStore, fileCheckpointStore } from './checkpoint-store.ts';
 import { LOG_FILES } from './file-port.ts';
 import { LogReader } from './log-reader.ts';
@@ -151,6 +152,18 @@ describe('LogWriter', () => {
     const { cut, segment } = openLog(LOG_FILES, join(directory, 'ledger'), undefined);
     expect(cut).toMatchObject({ bytesCut: 4097, recordsKept: 1 });
     expect(segment?.bytes).toBe(end);
+  });
+
+  it('makes the leaves of all events of a request, or of none', async () => {
+    const writer = open();
+    const tooLong = { ...gap(), body: { reason: 'x'.repeat(2 * LIMITS.ledger.bodyBytesMax) } };
+    const notText = { ...gap(), body: { reason: '\ud800' } };
+    expect(() => writer.stageAll([gap(), tooLong])).toThrow(/bodyBytesMax/);
+    expect(() => writer.stageAll([gap(), notText])).toThrow(/surrogate/);
+    expect(writer.stageAll([gap(), gap()]).map(({ index }) => index)).toEqual([0, 1]);
+    writer.commit();
+    writer.close();
+    expect((await leaves()).map(({ leaf }) => leaf.n)).toEqual([0, 1]);
   });
 
   it('stops for good where the second place was changed by somebody else', () => {

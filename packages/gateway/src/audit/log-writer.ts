@@ -51,7 +51,14 @@ interface Staged {
   readonly sealed: Uint8Array;
 }
 
-const NOTHING = new Uint8Array(0);
+/** What {@link LogWriter} knows of a body before its leaf has a place. */
+interface SealedEvent {
+  /** The commitment, hex. */
+  readonly body: string | undefined;
+  readonly sealed: Uint8Array;
+}
+
+const NO_BODY: SealedEvent = { body: undefined, sealed: new Uint8Array(0) };
 
 /** Owns the journal, the tree and the signing key. */
 export class LogWriter {
@@ -139,12 +146,23 @@ export class LogWriter {
   /** Makes the leaf of an event; it is durable after the next {@link LogWriter.commit}. */
   stage(event: LedgerEvent): Appended {
     this.#mustWork();
-    const type = EVENTS[event.type];
-    if (type === undefined) throw internal(`no event type ${event.type}`);
+    return this.#stageSealed(event, this.#sealBody(event));
+  }
+
+  /**
+   * Makes the leaves of events, or of none of them: a leaf whose request is refused has nobody who
+   * would write what has to follow it.
+   */
+  stageAll(events: readonly LedgerEvent[]): readonly Appended[] {
+    this.#mustWork();
+    const bodies = events.map((event) => this.#sealBody(event));
+    return events.map((event, i) => this.#stageSealed(event, bodies[i] ?? NO_BODY));
+  }
+
+  #stageSealed(event: LedgerEvent, { body, sealed }: SealedEvent): Appended {
     this.#stepClock();
     const timeUs = Math.max(this.#options.clock.nowUs(), this.#state.lastTimeUs);
     const index = this.#state.nextIndex;
-    const { body, sealed } = this.#sealBody(event);
     const { origin, bootId } = this.#options;
     const { session } = event;
     const seq = session === undefined ? undefined : this.#state.nextSeq(session, event.type);
@@ -248,8 +266,9 @@ export class LogWriter {
     addToHistory(this.#files, directory, { size: this.#signedSize, t: formatTimeUs(nowUs), note });
   }
 
-  #sealBody(event: LedgerEvent): { readonly body: string | undefined; readonly sealed: Uint8Array } {
-    if (event.body === undefined) return { body: undefined, sealed: NOTHING };
+  #sealBody(event: LedgerEvent): SealedEvent {
+    if (EVENTS[event.type] === undefined) throw internal(`no event type ${event.type}`);
+    if (event.body === undefined) return NO_BODY;
     const key = this.#scopes.get(event.keyId);
     if (key === undefined) throw new CountersignError('SHREDDED', { session: event.keyId });
     const { commitment, sealed } = this.#sealer.seal(event.body, event.keyId, key);

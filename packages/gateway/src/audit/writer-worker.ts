@@ -103,15 +103,12 @@ class WriterThread {
   }
 
   #stageRequest(request: AppendRequest): void {
-    const appended: Appended[] = [];
     this.#urgent ||= request.urgent;
     try {
-      for (const event of request.events) appended.push(this.#writer.stage(event));
-      this.#group.push({ request, appended });
+      this.#group.push({ request, appended: this.#writer.stageAll(request.events) });
     } catch (thrown) {
       const error = toCountersignError(thrown);
       if (error.code === 'LEDGER_HALTED') throw error;
-      // What was staged of a refused request stays: it is true, and nothing was promised for the rest.
       this.#rejected.push({ id: request.id, error: wireError(error) });
     }
   }

@@ -3,6 +3,7 @@
 import type { Config } from '../config/config.ts';
 import { CountersignError } from '../core/errors.ts';
 import type { Secret } from '../core/secret.ts';
+import { terminalJson } from './output.ts';
 
 /** A gateway that `up` has started. */
 export interface StartedGateway {
@@ -119,7 +120,7 @@ export class CommandInput {
 
   /** Prints a line, or the value itself with --json. */
   async show(value: unknown, lines: readonly string[]): Promise<void> {
-    const text = this.json ? JSON.stringify(value) : lines.join('\n');
+    const text = this.json ? terminalJson(JSON.stringify(value)) : lines.join('\n');
     await this.context.print(`${text}\n`);
   }
 }

@@ -2,6 +2,7 @@
 
 import { LedgerError } from '@countersign/ledger/errors';
 import { CountersignError, type ErrorCode, ERRORS, toCountersignError } from '../core/errors.ts';
+import { terminalJson } from './output.ts';
 import { safeText } from '../recording/table-text.ts';
 import type { CliContext, Command } from './command.ts';
 import { CONNECT_COMMANDS } from './connect-command.ts';
@@ -45,7 +46,8 @@ function complain(thrown: unknown, json: boolean, context: CliContext): number {
   const code = refused && given !== '' ? given : error.code;
   const hint = refused ? String(error.details['hint'] ?? '') : (error.row.hint ?? '');
   if (json) {
-    context.warn(`${JSON.stringify({ code, message: error.message, ...(hint === '' ? {} : { hint }) })}\n`);
+    const answer = { code, message: error.message, ...(hint === '' ? {} : { hint }) };
+    context.warn(`${terminalJson(JSON.stringify(answer))}\n`);
   } else {
     context.warn(`countersign: ${safeText(error.message)}\n${hint === '' ? '' : `${safeText(hint)}\n`}`);
   }

@@ -42,3 +42,16 @@ export function oneLine(text: string, charactersMax: number): string {
   const line = safeText(text.replaceAll(/\s+/g, ' ').trim());
   return line.length <= charactersMax ? line : `${line.slice(0, charactersMax - 1)}…`;
 }
+
+/**
+ * A JSON text as it may reach a terminal. JSON escapes the control characters of ASCII and no others: those
+ * of Latin-1 begin escape sequences too, and others change the direction of what follows.
+ */
+export function terminalJson(text: string): string {
+  return text.replaceAll(/[\u007f-\u009f\u2028\u2029\p{Cf}]/gu, escaped);
+}
+
+function escaped(character: string): string {
+  const units = Array.from({ length: character.length }, (_, i) => character.charCodeAt(i));
+  return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('');
+}

@@ -6,7 +6,7 @@ import { CountersignError } from '../core/errors.ts';
 import { safeText } from '../recording/table-text.ts';
 import { clientOf } from './client.ts';
 import { CLIENT_OPTIONS, type Command, type CommandInput } from './command.ts';
-import { columns, shortTime } from './output.ts';
+import { columns, shortTime, terminalJson } from './output.ts';
 import { readPassword, readText } from './secret-input.ts';
 
 const FILE = {
@@ -56,7 +56,7 @@ const get: Command = {
     const documents = answer.resources.map(({ document }) => document);
     switch (output) {
       case 'json':
-        await input.context.print(`${JSON.stringify(documents, undefined, 2)}\n`);
+        await input.context.print(`${terminalJson(JSON.stringify(documents, undefined, 2))}\n`);
         return undefined;
       case 'yaml':
         await input.context.print(documents.map((document) => stringify(document)).join('---\n'));

@@ -5,7 +5,7 @@ import { CountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { clientOf } from './client.ts';
 import { CLIENT_OPTIONS, type Command } from './command.ts';
-import { columns, duration, oneLine, shortTime } from './output.ts';
+import { columns, duration, oneLine, shortTime, terminalJson } from './output.ts';
 import { type ReplayLine, replayText, sessionLines } from './replay-text.ts';
 
 const SQL_CHARACTERS = 100;
@@ -96,7 +96,7 @@ const replay: Command = {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- This is the parse function.
       const line = JSON.parse(text) as ReplayLine;
       failed ||= line.kind === 'error';
-      await input.context.print(input.json ? `${text}\n` : replayText(line));
+      await input.context.print(input.json ? `${terminalJson(text)}\n` : replayText(line));
     }
     return failed ? 6 : undefined;
   },

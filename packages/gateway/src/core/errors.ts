@@ -112,6 +112,14 @@ export const ERRORS = {
     exit: 3,
     fixedBy: 'policy owner',
   },
+  PREPARED_TOO_MUCH: {
+    says: 'Prepared statements and bound values of all sessions together may have {allowed} bytes, and have them.',
+    hint: 'Close prepared statements that are not needed any more, or connect again; others may hold more than you.',
+    http: 503,
+    sqlstate: '53200',
+    exit: 6,
+    fixedBy: 'caller',
+  },
   PROTOCOL_UNSUPPORTED: {
     // PostgreSQL's own words: drivers look for them.
     says: 'unsupported frontend protocol {asked}: server supports 3.0 to 3.2',

@@ -30,10 +30,16 @@ export const LIMITS = {
     pipelineDepthMax: 16_384,
     /** Batches of one client that wait for durability before it is read no further. */
     waitingPassagesMax: 1_024,
+    /** Bodies of intents of one client that wait for durability before it is understood any further. */
+    waitingBodyBytesMax: 1_048_576,
     /** Prepared statements and portals that the gateway remembers for a session. */
     preparedStatementsMax: 16_384,
-    /** Bytes of remembered statement texts and bound values for a session. */
+    /** Bytes of remembered statement texts and bound values for a session, */
     preparedBytesMax: 268_435_456,
+    /** for all sessions together, */
+    preparedBytesTotalMax: 536_870_912,
+    /** and what each session may have although the others have all of that: 625 MiB for 10,000. */
+    preparedBytesOwn: 65_536,
     /** Salted passwords of targets that are remembered, so that a login does not compute them again. */
     saltedPasswordsMax: 128,
     /** From accept to the end of login; a silent socket costs no more than this. */
@@ -78,10 +84,14 @@ export const LIMITS = {
     bodyBytesMax: 4_194_304,
     /** Bytes of one Operation's text and values that stand in its body; JSON may make six of one. */
     inlineBytesMax: 524_288,
+    /** A longer text, or longer values, of a prepared statement stand in full in the first intent that runs it. */
+    restatedBytesMax: 16_384,
     /** Appends waiting for the writer; one more is refused and the statement does not run. */
     appendQueueMax: 65_536,
-    /** Bytes of bodies waiting for the writer. */
+    /** Bytes of bodies waiting for the writer, */
     appendQueueBytesMax: 268_435_456,
+    /** beyond which a request with more than this is refused: whoever fills the queue stops no small statements. */
+    appendSmallBytesMax: 65_536,
     /** One write and one fdatasync take at most this much. */
     groupBytesMax: 16_777_216,
     /**
@@ -148,6 +158,10 @@ export const LIMITS = {
     messagesMax: 256,
     /** Bytes on disk: eight messages of the largest size that PostgreSQL takes. */
     bytesMax: 8_589_934_592,
+    /** Messages of one principal, who may never end them, */
+    ownerMessagesMax: 192,
+    /** and the part of the bytes that one principal may have. */
+    ownerShare: 0.75,
     /** Sealed by itself and held in memory while it is written or read. */
     chunkBytes: 65_536,
   },
@@ -216,6 +230,8 @@ export const LIMITS = {
     pageRowsMax: 1_000,
     /** and where nobody says how many. */
     pageRowsDefault: 100,
+    /** Bodies of statements in one answer; one more may follow, and JSON and its text take several times as much. */
+    pageBytesMax: 16_777_216,
     /** A client has this long to send a request; answers may take longer. */
     requestTimeoutMs: 60_000,
     /** The head of a request is there within this time, */
@@ -232,6 +248,8 @@ export const LIMITS = {
     leavesScannedMax: 1_000_000,
     /** Statements of a replay that are looked at for the one that a leaf is about. */
     replayWindowMax: 64,
+    /** Their texts, which are all that is kept of them. */
+    replayWindowBytesMax: 4_194_304,
     /** Packages that are built at once: each reads the whole log of its period twice. */
     exportsMax: 1,
     /** A reason that somebody gives. */

@@ -87,6 +87,41 @@ describe('enrolment', () => {
   });
 });
 
+describe('a password that is replaced', () => {
+  it('takes the tokens with it that it gave, and no others', async () => {
+    await using room = await testingOnlyRoom();
+    const ana = await room.addPerson({ name: 'ana' });
+    await room.enrolment.enrol((await room.enrolment.invite('ana')).code, request, peer);
+    const login = await room.identity.passwordLogin('ana', password, peer);
+    const by = room.identity.principalOf(ana);
+    const made = await room.tokens.createToken(ana, { name: 'ci', lifetimeMs: 3_600_000, createdBy: by });
+    const revoked: string[] = [];
+    room.tokens.onRevoked((id) => revoked.push(id));
+    const other = { ...request, password: new Secret('another horse, another day') };
+    await room.enrolment.enrol((await room.enrolment.invite('ana')).code, other, peer);
+    expect(revoked).toEqual([login.id]);
+    expect(await room.identity.isActive(ana.id, login.id)).toBe(false);
+    expect(await room.identity.isActive(ana.id, made.id)).toBe(true);
+  });
+
+  it('gives no token to a login that was on its way', async () => {
+    await using room = await testingOnlyRoom();
+    const ana = await room.addPerson({ name: 'ana' });
+    await room.enrolment.enrol((await room.enrolment.invite('ana')).code, request, peer);
+    const { code } = await room.enrolment.invite('ana');
+    const other = { ...request, password: new Secret('another horse, another day') };
+    const create = room.tokens.createLoginToken.bind(room.tokens);
+    room.tokens.createLoginToken = async (...args) => {
+      await room.enrolment.enrol(code, other, peer);
+      return create(...args);
+    };
+    await expect(room.identity.passwordLogin('ana', password, peer)).rejects.toMatchObject({
+      code: 'AUTHENTICATION_FAILED',
+    });
+    expect(await room.tokens.liveTokens(ana.id)).toEqual([]);
+  });
+});
+
 describe('password login', () => {
   it('refuses unknown, wrong and disabled with one error, and locks before anything is hashed', async () => {
     await using room = await testingOnlyRoom();

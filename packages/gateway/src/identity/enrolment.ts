@@ -18,6 +18,7 @@ import type { HttpPeer } from './login.ts';
 import { checkNewPassword, hashPassword, PasswordTurns } from './passwords.ts';
 import { isPrincipalName, type PrincipalRecord, type Principals } from './principals.ts';
 import { hashSecretText, makeSecretText } from './secret-text.ts';
+import type { Tokens } from './tokens.ts';
 
 const PREFIX = 'csenrol_';
 /** The name of the first administrator is theirs to choose. */
@@ -27,6 +28,7 @@ export interface EnrolmentOptions {
   readonly store: Store;
   readonly ledger: LedgerPort;
   readonly principals: Principals;
+  readonly tokens: Tokens;
   readonly attempts: Attempts;
   readonly clock: Clock;
   readonly randomBytes: (length: number) => Uint8Array;
@@ -109,7 +111,7 @@ export class Enrolment {
     hash: Secret<string>,
     peer: HttpPeer,
   ): Promise<PrincipalRecord> {
-    const { store, ledger, principals, makeAdministrator } = this.#options;
+    const { store, ledger, principals, tokens, makeAdministrator } = this.#options;
     const isFirst = row.name === FIRST;
     const person = isFirst ? await this.#makePerson(name, displayName) : await principals.findByName(name);
     if (person === undefined || person.disabled)
@@ -124,6 +126,9 @@ export class Enrolment {
     );
     if (isFirst) await makeAdministrator(name, displayName);
     await principals.setPasswordHash(store.db, person.id, hash);
+    // Whoever had the old one may hold tokens that it gave, and sessions under them.
+    if (person.passwordHash !== undefined)
+      await tokens.revokeLoginTokens(person.id, 'the password was replaced');
     return { ...person, passwordHash: hash };
   }
 

@@ -40,6 +40,6 @@ export function makeIdentityRoom(options: IdentityRoomOptions): IdentityRoom {
   const tokens = new Tokens({ ...options, principals });
   const attempts = new Attempts({ ...options, principals, lockout: new Lockout(options.clock) });
   const identity = new Identity({ ...options, principals, tokens, attempts });
-  const enrolment = new Enrolment({ ...options, principals, attempts });
+  const enrolment = new Enrolment({ ...options, principals, tokens, attempts });
   return { principals, tokens, attempts, identity, enrolment };
 }

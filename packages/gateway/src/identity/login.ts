@@ -142,7 +142,14 @@ export class Identity {
     });
     await attempts.succeeded(attempt, { principal: record });
     const principal = this.principalOf(record);
-    return { principal, ...(await tokens.createLoginToken(record, principal)) };
+    const token = await tokens.createLoginToken(record, principal);
+    // Hashing took time: a password that was replaced meanwhile gives no token that outlives it.
+    const now = await principals.findById(record.id);
+    if (now?.passwordHash?.reveal() !== record.passwordHash?.reveal()) {
+      await tokens.revoke(token.id, { reason: 'the password was replaced', revokedBy: undefined });
+      throw new CountersignError('AUTHENTICATION_FAILED', { user: name });
+    }
+    return { principal, ...token };
   }
 
   /** Whether somebody may still be in with this token. */

@@ -82,13 +82,20 @@ export class Tokens {
 
   /** The token that a password gives; the oldest of its kind give way, so that it never fails for want of room. */
   async createLoginToken(owner: PrincipalRecord, createdBy: Principal): Promise<CreatedToken> {
-    const live = (await this.liveTokens(owner.id)).filter(({ name }) => name === LOGIN_TOKEN_NAME);
+    const live = await this.#liveLoginTokens(owner.id);
     const surplus = live.length - LIMITS.identity.loginTokensPerPrincipalMax + 1;
     for (const { id } of live.slice(0, Math.max(surplus, 0))) {
       await this.revoke(id, { reason: 'replaced by a newer login', revokedBy: createdBy });
     }
     const lifetimeMs = LIMITS.identity.loginTokenLifetimeMs;
     return this.#create(owner, { name: LOGIN_TOKEN_NAME, lifetimeMs, createdBy });
+  }
+
+  /** The password that gave them is no longer good. */
+  async revokeLoginTokens(owner: PrincipalId, reason: string): Promise<void> {
+    for (const { id } of await this.#liveLoginTokens(owner)) {
+      await this.revoke(id, { reason, revokedBy: undefined });
+    }
   }
 
   /** Ends a token and tells who listens; false where it had ended already. */
@@ -149,6 +156,10 @@ export class Tokens {
   async liveTokens(principalId: PrincipalId | ''): Promise<readonly TokenRecord[]> {
     const rows = await liveRows(this.#options.store.db, principalId, this.#options.clock.nowUs());
     return rows.map(parseRow);
+  }
+
+  async #liveLoginTokens(owner: PrincipalId): Promise<readonly TokenRecord[]> {
+    return (await this.liveTokens(owner)).filter(({ name }) => name === LOGIN_TOKEN_NAME);
   }
 
   /** Whether a token would be accepted now. */

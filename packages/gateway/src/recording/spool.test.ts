@@ -36,7 +36,7 @@ describe('a spooled message', () => {
     async (length) => {
       const spool = await Spool.prepare({ directory, randomBytes });
       const message = randomBytes(length);
-      const file = await spool.open();
+      const file = await spool.open('ana');
       expect(await readdir(directory)).toEqual([]);
       for (let at = 0; at < length; at += 50_000) await file.write(message.subarray(at, at + 50_000));
       const sha256 = createHash('sha256').update(message).digest('hex');
@@ -51,12 +51,28 @@ describe('a spooled message', () => {
     },
   );
 
+  it('is refused to one user where others need a share, in messages and in bytes', async () => {
+    const spool = await Spool.prepare({ directory, randomBytes, testingOnlyBytesMax: 400_000 });
+    const stalled = await Promise.all(
+      Array.from({ length: LIMITS.spool.ownerMessagesMax }, () => spool.open('ana')),
+    );
+    await expect(spool.open('ana')).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
+    const others = await Promise.all(Array.from({ length: 64 }, () => spool.open('otto')));
+    await expect(spool.open('otto')).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
+    await expect(stalled[0]?.write(randomBytes(400_000))).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
+    await others[0]?.write(randomBytes(90_000));
+    await Promise.all([...stalled, ...others].map((each) => each.discard()));
+    expect(spool.bytes).toBe(0);
+    const again = await spool.open('ana');
+    await again.discard();
+  });
+
   it('is refused where the disk share is used up, and another fits when it is gone', async () => {
     const spool = await Spool.prepare({ directory, randomBytes, testingOnlyBytesMax: 200_000 });
-    const first = await spool.open();
+    const first = await spool.open('ana');
     await first.write(randomBytes(100_000));
     await first.finish();
-    const second = await spool.open();
+    const second = await spool.open('ana');
     await expect(second.write(randomBytes(300_000))).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
     await second.discard();
     await first.discard();
@@ -65,7 +81,7 @@ describe('a spooled message', () => {
 
   it('is discarded where the target is gone', async () => {
     const spool = await Spool.prepare({ directory, randomBytes });
-    const file = await spool.open();
+    const file = await spool.open('ana');
     await file.write(randomBytes(200_000));
     await file.finish();
     const { target } = sink();
@@ -80,7 +96,7 @@ describe('a spooled message', () => {
     const spool = await Spool.prepare({ directory, randomBytes });
     expect(await readdir(directory)).toEqual([]);
     const header = Buffer.of(0x51, 0, 0, 0, 9);
-    const large = largeMessages(() => spool.open())(0x51, 9, header);
+    const large = largeMessages(() => spool.open('ana'))(0x51, 9, header);
     await large.write(Buffer.from('ab'));
     await large.write(Buffer.from('c\0'));
     const spooled = await large.finish();

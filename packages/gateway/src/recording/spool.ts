@@ -32,6 +32,8 @@ export class Spool {
   readonly #bytesMax: number;
   #bytes = 0;
   #messages = 0;
+  /** What each owner has of both, so that one who never ends a message leaves a share to the others. */
+  readonly #owners = new Map<string, { messages: number; bytes: number }>();
 
   private constructor(options: SpoolOptions) {
     this.#directory = options.directory;
@@ -53,34 +55,46 @@ export class Spool {
     return this.#bytes;
   }
 
-  /** Begins a message; throws LIMIT_EXCEEDED or SPOOL_FAILED. */
-  async open(): Promise<SpooledFile> {
-    this.#refuse('messages that are spooled at once', LIMITS.spool.messagesMax, this.#messages + 1);
+  /**
+   * Begins a message; throws LIMIT_EXCEEDED or SPOOL_FAILED.
+   *
+   * @param owner whose it is: one principal may have three quarters of what there is
+   */
+  async open(owner: string): Promise<SpooledFile> {
+    const own = this.#owners.get(owner) ?? { messages: 0, bytes: 0 };
+    const { messagesMax, ownerMessagesMax } = LIMITS.spool;
+    refuse('messages that are spooled at once', messagesMax, this.#messages + 1);
+    refuse('messages of one user that are spooled at once', ownerMessagesMax, own.messages + 1);
     this.#messages += 1;
+    own.messages += 1;
+    this.#owners.set(owner, own);
+    const release = (bytes: number): void => {
+      this.#bytes -= bytes;
+      this.#messages -= 1;
+      own.bytes -= bytes;
+      own.messages -= 1;
+      if (own.messages === 0) this.#owners.delete(owner);
+    };
     try {
       const name = `${Buffer.from(this.#randomBytes(16)).toString('hex')}.spool`;
       const handle = await openWithoutName(join(this.#directory, name));
-      return new SpooledFile(handle, this.#randomBytes(32), {
-        reserve: (bytes) => this.#reserve(bytes),
-        release: (bytes) => {
-          this.#bytes -= bytes;
-          this.#messages -= 1;
-        },
-      });
+      const reserve = (bytes: number): void => {
+        const ownerBytesMax = Math.floor(this.#bytesMax * LIMITS.spool.ownerShare);
+        refuse('bytes that are spooled at once', this.#bytesMax, this.#bytes + bytes);
+        refuse('bytes of one user that are spooled at once', ownerBytesMax, own.bytes + bytes);
+        this.#bytes += bytes;
+        own.bytes += bytes;
+      };
+      return new SpooledFile(handle, this.#randomBytes(32), { reserve, release });
     } catch (error) {
-      this.#messages -= 1;
+      release(0);
       throw failed(error);
     }
   }
+}
 
-  #reserve(bytes: number): void {
-    this.#refuse('bytes that are spooled at once', this.#bytesMax, this.#bytes + bytes);
-    this.#bytes += bytes;
-  }
-
-  #refuse(limit: string, allowed: number, actual: number): void {
-    if (actual > allowed) throw new CountersignError('LIMIT_EXCEEDED', { limit, allowed, actual });
-  }
+function refuse(limit: string, allowed: number, actual: number): void {
+  if (actual > allowed) throw new CountersignError('LIMIT_EXCEEDED', { limit, allowed, actual });
 }
 
 interface Share {

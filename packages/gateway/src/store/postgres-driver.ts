@@ -1,6 +1,9 @@
 /**
  * Kysely over `pg`, for several gateways that share one store.
  *
+ * The tables are those of the schema `public`, whatever search path the role or the database has: somebody
+ * else's schema in front of it would be read and written instead.
+ *
  * bigint comes as a number: every integer here is a time in microseconds or a count below 2^53, and
  * one that is not is refused. What the server says of an error stays in `cause`; it can quote values.
  */
@@ -34,6 +37,9 @@ export class PostgresStoreDialect extends PostgresDialect {
   }
 }
 
+/** A utility statement looks nothing up. The catalogue is searched first where it is not named. */
+const PIN_SEARCH_PATH = 'set search_path to public, pg_temp';
+
 function makePool(url: Secret<string>): Pool {
   const pool = new Pool({
     connectionString: url.reveal(),
@@ -44,6 +50,9 @@ function makePool(url: Secret<string>): Pool {
     query_timeout: LIMITS.store.answerTimeoutMs,
     idle_in_transaction_session_timeout: LIMITS.store.statementTimeoutMs,
     application_name: 'countersign',
+    // The pool waits for it, and gives nobody a connection on which it failed.
+    // oxlint-disable-next-line typescript/no-misused-promises -- Its types do not know that it waits.
+    onConnect: (client): Promise<unknown> => client.query(PIN_SEARCH_PATH),
     types: {
       getTypeParser: (...[oid, format]: Parameters<typeof types.getTypeParser>) =>
         oid === types.builtins.INT8 && format !== 'binary' ? parseInteger : types.getTypeParser(oid, format),

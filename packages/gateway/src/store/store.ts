@@ -7,11 +7,13 @@
  */
 
 import { type Dialect, Kysely, sql, type Transaction } from 'kysely';
+import { CountersignError } from '../core/errors.ts';
 import type { Secret } from '../core/secret.ts';
 import { ChangeFeed } from './change-feed.ts';
 import { migrate } from './migrations.ts';
 import type { Schema } from './schema.ts';
 import { SqliteFileDialect } from './sqlite-driver.ts';
+import { TABLE_NAMES } from './version-1.ts';
 
 /** Where the control state is. */
 export type StoreLocation =
@@ -36,6 +38,7 @@ export async function openStore(location: StoreLocation): Promise<Store> {
   const db = new Kysely<Schema>({ dialect: await makeDialect(location) });
   try {
     await migrate(db, location.kind);
+    if (location.kind === 'postgres') await refuseTablesOfOthers(db);
   } catch (error) {
     await db.destroy();
     throw error;
@@ -50,6 +53,18 @@ export async function openStore(location: StoreLocation): Promise<Store> {
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** Whoever owns a table can change what it holds, and put triggers on it: it was there before us. */
+async function refuseTablesOfOthers(db: Kysely<Schema>): Promise<void> {
+  const { rows } = await sql<{ name: string; owner: string }>`
+    select relname as name, pg_get_userbyid(relowner) as owner from pg_class
+    where relnamespace = 'public'::regnamespace and relname in (${sql.join(TABLE_NAMES)})
+      and not pg_has_role(current_user, relowner, 'member')`.execute(db);
+  const [found] = rows;
+  if (found === undefined) return;
+  const reason = `the table public.${found.name} belongs to ${found.owner}, and was not made by a gateway; give the store a database of its own`;
+  throw new CountersignError('STORE_FAILED', { reason });
 }
 
 async function makeDialect(location: StoreLocation): Promise<Dialect> {

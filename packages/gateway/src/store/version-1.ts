@@ -113,6 +113,9 @@ const TABLES: Readonly<Record<string, TableDescription>> = {
   },
 };
 
+/** Every table of the store, with that of its version. */
+export const TABLE_NAMES: readonly string[] = ['meta', ...Object.keys(TABLES)];
+
 /** Creates every table of version 1. */
 export async function createVersion1(tx: Transaction<Schema>, engine: Engine): Promise<void> {
   for (const [name, { columns, primaryKey }] of Object.entries(TABLES)) {

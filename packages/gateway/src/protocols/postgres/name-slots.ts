@@ -17,10 +17,14 @@ export interface PendingChange<V> {
   readonly value: V | undefined;
 }
 
-/** Names of statements, or names of portals; owned by one session. */
+/** Names of statements, or names of portals; owned by one session. Each call takes the same time, however many there are. */
 export class NameSlots<V> {
   readonly #settled = new Map<string, V>();
   readonly #pending = new Map<string, PendingChange<V>[]>();
+  /** Names that stand for something, or may, when the last change on its way is run. */
+  readonly #live = new Set<string>();
+  /** Changes on their way, by segment. */
+  readonly #pendingCounts = new Map<number, number>();
 
   /** What the name stands for when a message of the segment is run; `unsettled`: wait and ask again. */
   find(name: string, segment: number): V | undefined | 'unsettled' {
@@ -30,40 +34,50 @@ export class NameSlots<V> {
   }
 
   stage(change: PendingChange<V>): void {
-    const changes = this.#pending.get(change.name);
-    if (changes === undefined) this.#pending.set(change.name, [change]);
+    const { name, segment } = change;
+    const changes = this.#pending.get(name);
+    if (changes === undefined) this.#pending.set(name, [change]);
     else changes.push(change);
+    this.#pendingCounts.set(segment, (this.#pendingCounts.get(segment) ?? 0) + 1);
+    this.#look(name);
   }
 
   /** Takes a change off the way; gives back what it made unreachable. */
   settle(change: PendingChange<V>, to: 'done' | 'gone' | 'undone'): V | undefined {
+    const { name, value } = change;
     this.#takeOff(change);
-    if (to === 'undone') return change.value;
-    const before = this.#settled.get(change.name);
-    if (to === 'done' && change.value !== undefined) this.#settled.set(change.name, change.value);
-    else this.#settled.delete(change.name);
-    return before;
+    const before = this.#settled.get(name);
+    if (to === 'done' && value !== undefined) this.#settled.set(name, value);
+    else if (to !== 'undone') this.#settled.delete(name);
+    this.#look(name);
+    return to === 'undone' ? value : before;
   }
 
-  /** Names that may stand for something when a message of the segment is run. */
-  names(segment: number): readonly string[] {
-    const names = new Set([...this.#settled.keys(), ...this.#pending.keys()]);
-    return [...names].filter((name) => this.find(name, segment) !== undefined);
+  /** Names that may stand for something when all that is on its way was run; only where {@link hasUnsettled} is false. */
+  names(): readonly string[] {
+    return [...this.#live];
   }
 
   /** Whether any name was changed in a segment before this one, and is not settled. */
   hasUnsettled(segment: number): boolean {
-    for (const [first] of this.#pending.values()) {
-      if (first !== undefined && first.segment !== segment) return true;
-    }
-    return false;
+    return this.#pendingCounts.size > (this.#pendingCounts.has(segment) ? 1 : 0);
   }
 
   /** Forgets what is settled; gives it back. */
   clear(): readonly V[] {
+    if (this.#settled.size === 0) return [];
     const values = [...this.#settled.values()];
+    const names = [...this.#settled.keys()];
     this.#settled.clear();
+    for (const name of names) this.#look(name);
     return values;
+  }
+
+  #look(name: string): void {
+    const last = this.#pending.get(name)?.at(-1);
+    const stands = last === undefined ? this.#settled.has(name) : last.value !== undefined;
+    if (stands) this.#live.add(name);
+    else this.#live.delete(name);
   }
 
   #takeOff(change: PendingChange<V>): void {
@@ -71,7 +85,11 @@ export class NameSlots<V> {
     if (changes === undefined) return;
     // Answers come in order, so it is the first one, except for what was never forwarded.
     const index = changes.indexOf(change);
-    if (index !== -1) changes.splice(index, 1);
+    if (index === -1) return;
+    changes.splice(index, 1);
     if (changes.length === 0) this.#pending.delete(change.name);
+    const left = (this.#pendingCounts.get(change.segment) ?? 1) - 1;
+    if (left === 0) this.#pendingCounts.delete(change.segment);
+    else this.#pendingCounts.set(change.segment, left);
   }
 }

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { SharedBytes } from '../../core/shared-bytes.ts';
 import { utf8Bytes, utf8Text } from './byte-reader.ts';
 import { commandRows, functionCallOperation, type WireOperation } from './operation.ts';
 import { type Change, PreparedStatements } from './prepared-statements.ts';
@@ -145,7 +146,8 @@ describe('PreparedStatements', () => {
   });
 
   test('names and bytes are bounded, and what is replaced, failed or gone is given back', () => {
-    const prepared = new PreparedStatements({ entriesMax: 4, bytesMax: 4_000 });
+    // Two texts, the one that the portal was bound to, and its values.
+    const prepared = new PreparedStatements({ entriesMax: 4, bytesMax: 4_700 });
     for (let i = 0; i < 50; i++) {
       prepared.settle(parse(prepared, 's', 'x'.repeat(1_000)), 'completed');
       prepared.settle(parse(prepared, 's', 'x'.repeat(1_000)), 'failed');
@@ -163,6 +165,39 @@ describe('PreparedStatements', () => {
     expect(() => parse(small, 's', 'x'.repeat(900))).toThrow(
       expect.objectContaining({ code: 'LIMIT_EXCEEDED' }),
     );
+  });
+
+  test('a portal counts with the text that it was bound to, until it is gone', () => {
+    const shared = new SharedBytes(1_000_000, 0);
+    const prepared = new PreparedStatements({ shared });
+    for (let i = 0; i < 5; i++) {
+      prepared.settle(parse(prepared, '', 'x'.repeat(1_000)), 'completed');
+      prepared.settle(now(bind(prepared, `p${i}`, '')), 'completed');
+      prepared.settle(now(bind(prepared, `q${i}`, '')), 'completed');
+    }
+    expect(shared.taken).toBeGreaterThan(5_000);
+    prepared.settle(now(prepared.forget('all', [])), 'completed');
+    expect(shared.taken).toBeGreaterThan(5_000);
+    prepared.transactionEnded();
+    expect(shared.taken).toBe(0);
+  });
+
+  test('sessions have a bound together, a share of their own, and give back what they had', () => {
+    const shared = new SharedBytes(10_000, 2_000);
+    const [greedy, other] = [new PreparedStatements({ shared }), new PreparedStatements({ shared })];
+    for (let i = 0; i < 7; i++) parse(greedy, `s${i}`, 'x'.repeat(1_000));
+    expect(() => parse(greedy, 's', 'x'.repeat(1_200))).toThrow(
+      expect.objectContaining({ code: 'PREPARED_TOO_MUCH' }),
+    );
+    parse(other, 's', 'x'.repeat(1_500));
+    expect(() => parse(other, 't', 'x'.repeat(1_500))).toThrow(
+      expect.objectContaining({ code: 'PREPARED_TOO_MUCH' }),
+    );
+    greedy.release();
+    parse(other, 't', 'x'.repeat(1_500));
+    expect(() => parse(greedy, 's', 'x')).toThrow(expect.objectContaining({ code: 'PREPARED_TOO_MUCH' }));
+    other.release();
+    expect(shared.taken).toBe(0);
   });
 });
 

@@ -5,13 +5,15 @@
  * exec_parse_message, exec_bind_message and exec_simple_query in src/backend/tcop/postgres.c.
  * Grammar: a Parse defines a statement, a Bind makes a portal of it, if the server accepted them. A
  * Query destroys the unnamed ones; portals end with the transaction; statements do not.
- * Refused: more than limits.postgres.preparedStatementsMax names or preparedBytesMax bytes.
+ * Refused: more than limits.postgres.preparedStatementsMax names or preparedBytesMax bytes, and more than
+ * preparedBytesTotalMax bytes of all sessions. A portal keeps the text that it was bound to.
  * Untrusted: everything from the client. SQL's own PREPARE, DEALLOCATE and DECLARE share these names:
  * whoever reads the SQL has to call `forget`, and an unknown name is an Operation without a statement.
  */
 
 import { CountersignError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
+import { type BytesKeeper, SharedBytes } from '../../core/shared-bytes.ts';
 import type { FrontendMessage } from './messages.ts';
 import { NameSlots, type PendingChange } from './name-slots.ts';
 import { type BoundPortal, boundValues, type PreparedStatement, type WireOperation } from './operation.ts';
@@ -37,11 +39,14 @@ export interface Change {
 export interface PreparedLimits {
   readonly entriesMax: number;
   readonly bytesMax: number;
+  /** What all sessions have together. */
+  readonly shared: SharedBytes;
 }
 
 const DEFAULT_LIMITS: PreparedLimits = {
   entriesMax: LIMITS.postgres.preparedStatementsMax,
   bytesMax: LIMITS.postgres.preparedBytesMax,
+  shared: new SharedBytes(LIMITS.postgres.preparedBytesTotalMax, LIMITS.postgres.preparedBytesOwn),
 };
 
 const NOT_RUN: ReadonlySet<Outcome> = new Set(['skipped', 'swallowed', 'abandoned']);
@@ -65,12 +70,23 @@ export class PreparedStatements {
   readonly #statements = new NameSlots<PreparedStatement>();
   readonly #portals = new NameSlots<BoundPortal>();
   readonly #limits: PreparedLimits;
+  readonly #keeper: BytesKeeper;
+  /** Names and portals by which a statement is kept. */
+  readonly #holders = new Map<PreparedStatement, number>();
+  #closed = false;
   #segment = 0;
   #entries = 0;
   #bytes = 0;
 
-  constructor(limits: PreparedLimits = DEFAULT_LIMITS) {
-    this.#limits = limits;
+  constructor(limits: Partial<PreparedLimits> = {}) {
+    this.#limits = { ...DEFAULT_LIMITS, ...limits };
+    this.#keeper = this.#limits.shared.keeper();
+  }
+
+  /** The session is over: what it kept is no longer counted, and nothing more is taken. */
+  release(): void {
+    this.#closed = true;
+    this.#keeper.give(this.#bytes);
   }
 
   /** Defines a statement. Keeps its own copy of the text. */
@@ -78,6 +94,7 @@ export class PreparedStatements {
     const { statement: name, parameterTypeOids } = message;
     const value = { name, textBytes: message.textBytes.slice(), parameterTypeOids };
     this.#reserve(statementBytes(value));
+    this.#holders.set(value, 1);
     // exec_parse_message drops the unnamed statement before it looks at the new one.
     const onFailure = name === UNNAMED ? 'gone' : 'undone';
     return this.#stage({ statements: [{ name, segment: this.#segment, value }], portals: [], onFailure });
@@ -91,6 +108,7 @@ export class PreparedStatements {
     const values = boundValues({ values: copyOf(message.values), valueFormats });
     const value = { name, statement, values, resultFormats };
     this.#reserve(portalBytes(value));
+    if (statement !== undefined) this.#holders.set(statement, (this.#holders.get(statement) ?? 0) + 1);
     const onFailure = name === UNNAMED ? 'gone' : 'undone';
     return this.#stage({ statements: [], portals: [{ name, segment: this.#segment, value }], onFailure });
   }
@@ -120,8 +138,8 @@ export class PreparedStatements {
     // Bounds what is on its way: each name is forgotten once in a segment, and one segment at a time.
     if (this.#statements.hasUnsettled(segment) || this.#portals.hasUnsettled(segment)) return 'wait';
     return this.#stage({
-      statements: forgotten(this.#statements.names(segment), statements, segment),
-      portals: forgotten(this.#portals.names(segment), portals, segment),
+      statements: forgotten(this.#statements.names(), statements, segment),
+      portals: forgotten(this.#portals.names(), portals, segment),
       onFailure: 'done',
     });
   }
@@ -155,18 +173,18 @@ export class PreparedStatements {
   settle(change: Change, outcome: Outcome): void {
     const to = NOT_RUN.has(outcome) ? 'undone' : outcome === 'failed' ? change.onFailure : 'done';
     for (const pending of change.statements) {
-      if (to === 'gone') this.#release(pending.value, statementBytes);
-      this.#release(this.#statements.settle(pending, to), statementBytes);
+      if (to === 'gone') this.#releaseStatement(pending.value);
+      this.#releaseStatement(this.#statements.settle(pending, to));
     }
     for (const pending of change.portals) {
-      if (to === 'gone') this.#release(pending.value, portalBytes);
-      this.#release(this.#portals.settle(pending, to), portalBytes);
+      if (to === 'gone') this.#releasePortal(pending.value);
+      this.#releasePortal(this.#portals.settle(pending, to));
     }
   }
 
   /** ReadyForQuery with status `I`: every portal that the server had is gone. */
   transactionEnded(): void {
-    for (const portal of this.#portals.clear()) this.#release(portal, portalBytes);
+    for (const portal of this.#portals.clear()) this.#releasePortal(portal);
   }
 
   #stage(change: Change): Change {
@@ -176,20 +194,46 @@ export class PreparedStatements {
   }
 
   #reserve(bytes: number): void {
-    const { entriesMax, bytesMax } = this.#limits;
+    const { entriesMax, bytesMax, shared } = this.#limits;
     if (this.#entries >= entriesMax)
       throw exceeded('prepared statements and portals', entriesMax, this.#entries + 1);
     if (this.#bytes + bytes > bytesMax) {
       throw exceeded('bytes of prepared statements and portals', bytesMax, this.#bytes + bytes);
     }
+    if (this.#closed || !this.#keeper.take(bytes)) {
+      throw new CountersignError('PREPARED_TOO_MUCH', { allowed: shared.bytesMax });
+    }
     this.#entries++;
     this.#bytes += bytes;
   }
 
-  #release<V>(value: V | undefined, bytesOf: (value: V) => number): void {
-    if (value === undefined) return;
+  #releasePortal(portal: BoundPortal | undefined): void {
+    if (portal === undefined) return;
     this.#entries--;
-    this.#bytes -= bytesOf(value);
+    this.#giveBack(portalBytes(portal));
+    if (portal.statement !== undefined) this.#letGo(portal.statement);
+  }
+
+  #releaseStatement(statement: PreparedStatement | undefined): void {
+    if (statement === undefined) return;
+    this.#entries--;
+    this.#letGo(statement);
+  }
+
+  /** A name or a portal keeps it no longer; its bytes are free when none does. */
+  #letGo(statement: PreparedStatement): void {
+    const holders = (this.#holders.get(statement) ?? 1) - 1;
+    if (holders > 0) {
+      this.#holders.set(statement, holders);
+      return;
+    }
+    this.#holders.delete(statement);
+    this.#giveBack(statementBytes(statement));
+  }
+
+  #giveBack(bytes: number): void {
+    this.#bytes -= bytes;
+    if (!this.#closed) this.#keeper.give(bytes);
   }
 }
 

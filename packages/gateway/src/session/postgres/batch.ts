@@ -1,9 +1,12 @@
 /** What one turn of reading the client gave: bytes that pass together, and what they need. */
 
 import type { RequestKind } from '../../protocols/postgres/states.ts';
+import { bodyBytes } from '../../core/body-bytes.ts';
 import type { BodyValue } from '../../core/ledger-port.ts';
 import type { Request } from './request.ts';
 import type { RunningOperation } from './running-operation.ts';
+
+type Body = Record<string, BodyValue>;
 
 /** A frontend message that was understood. */
 export interface Understood {
@@ -11,17 +14,21 @@ export interface Understood {
   readonly request: Request;
   /** Its text has a COPY … FROM STDIN, so that what follows may be data. */
   readonly copyIn: boolean;
-  /** The Operation with the body of its intent, for what runs something. */
-  readonly intent:
-    | { readonly operation: RunningOperation; readonly body: Record<string, BodyValue> }
-    | undefined;
+  /** The Operation with the body of its intent, for what runs something. Made when it is admitted. */
+  readonly intent: { readonly operation: RunningOperation; readonly body: () => Body } | undefined;
   /** A Parse names its text to the target; `statement` tells texts apart by identity. */
-  readonly prepare:
-    | { readonly statement: object; readonly body: () => Record<string, BodyValue> }
-    | undefined;
+  readonly prepare: { readonly statement: object; readonly body: () => Body } | undefined;
   /** The text that an Execute runs, so that the Parse of the same batch needs no leaf of its own. */
   readonly runs: object | undefined;
 }
+
+/** What a batch needs written, with the body of its intent. */
+export interface Admitted extends Pick<Understood, 'prepare' | 'runs'> {
+  readonly operation: RunningOperation | undefined;
+  readonly body: Body;
+}
+
+const NOTHING: Body = {};
 
 /** Owned by the client side until it passes the gate. */
 export class Batch {
@@ -29,12 +36,13 @@ export class Batch {
   #run: Uint8Array | undefined;
   #from = 0;
   #to = 0;
-  readonly understood: Understood[] = [];
+  readonly admitted: Admitted[] = [];
   readonly spent: Uint8Array[] = [];
+  #bodyBytes = 0;
 
   /** Whether nothing would pass. */
   get empty(): boolean {
-    return this.#run === undefined && this.#pieces.length === 0 && this.understood.length === 0;
+    return this.#run === undefined && this.#pieces.length === 0 && this.admitted.length === 0;
   }
 
   /** Adds `bytes[from, to)`; neighbouring ranges of one chunk become one write. */
@@ -54,9 +62,17 @@ export class Batch {
     this.spent.push(chunk);
   }
 
+  /** About how many bytes the bodies of its intents have. */
+  get bodyBytes(): number {
+    return this.#bodyBytes;
+  }
+
   /** Remembers a message that is forwarded with this batch. */
-  admit(understood: Understood): void {
-    if (understood.intent !== undefined || understood.prepare !== undefined) this.understood.push(understood);
+  admit({ intent, prepare, runs }: Understood): void {
+    if (intent === undefined && prepare === undefined) return;
+    const body = intent?.body() ?? NOTHING;
+    this.#bodyBytes += bodyBytes(body);
+    this.admitted.push({ operation: intent?.operation, body, prepare, runs });
   }
 
   /** The bytes in order. */

@@ -8,6 +8,7 @@
  */
 
 import { giveBack } from '../../core/give-back.ts';
+import { LIMITS } from '../../core/limits.ts';
 import { violation } from '../../protocols/postgres/byte-reader.ts';
 import { decodeFrontend } from '../../protocols/postgres/decode.ts';
 import { encodeFrontend } from '../../protocols/postgres/encode.ts';
@@ -56,6 +57,9 @@ export class ClientSide {
   /** Wakes a large message that waits for the target's answers. */
   #answered: (() => void) | undefined;
   #over = false;
+  /** The leaves of what was read already have to be written before more is understood. */
+  #heldUp = false;
+  #running = false;
 
   constructor(
     responses: ResponseQueue<Request>,
@@ -78,7 +82,8 @@ export class ClientSide {
 
   /** All that came was understood and is at the gate, or behind a goodbye. */
   get idle(): boolean {
-    return this.#over || (!this.#busy && this.#stalledOn === undefined && this.#chunks.length === 0);
+    if (this.#over) return true;
+    return !this.#busy && !this.#heldUp && this.#stalledOn === undefined && this.#chunks.length === 0;
   }
 
   /** Takes a chunk, which is this side's from now on. */
@@ -96,21 +101,26 @@ export class ClientSide {
     this.#large = undefined;
   }
 
-  /** Goes on where it waited; called when the target has answered. */
+  /** Goes on where it waited; called when the target has answered, and when the gate has drained. */
   resume(): void {
     this.#answered?.();
     this.#answered = undefined;
-    if (this.#busy) return;
+    // The gate may drain while this side lets something pass.
+    if (this.#busy || this.#running || (this.#heldUp && this.#gate.full)) return;
+    this.#running = true;
+    this.#heldUp = false;
     try {
       this.#run();
     } catch (error) {
       this.#over = true;
       this.#events.failed(error);
+    } finally {
+      this.#running = false;
     }
   }
 
   #run(): void {
-    while (!this.#over && !this.#busy) {
+    while (!this.#over && !this.#busy && !this.#mustHoldUp()) {
       const event = this.#stalledOn ?? this.#next();
       this.#stalledOn = undefined;
       if (event === FRAME.needMore) break;
@@ -120,6 +130,14 @@ export class ClientSide {
       }
     }
     this.#letPass();
+  }
+
+  /** A message of ten bytes can have a leaf of many thousands; what one turn makes of them is bounded. */
+  #mustHoldUp(): boolean {
+    if (this.#batch.bodyBytes <= LIMITS.postgres.waitingBodyBytesMax) return false;
+    this.#letPass();
+    this.#heldUp = this.#gate.full;
+    return this.#heldUp;
   }
 
   #next(): FrameEvent {
@@ -216,9 +234,9 @@ export class ClientSide {
     const batch = this.#batch;
     if (batch.empty) return;
     this.#batch = new Batch();
-    const { spent } = batch;
+    const { spent, bodyBytes } = batch;
     const written = spent.length === 0 ? undefined : (): void => spent.forEach(giveBack);
-    this.#gate.pass({ bytes: batch.bytes(), written }, this.#intents.write(batch), () =>
+    this.#gate.pass({ bytes: batch.bytes(), bodyBytes, written }, this.#intents.write(batch), () =>
       this.#intents.forwarded(batch),
     );
   }
@@ -284,7 +302,9 @@ export class ClientSide {
     const batch = this.#batch;
     this.#batch = new Batch();
     batch.admit(understood);
-    this.#gate.pass({ bytes: [], spooled }, this.#intents.write(batch), () => this.#intents.forwarded(batch));
+    const { bodyBytes } = batch;
+    const forwarded = (): void => this.#intents.forwarded(batch);
+    this.#gate.pass({ bytes: [], bodyBytes, spooled }, this.#intents.write(batch), forwarded);
   }
 
   /** The target has answered something. */

@@ -18,6 +18,8 @@ export interface SpooledSource {
 /** What passes together. */
 export interface Cargo {
   readonly bytes: readonly Uint8Array[];
+  /** Of the leaves that the bytes wait for, which wait as they do. */
+  readonly bodyBytes: number;
   /** Behind the bytes. */
   readonly spooled?: SpooledSource | undefined;
   /** Called when the target's socket has let go of the bytes; never where the connection breaks before. */
@@ -43,6 +45,7 @@ export class Gate {
   readonly #events: GateEvents;
   #queue: Passage[] = [];
   #waitingBytes = 0;
+  #waitingBodyBytes = 0;
   #holds = 0;
   #busy = false;
   #closed = false;
@@ -61,6 +64,7 @@ export class Gate {
   get full(): boolean {
     return (
       this.#waitingBytes > LIMITS.postgres.socketBufferBytesMax ||
+      this.#waitingBodyBytes > LIMITS.postgres.waitingBodyBytesMax ||
       this.#queue.length > LIMITS.postgres.waitingPassagesMax ||
       this.#target.writableNeedDrain
     );
@@ -73,7 +77,7 @@ export class Gate {
    * @param onForward called at the moment at which the bytes go out
    */
   pass(cargo: Cargo, durable?: Promise<unknown>, onForward?: () => void): void {
-    const { bytes, spooled } = cargo;
+    const { bytes, bodyBytes, spooled } = cargo;
     if (this.#closed) {
       spooled?.discard().catch(() => undefined);
       return;
@@ -83,6 +87,7 @@ export class Gate {
     const passage: Passage = { ...cargo, length, onForward, ready: durable === undefined };
     this.#queue.push(passage);
     this.#waitingBytes += length;
+    this.#waitingBodyBytes += bodyBytes;
     if (durable !== undefined) {
       durable.then(
         () => {
@@ -120,6 +125,7 @@ export class Gate {
     }
     this.#queue = [];
     this.#waitingBytes = 0;
+    this.#waitingBodyBytes = 0;
     this.#afterLast = undefined;
   }
 
@@ -135,6 +141,7 @@ export class Gate {
       if (passage === undefined || !passage.ready) break;
       this.#queue.shift();
       this.#waitingBytes -= passage.length;
+      this.#waitingBodyBytes -= passage.bodyBytes;
       passage.onForward?.();
       this.#write(passage);
       if (passage.spooled !== undefined) this.#forwardSpooled(passage.spooled);

@@ -10,6 +10,7 @@ import type { BodyValue, LedgerEvent, LedgerPort } from '../../core/ledger-port.
 import { LIMITS } from '../../core/limits.ts';
 import { FRONTEND, type FrontendMessage } from '../../protocols/postgres/messages.ts';
 import {
+  type BoundPortal,
   type BoundValue,
   boundValues,
   type PreparedStatement,
@@ -24,12 +25,14 @@ import { PLAIN_REQUEST, type Request } from './request.ts';
 import { RunningOperation } from './running-operation.ts';
 import type { OutcomeStatus, SessionLeaves } from './session-leaves.ts';
 import { SpooledMarks } from './spooled-marker.ts';
-import { ALL_EFFECTS, copiesIn, isAscii, isCopyIn, nameEffects } from './sql-names.ts';
+import { ALL_EFFECTS, copiesIn, isAscii, type NameEffects, nameEffects } from './sql-names.ts';
+import { StatementTexts, type TextFacts } from './statement-texts.ts';
 
 type Body = Record<string, BodyValue>;
 type Message<K extends FrontendMessage['kind']> = Extract<FrontendMessage, { kind: K }>;
 
-const NOTHING = new Uint8Array(0);
+/** A text that was not read may do anything to names; no COPY of its is looked for. */
+const UNREAD: TextFacts = { effects: ALL_EFFECTS, copyIn: false };
 /** No Parse and no Bind is remembered under it, because it is not ASCII. */
 const NEVER_A_NAME = '\u00ff';
 
@@ -57,6 +60,7 @@ export interface IntentsOptions {
 export class Intents {
   readonly #options: IntentsOptions;
   readonly #prepared = new PreparedStatements();
+  readonly #texts = new StatementTexts();
   readonly #marks: SpooledMarks;
   /** Operations without their outcome leaf. */
   readonly #open = new Set<RunningOperation>();
@@ -70,7 +74,7 @@ export class Intents {
     this.#marks = new SpooledMarks(options.random);
   }
 
-  /** Operations so far. */
+  /** Operations whose intent is durable. */
   get count(): number {
     return this.#count;
   }
@@ -93,11 +97,11 @@ export class Intents {
       case 'Describe':
         return plain(message.target === 'S' ? 'DescribeStatement' : 'DescribePortal');
       case 'FunctionCall':
-        return this.#running('FunctionCall', [], {
-          ...this.#parameters(boundValues(message), new InlineBudget()),
+        return this.#running('FunctionCall', [], () => ({
+          ...parametersOf(boundValues(message)),
           function_oid: message.functionOid,
           protocol_message: 'FunctionCall',
-        });
+        }));
       case 'Flush':
       case 'Sync':
         return PLAIN[message.kind];
@@ -135,11 +139,11 @@ export class Intents {
           resultFormats: [],
         });
       case FRONTEND.FunctionCall:
-        return this.#running('FunctionCall', [], {
+        return this.#running('FunctionCall', [], () => ({
           parameters: [this.#marks.read(mark) ?? ''],
           function_oid: new DataView(message.head.buffer, message.head.byteOffset).getUint32(0),
           protocol_message: 'FunctionCall',
-        });
+        }));
       default:
         return this.#query(mark);
     }
@@ -168,25 +172,26 @@ export class Intents {
     // Nothing passes a gate that is closed, and nothing follows the end of a session.
     if (this.#finished) return undefined;
     const { leaves, ledger } = this.#options;
-    const runs = new Set(batch.understood.map((understood) => understood.runs));
+    const runs = new Set(batch.admitted.map((admitted) => admitted.runs));
     const events: LedgerEvent[] = [];
     const operations: (RunningOperation | undefined)[] = [];
-    for (const { intent, prepare } of batch.understood) {
+    for (const { operation, body, prepare } of batch.admitted) {
       if (prepare !== undefined && !runs.has(prepare.statement)) {
         events.push(leaves.prepare(prepare.body()));
         operations.push(undefined);
       }
-      if (intent === undefined) continue;
-      this.#open.add(intent.operation);
-      this.#count += 1;
-      events.push(leaves.intent(intent.body));
-      operations.push(intent.operation);
+      if (operation === undefined) continue;
+      this.#open.add(operation);
+      events.push(leaves.intent(body));
+      operations.push(operation);
     }
     if (events.length === 0) return undefined;
     const written = ledger.appendMany(events).then((appended) => {
       appended.forEach(({ index }, position) => {
         const operation = operations[position];
         if (operation === undefined) return;
+        // What the ledger refused is in no leaf, and session.end must say what the leaves say.
+        this.#count += 1;
         operation.intent = index;
         if (operation.settled !== undefined) this.#writeOutcome(operation, operation.settled);
       });
@@ -198,7 +203,7 @@ export class Intents {
   /** The batch goes to the target now. */
   forwarded(batch: Batch): void {
     const now = this.#options.clock.monotonicUs();
-    for (const { intent } of batch.understood) if (intent !== undefined) intent.operation.forwardedUs = now;
+    for (const { operation } of batch.admitted) if (operation !== undefined) operation.forwardedUs = now;
   }
 
   /** The answer to a request is complete, or will never come. */
@@ -220,6 +225,7 @@ export class Intents {
       this.#writeOutcome(operation, operation.forwardedUs === undefined ? 'skipped' : 'unknown');
     }
     await this.#settleWrites();
+    this.#prepared.release();
   }
 
   async #settleWrites(): Promise<void> {
@@ -246,12 +252,14 @@ export class Intents {
 
   #query(textBytes: Uint8Array): Understood | 'wait' {
     const marked = this.#marks.read(textBytes);
-    const forgotten = this.#forgotten(textBytes, marked !== undefined);
+    const forgotten = this.#forgotten(marked === undefined ? nameEffects(textBytes) : ALL_EFFECTS);
     if (forgotten === 'wait') return 'wait';
-    const sql = marked ?? textValue(textBytes, new InlineBudget());
     const changes = this.#nothingIsKnown ? [] : [...forgotten, this.#prepared.query()];
     const copyIn = marked === undefined && copiesIn(textBytes);
-    const body = { sql, protocol_message: 'Query' };
+    const body = (): Body => {
+      const sql = marked ?? textValue(textBytes, new InlineBudget());
+      return { sql, protocol_message: 'Query' };
+    };
     return this.#running('Query', changes, body, undefined, copyIn);
   }
 
@@ -274,8 +282,10 @@ export class Intents {
   }
 
   #prepare(statement: PreparedStatement): NonNullable<Understood['prepare']> {
+    const { textBytes, parameterTypeOids: types } = statement;
     const body = (): Body => ({
-      ...this.#statement(statement, new InlineBudget()),
+      sql: this.#marks.read(textBytes) ?? textValue(textBytes, new InlineBudget()),
+      ...(types.length === 0 ? {} : { parameter_types: [...types] }),
       statement_name: statement.name,
     });
     return { statement, body };
@@ -295,11 +305,10 @@ export class Intents {
     if (operation.kind !== 'Execute') return plain('Execute');
     const statement = operation.portal?.statement;
     const unread = statement === undefined || this.#marks.read(statement.textBytes) !== undefined;
-    const forgotten = this.#forgotten(statement?.textBytes ?? NOTHING, unread);
+    const { effects, copyIn } = unread ? UNREAD : this.#texts.facts(statement);
+    const forgotten = this.#forgotten(effects);
     if (forgotten === 'wait') return 'wait';
-    const text = unread ? undefined : statement?.textBytes;
-    const copyIn = text !== undefined && isCopyIn(text);
-    const body = this.#executeBody({ ...operation, portalName: message.portal });
+    const body = (): Body => this.#executeBody({ ...operation, portalName: message.portal });
     return this.#running('Execute', forgotten, body, statement, copyIn);
   }
 
@@ -307,35 +316,28 @@ export class Intents {
     const { portal, portalName, rowsMax } = operation;
     const budget = new InlineBudget();
     const body: Body = { protocol_message: 'Execute' };
-    if (portal?.statement !== undefined) {
-      Object.assign(body, this.#statement(portal.statement, budget));
-      if (portal.statement.name !== '') body['statement_name'] = portal.statement.name;
+    const statement = portal?.statement;
+    if (statement !== undefined) {
+      const marked = this.#marks.read(statement.textBytes);
+      Object.assign(body, marked === undefined ? this.#texts.statement(statement, budget) : { sql: marked });
+      if (statement.name !== '') body['statement_name'] = statement.name;
     }
-    if (portal !== undefined) Object.assign(body, this.#parameters(portal.values, budget));
+    if (portal !== undefined) Object.assign(body, this.#parameters(portal, budget));
     if (portalName !== '') body['portal'] = portalName;
     if (rowsMax !== undefined) body['row_limit'] = rowsMax;
     return body;
   }
 
-  #statement(statement: PreparedStatement, budget: InlineBudget): Body {
-    const sql = this.#marks.read(statement.textBytes) ?? textValue(statement.textBytes, budget);
-    const { parameterTypeOids } = statement;
-    return parameterTypeOids.length === 0 ? { sql } : { sql, parameter_types: [...parameterTypeOids] };
+  #parameters(portal: BoundPortal, budget: InlineBudget): Body {
+    const bytes = portal.values[0]?.bytes ?? undefined;
+    const marked = bytes === undefined ? undefined : this.#marks.read(bytes);
+    return marked === undefined ? this.#texts.parameters(portal, budget) : { parameters: [marked] };
   }
 
-  #parameters(values: readonly BoundValue[], budget: InlineBudget): Body {
-    if (values.length === 0) return {};
-    const [first] = values;
-    const marked = first === undefined || first.bytes === null ? undefined : this.#marks.read(first.bytes);
-    return { parameters: marked === undefined ? parameterValues(values, budget) : [marked] };
-  }
-
-  /** What a text makes unknown; a text that was not read makes everything unknown. */
-  #forgotten(textBytes: Uint8Array, unread: boolean): readonly Change[] | 'wait' {
-    if (this.#nothingIsKnown) return [];
-    const effects = unread ? ALL_EFFECTS : nameEffects(textBytes);
-    if (!effects.statements && !effects.portals) return [];
-    const change = this.#prepared.forget(effects.statements ? 'all' : [], effects.portals ? 'all' : []);
+  /** What a text makes unknown. */
+  #forgotten({ statements, portals }: NameEffects): readonly Change[] | 'wait' {
+    if (this.#nothingIsKnown || (!statements && !portals)) return [];
+    const change = this.#prepared.forget(statements ? 'all' : [], portals ? 'all' : []);
     return change === 'wait' ? 'wait' : [change];
   }
 
@@ -350,7 +352,7 @@ export class Intents {
   #running(
     kind: RequestKind,
     changes: readonly Change[],
-    body: Body,
+    body: () => Body,
     runs?: PreparedStatement,
     copyIn = false,
   ): Understood {
@@ -371,6 +373,10 @@ export class Intents {
       for (const change of changes) this.#prepared.settle(change, outcome);
     };
   }
+}
+
+function parametersOf(values: readonly BoundValue[]): Body {
+  return values.length === 0 ? {} : { parameters: parameterValues(values, new InlineBudget()) };
 }
 
 function plain(kind: RequestKind): Understood {

@@ -13,6 +13,9 @@ import type { BoundValue } from '../../protocols/postgres/operation.ts';
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+/** Of what stands for a value, without what JSON needs around it. */
+const REFERENCE_BYTES = 64;
+
 /** A text of unknown encoding: a string where it is UTF-8, else base64, else (too long) its digest. */
 export function textValue(bytes: Uint8Array, budget: InlineBudget): BodyValue {
   if (!budget.take(bytes.length)) return spooledValue(bytes);
@@ -53,7 +56,8 @@ function decodeUtf8(bytes: Uint8Array): string | undefined {
 function parameterValue(value: BoundValue, budget: InlineBudget): BodyValue {
   const { bytes } = value;
   if (bytes === null) return { null: true };
-  if (!budget.take(bytes.length)) return spooledValue(bytes);
+  // A reference has a hundred bytes: there may be 65,535 values, and what is shorter stands for itself.
+  if (bytes.length > REFERENCE_BYTES && !budget.take(bytes.length)) return spooledValue(bytes);
   if (value.format === 'binary') return { binary: base64(bytes) };
   const text = decodeUtf8(bytes);
   return text === undefined ? { base64: base64(bytes) } : { text };

@@ -101,14 +101,14 @@ export class PostgresSession implements LiveSession {
     const random = ports.randomBytes(16);
     this.#intents = new Intents({ ledger: ports.ledger, leaves, clock: ports.clock, random, failed });
     this.#responses = new ResponseQueue((request, outcome) => this.#intents.settle(request, outcome));
-    this.#gate = new Gate(this.#target, { failed, drained: () => this.#pace() });
+    this.#gate = new Gate(this.#target, { failed, drained: () => this.#drained() });
     this.#cancellation = new Cancellation({
       responses: this.#responses,
       gate: this.#gate,
       deliver: () => this.#deliverCancel(),
       failed,
     });
-    const openLarge = largeMessages(() => ports.spool.open());
+    const openLarge = largeMessages(() => ports.spool.open(this.principal.id));
     this.#clientSide = new ClientSide(this.#responses, this.#intents, this.#gate, openLarge, {
       failed,
       drained: () => this.#pace(),
@@ -246,6 +246,13 @@ export class PostgresSession implements LiveSession {
       this.#fail(error);
       return false;
     }
+  }
+
+  /** What waited for the disk or the target has passed. */
+  #drained(): void {
+    if (this.#finishing) return;
+    this.#clientSide.resume();
+    this.#pace();
   }
 
   /** The slowest leg sets the pace. */
