@@ -8,6 +8,7 @@ import { randomPieces } from './random-pieces.ts';
 import { runScript } from './run-script.ts';
 import { COPY_SCRIPTS } from './scripts/copy.ts';
 import { EXTENDED_QUERY_SCRIPTS } from './scripts/extended-query.ts';
+import { MALFORMED_SCRIPTS } from './scripts/malformed.ts';
 import { ODD_SCRIPTS } from './scripts/odd.ts';
 import { SESSION_SCRIPTS } from './scripts/sessions.ts';
 import { SIMPLE_QUERY_SCRIPTS } from './scripts/simple-query.ts';
@@ -18,6 +19,7 @@ const ALL = [
   ...SIMPLE_QUERY_SCRIPTS,
   ...EXTENDED_QUERY_SCRIPTS,
   ...ODD_SCRIPTS,
+  ...MALFORMED_SCRIPTS,
   ...COPY_SCRIPTS,
   ...SESSION_SCRIPTS,
   ...VALUE_SCRIPTS,

@@ -7,7 +7,14 @@ import { mutate, type Random, split } from './random.ts';
 import { ScriptedTarget } from './scripted-target.ts';
 import { SessionRig, settled } from './session-rig.ts';
 import type { Target } from './target.ts';
-import { liarFrame, randomBackend, randomFrontend, recordedFrames, recordedSessions } from './wire-inputs.ts';
+import {
+  frameOf,
+  liarFrame,
+  randomBackend,
+  randomFrontend,
+  recordedFrames,
+  recordedSessions,
+} from './wire-inputs.ts';
 
 const RECORDED = recordedFrames(recordedSessions(), true);
 const STEPS_MAX = 5_000;
@@ -21,7 +28,10 @@ function isRefusal(thrown: unknown): boolean {
 
 function randomFrames(random: Random, lies: boolean): Uint8Array[] {
   return Array.from({ length: 1 + random.below(12) }, () => {
-    const frame = random.oneIn(3) ? random.pick(RECORDED) : randomFrontend(random);
+    const whole = random.oneIn(3) ? random.pick(RECORDED) : randomFrontend(random);
+    const frame = random.oneIn(12)
+      ? frameOf(whole[0] ?? 0, mutate(whole.subarray(5), random).subarray(0, 9_000))
+      : whole;
     return lies && random.oneIn(12) ? liarFrame(frame, random) : frame;
   });
 }

@@ -39,7 +39,15 @@ const ASYNCHRONOUS: ReadonlySet<number> = new Set([
   BACKEND.ParameterStatus,
 ]);
 
-const SIMPLE: ReadonlySet<RequestKind | 'local'> = new Set(['Query', 'FunctionCall', 'Sync']);
+const SIMPLE: ReadonlySet<RequestKind | 'local'> = new Set([
+  'Query',
+  'FunctionCall',
+  'Sync',
+  'MalformedSimple',
+]);
+
+/** Read over, whatever the body is. */
+const IGNORED_IN_COPY_IN: ReadonlySet<RequestKind | 'local'> = new Set(['Flush', 'MalformedFlush']);
 
 const OUTCOMES: ReadonlySet<string> = new Set<Outcome>(['completed', 'suspended', 'empty', 'failed']);
 
@@ -251,7 +259,7 @@ export class ResponseQueue<T> {
 
   /** The COPY may have failed already, on data or in a trigger; then the server is not in copy-in mode. */
   #pushInCopyIn(kind: RequestKind, tag: T, copyIn: boolean): PushAdvice {
-    if (kind === 'Flush') return this.#advise(tag, 'swallowed', 'forward');
+    if (IGNORED_IN_COPY_IN.has(kind)) return this.#advise(tag, 'swallowed', 'forward');
     if (kind === 'Sync') {
       this.#unsure++;
       this.#dataBehindSync = false;
@@ -286,11 +294,14 @@ export class ResponseQueue<T> {
     this.#length = 1;
     this.#unsure = 0;
     for (const entry of behind) {
-      if (entry.kind === 'Flush') this.#settle(entry.tag, 'swallowed');
-      else this.#append(entry);
+      if (IGNORED_IN_COPY_IN.has(entry.kind)) {
+        this.#settle(entry.tag, 'swallowed');
+        continue;
+      }
+      this.#append(entry);
       if (entry.kind === 'Sync' && this.#length === this.#unsure + 2) this.#unsure++;
       // The server ends the session when it reads this, unless the COPY has failed before.
-      else if (entry.kind !== 'Flush') this.#copy = 'ended';
+      else this.#copy = 'ended';
     }
   }
 

@@ -8,10 +8,10 @@
  */
 
 import { violation } from '../../protocols/postgres/byte-reader.ts';
-import { decodeFrontend } from '../../protocols/postgres/decode.ts';
+import { readFrontend } from '../../protocols/postgres/decode.ts';
 import { encodeFrontend } from '../../protocols/postgres/encode.ts';
 import { FRAME, type FrameEvent, FRONTEND_FRAMES, FrameReader } from '../../protocols/postgres/frames.ts';
-import { FRONTEND, type FrontendMessage } from '../../protocols/postgres/messages.ts';
+import { FRONTEND, type FrontendMessage, type MalformedMessage } from '../../protocols/postgres/messages.ts';
 import type { ResponseQueue } from '../../protocols/postgres/response-queue.ts';
 import { Batch } from './batch.ts';
 import type { Gate } from './gate.ts';
@@ -22,6 +22,8 @@ import type { Request } from './request.ts';
 export interface ClientSideEvents {
   /** The client said goodbye; nothing more comes. */
   terminated(): void;
+  /** What it sent is no message: the target has its header, and will say so; nothing more comes. */
+  broken(error: unknown): void;
   /** It waited for the disk, and may be read again. */
   drained(): void;
   /** The session must end. */
@@ -78,6 +80,7 @@ export class ClientSide {
 
   /** Takes a chunk, which is this side's from now on. */
   push(chunk: Uint8Array): void {
+    if (this.#over) return;
     this.#chunks.push(chunk);
     this.resume();
   }
@@ -108,7 +111,7 @@ export class ClientSide {
     while (!this.#over && !this.#busy) {
       const event = this.#stalledOn ?? this.#next();
       this.#stalledOn = undefined;
-      if (event === FRAME.needMore) break;
+      if (event === 'broken' || event === FRAME.needMore) break;
       if (!this.#take(event)) {
         this.#stalledOn = event;
         break;
@@ -117,14 +120,33 @@ export class ClientSide {
     this.#letPass();
   }
 
-  #next(): FrameEvent {
+  #next(): FrameEvent | 'broken' {
     for (;;) {
-      const event = this.#reader.next();
+      let event: FrameEvent;
+      try {
+        event = this.#reader.next();
+      } catch (error) {
+        this.#break(error);
+        return 'broken';
+      }
       if (event !== FRAME.needMore) return event;
       const chunk = this.#chunks.shift();
       if (chunk === undefined) return FRAME.needMore;
       this.#reader.push(chunk);
     }
+  }
+
+  /**
+   * The client's bytes are no frames from here on. PostgreSQL says so, or closes, when it has read the
+   * type or the length that is wrong, and has answered what came before; so it is given just that.
+   */
+  #break(error: unknown): void {
+    this.#over = true;
+    this.#chunks = [];
+    const header = this.#reader.refusedHeader;
+    this.#batch.add(header, 0, header.length);
+    this.#letPass();
+    this.#events.broken(error);
   }
 
   /** False: the target has to answer first. */
@@ -144,11 +166,11 @@ export class ClientSide {
       this.#beginLarge();
       return true;
     }
-    return this.#handle(decodeFrontend(type, this.#reader.body()));
+    return this.#handle(readFrontend(type, this.#reader.body()));
   }
 
   /** False: what a name stands for depends on answers that are not there yet. */
-  #handle(message: FrontendMessage): boolean {
+  #handle(message: FrontendMessage | MalformedMessage): boolean {
     let understood = this.#intents.understand(message);
     if (understood === 'wait') {
       if (!this.#responses.inCopyIn) return false;
@@ -210,7 +232,6 @@ export class ClientSide {
   #beginLarge(): void {
     this.#letPass();
     const { type, length, bytes, start, end } = this.#reader;
-    if (type === FRONTEND.AuthenticationResponse) throw violation('a password message in a session');
     this.#large = this.#openLarge(type, length, bytes.slice(start, end));
   }
 

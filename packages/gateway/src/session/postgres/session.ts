@@ -76,6 +76,8 @@ export class PostgresSession implements LiveSession {
   #finishing = false;
   #terminated = false;
   #leaving = false;
+  /** The client's bytes are no messages: the target says so, and ends the session. */
+  #broken: CountersignError | undefined;
   /** Why the session ends as soon as nothing runs. */
   #endAtIdle: EndReason | undefined;
 
@@ -112,6 +114,7 @@ export class PostgresSession implements LiveSession {
       failed,
       drained: () => this.#pace(),
       terminated: () => this.#clientLeaves(),
+      broken: (error) => this.#clientBreaks(error),
     });
     this.#targetSide = new TargetSide(this.#responses, () => this.#intents.transactionEnded());
   }
@@ -266,6 +269,12 @@ export class PostgresSession implements LiveSession {
     this.#leaveWhenDrained();
   }
 
+  #clientBreaks(error: unknown): void {
+    this.#broken = toCountersignError(error);
+    this.#options.ports.onError(this.#broken, this.id);
+    this.#clientLeaves();
+  }
+
   /** The target hears the goodbye behind all that was sent before it. */
   #leaveWhenDrained(): void {
     if (this.#leaving || !this.#terminated || !this.#clientSide.idle) return;
@@ -281,7 +290,8 @@ export class PostgresSession implements LiveSession {
     const { farewellMs, orphanedStatementMs } = LIMITS.postgres;
     setTimeout(() => {
       if (this.#finishing) return;
-      if (this.#responses.length === 0) this.#finish('ok');
+      if (this.#responses.length === 0)
+        this.#finish(this.#broken === undefined ? 'ok' : 'failed', this.#broken);
       else if (waitedMs < orphanedStatementMs) this.#expectTheEnd(waitedMs + farewellMs);
       else {
         const reason = 'it has not answered since its client left';
@@ -310,7 +320,8 @@ export class PostgresSession implements LiveSession {
     if (this.#finishing) return;
     // What the target said last is on its way to the client; its goodbye follows.
     const left = this.#terminated || this.#responses.length === 0;
-    this.#finish(left ? 'ok' : 'failed');
+    if (this.#broken !== undefined) this.#finish('failed', this.#broken, 'silently');
+    else this.#finish(left ? 'ok' : 'failed');
   }
 
   #fail(error: unknown): void {
@@ -320,13 +331,14 @@ export class PostgresSession implements LiveSession {
     this.#finish('failed', known);
   }
 
-  #finish(status: EndStatus, error?: CountersignError): void {
+  /** @param how `silently`: the client has its answer from the target */
+  #finish(status: EndStatus, error?: CountersignError, how: 'aloud' | 'silently' = 'aloud'): void {
     if (this.#finishing) return;
     this.#finishing = true;
     this.#clientSide.close();
     this.#gate.close();
     this.#target.destroy();
-    if (error !== undefined && this.#client.writable && this.#clientAtBoundary) {
+    if (error !== undefined && how === 'aloud' && this.#client.writable && this.#clientAtBoundary) {
       const farewell = encodeErrorResponse(error, 'FATAL');
       this.#recordFarewell(farewell);
       this.#client.write(farewell);
