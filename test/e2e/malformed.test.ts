@@ -16,6 +16,10 @@ afterAll(() => harness?.[Symbol.asyncDispose]());
 const ENDLESS = Buffer.from('select secret()');
 const TRAILING = Buffer.from('\0\0\0\0\0\0\0\0x', 'latin1');
 
+function binary(bytes: Uint8Array): unknown {
+  return [{ binary: Buffer.from(bytes).toString('base64') }];
+}
+
 it('a malformed message is an intent with its bytes, and an outcome with the error of the target', async () => {
   const session = await rawSession(harness, await harness.token('ana'));
   const frames = [
@@ -50,7 +54,6 @@ it('a malformed message is an intent with its bytes, and an outcome with the err
     status: outcomes.get(leaf.n)?.leaf.status,
     sqlstate: outcomes.get(leaf.n)?.body['sqlstate'],
   }));
-  const binary = (bytes: Uint8Array): unknown => [{ binary: Buffer.from(bytes).toString('base64') }];
   const refused = { status: 'error', sqlstate: '08P01', sql: undefined };
   expect(told).toEqual([
     {

@@ -94,6 +94,11 @@ const error = (code: string, message: string): BackendMessage => ({
   ],
 });
 
+const raw = (type: string, body: string): Step => ({
+  channel: 0,
+  bytes: Buffer.concat([Buffer.from(type), Buffer.of(0, 0, 0, body.length + 4), Buffer.from(body)]),
+});
+
 const MIXED: Step[] = [
   server(ready),
   client(query('select 1; select null')),
@@ -203,10 +208,6 @@ describe('a transcript', () => {
   });
 
   it('shows a malformed message with its error, and reads on behind it', async () => {
-    const raw = (type: string, body: string): Step => ({
-      channel: 0,
-      bytes: Buffer.concat([Buffer.from(type), Buffer.of(0, 0, 0, body.length + 4), Buffer.from(body)]),
-    });
     const all = await replay([
       raw('B', 'x'),
       client(execute, sync),
