@@ -181,6 +181,9 @@ export class ScriptedTarget {
   #copy(message: FrontendMessage, protocol: 'simple' | 'extended'): Uint8Array[] {
     switch (message.kind) {
       case 'CopyData':
+        if ((message.data[0] ?? 1) % 8 !== 0) return [];
+        this.#copying = undefined;
+        return protocol === 'simple' ? [failure('22P02'), READY] : this.#fail('22P02');
       case 'Sync':
       case 'Flush':
         return [];

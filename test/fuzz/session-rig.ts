@@ -87,6 +87,8 @@ const ANY_BODY: ReadonlySet<number> = new Set([
 
 /** Whether the frame needs an intent: it runs something, or the gateway could not read it. */
 function needsIntent(type: number, body: Uint8Array): boolean {
+  // A probe of the gateway's own, which says nothing.
+  if (body.length === 0) return false;
   if (RUNS.has(type)) return true;
   return !ANY_BODY.has(type) && readFrontend(type, body).kind === 'Malformed';
 }
@@ -191,6 +193,7 @@ export class SessionRig {
     this.gate = new Gate(this.socket as unknown as Socket, { failed, drained: () => undefined });
     this.#client = new ClientSide(this.responses, this.#intents, this.gate, largeMessages(openSpool), {
       failed,
+      targetIsBetweenFrames: () => this.#target.atBoundary,
       drained: () => undefined,
       terminated: () => {
         this.terminated = true;
@@ -223,12 +226,11 @@ export class SessionRig {
   fromTarget(chunk: Uint8Array): void {
     if (this.over || chunk.length === 0) return;
     try {
-      this.#target.push(chunk);
+      this.delivered.push(...this.#target.push(chunk));
     } catch (error) {
       this.fail(error);
       return;
     }
-    this.delivered.push(chunk);
     this.#client.resume();
   }
 

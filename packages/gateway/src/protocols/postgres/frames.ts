@@ -191,6 +191,12 @@ export class FrameReader {
     return this.#piecesLeft === 0 && nothingHeld && this.#offset === this.#chunk.length;
   }
 
+  /** A copy of what there is of a frame that is not delivered, because it is cut. */
+  unfinished(): Uint8Array {
+    const whole = this.#heldTotal > 0 && this.#heldLength === this.#heldTotal;
+    return whole ? new Uint8Array(0) : this.#held.slice(0, this.#heldLength);
+  }
+
   /** A view of the current whole frame's body, or of the current piece. */
   body(): Uint8Array {
     return this.#bytes.subarray(this.#start + this.#headerLength, this.#end);

@@ -8,6 +8,7 @@
  */
 
 import { violation } from '../../protocols/postgres/byte-reader.ts';
+import { probeBytes } from '../../protocols/postgres/copy-probe.ts';
 import { readFrontend } from '../../protocols/postgres/decode.ts';
 import { encodeFrontend } from '../../protocols/postgres/encode.ts';
 import { FRAME, type FrameEvent, FRONTEND_FRAMES, FrameReader } from '../../protocols/postgres/frames.ts';
@@ -28,6 +29,8 @@ export interface ClientSideEvents {
   drained(): void;
   /** The session must end. */
   failed(error: unknown): void;
+  /** Whether what the target has said so far ends between two frames. */
+  targetIsBetweenFrames(): boolean;
 }
 
 const FLUSH = encodeFrontend({ kind: 'Flush' });
@@ -161,7 +164,7 @@ export class ClientSide {
       this.#events.terminated();
       return true;
     }
-    if (this.#responses.mustWait) return false;
+    if (this.#mustWait(type)) return false;
     if (event === FRAME.begins) {
       this.#beginLarge();
       return true;
@@ -205,6 +208,25 @@ export class ClientSide {
     }
     this.#keep();
     return true;
+  }
+
+  /** Asks the target where only it can tell what it would do with a message. */
+  #mustWait(type: number): boolean {
+    const responses = this.#responses;
+    const asks = type !== FRONTEND.Sync && type !== FRONTEND.Flush;
+    if (asks && responses.mustFlush) {
+      if (this.#askedFor !== responses.pushedCount) this.#batch.add(FLUSH, 0, FLUSH.length);
+      this.#askedFor = responses.pushedCount;
+      return true;
+    }
+    if (asks && responses.mustProbe) {
+      // Else its answers could not be told from the rest of a frame that the client has half of.
+      if (!this.#events.targetIsBetweenFrames()) return true;
+      responses.beginProbe(type);
+      const bytes = probeBytes(type);
+      this.#batch.add(bytes, 0, bytes.length);
+    }
+    return responses.mustWait;
   }
 
   /** What waits for an answer must get one, and the Sync that makes the target send it stands behind this. */
@@ -270,7 +292,8 @@ export class ClientSide {
 
   async #passLarge(spooled: SpooledMessage): Promise<void> {
     let understood = this.#intents.understandLarge(spooled);
-    while (understood === 'wait' || this.#responses.mustWait) {
+    while (understood === 'wait' || this.#mustWait(spooled.type)) {
+      this.#letPass();
       if (understood === 'wait' && this.#responses.inCopyIn) this.#intents.stopRemembering();
       else await this.#answer();
       if (this.#over) throw violation('the session ended');

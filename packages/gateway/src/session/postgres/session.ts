@@ -112,6 +112,7 @@ export class PostgresSession implements LiveSession {
     const openLarge = largeMessages(() => ports.spool.open());
     this.#clientSide = new ClientSide(this.#responses, this.#intents, this.#gate, openLarge, {
       failed,
+      targetIsBetweenFrames: () => this.#targetSide.atBoundary,
       drained: () => this.#pace(),
       terminated: () => this.#clientLeaves(),
       broken: (error) => this.#clientBreaks(error),
@@ -223,17 +224,20 @@ export class PostgresSession implements LiveSession {
   /** Untrusted bytes. */
   #fromTarget(chunk: Uint8Array): void {
     if (this.#finishing || chunk.length === 0) return;
+    let passed: readonly Uint8Array[];
     try {
-      this.#targetSide.push(chunk);
+      passed = this.#targetSide.push(chunk);
     } catch (error) {
       this.#fail(error);
       return;
     }
-    if (!this.#record(CHANNEL.targetToClient, chunk)) return;
-    this.#bytesToClient += chunk.length;
+    for (const piece of passed) {
+      if (!this.#record(CHANNEL.targetToClient, piece)) return;
+      this.#bytesToClient += piece.length;
+      // Nobody reads any more, but what was sent before still runs, as it does without a gateway.
+      if (!this.#client.destroyed && !writeCopy(this.#client, piece)) this.#target.pause();
+    }
     this.#clientAtBoundary = this.#targetSide.atBoundary;
-    // Nobody reads any more, but what was sent before still runs, as it does without a gateway.
-    if (!this.#client.destroyed && !writeCopy(this.#client, chunk)) this.#target.pause();
     this.#clientSide.resume();
     this.#pace();
     this.#endIfIdle();
