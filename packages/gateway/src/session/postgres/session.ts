@@ -126,9 +126,10 @@ export class PostgresSession implements LiveSession {
     // What was closed while the session was opened told nobody.
     if (this.#target.destroyed) this.#targetLeaves();
     if (this.#client.destroyed) this.#clientLost();
-    else if (this.#client.readableEnded) this.#clientLeaves();
     this.#fromTarget(this.#options.ready.rest);
     this.#fromClient(rest);
+    // Its goodbye is behind what it has sent.
+    if (this.#client.readableEnded) this.#clientLeaves();
     this.#target.resume();
     this.#pace();
     await this.closed;
@@ -214,7 +215,8 @@ export class PostgresSession implements LiveSession {
 
   /** Untrusted bytes. */
   #fromClient(chunk: Uint8Array): void {
-    if (this.#finishing || chunk.length === 0) return;
+    // Behind a goodbye, and behind what is no message, nothing is read.
+    if (this.#finishing || this.#terminated || chunk.length === 0) return;
     this.#bytesToTarget += chunk.length;
     if (!this.#record(CHANNEL.clientToTarget, chunk)) return;
     this.#clientSide.push(chunk);
@@ -284,7 +286,8 @@ export class PostgresSession implements LiveSession {
     if (this.#leaving || !this.#terminated || !this.#clientSide.idle) return;
     this.#leaving = true;
     this.#gate.whenEmpty(() => {
-      this.#target.end();
+      // Behind what is no message the target closes; a client that is still there must not look gone.
+      if (this.#broken === undefined) this.#target.end();
       this.#expectTheEnd();
     });
   }
