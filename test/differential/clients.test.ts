@@ -131,8 +131,11 @@ describe('real clients', () => {
   it.skipIf(!hasPsycopg)(
     'psycopg: pipelines, COPY, server cursors, NOTIFY, cancel',
     async () => {
-      const printed = await compared(PYTHON, [join(CLIENTS, 'python', 'features.py')]);
-      expect(printed).toMatch(/after cancel \(1,\)\nstatus 0$/);
+      // Whether psycopg has read the end of a failed pipeline when it leaves it is a matter of time.
+      const printed = await compared(PYTHON, [join(CLIENTS, 'python', 'features.py')], (text) =>
+        text.replaceAll(/^error ignored terminating <psycopg\.Pipeline .*\n/gm, ''),
+      );
+      expect(printed).toMatch(/after cancel \(1,\)\n[^]*status 0$/);
     },
     120_000,
   );
