@@ -14,6 +14,7 @@ import {
   describe,
   execute,
   FLUSH,
+  frame,
   functionCall,
   parse,
   query,
@@ -108,6 +109,21 @@ const run = fc
     Buffer.concat([parse('', sql), bind('', '', options), describe('P'), execute('', rowsMax)]),
   );
 
+/** A body that is cut off or goes on too long, of any message but what ends the session. */
+const malformed = fc
+  .tuple(
+    fc.constantFrom(parse('s1', 'select 1'), bind('', '', { values: ['1'] }), execute(), describe('S', 's1')),
+    fc.nat({ max: 12 }),
+  )
+  .map(([whole, cut]) => frame(whole.toString('latin1', 0, 1), whole.subarray(5, -1 - cut)));
+const trailing = fc.constantFrom(
+  ...['P', 'B', 'E', 'D', 'C', 'H', 'S', 'Q', 'F', 'c', 'f'].map((type) => frame(type, Buffer.of(120))),
+  frame('Q', Buffer.from('select 1\0x')),
+  bind('', '', { values: ['1'], formats: [2] }),
+  bind('', '', { formats: [2], results: [3] }),
+  functionCall(177, ['1'], [], 2),
+);
+
 const message = fc.oneof(
   { weight: 4, arbitrary: run },
   { weight: 2, arbitrary: fc.tuple(statement, text).map(([name, sql]) => parse(name, sql)) },
@@ -129,6 +145,7 @@ const message = fc.oneof(
     arbitrary: fc.constantFrom(['1', '2'], ['1'], ['1', null]).map((values) => functionCall(177, values)),
   },
   { weight: 3, arbitrary: copyMessage },
+  { weight: 1, arbitrary: fc.oneof(malformed, trailing) },
   { weight: 1, arbitrary: fc.constant(FLUSH) },
   { weight: 4, arbitrary: fc.constant(SYNC) },
 );

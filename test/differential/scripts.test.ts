@@ -7,7 +7,9 @@ import { requirePresent } from '../real/require-present.ts';
 import { randomPieces } from './random-pieces.ts';
 import { runScript } from './run-script.ts';
 import { COPY_SCRIPTS } from './scripts/copy.ts';
+import { COPY_SYNC_SCRIPTS } from './scripts/copy-syncs.ts';
 import { EXTENDED_QUERY_SCRIPTS } from './scripts/extended-query.ts';
+import { MALFORMED_SCRIPTS } from './scripts/malformed.ts';
 import { ODD_SCRIPTS } from './scripts/odd.ts';
 import { SESSION_SCRIPTS } from './scripts/sessions.ts';
 import { SIMPLE_QUERY_SCRIPTS } from './scripts/simple-query.ts';
@@ -18,7 +20,9 @@ const ALL = [
   ...SIMPLE_QUERY_SCRIPTS,
   ...EXTENDED_QUERY_SCRIPTS,
   ...ODD_SCRIPTS,
+  ...MALFORMED_SCRIPTS,
   ...COPY_SCRIPTS,
+  ...COPY_SYNC_SCRIPTS,
   ...SESSION_SCRIPTS,
   ...VALUE_SCRIPTS,
 ];

@@ -1,10 +1,12 @@
 /** A PostgreSQL that has one table, knows seven texts, and keeps to the protocol. */
 
 import { encodeBackend } from '../../packages/gateway/src/protocols/postgres/encode.ts';
-import { decodeFrontend } from '../../packages/gateway/src/protocols/postgres/decode.ts';
-import type {
-  BackendMessage,
-  FrontendMessage,
+import { readFrontend } from '../../packages/gateway/src/protocols/postgres/decode.ts';
+import {
+  type BackendMessage,
+  FRONTEND,
+  type FrontendMessage,
+  type MalformedMessage,
 } from '../../packages/gateway/src/protocols/postgres/messages.ts';
 
 const bytes = (message: BackendMessage): Uint8Array => encodeBackend(message);
@@ -12,6 +14,14 @@ const READY = bytes({ kind: 'ReadyForQuery', status: 'I' });
 const ROW = bytes({ kind: 'DataRow', values: [Buffer.from('row'), null] });
 const NO_FIELDS = bytes({ kind: 'RowDescription', fields: [] });
 const COPY_IN = bytes({ kind: 'CopyInResponse', format: 0, columnFormats: [] });
+
+/** Messages whose body is not looked at, or is taken as it is. */
+const ANY_BODY: readonly (readonly [number, FrontendMessage])[] = [
+  [FRONTEND.Terminate, { kind: 'Terminate' }],
+  [FRONTEND.CopyDone, { kind: 'CopyDone' }],
+  [FRONTEND.CopyFail, { kind: 'CopyFail', reasonBytes: new Uint8Array(0) }],
+  [FRONTEND.Flush, { kind: 'Flush' }],
+];
 
 function failure(code: string): Uint8Array {
   const fields = [
@@ -38,10 +48,32 @@ export class ScriptedTarget {
 
   take(frame: Uint8Array): Uint8Array[] {
     if (this.ended) return [];
-    const message = decodeFrontend(frame[0] ?? 0, frame.subarray(5));
+    const message = readFrontend(frame[0] ?? 0, frame.subarray(5));
+    if (message.kind === 'Malformed') return this.#malformed(message);
     if (this.#copying !== undefined) return this.#copy(message, this.#copying);
     if (this.#skipping && message.kind !== 'Sync') return [];
     return this.#answer(message);
+  }
+
+  /** As PostgresMain and CopyGetData do it. */
+  #malformed({ type }: MalformedMessage): Uint8Array[] {
+    const [message] = ANY_BODY.filter(([taken]) => taken === type).map(([, whole]) => whole);
+    const inCopyIn = this.#copying !== undefined;
+    if (message !== undefined && (inCopyIn || type !== FRONTEND.Flush)) {
+      return inCopyIn ? this.#copy(message, this.#copying ?? 'simple') : this.#answer(message);
+    }
+    if (this.#copying !== undefined && type !== FRONTEND.Sync) {
+      this.ended = true;
+      return [failure('08P01')];
+    }
+    if (this.#copying !== undefined) return [];
+    if (type === FRONTEND.Sync) this.#skipping = false;
+    if (this.#skipping) return [];
+    if (type !== FRONTEND.Sync && type !== FRONTEND.Query && type !== FRONTEND.FunctionCall) {
+      return this.#fail('08P01');
+    }
+    this.#portals.clear();
+    return [failure('08P01'), READY];
   }
 
   #answer(message: FrontendMessage): Uint8Array[] {
@@ -149,6 +181,9 @@ export class ScriptedTarget {
   #copy(message: FrontendMessage, protocol: 'simple' | 'extended'): Uint8Array[] {
     switch (message.kind) {
       case 'CopyData':
+        if ((message.data[0] ?? 1) % 8 !== 0) return [];
+        this.#copying = undefined;
+        return protocol === 'simple' ? [failure('22P02'), READY] : this.#fail('22P02');
       case 'Sync':
       case 'Flush':
         return [];

@@ -5,8 +5,15 @@
 
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
+import { CountersignError } from '../../packages/gateway/src/core/errors.ts';
 import type { Appended, LedgerEvent, LedgerPort } from '../../packages/gateway/src/core/ledger-port.ts';
-import { FRAME, FrameReader, FRONTEND_FRAMES } from '../../packages/gateway/src/protocols/postgres/frames.ts';
+import {
+  FRAME,
+  type FrameEvent,
+  FrameReader,
+  FRONTEND_FRAMES,
+} from '../../packages/gateway/src/protocols/postgres/frames.ts';
+import { readFrontend } from '../../packages/gateway/src/protocols/postgres/decode.ts';
 import { FRONTEND } from '../../packages/gateway/src/protocols/postgres/messages.ts';
 import { ResponseQueue } from '../../packages/gateway/src/protocols/postgres/response-queue.ts';
 import { ClientSide } from '../../packages/gateway/src/session/postgres/client-side.ts';
@@ -70,6 +77,21 @@ class TestLedger implements LedgerPort {
 }
 
 const RUNS: ReadonlySet<number> = new Set([FRONTEND.Query, FRONTEND.Execute, FRONTEND.FunctionCall]);
+/** PostgreSQL does not look at the bodies of these, or takes any. */
+const ANY_BODY: ReadonlySet<number> = new Set([
+  FRONTEND.CopyData,
+  FRONTEND.CopyDone,
+  FRONTEND.CopyFail,
+  FRONTEND.Terminate,
+]);
+
+/** Whether the frame needs an intent: it runs something, or the gateway could not read it. */
+function needsIntent(type: number, body: Uint8Array): boolean {
+  // A probe of the gateway's own, which says nothing.
+  if (body.length === 0) return false;
+  if (RUNS.has(type)) return true;
+  return !ANY_BODY.has(type) && readFrontend(type, body).kind === 'Malformed';
+}
 
 /** The target's socket: what was written, frame by frame, and whether it was allowed to be. */
 class TargetSocket extends EventEmitter {
@@ -77,6 +99,10 @@ class TargetSocket extends EventEmitter {
   readonly #reader = new FrameReader({ ...FRONTEND_FRAMES, except: [], heldBytesMax: 1 << 28 });
   readonly #ledger: TestLedger;
   runs = 0;
+  #lost = false;
+  #written = 0;
+  /** Bytes of whole frames. */
+  #read = 0;
   writableNeedDrain = false;
 
   constructor(ledger: TestLedger) {
@@ -88,15 +114,31 @@ class TargetSocket extends EventEmitter {
   uncork(): void {}
 
   write(bytes: Uint8Array): boolean {
+    if (this.#lost) throw new Error('something passed behind what is no message');
     this.#reader.push(bytes.slice());
-    while (this.#reader.next() === FRAME.whole) {
+    this.#written += bytes.length;
+    while (this.#next() === FRAME.whole) {
       const { type, start, end } = this.#reader;
       this.frames.push(this.#reader.bytes.slice(start, end));
-      if (RUNS.has(type)) this.runs += 1;
+      this.#read += end - start;
+      if (needsIntent(type, this.#reader.body())) this.runs += 1;
     }
     if (this.runs > this.#ledger.durableIntents)
       throw new Error('a statement passed before its leaf was durable');
     return true;
+  }
+
+  /** The header of what is no message may come, and nothing behind it. */
+  #next(): FrameEvent {
+    try {
+      return this.#reader.next();
+    } catch (error) {
+      if (!(error instanceof CountersignError) || error.code === 'INTERNAL') throw error;
+      this.#lost = true;
+      if (this.#written !== this.#read + this.#reader.refusedHeader.length)
+        throw new Error('more passed than a header that breaks the protocol', { cause: error });
+      return FRAME.needMore;
+    }
   }
 
   get atBoundary(): boolean {
@@ -130,6 +172,8 @@ export class SessionRig {
   /** What the client got. */
   readonly delivered: Uint8Array[] = [];
   failure: unknown;
+  /** Why the client's bytes are no messages. */
+  broken: unknown;
   terminated = false;
   over = false;
   readonly #intents: Intents;
@@ -149,9 +193,14 @@ export class SessionRig {
     this.gate = new Gate(this.socket as unknown as Socket, { failed, drained: () => undefined });
     this.#client = new ClientSide(this.responses, this.#intents, this.gate, largeMessages(openSpool), {
       failed,
+      targetIsBetweenFrames: () => this.#target.atBoundary,
       drained: () => undefined,
       terminated: () => {
         this.terminated = true;
+      },
+      broken: (error) => {
+        this.terminated = true;
+        this.broken = error;
       },
     });
     this.#target = new TargetSide(this.responses, () => this.#intents.transactionEnded());
@@ -177,12 +226,11 @@ export class SessionRig {
   fromTarget(chunk: Uint8Array): void {
     if (this.over || chunk.length === 0) return;
     try {
-      this.#target.push(chunk);
+      this.delivered.push(...this.#target.push(chunk));
     } catch (error) {
       this.fail(error);
       return;
     }
-    this.delivered.push(chunk);
     this.#client.resume();
   }
 

@@ -64,7 +64,7 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
   'statement.prepare': event('durable', 'sql sealed_literals statement_name parameter_types'),
   'statement.intent': event(
     'durable',
-    'sql sealed_literals parameters parameter_types protocol_message statement_name portal row_limit function_oid effects tables columns rules reason token_ranges state tags estimated_rows digest',
+    'sql sealed_literals parameters parameter_types protocol_message statement_name portal row_limit function_oid malformed effects tables columns rules reason token_ranges state tags estimated_rows digest',
   ),
   'statement.outcome': event(
     'durable',

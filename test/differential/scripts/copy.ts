@@ -16,11 +16,11 @@ import {
 } from '../frames.ts';
 import { closed, login, ready, type Script, send, type Step, wait } from '../run-script.ts';
 
-const TABLE: readonly Step[] = [send(query('create temporary table t(a int, b text)')), ready()];
+export const TABLE: readonly Step[] = [send(query('create temporary table t(a int, b text)')), ready()];
 const COUNT: readonly Step[] = [send(query('select * from t order by a, b')), ready()];
 const BINARY_HEADER = Buffer.from('5047434f50590aff0d0a000000000000000000', 'hex');
 
-function copyScript(name: string, ...steps: readonly Step[]): Script {
+export function copyScript(name: string, ...steps: readonly Step[]): Script {
   return { name, steps: [...TABLE, ...steps, ...COUNT] };
 }
 

@@ -8,8 +8,10 @@ export const LIMITS = {
   postgres: {
     /** PostgreSQL's own MAX_STARTUP_PACKET_LENGTH, without the length's four bytes; more is an attack. */
     startupBytesMax: 10_000,
-    /** PostgreSQL's MaxAllocSize is 1 GiB - 1; a longer declared length cannot be a real message. */
-    frameBytesMax: 1_073_741_823,
+    /** PostgreSQL's PQ_LARGE_MESSAGE_LIMIT: it breaks off where a client declares a longer message. */
+    requestBytesMax: 1_073_741_822,
+    /** PostgreSQL's MaxAllocSize is 1 GiB - 1, with a final zero; a message of a server cannot be longer. */
+    frameBytesMax: 1_073_741_826,
     /** Messages of authentication are short; a client that is not yet known gets no more. */
     authenticationBytesMax: 65_536,
     /** PostgreSQL's PQ_SMALL_MESSAGE_LIMIT: no Sync, Execute, Describe, Close or CopyDone is longer. */

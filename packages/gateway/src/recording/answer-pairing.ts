@@ -12,6 +12,7 @@ import {
   type BackendMessage,
   FRONTEND,
   type FrontendMessage,
+  type MalformedMessage,
   type RowField,
 } from '../protocols/postgres/messages.ts';
 import type { ReplayedError, ReplayedItem } from './replayed-statement.ts';
@@ -49,7 +50,7 @@ export class AnswerPairing {
     return done;
   }
 
-  fromClient(message: FrontendMessage, timeUs: number): void {
+  fromClient(message: FrontendMessage | MalformedMessage, timeUs: number): void {
     switch (message.kind) {
       case 'Query':
         this.#pushAsked('query', timeUs, asked('simple', textOf(message.textBytes)));
@@ -82,6 +83,9 @@ export class AnswerPairing {
       case 'CopyDone':
       case 'CopyFail':
         this.#dropSwallowed();
+        return;
+      case 'Malformed':
+        this.#malformed(message, timeUs);
         return;
       default:
         // Flush asks for nothing; Terminate, passwords and unknown messages have no answer here.
@@ -208,6 +212,21 @@ export class AnswerPairing {
     const portal = this.#names.portal(name);
     const draft = new StatementDraft(timeUs, askedBy(portal), this.#budget);
     this.#push({ kind: 'execute', timeUs, draft, fields: [], ...(portal === undefined ? {} : { portal }) });
+  }
+
+  /** Answered with an error. */
+  #malformed({ type, reason }: MalformedMessage, timeUs: number): void {
+    const simple = type === FRONTEND.Query || type === FRONTEND.FunctionCall;
+    if (type === FRONTEND.Sync) this.fromClient({ kind: 'Sync' }, timeUs);
+    else
+      this.#pushAsked(
+        simple ? 'query' : 'execute',
+        timeUs,
+        asked(
+          simple ? 'simple' : 'extended',
+          `(a malformed message of type 0x${type.toString(16)}: ${reason})`,
+        ),
+      );
   }
 
   #pushAsked(kind: RequestKind, timeUs: number, what: Asked): void {

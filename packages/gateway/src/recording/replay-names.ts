@@ -6,7 +6,7 @@
 
 import { LIMITS } from '../core/limits.ts';
 import { formatAt } from '../protocols/postgres/decode.ts';
-import type { Format, FrontendMessage, RowField } from '../protocols/postgres/messages.ts';
+import type { FormatCode, FrontendMessage, RowField } from '../protocols/postgres/messages.ts';
 import type { ReplayedValue } from './replayed-statement.ts';
 import type { KeptText } from './statement-draft.ts';
 import { valueText } from './value-text.ts';
@@ -22,7 +22,7 @@ export interface Portal {
   readonly statement: Statement | undefined;
   readonly parameters: readonly ReplayedValue[];
   readonly parametersCut: boolean;
-  readonly resultFormats: readonly Format[];
+  readonly resultFormats: readonly FormatCode[];
   fields?: readonly RowField[];
 }
 

@@ -94,6 +94,11 @@ const error = (code: string, message: string): BackendMessage => ({
   ],
 });
 
+const raw = (type: string, body: string): Step => ({
+  channel: 0,
+  bytes: Buffer.concat([Buffer.from(type), Buffer.of(0, 0, 0, body.length + 4), Buffer.from(body)]),
+});
+
 const MIXED: Step[] = [
   server(ready),
   client(query('select 1; select null')),
@@ -198,6 +203,27 @@ describe('a transcript', () => {
       },
       { sql: 'select 2', outcome: 'skipped' },
       { sql: 'select 3', outcome: 'skipped' },
+      { sql: 'select 4', outcome: 'completed' },
+    ]);
+  });
+
+  it('shows a malformed message with its error, and reads on behind it', async () => {
+    const all = await replay([
+      raw('B', 'x'),
+      client(execute, sync),
+      server(error('08P01', 'invalid string in message'), ready),
+      raw('Q', 'select 1'),
+      server(error('08P01', 'invalid string in message'), ready),
+      raw('S', 'x'),
+      server(error('08P01', 'invalid message format'), ready),
+      client(query('select 4')),
+      server(complete('SELECT 0'), ready),
+    ]);
+    expect(all).toMatchObject([
+      { sql: expect.stringContaining('malformed'), outcome: 'failed', error: { sqlstate: '08P01' } },
+      { outcome: 'skipped' },
+      { sql: expect.stringContaining('malformed'), outcome: 'failed', error: { sqlstate: '08P01' } },
+      { kind: 'note', text: 'ERROR 08P01: invalid message format' },
       { sql: 'select 4', outcome: 'completed' },
     ]);
   });

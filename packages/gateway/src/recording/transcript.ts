@@ -8,7 +8,7 @@
 
 import { reasonOf } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
-import { decodeBackend, decodeFrontend } from '../protocols/postgres/decode.ts';
+import { decodeBackend, readFrontend } from '../protocols/postgres/decode.ts';
 import {
   BACKEND_FRAMES,
   FRAME,
@@ -34,7 +34,7 @@ export async function* readTranscript(
 ): AsyncGenerator<ReplayedItem, void> {
   const pairing = new AnswerPairing();
   const client = new Stream('client', FRONTEND_FRAMES, (type, body, timeUs) => {
-    pairing.fromClient(decodeFrontend(type, body), timeUs);
+    pairing.fromClient(readFrontend(type, body), timeUs);
   });
   const target = new Stream('target', SERVER_FRAMES, (type, body, timeUs) => {
     pairing.toClient(decodeBackend(type, body), timeUs, false);

@@ -5,7 +5,7 @@
  * in binary format is shown as `\x` and hex, as the server shows bytea. Untrusted: every byte.
  */
 
-import type { Format } from '../protocols/postgres/messages.ts';
+import type { FormatCode } from '../protocols/postgres/messages.ts';
 import type { ReplayedValue } from './replayed-statement.ts';
 
 const lenientUtf8 = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -30,7 +30,7 @@ export function textOf(bytes: Uint8Array): string {
 }
 
 /** A value in either format; a type of 0 is unknown. */
-export function valueText(value: Uint8Array | null, format: Format, typeOid: number): ReplayedValue {
+export function valueText(value: Uint8Array | null, format: FormatCode, typeOid: number): ReplayedValue {
   if (value === null) return null;
   if (format === 0) return textOf(value);
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.length);

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { CountersignError } from '../../core/errors.ts';
 import { decodePasswordMessage, decodeSASLInitialResponse } from './authentication.ts';
 import { utf8Bytes, utf8Text } from './byte-reader.ts';
-import { decodeBackend, decodeFrontend, formatAt } from './decode.ts';
+import { decodeBackend, decodeFrontend, formatAt, readFrontend } from './decode.ts';
 import { encodeBackend, encodeFrontend } from './encode.ts';
 import { BACKEND, FRONTEND } from './messages.ts';
 import { decodeStartupPacket } from './startup.ts';
@@ -43,7 +43,11 @@ test.each([
   ['a Close that ends early', FRONTEND.Close, 'S'],
   ['an Execute without its limit', FRONTEND.Execute, '\0\0\0'],
   ['a Parse that counts more types than it has', FRONTEND.Parse, '\0SELECT 1\0\0\x02\0\0\0\x17'],
-  ['a Bind with a format that is neither text nor binary', FRONTEND.Bind, '\0\0\0\x01\0\x02\0\0\0\0'],
+  [
+    'a Bind with a value in a format that is neither text nor binary',
+    FRONTEND.Bind,
+    '\0\0\0\x01\0\x02\0\x01\xff\xff\xff\xff\0\0',
+  ],
   [
     'a Bind with two formats for three values',
     FRONTEND.Bind,
@@ -57,6 +61,18 @@ test.each([
   expect(() => decodeFrontend(type, body(text))).toThrow(
     expect.objectContaining({ code: 'PROTOCOL_VIOLATION' }),
   );
+  expect(readFrontend(type, body(text))).toMatchObject({ kind: 'Malformed', type, body: body(text) });
+});
+
+test('a format that no value is in is taken, as PostgreSQL takes it', () => {
+  expect(readFrontend(FRONTEND.Bind, body('\0\0\0\x01\0\x02\0\0\0\x01\xff\xff'))).toMatchObject({
+    valueFormats: [2],
+    values: [],
+    resultFormats: [0xffff],
+  });
+  expect(readFrontend(FRONTEND.FunctionCall, body('\0\0\0\x01\0\0\0\0\0\x07'))).toMatchObject({
+    resultFormat: 7,
+  });
 });
 
 test.each([

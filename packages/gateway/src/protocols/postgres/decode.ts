@@ -3,11 +3,13 @@
  *
  * Spec: PostgreSQL 18, "Message Formats" (https://www.postgresql.org/docs/18/protocol-message-formats.html)
  * Frame: see frames.ts; start-up packets are in startup.ts, authentication bodies in authentication.ts.
- * Refused: a body that ends inside a field or goes on after the last one, a format that is neither
- * text nor binary, a count of formats that does not fit the values.
+ * Refused: a body that ends inside a field or goes on after the last one, a value in a format that is
+ * neither text nor binary, a count of formats that does not fit the values. For what a client sends this
+ * is what PostgreSQL refuses too, and nothing else: see {@link readFrontend}.
  * Untrusted: every byte. What comes out are views of the body; copy the body first where it is reused.
  */
 
+import { CountersignError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { decodeAuthentication } from './authentication.ts';
 import { ByteReader, violation } from './byte-reader.ts';
@@ -18,7 +20,9 @@ import {
   type ErrorOrNotice,
   FRONTEND,
   type Format,
+  type FormatCode,
   type FrontendMessage,
+  type MalformedMessage,
   type ResponseField,
   type RowField,
   type StatementOrPortal,
@@ -37,6 +41,24 @@ export function decodeFrontend(type: number, body: Uint8Array): FrontendMessage 
   return decodeWith(FRONTEND_DECODERS, type, body);
 }
 
+/**
+ * One frontend message, or that it is malformed.
+ *
+ * Each body that is refused here makes PostgreSQL answer with an error instead of running anything:
+ * pq_getmsgstring, pq_getmsgint, pq_getmsgbytes and pq_getmsgend (src/backend/libpq/pqformat.c) where it
+ * is cut off or too long; exec_bind_message and parse_fcall_arguments (tcop/postgres.c, tcop/fastpath.c)
+ * for formats and lengths, before a portal is defined or the function called; PostgresMain for what a
+ * Describe or Close names. The formats of results are not looked at there, and not here.
+ */
+export function readFrontend(type: number, body: Uint8Array): FrontendMessage | MalformedMessage {
+  try {
+    return decodeFrontend(type, body);
+  } catch (error) {
+    if (!(error instanceof CountersignError) || error.code !== 'PROTOCOL_VIOLATION') throw error;
+    return { kind: 'Malformed', type, body, reason: error.message };
+  }
+}
+
 /** One backend message. */
 export function decodeBackend(type: number, body: Uint8Array): BackendMessage {
   return decodeWith(BACKEND_DECODERS, type, body);
@@ -48,7 +70,7 @@ export function responseField(message: ErrorOrNotice, code: string): Uint8Array 
 }
 
 /** The format of the value at an index: none given is text, one given is for all. */
-export function formatAt(formats: readonly Format[], index: number): Format {
+export function formatAt(formats: readonly FormatCode[], index: number): FormatCode {
   return (formats.length === 1 ? formats[0] : formats[index]) ?? 0;
 }
 
@@ -184,25 +206,27 @@ function readBind(reader: ByteReader): FrontendMessage {
   const portal = readName(reader);
   const statement = readName(reader);
   const { valueFormats, values } = readValues(reader);
-  const resultFormats = readList(reader, reader.uint16(), readFormat);
+  const resultFormats = readList(reader, reader.uint16(), readFormatCode);
   return { kind: 'Bind', portal, statement, valueFormats, values, resultFormats };
 }
 
 function readFunctionCall(reader: ByteReader): FrontendMessage {
   const functionOid = reader.uint32();
   const { valueFormats, values } = readValues(reader);
-  return { kind: 'FunctionCall', functionOid, valueFormats, values, resultFormat: readFormat(reader) };
+  return { kind: 'FunctionCall', functionOid, valueFormats, values, resultFormat: readFormatCode(reader) };
 }
 
 function readValues(reader: ByteReader): {
-  readonly valueFormats: readonly Format[];
+  readonly valueFormats: readonly FormatCode[];
   readonly values: readonly (Uint8Array | null)[];
 } {
-  const valueFormats = readList(reader, reader.uint16(), readFormat);
+  const valueFormats = readList(reader, reader.uint16(), readFormatCode);
   const values = readList(reader, reader.uint16(), (item) => item.value());
   if (valueFormats.length > 1 && valueFormats.length !== values.length) {
     throw violation(`${values.length} values come with ${valueFormats.length} formats`);
   }
+  // Without values there is nothing in the one format that may stand here, and PostgreSQL takes any.
+  if (values.length > 0) for (const format of valueFormats) refuseUnknown(format);
   return { valueFormats, values };
 }
 
@@ -229,7 +253,7 @@ function readRowField(reader: ByteReader): RowField {
     typeOid: reader.uint32(),
     typeLength: reader.int16(),
     typeModifier: reader.int32(),
-    format: readFormat(reader),
+    format: readFormatCode(reader),
   };
 }
 
@@ -241,9 +265,16 @@ function readList<T>(reader: ByteReader, count: number, read: (reader: ByteReade
 }
 
 function readFormat(reader: ByteReader): Format {
-  const format = reader.uint16();
-  if (format !== 0 && format !== 1) throw violation(`the format ${format} is neither text nor binary`);
-  return format;
+  return refuseUnknown(reader.uint16());
+}
+
+function readFormatCode(reader: ByteReader): FormatCode {
+  return reader.uint16();
+}
+
+function refuseUnknown(format: FormatCode): Format {
+  if (format === 0 || format === 1) return format;
+  throw violation(`the format ${format} is neither text nor binary`);
 }
 
 function readTarget(reader: ByteReader): StatementOrPortal {

@@ -19,7 +19,7 @@ import {
   type ErrorOrNotice,
   FRONTEND,
   type FrontendMessage,
-  type Format,
+  type FormatCode,
   type RowField,
 } from './messages.ts';
 
@@ -246,7 +246,7 @@ function writeBackend(w: ByteWriter, message: PlainBackendMessage): void {
 
 function writeValues(
   w: ByteWriter,
-  formats: readonly Format[],
+  formats: readonly FormatCode[],
   values: readonly (Uint8Array | null)[],
 ): void {
   writeFormats(w, formats);
@@ -254,7 +254,7 @@ function writeValues(
   for (const value of values) w.value(value);
 }
 
-function writeFormats(w: ByteWriter, formats: readonly Format[]): void {
+function writeFormats(w: ByteWriter, formats: readonly FormatCode[]): void {
   w.uint16(formats.length);
   for (const format of formats) w.uint16(format);
 }

@@ -50,7 +50,7 @@ function walk(reader: FrameReader, chunks: readonly Uint8Array[]): { frames: str
 
 const small: FrameReaderOptions = { ...FRONTEND_FRAMES, heldBytesMax: 40, lengthMax: 400 };
 const anyFrame = fc
-  .tuple(fc.constantFrom('Q', 'P', 'd', 'S', 'Z'), fc.uint8Array({ maxLength: 120 }))
+  .tuple(fc.constantFrom('Q', 'P', 'd', 'S', 'F'), fc.uint8Array({ maxLength: 120 }))
   .map(([type, body]) => frame(type, type === 'S' ? new Uint8Array(0) : body));
 
 function cut(bytes: Uint8Array, at: readonly number[]): Uint8Array[] {
@@ -157,6 +157,25 @@ describe('FrameReader', () => {
       expect(() => walk(reader, chunks)).toThrow(expect.objectContaining({ code }));
       expect(() => reader.next()).toThrow(expect.objectContaining({ code }));
     }
+  });
+
+  test.each([
+    ['an unknown type', 'z', 'z'],
+    ['a password', 'p', 'p'],
+    ['a length of 3', 'Q\0\0\0\x03select 1\0', 'Q\0\0\0\x03'],
+    ['a long Sync', 'S\0\0\x27\x11x', 'S\0\0\x27\x11'],
+    ['a length that PostgreSQL takes for too long', 'Q\x3f\xff\xff\xffx', 'Q\x3f\xff\xff\xff'],
+  ])('%s is refused as soon as it is there, and nothing behind it is a part of it', (_, bytes, header) => {
+    for (const before of ['', 'S\0\0\0\x04']) {
+      const all = Buffer.from(before + bytes, 'latin1');
+      for (const chunks of [[all], Array.from(all, (byte) => Uint8Array.of(byte))]) {
+        const reader = new FrameReader(FRONTEND_FRAMES);
+        expect(() => walk(reader, chunks)).toThrow(CountersignError);
+        expect(Buffer.from(reader.refusedHeader).toString('latin1')).toBe(header);
+        expect(() => reader.next()).toThrow(CountersignError);
+      }
+    }
+    expect(new FrameReader(BACKEND_FRAMES).refusedHeader.length).toBe(0);
   });
 
   test('after detach the memory that was pushed can be used again', () => {

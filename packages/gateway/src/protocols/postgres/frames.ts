@@ -3,8 +3,8 @@
  *
  * Spec: PostgreSQL 18, "Message Formats" (https://www.postgresql.org/docs/18/protocol-message-formats.html)
  * Frame: Byte1 type, Int32 length (counts itself, not the type), body.
- * Refused: length < 4; length > the limit of the reader or of the message type. Both before a byte
- * of the body is awaited.
+ * Refused: a type that the reader does not know, before a length is awaited; length < 4; length > the
+ * limit of the reader or of the message type, before a byte of the body is awaited.
  * Untrusted: every byte. Memory: one header, and at most one frame of heldBytesMax.
  */
 
@@ -49,14 +49,18 @@ export interface FrameReaderOptions {
   readonly lengthMax: number;
   /** Types that never need more than limits.postgres.smallMessageBytesMax. */
   readonly small: readonly number[];
+  /** The types that there are; any, unless given. */
+  readonly known?: readonly number[];
 }
 
-/** For bytes from a client: CopyData in pieces, all else whole up to heldMessageBytesMax. */
+/** For bytes from a client in a session: CopyData in pieces, all else whole up to heldMessageBytesMax. */
 export const FRONTEND_FRAMES: FrameReaderOptions = {
   delivery: 'whole',
   except: [FRONTEND.CopyData],
   heldBytesMax: LIMITS.postgres.heldMessageBytesMax,
-  lengthMax: LIMITS.postgres.frameBytesMax,
+  lengthMax: LIMITS.postgres.requestBytesMax,
+  // A password has no place in a session: PostgreSQL does not know its type there.
+  known: Object.values(FRONTEND).filter((type) => type !== FRONTEND.AuthenticationResponse),
   small: [
     FRONTEND.Close,
     FRONTEND.CopyDone,
@@ -107,6 +111,7 @@ export const BACKEND_FRAMES: FrameReaderOptions = {
 export class FrameReader {
   readonly #pieces = new Uint8Array(256);
   readonly #lengthsMax = new Uint32Array(256);
+  readonly #known = new Uint8Array(256);
   readonly #heldBytesMax: number;
 
   #chunk: Uint8Array = new Uint8Array(0);
@@ -120,6 +125,7 @@ export class FrameReader {
   /** Payload still to come of the frame that is delivered in pieces. */
   #piecesLeft = 0;
   #failure: unknown;
+  #refusedHeader: Uint8Array = new Uint8Array(0);
 
   #type = 0;
   #length = 0;
@@ -133,6 +139,8 @@ export class FrameReader {
     this.#pieces.fill(options.delivery === 'pieces' ? 1 : 0);
     for (const type of options.except) this.#pieces[type] = options.delivery === 'pieces' ? 0 : 1;
     this.#heldBytesMax = options.heldBytesMax;
+    this.#known.fill(options.known === undefined ? 1 : 0);
+    for (const type of options.known ?? []) this.#known[type] = 1;
     this.#lengthsMax.fill(options.lengthMax);
     for (const type of options.small) {
       this.#lengthsMax[type] = Math.min(options.lengthMax, LIMITS.postgres.smallMessageBytesMax);
@@ -172,10 +180,21 @@ export class FrameReader {
     return this.#piecesLeft === 0;
   }
 
+  /** What `next` refused: a type alone, or a type and a length. No part of the frame's body. */
+  get refusedHeader(): Uint8Array {
+    return this.#refusedHeader;
+  }
+
   /** Whether the stream is between two frames; where it ends elsewhere, a frame was cut off. */
   get atBoundary(): boolean {
     const nothingHeld = this.#heldLength === this.#heldTotal;
     return this.#piecesLeft === 0 && nothingHeld && this.#offset === this.#chunk.length;
+  }
+
+  /** A copy of what there is of a frame that is not delivered, because it is cut. */
+  unfinished(): Uint8Array {
+    const whole = this.#heldTotal > 0 && this.#heldLength === this.#heldTotal;
+    return whole ? new Uint8Array(0) : this.#held.slice(0, this.#heldLength);
   }
 
   /** A view of the current whole frame's body, or of the current piece. */
@@ -254,6 +273,7 @@ export class FrameReader {
   #gather(available: number): FrameEvent {
     if (this.#heldTotal === 0) {
       const taken = this.#take(Math.min(available, HEADER_LENGTH - this.#heldLength));
+      if (taken > 0) this.#refuseUnknown(this.#held, 0);
       if (this.#heldLength < HEADER_LENGTH) return FRAME.needMore;
       const total = this.#readHeader(this.#held, 0);
       this.#heldTotal = total;
@@ -294,14 +314,26 @@ export class FrameReader {
 
   /** Sets type and length from a header; returns the length of the frame with its type byte. */
   #readHeader(bytes: Uint8Array, start: number): number {
+    this.#refuseUnknown(bytes, start);
     this.#type = bytes[start] ?? 0;
     this.#length = lengthAt(bytes, start + 1);
     const max = this.#lengthsMax[this.#type] ?? 0;
     if (this.#length < LENGTH_MIN || this.#length > max) {
-      this.#failure = lengthError(this.#length, max);
-      throw this.#failure;
+      this.#refuse(lengthError(this.#length, max), bytes.slice(start, start + HEADER_LENGTH));
     }
     return this.#length + 1;
+  }
+
+  #refuseUnknown(bytes: Uint8Array, start: number): void {
+    const type = bytes[start] ?? 0;
+    if (this.#known[type] === 1) return;
+    this.#refuse(violation(`invalid frontend message type ${type}`), Uint8Array.of(type));
+  }
+
+  #refuse(failure: CountersignError, header: Uint8Array): never {
+    this.#failure = failure;
+    this.#refusedHeader = header;
+    throw failure;
   }
 }
 

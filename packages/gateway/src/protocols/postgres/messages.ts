@@ -11,6 +11,9 @@
 /** 0 is text, 1 is binary. */
 export type Format = 0 | 1;
 
+/** A format as a client asked for it: PostgreSQL looks at the code only where it writes a value in it. */
+export type FormatCode = number;
+
 /** Idle, in a transaction block, in a failed transaction block. */
 export type TransactionStatus = 'I' | 'T' | 'E';
 
@@ -42,10 +45,10 @@ export type FrontendMessage =
       readonly portal: string;
       readonly statement: string;
       /** None (all text), one for all, or one for each value. */
-      readonly valueFormats: readonly Format[];
+      readonly valueFormats: readonly FormatCode[];
       readonly values: readonly (Uint8Array | null)[];
       /** None (all text), one for all, or one for each column. */
-      readonly resultFormats: readonly Format[];
+      readonly resultFormats: readonly FormatCode[];
     }
   | { readonly kind: 'Close'; readonly target: StatementOrPortal; readonly name: string }
   | { readonly kind: 'CopyData'; readonly data: Uint8Array }
@@ -57,9 +60,9 @@ export type FrontendMessage =
   | {
       readonly kind: 'FunctionCall';
       readonly functionOid: number;
-      readonly valueFormats: readonly Format[];
+      readonly valueFormats: readonly FormatCode[];
       readonly values: readonly (Uint8Array | null)[];
-      readonly resultFormat: Format;
+      readonly resultFormat: FormatCode;
     }
   | {
       readonly kind: 'Parse';
@@ -81,6 +84,15 @@ export type FrontendMessage =
   | { readonly kind: 'Terminate' }
   | { readonly kind: 'Unknown'; readonly type: number; readonly body: Uint8Array };
 
+/** A message of a known type with a body that PostgreSQL refuses: it answers with an error, and goes on. */
+export interface MalformedMessage {
+  readonly kind: 'Malformed';
+  readonly type: number;
+  readonly body: Uint8Array;
+  /** What is wrong with it. */
+  readonly reason: string;
+}
+
 /** One column of a RowDescription. */
 export interface RowField {
   readonly nameBytes: Uint8Array;
@@ -92,7 +104,7 @@ export interface RowField {
   /** Negative for types of variable width. */
   readonly typeLength: number;
   readonly typeModifier: number;
-  readonly format: Format;
+  readonly format: FormatCode;
 }
 
 /** One field of an ErrorResponse or NoticeResponse: `S`, `V`, `C`, `M`, `D`, `H` and so on. */

@@ -9,7 +9,7 @@
  */
 
 import { formatAt } from './decode.ts';
-import type { Format, FrontendMessage } from './messages.ts';
+import type { FormatCode, FrontendMessage } from './messages.ts';
 
 /** A statement that a Parse has defined. */
 export interface PreparedStatement {
@@ -32,7 +32,7 @@ export interface BoundPortal {
   /** Undefined where no Parse that the gateway saw has defined it: made by PREPARE, or not at all. */
   readonly statement: PreparedStatement | undefined;
   readonly values: readonly BoundValue[];
-  readonly resultFormats: readonly Format[];
+  readonly resultFormats: readonly FormatCode[];
 }
 
 /** One thing that the server is asked to do. */
@@ -50,7 +50,7 @@ export type WireOperation =
       readonly kind: 'FunctionCall';
       readonly functionOid: number;
       readonly values: readonly BoundValue[];
-      readonly resultFormat: Format;
+      readonly resultFormat: FormatCode;
     };
 
 /** The Operation of a FunctionCall. */
@@ -64,7 +64,7 @@ export function functionCallOperation(
 /** Each value with the format that holds for it. */
 export function boundValues(message: {
   readonly values: readonly (Uint8Array | null)[];
-  readonly valueFormats: readonly Format[];
+  readonly valueFormats: readonly FormatCode[];
 }): readonly BoundValue[] {
   return message.values.map((bytes, index) => ({
     format: formatAt(message.valueFormats, index) === 1 ? 'binary' : 'text',

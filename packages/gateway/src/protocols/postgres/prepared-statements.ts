@@ -133,14 +133,18 @@ export class PreparedStatements {
    * SQL that defines or destroys names behind the protocol's back: PREPARE, DEALLOCATE, DISCARD for
    * statements, DECLARE, CLOSE for portals. From the message that runs it on, nothing is known of them.
    */
-  forget(statements: readonly string[] | 'all', portals: readonly string[] | 'all'): Change | 'wait' {
+  forget(
+    statements: readonly string[] | 'all',
+    portals: readonly string[] | 'all',
+    onFailure: 'done' | 'undone' = 'done',
+  ): Change | 'wait' {
     const segment = this.#segment;
     // Bounds what is on its way: each name is forgotten once in a segment, and one segment at a time.
     if (this.#statements.hasUnsettled(segment) || this.#portals.hasUnsettled(segment)) return 'wait';
     return this.#stage({
       statements: forgotten(this.#statements.names(), statements, segment),
       portals: forgotten(this.#portals.names(), portals, segment),
-      onFailure: 'done',
+      onFailure,
     });
   }
 

@@ -25,6 +25,9 @@ function perform(queue: ResponseQueue<string>, line: string): string {
   const [direction, name = '', tag = '', more] = line.split(' ');
   if (direction === '<') return `of ${queue.accept(typeOf(BACKEND, name)) ?? 'nobody'}`;
   if (direction !== '>') throw new Error(`cannot read the line "${line}"`);
+  if (name === 'probe') queue.beginProbe(typeOf(FRONTEND, tag));
+  if (name === 'answered') queue.endProbe(Number(tag));
+  if (name === 'probe' || name === 'answered') return '';
   if (name === 'local') return queue.pushLocal(more === 'simple' ? 'simple' : 'extended', tag);
   if (tag === '') return queue.copy(typeOf(FRONTEND, name));
   return queue.push(kindOf(name), tag, more === 'copy-in');
@@ -36,7 +39,8 @@ function play(lines: readonly string[]): string[] {
   for (const line of lines) {
     log.push(line);
     try {
-      log.push(`= ${perform(queue, line)}`);
+      const said = perform(queue, line);
+      if (said !== '') log.push(`= ${said}`);
     } catch (error) {
       if (!(error instanceof CountersignError)) throw error;
       log.push(`! ${error.code}`);
@@ -46,6 +50,8 @@ function play(lines: readonly string[]): string[] {
       log.push(`= ${local} answered`);
     }
     if (queue.mustWait) log.push('= wait');
+    if (queue.mustProbe) log.push('= must probe');
+    if (queue.mustFlush) log.push('= must flush');
   }
   return log;
 }

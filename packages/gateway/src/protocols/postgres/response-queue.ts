@@ -5,14 +5,14 @@
  * table is ANSWERS in states.ts, the behaviour in copy mode that of src/backend/commands/copyfromparse.c.
  * Grammar: answers come in the order of the requests. An error in the extended protocol skips
  * everything up to Sync, which is answered by exactly one ReadyForQuery.
- * Refused: an answer that nothing asked for, so that rows are never taken for another request's;
- * requests behind one that turned out to be COPY FROM STDIN, because then nobody could tell.
+ * Refused: an answer that nothing asked for, so that rows are never taken for another request's.
  * Untrusted: both sides. Memory: limits.postgres.pipelineDepthMax entries.
  */
 
 import { CountersignError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { violation } from './byte-reader.ts';
+import { CopyProbe } from './copy-probe.ts';
 import { BACKEND, FRONTEND } from './messages.ts';
 import { ANSWERS, FIRST_PHASE, type Outcome, type Phase, type RequestKind } from './states.ts';
 
@@ -39,7 +39,15 @@ const ASYNCHRONOUS: ReadonlySet<number> = new Set([
   BACKEND.ParameterStatus,
 ]);
 
-const SIMPLE: ReadonlySet<RequestKind | 'local'> = new Set(['Query', 'FunctionCall', 'Sync']);
+const SIMPLE: ReadonlySet<RequestKind | 'local'> = new Set([
+  'Query',
+  'FunctionCall',
+  'Sync',
+  'MalformedSimple',
+]);
+
+/** Read over, whatever the body is. */
+const IGNORED_IN_COPY_IN: ReadonlySet<RequestKind | 'local'> = new Set(['Flush', 'MalformedFlush']);
 
 const OUTCOMES: ReadonlySet<string> = new Set<Outcome>(['completed', 'suspended', 'empty', 'failed']);
 
@@ -96,12 +104,11 @@ export class ResponseQueue<T> {
    * them in copy-in mode and ignored them, unless an error came first; then it answers them.
    */
   #unsure = 0;
-  /** CopyData was forwarded behind the last Sync in copy-in mode. */
-  #dataBehindSync = false;
   /** The COPY has failed and is gone, so that the unsure Syncs are the first in the queue. */
   #unsureFirst = false;
   /** ReadyForQuery messages that may still come for unsure Syncs that were taken for swallowed. */
   #strayReadyMax = 0;
+  #probe: CopyProbe | undefined;
 
   constructor(settle: Settle<T>, depthMax: number = LIMITS.postgres.pipelineDepthMax) {
     this.#settle = settle;
@@ -115,7 +122,44 @@ export class ResponseQueue<T> {
 
   /** Whether nothing may be pushed before the server has answered more. */
   get mustWait(): boolean {
+    if (this.#probe !== undefined) return true;
     return this.#length >= this.#depthMax || (this.#barrier && this.#copy !== 'in');
+  }
+
+  /**
+   * Whether nobody can tell what the server would do with another request than Sync and Flush, because
+   * it may or may not have read a Sync in the COPY of an Execute: ask it first, with {@link beginProbe}.
+   */
+  get mustProbe(): boolean {
+    if (this.#probe !== undefined || !this.#lastIsUnsure()) return false;
+    return this.#copy === 'in' ? this.#phase === 'executeCopyIn' : this.#unsureFirst && this.#skipping;
+  }
+
+  /** Whether such a request must wait for the end of a COPY, which the server may hold back: Flush. */
+  get mustFlush(): boolean {
+    return this.#copy === 'ended' && this.#phase === 'executeCopyIn' && this.#lastIsUnsure();
+  }
+
+  /** The probe that the server has not answered; see copy-probe.ts. */
+  get probe(): CopyProbe | undefined {
+    return this.#probe;
+  }
+
+  /** @param type of the message that waits */
+  beginProbe(type: number): void {
+    this.#probe = new CopyProbe(type, this.#copy !== 'in');
+  }
+
+  /** The probe is answered: Syncs without an answer were read over, and if all were, the server has skipped on. */
+  endProbe(answeredSyncs: number): void {
+    this.#probe = undefined;
+    this.#swallowUnsure();
+    this.#skipping = answeredSyncs === 0;
+  }
+
+  /** The server ends the session instead. */
+  abandonProbe(): void {
+    this.#probe = undefined;
   }
 
   /** Whether the server reads COPY data: only CopyData, CopyDone and CopyFail are forwarded. */
@@ -155,6 +199,10 @@ export class ResponseQueue<T> {
    */
   push(kind: RequestKind, tag: T, copyIn: boolean = false): PushAdvice {
     this.#refuseIfWaiting();
+    const ends = kind === 'Sync' || IGNORED_IN_COPY_IN.has(kind);
+    if (!ends && (this.mustProbe || this.mustFlush)) {
+      throw new CountersignError('INTERNAL', {}, { cause: `${kind} behind a COPY that nobody asked about` });
+    }
     if (this.#copy === 'in') return this.#pushInCopyIn(kind, tag, copyIn);
     if (this.#skipping) {
       if (kind !== 'Sync') return this.#advise(tag, 'skipped', 'discard');
@@ -162,10 +210,6 @@ export class ResponseQueue<T> {
     }
     // No Flush stands behind unsure Syncs: the first request that does tells whose an answer is.
     if (kind === 'Flush' && this.#unsure > 0) return this.#advise(tag, 'completed', 'forward');
-    if (this.#phase === 'executeCopyIn' && kind !== 'Sync' && this.#lastIsUnsure()) {
-      // Whether the server skips it depends on whether it read the unsure Sync before an error.
-      throw violation(`${kind} behind a COPY FROM STDIN without a Sync between them`);
-    }
     this.#append({ kind, tag });
     this.#lastIsExtended = !SIMPLE.has(kind);
     this.#barrier = copyIn;
@@ -175,8 +219,7 @@ export class ResponseQueue<T> {
   /** What to do with CopyData, CopyDone or CopyFail from the client. */
   copy(type: number): CopyAdvice {
     if (this.#copy === 'in') {
-      if (type === FRONTEND.CopyData) this.#dataBehindSync = true;
-      else this.#copy = 'ended';
+      if (type !== FRONTEND.CopyData) this.#copy = 'ended';
       return 'forward';
     }
     // Nothing that could become a COPY is on its way, or the only one has had its CopyDone.
@@ -251,13 +294,10 @@ export class ResponseQueue<T> {
 
   /** The COPY may have failed already, on data or in a trigger; then the server is not in copy-in mode. */
   #pushInCopyIn(kind: RequestKind, tag: T, copyIn: boolean): PushAdvice {
-    if (kind === 'Flush') return this.#advise(tag, 'swallowed', 'forward');
+    if (IGNORED_IN_COPY_IN.has(kind)) return this.#advise(tag, 'swallowed', 'forward');
     if (kind === 'Sync') {
       this.#unsure++;
-      this.#dataBehindSync = false;
     } else {
-      // Had the data failed behind a Sync that was read over, nobody could tell whose ReadyForQuery is next.
-      if (this.#unsure > 0 && this.#dataBehindSync) throw violation(`${kind} in copy-in mode`);
       // In copy-in mode the server ends the session: "unexpected message type during COPY from stdin".
       this.#copy = 'ended';
     }
@@ -279,18 +319,20 @@ export class ResponseQueue<T> {
     this.#copy = 'in';
     // What follows CopyDone of a Query may be read by a second COPY of the same text.
     if (this.#phase === 'executeCopyIn') this.#barrier = false;
-    this.#dataBehindSync = false;
     this.#unsureFirst = false;
     const behind: Entry<T>[] = [];
     for (let i = 1; i < this.#length; i++) behind.push(this.#at(i));
     this.#length = 1;
     this.#unsure = 0;
     for (const entry of behind) {
-      if (entry.kind === 'Flush') this.#settle(entry.tag, 'swallowed');
-      else this.#append(entry);
+      if (IGNORED_IN_COPY_IN.has(entry.kind)) {
+        this.#settle(entry.tag, 'swallowed');
+        continue;
+      }
+      this.#append(entry);
       if (entry.kind === 'Sync' && this.#length === this.#unsure + 2) this.#unsure++;
       // The server ends the session when it reads this, unless the COPY has failed before.
-      else if (entry.kind !== 'Flush') this.#copy = 'ended';
+      else this.#copy = 'ended';
     }
   }
 

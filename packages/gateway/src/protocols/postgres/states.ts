@@ -120,7 +120,12 @@ export function clientStep(state: ClientState, event: ClientEvent): ClientStep {
   return CLIENT_STATES[state][event] ?? REFUSE;
 }
 
-/** A request that a client sends and a server answers. */
+/**
+ * A request that a client sends and a server answers.
+ *
+ * `MalformedSimple`: a Query or FunctionCall with a body that the server refuses, `MalformedFlush`: a
+ * Flush with a body, `MalformedExtended`: any other such message but a Sync, which stays one.
+ */
 export type RequestKind =
   | 'Query'
   | 'FunctionCall'
@@ -131,7 +136,10 @@ export type RequestKind =
   | 'Execute'
   | 'Close'
   | 'Flush'
-  | 'Sync';
+  | 'Sync'
+  | 'MalformedSimple'
+  | 'MalformedFlush'
+  | 'MalformedExtended';
 
 /**
  * How a request ended.
@@ -162,6 +170,7 @@ export type Phase =
   | 'queryCopyEnd'
   | 'queryCopyBoth'
   | 'functionCall'
+  | 'malformed'
   | 'readyOwed'
   | 'failedReadyOwed';
 
@@ -179,6 +188,9 @@ export const FIRST_PHASE: Readonly<Record<Exclude<RequestKind, 'Flush'>, Phase>>
   Execute: 'execute',
   Close: 'close',
   Sync: 'readyOwed',
+  MalformedSimple: 'malformed',
+  MalformedFlush: 'malformed',
+  MalformedExtended: 'malformed',
 };
 
 const ONE_STATEMENT: Answers = {
@@ -224,6 +236,8 @@ export const ANSWERS: Readonly<Record<Phase, Answers>> = {
   // Streaming replication; after CopyDone there may be a row with the next timeline.
   queryCopyBoth: { CopyData: 'queryCopyBoth', CopyDone: 'query', CommandComplete: 'queryDone' },
   functionCall: { FunctionCallResponse: 'readyOwed' },
+  // An error, and nothing else: a target that runs what we could not read is a violation.
+  malformed: {},
   readyOwed: { ReadyForQuery: 'completed' },
   failedReadyOwed: { ReadyForQuery: 'failed' },
 };

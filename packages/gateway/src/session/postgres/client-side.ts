@@ -10,10 +10,11 @@
 import { giveBack } from '../../core/give-back.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { violation } from '../../protocols/postgres/byte-reader.ts';
-import { decodeFrontend } from '../../protocols/postgres/decode.ts';
+import { probeBytes } from '../../protocols/postgres/copy-probe.ts';
+import { readFrontend } from '../../protocols/postgres/decode.ts';
 import { encodeFrontend } from '../../protocols/postgres/encode.ts';
 import { FRAME, type FrameEvent, FRONTEND_FRAMES, FrameReader } from '../../protocols/postgres/frames.ts';
-import { FRONTEND, type FrontendMessage } from '../../protocols/postgres/messages.ts';
+import { FRONTEND, type FrontendMessage, type MalformedMessage } from '../../protocols/postgres/messages.ts';
 import type { ResponseQueue } from '../../protocols/postgres/response-queue.ts';
 import { Batch } from './batch.ts';
 import type { Gate } from './gate.ts';
@@ -24,10 +25,14 @@ import type { Request } from './request.ts';
 export interface ClientSideEvents {
   /** The client said goodbye; nothing more comes. */
   terminated(): void;
+  /** What it sent is no message: the target has its header, and will say so; nothing more comes. */
+  broken(error: unknown): void;
   /** It waited for the disk, and may be read again. */
   drained(): void;
   /** The session must end. */
   failed(error: unknown): void;
+  /** Whether what the target has said so far ends between two frames. */
+  targetIsBetweenFrames(): boolean;
 }
 
 const FLUSH = encodeFrontend({ kind: 'Flush' });
@@ -88,6 +93,7 @@ export class ClientSide {
 
   /** Takes a chunk, which is this side's from now on. */
   push(chunk: Uint8Array): void {
+    if (this.#over) return;
     this.#chunks.push(chunk);
     this.resume();
   }
@@ -123,7 +129,7 @@ export class ClientSide {
     while (!this.#over && !this.#busy && !this.#mustHoldUp()) {
       const event = this.#stalledOn ?? this.#next();
       this.#stalledOn = undefined;
-      if (event === FRAME.needMore) break;
+      if (event === 'broken' || event === FRAME.needMore) break;
       if (!this.#take(event)) {
         this.#stalledOn = event;
         break;
@@ -140,9 +146,15 @@ export class ClientSide {
     return this.#heldUp;
   }
 
-  #next(): FrameEvent {
+  #next(): FrameEvent | 'broken' {
     for (;;) {
-      const event = this.#reader.next();
+      let event: FrameEvent;
+      try {
+        event = this.#reader.next();
+      } catch (error) {
+        this.#break(error);
+        return 'broken';
+      }
       if (event !== FRAME.needMore) return event;
       const chunk = this.#chunks.shift();
       if (chunk === undefined) return FRAME.needMore;
@@ -152,6 +164,19 @@ export class ClientSide {
       this.#chunk = chunk;
       this.#use = 'none';
     }
+  }
+
+  /**
+   * The client's bytes are no frames from here on. PostgreSQL says so, or closes, when it has read the
+   * type or the length that is wrong, and has answered what came before; so it is given just that.
+   */
+  #break(error: unknown): void {
+    this.#over = true;
+    this.#chunks = [];
+    const header = this.#reader.refusedHeader;
+    this.#batch.add(header, 0, header.length);
+    this.#letPass();
+    this.#events.broken(error);
   }
 
   /** False: the target has to answer first. */
@@ -166,16 +191,16 @@ export class ClientSide {
       this.#events.terminated();
       return true;
     }
-    if (this.#responses.mustWait) return false;
+    if (this.#mustWait(type)) return false;
     if (event === FRAME.begins) {
       this.#beginLarge();
       return true;
     }
-    return this.#handle(decodeFrontend(type, this.#reader.body()));
+    return this.#handle(readFrontend(type, this.#reader.body()));
   }
 
   /** False: what a name stands for depends on answers that are not there yet. */
-  #handle(message: FrontendMessage): boolean {
+  #handle(message: FrontendMessage | MalformedMessage): boolean {
     let understood = this.#intents.understand(message);
     if (understood === 'wait') {
       if (!this.#responses.inCopyIn) return false;
@@ -213,6 +238,25 @@ export class ClientSide {
     return true;
   }
 
+  /** Asks the target where only it can tell what it would do with a message. */
+  #mustWait(type: number): boolean {
+    const responses = this.#responses;
+    const asks = type !== FRONTEND.Sync && type !== FRONTEND.Flush;
+    if (asks && responses.mustFlush) {
+      if (this.#askedFor !== responses.pushedCount) this.#batch.add(FLUSH, 0, FLUSH.length);
+      this.#askedFor = responses.pushedCount;
+      return true;
+    }
+    if (asks && responses.mustProbe) {
+      // Else its answers could not be told from the rest of a frame that the client has half of.
+      if (!this.#events.targetIsBetweenFrames()) return true;
+      responses.beginProbe(type);
+      const bytes = probeBytes(type);
+      this.#batch.add(bytes, 0, bytes.length);
+    }
+    return responses.mustWait;
+  }
+
   /** What waits for an answer must get one, and the Sync that makes the target send it stands behind this. */
   #askForAnswers(): void {
     if (this.#askedFor === this.#responses.pushedCount || !this.#responses.mayBeUnflushed) return;
@@ -244,7 +288,6 @@ export class ClientSide {
   #beginLarge(): void {
     this.#letPass();
     const { type, length, bytes, start, end } = this.#reader;
-    if (type === FRONTEND.AuthenticationResponse) throw violation('a password message in a session');
     this.#large = this.#openLarge(type, length, bytes.slice(start, end));
   }
 
@@ -286,7 +329,8 @@ export class ClientSide {
 
   async #passLarge(spooled: SpooledMessage): Promise<void> {
     let understood = this.#intents.understandLarge(spooled);
-    while (understood === 'wait' || this.#responses.mustWait) {
+    while (understood === 'wait' || this.#mustWait(spooled.type)) {
+      this.#letPass();
       if (understood === 'wait' && this.#responses.inCopyIn) this.#intents.stopRemembering();
       else await this.#answer();
       if (this.#over) throw violation('the session ended');

@@ -8,7 +8,7 @@
 import type { Clock } from '../../core/clock.ts';
 import type { BodyValue, LedgerEvent, LedgerPort } from '../../core/ledger-port.ts';
 import { LIMITS } from '../../core/limits.ts';
-import { FRONTEND, type FrontendMessage } from '../../protocols/postgres/messages.ts';
+import { FRONTEND, type FrontendMessage, type MalformedMessage } from '../../protocols/postgres/messages.ts';
 import {
   type BoundPortal,
   type BoundValue,
@@ -38,6 +38,17 @@ const NEVER_A_NAME = '\u00ff';
 
 /** The server answers nothing to it: it says only where the pipeline may be read. */
 const PLAIN: Readonly<Record<'Flush' | 'Sync', Understood>> = { Flush: plain('Flush'), Sync: plain('Sync') };
+
+/** A Sync ends a pipeline whatever its body is. */
+const MALFORMED_KINDS: Readonly<Partial<Record<number, RequestKind>>> = {
+  [FRONTEND.Query]: 'MalformedSimple',
+  [FRONTEND.FunctionCall]: 'MalformedSimple',
+  [FRONTEND.Flush]: 'MalformedFlush',
+  [FRONTEND.Sync]: 'Sync',
+};
+const MESSAGE_NAMES: ReadonlyMap<number, string> = new Map(
+  Object.entries(FRONTEND).map(([name, type]) => [type, name]),
+);
 
 /** How the server's answers appear in an outcome leaf; `failed` is told by the Operation itself. */
 const NOT_RUN: Readonly<Partial<Record<Outcome, OutcomeStatus>>> = {
@@ -80,7 +91,7 @@ export class Intents {
   }
 
   /** What a message means; `wait` where that depends on answers, undefined where it has no place here. */
-  understand(message: FrontendMessage): Understood | 'wait' | undefined {
+  understand(message: FrontendMessage | MalformedMessage): Understood | 'wait' | undefined {
     switch (message.kind) {
       case 'Query':
         return this.#query(message.textBytes);
@@ -105,6 +116,8 @@ export class Intents {
       case 'Flush':
       case 'Sync':
         return PLAIN[message.kind];
+      case 'Malformed':
+        return this.#malformed(message);
       case 'AuthenticationResponse':
       case 'CopyData':
       case 'CopyDone':
@@ -248,6 +261,21 @@ export class Intents {
       this.#writing.delete(written);
     };
     written.then(done, done);
+  }
+
+  /**
+   * The target refuses it, and its intent has all of its bytes. Until that is certain nothing is known
+   * of any name, so that no leaf states a text that is not the one that ran.
+   */
+  #malformed({ type, body, reason }: MalformedMessage): Understood | 'wait' {
+    const change = this.#nothingIsKnown ? undefined : this.#prepared.forget('all', 'all', 'undone');
+    if (change === 'wait') return 'wait';
+    const changes = change === undefined ? [] : [change];
+    return this.#running(MALFORMED_KINDS[type] ?? 'MalformedExtended', changes, () => ({
+      protocol_message: MESSAGE_NAMES.get(type) ?? '',
+      malformed: reason,
+      parameters: parameterValues([{ format: 'binary', bytes: body }], new InlineBudget()),
+    }));
   }
 
   #query(textBytes: Uint8Array): Understood | 'wait' {

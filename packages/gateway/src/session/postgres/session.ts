@@ -77,6 +77,8 @@ export class PostgresSession implements LiveSession {
   #finishing = false;
   #terminated = false;
   #leaving = false;
+  /** The client's bytes are no messages: the target says so, and ends the session. */
+  #broken: CountersignError | undefined;
   /** Why the session ends as soon as nothing runs. */
   #endAtIdle: EndReason | undefined;
 
@@ -111,8 +113,10 @@ export class PostgresSession implements LiveSession {
     const openLarge = largeMessages(() => ports.spool.open(this.principal.id));
     this.#clientSide = new ClientSide(this.#responses, this.#intents, this.#gate, openLarge, {
       failed,
+      targetIsBetweenFrames: () => this.#targetSide.atBoundary,
       drained: () => this.#pace(),
       terminated: () => this.#clientLeaves(),
+      broken: (error) => this.#clientBreaks(error),
     });
     this.#targetSide = new TargetSide(this.#responses, () => this.#intents.transactionEnded());
   }
@@ -123,9 +127,10 @@ export class PostgresSession implements LiveSession {
     // What was closed while the session was opened told nobody.
     if (this.#target.destroyed) this.#targetLeaves();
     if (this.#client.destroyed) this.#clientLost();
-    else if (this.#client.readableEnded) this.#clientLeaves();
     this.#fromTarget(this.#options.ready.rest);
     this.#fromClient(rest);
+    // Its goodbye is behind what it has sent.
+    if (this.#client.readableEnded) this.#clientLeaves();
     this.#target.resume();
     this.#pace();
     await this.closed;
@@ -211,7 +216,8 @@ export class PostgresSession implements LiveSession {
 
   /** Untrusted bytes. */
   #fromClient(chunk: Uint8Array): void {
-    if (this.#finishing || chunk.length === 0) return;
+    // Behind a goodbye, and behind what is no message, nothing is read.
+    if (this.#finishing || this.#terminated || chunk.length === 0) return;
     this.#bytesToTarget += chunk.length;
     if (!this.#record(CHANNEL.clientToTarget, chunk)) return;
     this.#clientSide.push(chunk);
@@ -221,17 +227,20 @@ export class PostgresSession implements LiveSession {
   /** Untrusted bytes. */
   #fromTarget(chunk: Uint8Array): void {
     if (this.#finishing || chunk.length === 0) return;
+    let passed: readonly Uint8Array[];
     try {
-      this.#targetSide.push(chunk);
+      passed = this.#targetSide.push(chunk);
     } catch (error) {
       this.#fail(error);
       return;
     }
-    if (!this.#record(CHANNEL.targetToClient, chunk)) return;
-    this.#bytesToClient += chunk.length;
+    for (const piece of passed) {
+      if (!this.#record(CHANNEL.targetToClient, piece)) return;
+      this.#bytesToClient += piece.length;
+      // Nobody reads any more, but what was sent before still runs, as it does without a gateway.
+      if (!this.#client.destroyed && !writeCopy(this.#client, piece)) this.#target.pause();
+    }
     this.#clientAtBoundary = this.#targetSide.atBoundary;
-    // Nobody reads any more, but what was sent before still runs, as it does without a gateway.
-    if (!this.#client.destroyed && !writeCopy(this.#client, chunk)) this.#target.pause();
     this.#clientSide.resume();
     this.#pace();
     this.#endIfIdle();
@@ -274,12 +283,19 @@ export class PostgresSession implements LiveSession {
     this.#leaveWhenDrained();
   }
 
+  #clientBreaks(error: unknown): void {
+    this.#broken = toCountersignError(error);
+    this.#options.ports.onError(this.#broken, this.id);
+    this.#clientLeaves();
+  }
+
   /** The target hears the goodbye behind all that was sent before it. */
   #leaveWhenDrained(): void {
     if (this.#leaving || !this.#terminated || !this.#clientSide.idle) return;
     this.#leaving = true;
     this.#gate.whenEmpty(() => {
-      this.#target.end();
+      // Behind what is no message the target closes; a client that is still there must not look gone.
+      if (this.#broken === undefined) this.#target.end();
       this.#expectTheEnd();
     });
   }
@@ -289,7 +305,8 @@ export class PostgresSession implements LiveSession {
     const { farewellMs, orphanedStatementMs } = LIMITS.postgres;
     setTimeout(() => {
       if (this.#finishing) return;
-      if (this.#responses.length === 0) this.#finish('ok');
+      if (this.#responses.length === 0)
+        this.#finish(this.#broken === undefined ? 'ok' : 'failed', this.#broken);
       else if (waitedMs < orphanedStatementMs) this.#expectTheEnd(waitedMs + farewellMs);
       else {
         const reason = 'it has not answered since its client left';
@@ -318,7 +335,8 @@ export class PostgresSession implements LiveSession {
     if (this.#finishing) return;
     // What the target said last is on its way to the client; its goodbye follows.
     const left = this.#terminated || this.#responses.length === 0;
-    this.#finish(left ? 'ok' : 'failed');
+    if (this.#broken !== undefined) this.#finish('failed', this.#broken, 'silently');
+    else this.#finish(left ? 'ok' : 'failed');
   }
 
   #fail(error: unknown): void {
@@ -328,13 +346,14 @@ export class PostgresSession implements LiveSession {
     this.#finish('failed', known);
   }
 
-  #finish(status: EndStatus, error?: CountersignError): void {
+  /** @param how `silently`: the client has its answer from the target */
+  #finish(status: EndStatus, error?: CountersignError, how: 'aloud' | 'silently' = 'aloud'): void {
     if (this.#finishing) return;
     this.#finishing = true;
     this.#clientSide.close();
     this.#gate.close();
     this.#target.destroy();
-    if (error !== undefined && this.#client.writable && this.#clientAtBoundary) {
+    if (error !== undefined && how === 'aloud' && this.#client.writable && this.#clientAtBoundary) {
       const farewell = encodeErrorResponse(error, 'FATAL');
       this.#recordFarewell(farewell);
       this.#client.write(farewell);

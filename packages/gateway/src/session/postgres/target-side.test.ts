@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { LIMITS } from '../../core/limits.ts';
 import { encodeBackend } from '../../protocols/postgres/encode.ts';
+import { FRONTEND } from '../../protocols/postgres/messages.ts';
 import { ResponseQueue } from '../../protocols/postgres/response-queue.ts';
 import type { Outcome, RequestKind } from '../../protocols/postgres/states.ts';
-import type { Request } from './request.ts';
+import { PLAIN_REQUEST, type Request } from './request.ts';
 import { RunningOperation } from './running-operation.ts';
 import { TargetSide } from './target-side.ts';
 
@@ -58,5 +59,90 @@ describe('a target', () => {
     queue.push('Execute', { operation, settled: undefined });
     const side = new TargetSide(queue, () => undefined);
     expect(() => side.push(Uint8Array.of(0x43, 0x3f, 0xff, 0xff, 0xff))).toThrow(/message length/);
+  });
+});
+
+function failure(severity: string): Uint8Array {
+  return encodeBackend({ kind: 'ErrorResponse', fields: [{ code: 'V', valueBytes: Buffer.from(severity) }] });
+}
+
+const failed = failure('ERROR');
+const ready = encodeBackend({ kind: 'ReadyForQuery', status: 'I' });
+const notice = encodeBackend({ kind: 'NoticeResponse', fields: [] });
+const parsed = encodeBackend({ kind: 'ParseComplete' });
+const fatal = failure('FATAL');
+
+/** Behind CopyInResponse: Sync, CopyData, and a Parse that made the gateway ask. */
+function asked(type: number): { side: TargetSide; queue: ResponseQueue<Request>; settled: string[] } {
+  const settled: string[] = [];
+  const request = (name: string): Request => ({
+    operation: undefined,
+    settled: (outcome) => settled.push(`${name} ${outcome}`),
+  });
+  const queue = new ResponseQueue<Request>(({ settled: tell }, outcome) => tell?.(outcome));
+  const side = new TargetSide(queue, () => undefined);
+  queue.push('Execute', request('copy'), true);
+  side.push(encodeBackend({ kind: 'CopyInResponse', format: 0, columnFormats: [] }));
+  queue.push('Sync', request('sync'));
+  queue.copy(FRONTEND.CopyData);
+  expect(queue.mustProbe).toBe(true);
+  queue.beginProbe(type);
+  return { side, queue, settled };
+}
+
+function rank(frame: Uint8Array): number {
+  return [failed, notice, ready, parsed].indexOf(frame);
+}
+
+/** A notice passes a ReadyForQuery that is held. */
+function noticesFirst(a: Uint8Array, b: Uint8Array): number {
+  return rank(a) - rank(b);
+}
+
+describe('the answers to a probe', () => {
+  it.each([
+    [
+      'where the Sync was answered',
+      FRONTEND.Parse,
+      [failed, ready],
+      [ready, failed, ready],
+      'sync completed',
+    ],
+    ['where the Sync was read over', FRONTEND.Parse, [failed], [ready, failed, ready], 'sync swallowed'],
+    ['to a Query', FRONTEND.Query, [failed, ready], [ready, failed, ready, ready], 'sync completed'],
+    [
+      'with a notice',
+      FRONTEND.Parse,
+      [failed, notice, ready, notice],
+      [ready, failed, ready],
+      'sync completed',
+    ],
+  ])('are not for the client, however they are split: %s', (_, type, given, ours, outcome) => {
+    const all = Buffer.concat([...given, ...ours, parsed.subarray(0, 3)]);
+    const rest = parsed.subarray(3);
+    for (let length = 1; length <= all.length; length++) {
+      const { side, queue, settled } = asked(type);
+      const passed: Uint8Array[] = [];
+      for (let at = 0; at < all.length; at += length) passed.push(...side.push(all.slice(at, at + length)));
+      expect(settled).toEqual(['copy failed', outcome]);
+      expect([queue.mustWait, queue.mustProbe]).toEqual([false, false]);
+      const skips = outcome === 'sync swallowed';
+      expect(queue.push('Parse', PLAIN_REQUEST)).toBe(skips ? 'discard' : 'forward');
+      if (skips) continue;
+      passed.push(...side.push(rest));
+      expect(Buffer.concat(passed)).toEqual(Buffer.concat([...given, parsed].toSorted(noticesFirst)));
+    }
+  });
+
+  it('are the end of the session, where the target was in copy-in mode', () => {
+    const all = Buffer.concat([failed, fatal]);
+    for (let length = 1; length <= all.length; length++) {
+      const { side, settled } = asked(FRONTEND.Parse);
+      const passed: Uint8Array[] = [];
+      for (let at = 0; at < all.length; at += length) passed.push(...side.push(all.slice(at, at + length)));
+      expect(Buffer.concat(passed)).toEqual(all);
+      expect(side.atBoundary).toBe(true);
+      expect(settled).toEqual(['copy failed', 'sync swallowed']);
+    }
   });
 });

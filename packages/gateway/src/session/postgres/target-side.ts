@@ -1,11 +1,12 @@
 /**
  * What comes from the target: whose answer it is, its digest, its outcome; then on to the client.
  *
- * The bytes go to the client as they came. Untrusted: a frame that nothing asked for ends the session.
+ * The bytes go to the client as they came, but for the answers to a probe of the gateway's own. Untrusted: a frame that nothing asked for ends the session.
  */
 
 import { LIMITS } from '../../core/limits.ts';
 import { decodeBackend, responseField } from '../../protocols/postgres/decode.ts';
+import type { CopyProbe } from '../../protocols/postgres/copy-probe.ts';
 import { BACKEND_FRAMES, FRAME, FrameReader } from '../../protocols/postgres/frames.ts';
 import { BACKEND, type ErrorOrNotice } from '../../protocols/postgres/messages.ts';
 import { commandRows } from '../../protocols/postgres/operation.ts';
@@ -15,6 +16,13 @@ import type { RunningOperation } from './running-operation.ts';
 
 /** ReadyForQuery's status byte `I`. */
 const IDLE = 0x49;
+
+/** They belong to nobody. */
+const ASYNCHRONOUS: ReadonlySet<number> = new Set([
+  BACKEND.NoticeResponse,
+  BACKEND.NotificationResponse,
+  BACKEND.ParameterStatus,
+]);
 
 const lenientUtf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
@@ -28,6 +36,10 @@ export class TargetSide {
   #inPieces: RunningOperation | undefined;
   /** The beginning of an ErrorResponse that comes in pieces: it is the answer when it is whole. */
   #largeError: Uint8Array | undefined;
+  /** A ReadyForQuery that may be the probe's. */
+  #heldReady: Uint8Array | undefined;
+  /** Syncs of the client that were answered while the probe was out. */
+  #answeredSyncs = 0;
   #transactionStatus = IDLE;
   readonly #transactionEnded: () => void;
 
@@ -42,31 +54,81 @@ export class TargetSide {
     return String.fromCharCode(this.#transactionStatus);
   }
 
-  /** Between two frames: an error of ours may be put into the stream. */
+  /** What is for the client ends between two frames: an error of ours may follow. */
   get atBoundary(): boolean {
-    return this.#reader.atBoundary;
+    return this.#responses.probe === undefined ? this.#reader.atBoundary : this.#reader.last;
   }
 
-  /** Takes one chunk; throws PROTOCOL_VIOLATION where the target breaks the protocol. */
-  push(chunk: Uint8Array): void {
+  /**
+   * Takes one chunk, which must not begin inside of a frame where a probe has begun; gives what is for
+   * the client. Throws PROTOCOL_VIOLATION where the target breaks the protocol.
+   */
+  push(chunk: Uint8Array): readonly Uint8Array[] {
     this.#reader.push(chunk);
+    const picked: Uint8Array[] | undefined = this.#responses.probe === undefined ? undefined : [];
     for (;;) {
       const event = this.#reader.next();
       if (event === FRAME.needMore) break;
+      const { probe } = this.#responses;
+      if (picked !== undefined && probe !== undefined && event === FRAME.whole) {
+        if (!this.#passes(probe, picked)) continue;
+      }
+      picked?.push(this.#reader.bytes.slice(this.#reader.start, this.#reader.end));
       if (event === FRAME.piece) this.#addTo(this.#inPieces);
       else this.#frame(event === FRAME.whole);
       if (this.#largeError !== undefined && event === FRAME.piece) this.#pieceOfError(this.#largeError);
     }
     for (const operation of this.#touched) operation.digest.endOfChunk();
     this.#touched.length = 0;
+    if (picked === undefined) return [chunk];
+    if (this.#responses.probe === undefined) picked.push(this.#reader.unfinished());
+    return picked.filter(({ length }) => length > 0);
+  }
+
+  /** Whether a whole frame that comes while a probe is out is for the client. */
+  #passes(probe: CopyProbe, picked: Uint8Array[]): boolean {
+    const { type } = this.#reader;
+    if (ASYNCHRONOUS.has(type)) return true;
+    if (type === BACKEND.ErrorResponse && this.#isFatal()) {
+      this.#passHeld(picked);
+      this.#responses.abandonProbe();
+      return true;
+    }
+    const step = probe.take(type);
+    if (step === 'pass') return true;
+    if (step === 'hold') {
+      this.#passHeld(picked);
+      this.#heldReady = this.#reader.bytes.slice(this.#reader.start, this.#reader.end);
+      return false;
+    }
+    this.#heldReady = undefined;
+    if (step === 'over') {
+      this.#responses.endProbe(this.#answeredSyncs);
+      this.#answeredSyncs = 0;
+    }
+    return false;
+  }
+
+  /** A ReadyForQuery behind which another one came answers a Sync of the client. */
+  #passHeld(picked: Uint8Array[]): void {
+    if (this.#heldReady === undefined) return;
+    picked.push(this.#heldReady);
+    this.#ready(this.#heldReady[5]);
+    this.#heldReady = undefined;
+    this.#answeredSyncs += 1;
+    this.#responses.accept(BACKEND.ReadyForQuery);
+  }
+
+  #isFatal(): boolean {
+    const message = decodeBackend(BACKEND.ErrorResponse, this.#reader.body());
+    return message.kind === 'ErrorResponse' && ['FATAL', 'PANIC'].includes(field(message, 'V'));
   }
 
   #frame(whole: boolean): void {
     const { type } = this.#reader;
     // The digest takes the frame before `accept`, which may settle the request and finish it.
     const head = this.#responses.head?.operation;
-    const asynchronous = type === BACKEND.NoticeResponse || type === BACKEND.NotificationResponse;
-    const counts = !asynchronous && type !== BACKEND.ParameterStatus && type !== BACKEND.ReadyForQuery;
+    const counts = !ASYNCHRONOUS.has(type) && type !== BACKEND.ReadyForQuery;
     if (counts && head !== undefined) {
       this.#addTo(head);
       if (whole) this.#note(type, head);
@@ -77,10 +139,12 @@ export class TargetSide {
       return;
     }
     this.#responses.accept(type);
-    if (type === BACKEND.ReadyForQuery && whole) {
-      this.#transactionStatus = this.#reader.body()[0] ?? IDLE;
-      if (this.#transactionStatus === IDLE) this.#transactionEnded();
-    }
+    if (type === BACKEND.ReadyForQuery && whole) this.#ready(this.#reader.body()[0]);
+  }
+
+  #ready(status: number = IDLE): void {
+    this.#transactionStatus = status;
+    if (status === IDLE) this.#transactionEnded();
   }
 
   /** What the outcome leaf will say of this frame. */
