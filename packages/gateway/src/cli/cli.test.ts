@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -101,6 +102,16 @@ describe('the program', () => {
     expect(unknown.err).toContain("Unknown option '--nope'");
   });
 
+  it('says why the gateway cannot start, and ends with 2', async () => {
+    await using taken = await listening();
+    const config = join(home, 'taken.yaml');
+    await writeFile(config, `listen: { postgres: { port: ${taken.port} }, api: { port: 0 } }\n`);
+    const port = await runProgram(['up', '--config', config, '--data', join(home, 'taken')]);
+    expect([port.status, port.err]).toEqual([2, expect.stringContaining('EADDRINUSE')]);
+    const directory = await runProgram(['up', '--data', join(config, 'below-a-file')]);
+    expect([directory.status, directory.err]).toEqual([2, expect.stringContaining('the data directory')]);
+  });
+
   it('runs the gateway until SIGTERM, and gives the first code', async () => {
     const config = join(home, 'up.yaml');
     await writeFile(config, 'listen: { postgres: { port: 0 }, api: { port: 0 } }\n');
@@ -127,6 +138,14 @@ describe('the program', () => {
     expect([damaged.status, damaged.out]).toEqual([5, expect.stringContaining('FAILED')]);
   });
 });
+
+async function listening(): Promise<{ readonly port: number } & AsyncDisposable> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  return { port, [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())) };
+}
 
 async function corrupt(journal: string): Promise<void> {
   const [segment = ''] = await readdir(journal);

@@ -1,7 +1,7 @@
 /** The command line: words → a command → an exit status. Errors go to standard error, with what to do. */
 
 import { LedgerError } from '@countersign/ledger/errors';
-import { CountersignError, type ErrorCode, ERRORS, toCountersignError } from '../core/errors.ts';
+import { CountersignError, type ErrorCode, ERRORS, reasonOf, toCountersignError } from '../core/errors.ts';
 import { terminalJson } from './output.ts';
 import { safeText } from '../recording/table-text.ts';
 import type { CliContext, Command } from './command.ts';
@@ -44,7 +44,7 @@ function complain(thrown: unknown, json: boolean, context: CliContext): number {
   const refused = error.code === 'SERVER_REFUSED';
   const given = String(error.details['code'] ?? '');
   const code = refused && given !== '' ? given : error.code;
-  const hint = refused ? String(error.details['hint'] ?? '') : (error.row.hint ?? '');
+  const hint = refused ? String(error.details['hint'] ?? '') : hintOf(error);
   if (json) {
     const answer = { code, message: error.message, ...(hint === '' ? {} : { hint }) };
     context.warn(`${terminalJson(JSON.stringify(answer))}\n`);
@@ -52,6 +52,12 @@ function complain(thrown: unknown, json: boolean, context: CliContext): number {
     context.warn(`countersign: ${safeText(error.message)}\n${hint === '' ? '' : `${safeText(hint)}\n`}`);
   }
   return isCode(code) ? ERRORS[code].exit : error.row.exit;
+}
+
+/** What to do. An error of this process has no other log than this output, so its cause stands here. */
+function hintOf(error: CountersignError): string {
+  if (error.code === 'INTERNAL' && error.cause !== undefined) return `The cause: ${reasonOf(error.cause)}`;
+  return error.row.hint ?? '';
 }
 
 /** What the ledger's package refuses was given by the caller: a verifier key, or a log that is damaged. */

@@ -6,7 +6,7 @@
  */
 
 import { createServer, type Server, type Socket } from 'node:net';
-import { CountersignError, toCountersignError } from '../core/errors.ts';
+import { CountersignError, reasonOf, toCountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { Strangers } from '../core/strangers.ts';
 import { encodeErrorResponse } from '../protocols/postgres/encode.ts';
@@ -47,14 +47,19 @@ export class PostgresListener {
 
   /** Binds; rejects when the port is taken. */
   listen(): Promise<{ readonly host: string; readonly port: number }> {
+    const { host, port } = this.#options;
     return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(this.#options.port, this.#options.host, () => {
-        this.#server.off('error', reject);
+      const refuse = (error: Error): void => {
+        const reason = `the PostgreSQL listener cannot listen on ${host}:${port} (${reasonOf(error)})`;
+        reject(new CountersignError('CONFIG_INVALID', { reason }, { cause: error }));
+      };
+      this.#server.once('error', refuse);
+      this.#server.listen(port, host, () => {
+        this.#server.off('error', refuse);
         this.#server.on('error', (error) => this.#options.onError(toCountersignError(error), ''));
         const address = this.#server.address();
         resolve({
-          host: this.#options.host,
+          host,
           port: typeof address === 'object' && address ? address.port : 0,
         });
       });

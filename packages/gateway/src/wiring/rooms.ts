@@ -9,6 +9,7 @@ import { LogReader } from '../audit/log-reader.ts';
 import { systemClock } from '../audit/system-clock.ts';
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../core/clock.ts';
+import { CountersignError, reasonOf } from '../core/errors.ts';
 import { type BootId, makeId } from '../core/ids.ts';
 import { LIMITS } from '../core/limits.ts';
 import { Secret } from '../core/secret.ts';
@@ -50,7 +51,7 @@ export interface Rooms {
 export async function openRooms(config: Config, options: RoomsOptions): Promise<Rooms> {
   const { env, randomBytes, software } = options;
   const clock = systemClock();
-  await mkdir(config.data, { recursive: true, mode: 0o700 });
+  await makeDataDirectory(config.data);
   // A key that is missing beside a log was lost, and another one must not take its place in silence.
   const firstStart = !existsSync(join(config.ledger.directory, 'journal'));
   const { key: installationKey } = await loadInstallationKey(config.installationKey, {
@@ -106,6 +107,15 @@ export async function openRooms(config: Config, options: RoomsOptions): Promise<
   } catch (error) {
     for (const step of undo.toReversed()) await step().catch(() => undefined);
     throw error;
+  }
+}
+
+async function makeDataDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const reason = `the data directory cannot be made (${reasonOf(error)})`;
+    throw new CountersignError('CONFIG_INVALID', { reason }, { cause: error });
   }
 }
 
