@@ -20,6 +20,7 @@ export async function runProcess(words: readonly string[]): Promise<number> {
   return runCommandLine(words, {
     env: process.env,
     ports: PORTS,
+    software: SOFTWARE,
     stopped: new Promise((resolve) => {
       // A second signal changes nothing: an orderly end is bounded, and SIGKILL is always there.
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve(signal));

@@ -48,6 +48,7 @@ async function run(who: TestingPerson | undefined, ...words: string[]): Promise<
   const status = await runCommandLine(words, {
     env: { HOME: home, COUNTERSIGN_SERVER: api.url, ...token },
     ports: NO_PORTS,
+    software: 'countersign 1.2.3',
     stopped: new Promise(() => undefined),
     print: async (text) => {
       out.push(text);
@@ -158,9 +159,14 @@ async function corrupt(journal: string): Promise<void> {
 
 describe('words', () => {
   const cases: readonly (readonly [string, string[], string])[] = [
-    ['an unknown command', ['fly'], 'there is no command "fly"'],
+    ['an unknown command', ['fly'], 'there is no command "fly" (see countersign --help).'],
+    [
+      'an unknown command of a group',
+      ['token', 'creat'],
+      'there is no command "token creat" (see countersign token --help).',
+    ],
     ['a missing name', ['sessions', 'show'], 'expected countersign sessions show ID'],
-    ['one word too many', ['whoami', 'me'], 'expected countersign whoami'],
+    ['one word too many', ['whoami', 'me'], 'expected countersign whoami.'],
     ['a missing option', ['apply'], '--file is missing'],
     [
       'a number that is none',
@@ -178,6 +184,24 @@ describe('words', () => {
     });
   }
 
+  it('have a version, which is that of the package', async () => {
+    expect(await run(undefined, '--version')).toEqual({ status: 0, out: 'countersign 1.2.3\n', err: '' });
+    const manifest: unknown = JSON.parse(await readFile(join(BIN, '../../package.json'), 'utf8'));
+    const version = await runProgram(['--version']);
+    expect(manifest).toMatchObject({ version: version.out.replace(/^countersign (.*)\n$/, '$1') });
+  });
+
+  it('have a help that fits 80 columns', async () => {
+    const groups = await Promise.all(['token', 'ledger'].map((group) => run(undefined, group)));
+    const whole = await run(undefined, '--help');
+    expect(groups.map(({ out }) => out.split('\n')[0])).toEqual([
+      'Usage: countersign token COMMAND',
+      'Usage: countersign ledger COMMAND',
+    ]);
+    const lines = [whole, ...groups].flatMap(({ out }) => out.split('\n'));
+    expect(lines.filter((line) => line.length > 80)).toEqual([]);
+  });
+
   it('have a help for each command', async () => {
     const { out } = await run(undefined, '--help');
     const paths = out.split('\n').flatMap((line) => /^ {2}([a-z]+(?: [a-z]+)?)/.exec(line)?.[1] ?? []);
@@ -185,11 +209,17 @@ describe('words', () => {
     for (const path of paths) {
       const help = await run(undefined, ...path.split(' '), '--help');
       expect([help.status, help.out]).toEqual([0, expect.stringContaining(`Usage: countersign ${path}`)]);
+      expect(help.out.split('\n').filter((line) => line.length > 80)).toEqual([]);
     }
   });
 });
 
 describe('errors', () => {
+  it('of this process name their cause, for it has no other log', async () => {
+    const { status, err } = await run(undefined, 'openapi');
+    expect([status, err]).toEqual([70, expect.stringContaining('The cause: not in this test\n')]);
+  });
+
   it('of the gateway keep their exit status, and come as JSON with --json', async () => {
     const denied = await run(api.people.ana, 'backup', '--out', '/nowhere', '--json');
     expect([denied.status, denied.out]).toEqual([3, '']);

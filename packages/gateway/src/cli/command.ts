@@ -39,6 +39,8 @@ export interface CliPorts {
 export interface CliContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly ports: CliPorts;
+  /** `countersign 0.1.0`. */
+  readonly software: string;
   /** Resolves at the first signal to stop. */
   readonly stopped: Promise<string>;
   /** Writes to standard output. */

@@ -33,6 +33,10 @@ export async function runCommandLine(words: readonly string[], context: CliConte
       await context.print(parsed.text);
       return 0;
     }
+    if (parsed.kind === 'version') {
+      await context.print(`${context.software}\n`);
+      return 0;
+    }
     return (await parsed.command.run(parsed.input)) ?? 0;
   } catch (thrown) {
     return complain(thrown, words.includes('--json'), context);
