@@ -97,6 +97,19 @@ describe('the program', () => {
     expect((await runProgram(['whoami'])).status).toBe(4);
   });
 
+  it('keeps a one-time code that it could not keep the login of', async () => {
+    const code = (await run(api.people.admin, 'invite', 'ana')).out.match(/csenrol_\w+/)?.[0] ?? '';
+    const file = join(home, 'a-file');
+    await writeFile(file, '');
+    const enrol = (config: string): Promise<Ran> =>
+      runProgram(['enrol', '--code', code, '--name', 'ana'], TESTING_PASSWORD.reveal(), {
+        XDG_CONFIG_HOME: config,
+      });
+    const refusedFirst = await enrol(file);
+    expect([refusedFirst.status, refusedFirst.err]).toEqual([2, expect.stringContaining('XDG_CONFIG_HOME')]);
+    expect((await enrol(join(home, 'another'))).status).toBe(0);
+  });
+
   it('says what is wrong with its words, and ends with 2', async () => {
     const unknown = await runProgram(['sessions', 'list', '--nope']);
     expect([unknown.status, unknown.out]).toEqual([2, '']);

@@ -5,10 +5,10 @@
  * every process of the machine, so there is no flag for it.
  */
 
-import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { access, chmod, constants, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { CountersignError } from '../core/errors.ts';
+import { CountersignError, reasonOf } from '../core/errors.ts';
 import { Secret } from '../core/secret.ts';
 
 export interface Credentials {
@@ -41,10 +41,24 @@ export async function loadCredentials(env: Environment): Promise<Credentials | u
   return parseCredentials(text, file);
 }
 
+/**
+ * Makes the place in which a login is kept; CONFIG_INVALID where it cannot be written. It comes before the
+ * login: a one-time code that was used for a token that then is lost is gone.
+ */
+export async function prepareCredentials(env: Environment): Promise<void> {
+  const directory = dirname(credentialsFile(env));
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await access(directory, constants.W_OK);
+  } catch (error) {
+    const reason = `a login cannot be kept (${reasonOf(error)}); set XDG_CONFIG_HOME to a directory of yours`;
+    throw new CountersignError('CONFIG_INVALID', { reason }, { cause: error });
+  }
+}
+
 /** Keeps a login in the place of the one before. */
 export async function saveCredentials(env: Environment, credentials: Credentials): Promise<string> {
   const file = credentialsFile(env);
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   const text = JSON.stringify({ ...credentials, token: credentials.token.reveal() });
   const partial = `${file}.partial`;
   await writeFile(partial, `${text}\n`, { mode: 0o600 });

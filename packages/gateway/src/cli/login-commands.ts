@@ -4,7 +4,7 @@ import type { InvitationAnswer, TokenAnswer, TokensAnswer, WhoamiAnswer } from '
 import { Secret } from '../core/secret.ts';
 import { type Client, clientOf, clientWithoutToken } from './client.ts';
 import { CLIENT_OPTIONS, type Command, type CommandInput } from './command.ts';
-import { forgetCredentials, loadCredentials, saveCredentials } from './credentials.ts';
+import { forgetCredentials, loadCredentials, prepareCredentials, saveCredentials } from './credentials.ts';
 import { columns, facts, shortTime } from './output.ts';
 import { readPassword } from './secret-input.ts';
 
@@ -35,6 +35,7 @@ const enrol: Command = {
       name: input.required('name'),
       ...(displayName === undefined ? {} : { displayName }),
     };
+    await prepareCredentials(input.context.env);
     const password = await readPassword(input, 'New password (15 characters or more): ');
     const answer = await client.json<TokenAnswer>('POST', '/v1/enrol', {
       body: { ...body, password: password.reveal() },
@@ -55,6 +56,7 @@ const login: Command = {
   async run(input) {
     const client = clientWithoutToken(input);
     const name = input.required('name');
+    await prepareCredentials(input.context.env);
     const password = (await readPassword(input, `Password of ${name}: `)).reveal();
     return keep(
       input,
