@@ -1,7 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../packages/gateway/src/config/config.ts';
 import { parseYaml, type Plain } from '../../packages/gateway/src/config/yaml.ts';
+import { readSecretSource } from '../../packages/gateway/src/keys/secret-source.ts';
 import { parseResources } from '../../packages/gateway/src/resources/parse.ts';
 
 const ROOT = new URL('../../', import.meta.url);
@@ -78,6 +82,12 @@ describe('deploy/compose', () => {
     });
   });
 
+  it('has a place that can be written for a login in the container', () => {
+    const config = String(at(compose, 'services/gateway/environment/XDG_CONFIG_HOME'));
+    expect(config).toMatch(/^\/tmp\//);
+    expect(at(compose, 'services/gateway/tmpfs')).toEqual([expect.stringMatching(/^\/tmp:.*mode=1777/)]);
+  });
+
   it('has a configuration that the gateway takes', () => {
     const config = loadConfig(read('deploy/compose/config.yaml'), { data: '/var/lib/countersign' });
     expect(config).toMatchObject({ tls: { mode: 'required' }, listen: { postgres: { host: '0.0.0.0' } } });
@@ -86,5 +96,22 @@ describe('deploy/compose', () => {
   it('has resources that `apply` takes', () => {
     const kinds = parseResources(read('deploy/compose/resources.yaml')).map(({ kind }) => kind);
     expect(kinds).toEqual(['Connection', 'Person', 'Group', 'Access']);
+  });
+
+  it('has a password that the gateway reads, although every user of the container may', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'countersign-deploy-'));
+    try {
+      const secret = join(directory, 'rerank_app');
+      await writeFile(secret, 'a password\n', { mode: 0o444 });
+      const [connection] = parseResources(
+        read('deploy/compose/resources.yaml').replace('/run/secrets/rerank_app', secret),
+      );
+      const password = connection?.kind === 'Connection' ? connection.credential.password : undefined;
+      if (password === undefined || 'sealed' in password) throw new Error('expected a source');
+      const options = { env: process.env, bytesMax: 64, modeRefused: 0o007 } as const;
+      expect((await readSecretSource(password, options)).reveal()).toBe('a password');
+    } finally {
+      await rm(directory, { recursive: true });
+    }
   });
 });
