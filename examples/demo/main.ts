@@ -5,6 +5,7 @@
  * Usage: npm run -s demo -- [--json] [--no-tour] [--data DIR]. Runs until SIGTERM or Ctrl-C.
  */
 
+import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -15,7 +16,7 @@ import { type RunningGateway, startGateway } from '../../packages/gateway/src/ma
 import { loadDatabase } from './database.ts';
 import { exportAndVerify } from './prove.ts';
 import { type PostgresServer, startPostgres } from './postgres-server.ts';
-import { CONNECTION, DemoApi, type DemoPeople, seed } from './seed.ts';
+import { CONNECTION, DemoApi, type DemoPeople, giveTokens, logIn, seed } from './seed.ts';
 import { type DemoEvidence, summary } from './summary.ts';
 import { runTour, type TourCounts } from './tour.ts';
 
@@ -127,24 +128,24 @@ async function startDemoGateway(data: string, password: string): Promise<Running
   });
 }
 
-/** The first start enrols everybody; a later one on the same data knows them. */
+/** The first start makes everybody; a later one on the same data knows them. Tokens are new each time. */
 async function enrolOrRemember(
   data: string,
   gateway: RunningGateway,
   api: string,
   server: PostgresServer,
 ): Promise<DemoPeople> {
-  const file = join(data, 'people.json');
+  const file = join(data, 'administrator-password');
   const client = new DemoApi(api);
   const target = { port: server.port, database: 'rerank', user: 'rerank_app' };
   if (gateway.firstCode !== undefined) {
-    const people = await seed(client, gateway.firstCode.reveal(), target);
-    await writeFile(file, JSON.stringify(people), { mode: 0o600 });
-    return people;
+    const password = randomBytes(18).toString('base64url');
+    await writeFile(file, password, { mode: 0o600 });
+    return giveTokens(client, await seed(client, gateway.firstCode.reveal(), password, target));
   }
-  const people = JSON.parse(await readFile(file, 'utf8')) as DemoPeople;
-  await client.moveTarget(people.administrator.token, target);
-  return people;
+  const token = await logIn(client, await readFile(file, 'utf8'));
+  await client.moveTarget(token, target);
+  return giveTokens(client, token);
 }
 
 async function takeTour(

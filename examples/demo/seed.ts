@@ -1,7 +1,5 @@
 /** The demo's people and resources, made through the API as an administrator would. */
 
-import { randomBytes } from 'node:crypto';
-
 export interface DemoPerson {
   readonly name: string;
   readonly title: string;
@@ -68,9 +66,13 @@ export class DemoApi {
   }
 }
 
-/** Enrols the administrator, applies the resources, and gives everybody a token. */
-export async function seed(api: DemoApi, firstCode: string, target: DemoTarget): Promise<DemoPeople> {
-  const password = randomBytes(18).toString('base64url');
+/** Makes the administrator, and the resources; gives the token of their login. */
+export async function seed(
+  api: DemoApi,
+  firstCode: string,
+  password: string,
+  target: DemoTarget,
+): Promise<string> {
   const enrolled = await api.call('POST', '/v1/enrol', undefined, {
     code: firstCode,
     name: ADMINISTRATOR,
@@ -83,6 +85,17 @@ export async function seed(api: DemoApi, firstCode: string, target: DemoTarget):
       .map((resource) => JSON.stringify(resource))
       .join('\n---\n'),
   });
+  return token;
+}
+
+/** The administrator of an earlier start; the token of that login may have expired. */
+export async function logIn(api: DemoApi, password: string): Promise<string> {
+  const answer = await api.call('POST', '/v1/login', undefined, { name: ADMINISTRATOR, password });
+  return String(answer['token']);
+}
+
+/** Everybody, with a token for a day. */
+export async function giveTokens(api: DemoApi, token: string): Promise<DemoPeople> {
   const tokenOf = async (owner: string): Promise<string> => {
     const made = await api.call('POST', '/v1/tokens', token, { name: 'demo', owner, days: 1 });
     return String(made['token']);

@@ -35,7 +35,8 @@ export function summary(facts: DemoFacts, styled: boolean): string {
     '',
     `  ${bold('Countersign')} is up after ${facts.seconds.toFixed(1)} s: PostgreSQL 18 with ${facts.rows.toLocaleString('en-US')} rows behind it.`,
     '',
-    `  ${bold('Connect')} with the psql that you have. The password is a token; the database names the connection.`,
+    `  ${bold('Connect')} with the psql that you have. The password is a token; the`,
+    '  database names the connection. The tables are in schema rr: \\dt rr.*',
     '',
   ];
   for (const person of [people.analyst, people.rankingOwner, people.ciJob]) {
@@ -54,7 +55,7 @@ export function summary(facts: DemoFacts, styled: boolean): string {
   if (facts.evidence !== undefined) lines.push(...evidenceLines(facts.evidence, bold, dim), '');
   lines.push(
     facts.kept === undefined
-      ? `  ${dim('Ctrl-C ends it and removes everything; --data DIR keeps it.')}`
+      ? `  ${dim('Ctrl-C ends it and removes everything; npm run demo -- --data DIR keeps it.')}`
       : `  ${dim(`Ctrl-C ends it; ${facts.kept} keeps the data.`)}`,
     '',
   );
@@ -65,9 +66,11 @@ function tourLines(tour: TourCounts, bold: (text: string) => string): string[] {
   return [
     `  ${bold('Recorded')} on the tour`,
     '',
-    `    ${column(tour.sessions)} sessions, ${tour.statements} statements, each durable in the ledger before PostgreSQL heard it`,
+    `    ${column(tour.sessions)} sessions, ${tour.statements} statements, each durable in the ledger before`,
+    '         PostgreSQL heard it',
     `    ${column(tour.rowsRead)} rows read, ${tour.rowsWritten} written, ${tour.statementErrors} statements that failed`,
-    `    ${column(tour.loginsFailed)} login with a wrong token, ${tour.sessionsRefused} person without access: refused, and a leaf each`,
+    `    ${column(tour.loginsFailed)} login with a wrong token, ${tour.sessionsRefused} person without access: refused,`,
+    '         and a leaf each',
   ];
 }
 
