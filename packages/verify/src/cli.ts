@@ -83,7 +83,9 @@ export function formatReport(report: Report): string {
     ...(packageId === undefined
       ? []
       : [`Package  ${packageId}`, `Log      ${origin ?? ''}`, `Period   ${from ?? ''} to ${to ?? ''}`]),
-    ...(leaves === undefined ? [] : [`Range    leaves ${startSize ?? 0} to ${endSize ?? 0}: ${leaves}`]),
+    ...(leaves === undefined
+      ? []
+      : [`Range    leaves ${startSize ?? 0} to ${endSize ?? 0} (exclusive): ${leaves}`]),
     ...Object.entries(report.rows).map(([name, rows]) => `         ${name}: ${rows}`),
     ...(key === undefined ? [] : [`Key      ${key.vkey}`, `         fingerprint ${key.fingerprint}`]),
     '',

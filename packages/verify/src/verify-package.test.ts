@@ -94,6 +94,7 @@ describe('countersign-verify', () => {
   it('ends with 0 where all checks passed, 1 where it refuses, 2 where there is nothing to check', async () => {
     const file = join(directory, 'package.zip');
     const verified = await runCli(['--vkey', VKEY, file]);
+    expect(verified.stdout).toMatch(/^Range {4}leaves \d+ to \d+ \(exclusive\): \d+$/m);
     expect(verified).toMatchObject({ status: 0, stderr: '' });
     expect(verified.stdout).toContain('VERIFIED');
     const consistent = await runCli([file]);

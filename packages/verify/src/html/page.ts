@@ -106,7 +106,7 @@ function factsNode(report: Report, fileName: string): Node {
     ['Period', from === undefined ? undefined : `${from} to ${to ?? ''}`, false],
     [
       'Leaves',
-      leaves === undefined ? undefined : `${leaves}, from ${startSize ?? 0} to ${endSize ?? 0}`,
+      leaves === undefined ? undefined : `${leaves}, from ${startSize ?? 0} to ${endSize ?? 0} (exclusive)`,
       false,
     ],
     ...Object.entries(rows).map(([name, count]): [string, string, boolean] => [
