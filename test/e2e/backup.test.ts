@@ -54,6 +54,12 @@ describe('a backup', () => {
     });
   });
 
+  it('is refused where there is none', async () => {
+    await expect(restore(join(directory, 'nothing'), join(directory, 'three'))).rejects.toMatchObject({
+      code: 'REQUEST_INVALID',
+    });
+  });
+
   it('goes neither over something that is there nor into a directory that is not empty', async () => {
     const config = loadConfig(undefined, { ...OVERRIDES, data: join(directory, 'one') });
     const gateway = await startGateway(config, { env: {} });

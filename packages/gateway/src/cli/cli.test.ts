@@ -180,6 +180,11 @@ describe('words', () => {
     ],
     ['a missing name', ['sessions', 'show'], 'expected countersign sessions show ID'],
     ['one word too many', ['whoami', 'me'], 'expected countersign whoami.'],
+    [
+      'a session that is none',
+      ['sessions', 'show', 'x'],
+      'expected an id of the form ses_ and 26 characters',
+    ],
     ['a missing option', ['apply'], '--file is missing'],
     [
       'a number that is none',
@@ -323,7 +328,8 @@ describe('what is handed over', () => {
     const made = await run(auditor, ...words);
     expect([made.status, made.err]).toEqual([0, '']);
     expect(await readFile(out, 'utf8')).toMatch(/^package /);
-    expect((await run(auditor, ...words)).status).toBe(2);
+    const again = await run(auditor, ...words);
+    expect([again.status, again.err]).toEqual([2, expect.stringContaining('is there already')]);
     expect((await readdir(home)).filter((name) => name.startsWith('package'))).toEqual(['package.zip']);
     const verified = await run(undefined, 'verify', out);
     expect(verified.status).toBeGreaterThan(0);

@@ -45,7 +45,9 @@ export async function createFile(file: string): Promise<Awaited<ReturnType<typeo
   try {
     return await open(file, 'wx', 0o600);
   } catch (error) {
-    throw new CountersignError('REQUEST_INVALID', { reason: reasonOf(error) }, { cause: error });
+    const there = error instanceof Error && 'code' in error && error.code === 'EEXIST';
+    const reason = there ? `${file} is there already, and is not overwritten` : reasonOf(error);
+    throw new CountersignError('REQUEST_INVALID', { reason }, { cause: error });
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { SessionAnswer, SessionsAnswer, StatementRow } from '../api/answers.ts';
 import { CountersignError } from '../core/errors.ts';
+import { parseId } from '../core/ids.ts';
 import { LIMITS } from '../core/limits.ts';
 import { clientOf } from './client.ts';
 import { CLIENT_OPTIONS, type Command } from './command.ts';
@@ -67,7 +68,7 @@ const show: Command = {
       limit: input.option('limit'),
       reason: input.option('reason'),
     };
-    const path = `/v1/sessions/${encodeURIComponent(input.positional(0))}`;
+    const path = `/v1/sessions/${parseId('session', input.positional(0))}`;
     const answer = await client.json<SessionAnswer>('GET', path, { query });
     const table = columns(
       ['LEAF', 'AT', 'STATUS', 'ROWS', 'TOOK', 'STATEMENT'],
@@ -89,7 +90,7 @@ const replay: Command = {
   options: { ...REASON, ...CLIENT_OPTIONS },
   async run(input) {
     const client = await clientOf(input);
-    const path = `/v1/sessions/${encodeURIComponent(input.positional(0))}/replay`;
+    const path = `/v1/sessions/${parseId('session', input.positional(0))}/replay`;
     const response = await client.stream('GET', path, { query: { reason: input.option('reason') } });
     let failed = false;
     for await (const text of linesOf(response)) {
@@ -109,7 +110,7 @@ const end: Command = {
   options: CLIENT_OPTIONS,
   async run(input) {
     const client = await clientOf(input);
-    const answer = await client.json('DELETE', `/v1/sessions/${encodeURIComponent(input.positional(0))}`);
+    const answer = await client.json('DELETE', `/v1/sessions/${parseId('session', input.positional(0))}`);
     await input.show(answer, ['Ended']);
     return undefined;
   },

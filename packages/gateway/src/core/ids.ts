@@ -50,7 +50,9 @@ export function makeId<K extends keyof IdOf>(kind: K, nowMs: number, random: Uin
 /** The text as an id of a kind, or REQUEST_INVALID. */
 export function parseId<K extends keyof IdOf>(kind: K, text: string): IdOf[K] {
   if (!PATTERNS[kind].test(text)) {
-    throw new CountersignError('REQUEST_INVALID', { reason: `expected a ${kind} id, got another text` });
+    throw new CountersignError('REQUEST_INVALID', {
+      reason: `expected an id of the form ${PREFIXES[kind]}_ and 26 characters, got another text`,
+    });
   }
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- This is the parse function.
   return text as IdOf[K];

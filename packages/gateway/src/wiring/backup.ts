@@ -10,7 +10,7 @@ import { createReadStream, existsSync } from 'node:fs';
 import { copyFile, mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Config } from '../config/config.ts';
-import { CountersignError } from '../core/errors.ts';
+import { CountersignError, reasonOf } from '../core/errors.ts';
 import { backupStore } from '../store/backup.ts';
 import type { Store } from '../store/store.ts';
 
@@ -79,7 +79,10 @@ export async function restore(directory: string, data: string): Promise<BackupSu
   if (existsSync(data) && (await readdir(data)).length > 0) {
     throw new CountersignError('REQUEST_INVALID', { reason: `${data} is not empty` });
   }
-  const text = await readFile(join(directory, MANIFEST), 'utf8');
+  const text = await readFile(join(directory, MANIFEST), 'utf8').catch((error: unknown) => {
+    const reason = `${directory} is no backup that can be read (${reasonOf(error)})`;
+    throw new CountersignError('REQUEST_INVALID', { reason }, { cause: error });
+  });
   const manifest = parseManifest(text);
   for (const [path, expected] of Object.entries(manifest.files)) {
     const found = await fileDigest(join(directory, path));
