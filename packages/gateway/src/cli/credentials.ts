@@ -5,11 +5,12 @@
  * every process of the machine, so there is no flag for it.
  */
 
-import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { CountersignError } from '../core/errors.ts';
 import { Secret } from '../core/secret.ts';
+import { makeDirectory } from '../files/make-directory.ts';
 
 export interface Credentials {
   readonly server: string;
@@ -44,7 +45,7 @@ export async function loadCredentials(env: Environment): Promise<Credentials | u
 /** Keeps a login in the place of the one before. */
 export async function saveCredentials(env: Environment, credentials: Credentials): Promise<string> {
   const file = credentialsFile(env);
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  await makeDirectory(dirname(file));
   const text = JSON.stringify({ ...credentials, token: credentials.token.reveal() });
   const partial = `${file}.partial`;
   await writeFile(partial, `${text}\n`, { mode: 0o600 });

@@ -1,7 +1,6 @@
 /** Opens the rooms in the order in which they depend on each other. */
 
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findLeaf } from '../audit/find-leaf.ts';
 import { Ledger } from '../audit/ledger.ts';
@@ -12,6 +11,7 @@ import type { Clock } from '../core/clock.ts';
 import { type BootId, makeId } from '../core/ids.ts';
 import { LIMITS } from '../core/limits.ts';
 import { Secret } from '../core/secret.ts';
+import { makeDirectory } from '../files/make-directory.ts';
 import { type IdentityRoom, makeIdentityRoom } from '../identity/identity.ts';
 import { loadInstallationKey } from '../keys/installation-key.ts';
 import { StoredScopeKeys } from '../keys/scope-keys.ts';
@@ -50,7 +50,7 @@ export interface Rooms {
 export async function openRooms(config: Config, options: RoomsOptions): Promise<Rooms> {
   const { env, randomBytes, software } = options;
   const clock = systemClock();
-  await mkdir(config.data, { recursive: true, mode: 0o700 });
+  await makeDirectory(config.data);
   // A key that is missing beside a log was lost, and another one must not take its place in silence.
   const firstStart = !existsSync(join(config.ledger.directory, 'journal'));
   const { key: installationKey } = await loadInstallationKey(config.installationKey, {
