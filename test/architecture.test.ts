@@ -17,6 +17,8 @@ const HOUSE: House = {
     core: [],
     // How a worker thread is started, which is the same for every room that has one.
     threads: ['core'],
+    // What Node's own calls on files do wrong.
+    files: [],
     config: ['core'],
     store: may('core config'),
     keys: may('core config store'),
@@ -24,7 +26,7 @@ const HOUSE: House = {
     sql: ['core'],
     policy: may('core sql'),
     masking: ['core'],
-    audit: may('core threads store keys package:ledger'),
+    audit: may('core threads files store keys package:ledger'),
     approvals: may('core store audit'),
     // Protocols: SCRAM verifiers are made where tokens are.
     identity: may('core config store keys audit protocols'),
@@ -32,14 +34,14 @@ const HOUSE: House = {
     resources: may('core config store keys policy masking audit approvals package:ledger'),
     upstream: may('core config store keys protocols'),
     // Protocols: a replay reads the frames that were recorded.
-    recording: may('core threads store keys protocols'),
+    recording: may('core threads files store keys protocols'),
     session: may(
       'core config store keys protocols sql policy masking audit approvals identity resources upstream recording',
     ),
     listeners: may('core config identity protocols session'),
     // Verify: the package carries its verifier, and the export says that it verified.
     evidence: may(
-      'core threads store keys identity resources masking recording audit approvals package:ledger package:verify',
+      'core threads files store keys identity resources masking recording audit approvals package:ledger package:verify',
     ),
     notify: may('core config'),
     telemetry: may('core config'),
@@ -47,10 +49,10 @@ const HOUSE: House = {
     api: may('core store identity resources approvals recording audit evidence session package:ledger'),
     // Verify: `countersign verify` is the code of `countersign-verify`.
     // Recording: what was recorded is shown as tables, and must not steer the terminal.
-    cli: may('core config keys store audit recording type:api package:ledger package:verify'),
+    cli: may('core config files keys store audit recording type:api package:ledger package:verify'),
     // What main opens and in which order: a room only so that main stays a page.
     wiring: may(
-      'core config store keys audit identity resources upstream recording session listeners evidence api package:ledger',
+      'core config files store keys audit identity resources upstream recording session listeners evidence api package:ledger',
     ),
   },
   packages: {

@@ -10,7 +10,6 @@ import {
   fdatasyncSync,
   fsyncSync,
   ftruncateSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -19,6 +18,7 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
+import { makeDirectorySync } from '../files/make-directory.ts';
 
 export interface LogFiles {
   /** Makes a directory with mode 0700 and those above it; nothing where it is there. */
@@ -56,13 +56,7 @@ export interface LogFiles {
 export const LOG_FILES: LogFiles = {
   makeDirectory(path) {
     if (existsSync(path)) return;
-    try {
-      mkdirSync(path, { mode: 0o700 });
-    } catch (error) {
-      // Only where a parent is missing: with `recursive`, Node calls a read-only disk ENOENT.
-      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
-      mkdirSync(path, { recursive: true, mode: 0o700 });
-    }
+    makeDirectorySync(path);
   },
   create: (path) => openSync(path, 'wx', 0o600),
   append: (path) => openSync(path, constants.O_WRONLY | constants.O_APPEND),

@@ -5,11 +5,12 @@
  * every process of the machine, so there is no flag for it.
  */
 
-import { access, chmod, constants, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { access, chmod, constants, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { CountersignError, reasonOf } from '../core/errors.ts';
 import { Secret } from '../core/secret.ts';
+import { makeDirectory } from '../files/make-directory.ts';
 
 export interface Credentials {
   readonly server: string;
@@ -48,7 +49,7 @@ export async function loadCredentials(env: Environment): Promise<Credentials | u
 export async function prepareCredentials(env: Environment): Promise<void> {
   const directory = dirname(credentialsFile(env));
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(directory);
     await access(directory, constants.W_OK);
   } catch (error) {
     const reason = `a login cannot be kept (${reasonOf(error)}); set XDG_CONFIG_HOME to a directory of yours`;

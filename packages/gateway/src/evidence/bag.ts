@@ -6,10 +6,11 @@
  */
 
 import { createHash, hash, type Hash } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { CountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import { makeDirectorySync } from '../files/make-directory.ts';
 
 export interface BagEntry {
   /** From the bag's own directory, with `/`. */
@@ -139,7 +140,7 @@ export class Bag {
     const location = this.locate(path);
     const directory = dirname(location);
     if (!this.#directories.has(directory)) {
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      makeDirectorySync(directory);
       this.#directories.add(directory);
     }
     return location;

@@ -3,16 +3,8 @@
  * disk can be put in its place. Synchronous: the recorder has a thread of its own.
  */
 
-import {
-  closeSync,
-  constants,
-  fdatasyncSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, constants, fdatasyncSync, fsyncSync, openSync, statSync, writeSync } from 'node:fs';
+import { makeDirectorySync } from '../files/make-directory.ts';
 
 export interface FilePort {
   /** Makes a directory with mode 0700 and those above it; nothing where it is there. */
@@ -33,13 +25,7 @@ export interface FilePort {
 export const FILES: FilePort = {
   makeDirectory(path) {
     if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
-    try {
-      mkdirSync(path, { mode: 0o700 });
-    } catch (error) {
-      // Only where a parent is missing: with `recursive`, Node calls a read-only disk ENOENT.
-      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
-      mkdirSync(path, { recursive: true, mode: 0o700 });
-    }
+    makeDirectorySync(path);
   },
   create(path) {
     const { O_WRONLY, O_CREAT, O_EXCL, O_APPEND, O_NOFOLLOW } = constants;

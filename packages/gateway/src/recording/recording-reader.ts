@@ -5,7 +5,7 @@
  * session's key before; the digests of whole segments are checked as their ends are reached.
  */
 
-import { giveBack } from '../core/give-back.ts';
+import { giveBack, giveBackWhole } from '../core/give-back.ts';
 import type { SessionId } from '../core/ids.ts';
 import { SegmentFile } from './segment-file.ts';
 import {
@@ -130,6 +130,7 @@ async function* readSegment(
     }
     const place = { segment: file.number, block: blocks };
     for (const entry of readEntries(plain, session)) yield understood(entry, place);
+    giveBackWhole(plain);
   }
 }
 

@@ -9,12 +9,13 @@
 
 import { createCipheriv, createDecipheriv, createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, unlink } from 'node:fs/promises';
+import { type FileHandle, open, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { CountersignError, reasonOf } from '../core/errors.ts';
 import { giveBack } from '../core/give-back.ts';
 import { LIMITS } from '../core/limits.ts';
+import { makeDirectory } from '../files/make-directory.ts';
 
 const TAG_BYTES = 16;
 
@@ -44,7 +45,7 @@ export class Spool {
   /** Makes the directory ready. A crash can leave an empty file that had not lost its name yet. */
   static async prepare(options: SpoolOptions): Promise<Spool> {
     const { directory } = options;
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(directory);
     const left = (await readdir(directory)).filter((name) => name.endsWith('.spool'));
     for (const name of left) await unlink(join(directory, name));
     return new Spool(options);

@@ -75,6 +75,8 @@ export async function* readTranscript(
   yield* pairing.take();
 }
 
+const NOTHING = new Uint8Array(0);
+
 type WholeFrame = (type: number, body: Uint8Array, timeUs: number) => void;
 
 /** One direction: bytes in pieces → whole messages, the beginnings of large ones, counts of COPY data. */
@@ -104,6 +106,8 @@ class Stream {
         else if (event === FRAME.whole) this.#onFrame(type, this.#reader.body(), timeUs);
         else this.#takeLarge(event === FRAME.begins, timeUs);
       }
+      // The entry's bytes are gone when the next one is asked for.
+      this.#reader.push(NOTHING);
       return undefined;
     } catch (error) {
       this.#failed = true;

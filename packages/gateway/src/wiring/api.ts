@@ -1,11 +1,12 @@
 /** The HTTP API over the open rooms. */
 
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startApi } from '../api/server.ts';
 import type { RunningApi } from '../api/ports.ts';
 import type { Config } from '../config/config.ts';
 import type { CountersignError } from '../core/errors.ts';
+import { makeDirectory } from '../files/make-directory.ts';
 import type { LiveSessions } from '../session/live-sessions.ts';
 import { backUp } from './backup.ts';
 import { evidenceExporter } from './evidence.ts';
@@ -27,7 +28,7 @@ export async function startConfiguredApi(
   const temporaryDirectory = join(config.data, 'tmp');
   // A package that was being built when the process ended is nobody's.
   await rm(temporaryDirectory, { recursive: true, force: true });
-  await mkdir(temporaryDirectory, { recursive: true, mode: 0o700 });
+  await makeDirectory(temporaryDirectory);
   return startApi({
     ...rooms,
     ...options,

@@ -11,6 +11,7 @@ import { copyFile, mkdir, readdir, readFile, rename, stat, writeFile } from 'nod
 import { dirname, join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { CountersignError, reasonOf } from '../core/errors.ts';
+import { makeDirectory } from '../files/make-directory.ts';
 import { backupStore } from '../store/backup.ts';
 import type { Store } from '../store/store.ts';
 
@@ -40,7 +41,7 @@ export async function backUp(config: Config, store: Store, directory: string): P
     const reason = `${partial} is left of a backup that did not come to its end; remove it, or take another name`;
     throw new CountersignError('REQUEST_INVALID', { reason });
   }
-  await mkdir(partial, { recursive: true, mode: 0o700 });
+  await makeDirectory(partial);
   const { installationKey, ledger } = config;
   const keyFile = 'file' in installationKey ? installationKey.file : undefined;
   if (keyFile !== undefined) await copyFile(keyFile, join(partial, 'installation.key'));
@@ -91,7 +92,7 @@ export async function restore(directory: string, data: string): Promise<BackupSu
     }
   }
   for (const path of Object.keys(manifest.files)) {
-    await mkdir(dirname(join(data, path)), { recursive: true, mode: 0o700 });
+    await makeDirectory(dirname(join(data, path)));
     await copyFile(join(directory, path), join(data, path));
   }
   const bytes = Object.values(manifest.files).reduce((sum, file) => sum + file.bytes, 0);
@@ -119,7 +120,7 @@ async function copyTree(from: string, to: string): Promise<void> {
     await copyFile(from, to);
     return;
   }
-  await mkdir(to, { recursive: true, mode: 0o700 });
+  await makeDirectory(to);
   for (const entry of await readdir(from, { withFileTypes: true })) {
     // Partial tiles come and go while this copies; what is missing is built again from the journal.
     await copyTree(join(from, entry.name), join(to, entry.name)).catch((error: unknown) => {

@@ -1,7 +1,6 @@
 /** Opens the rooms in the order in which they depend on each other. */
 
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findLeaf } from '../audit/find-leaf.ts';
 import { Ledger } from '../audit/ledger.ts';
@@ -13,6 +12,7 @@ import { CountersignError, reasonOf } from '../core/errors.ts';
 import { type BootId, makeId } from '../core/ids.ts';
 import { LIMITS } from '../core/limits.ts';
 import { Secret } from '../core/secret.ts';
+import { makeDirectory } from '../files/make-directory.ts';
 import { type IdentityRoom, makeIdentityRoom } from '../identity/identity.ts';
 import { loadInstallationKey } from '../keys/installation-key.ts';
 import { StoredScopeKeys } from '../keys/scope-keys.ts';
@@ -112,7 +112,7 @@ export async function openRooms(config: Config, options: RoomsOptions): Promise<
 
 async function makeDataDirectory(directory: string): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(directory);
   } catch (error) {
     const reason = `the data directory cannot be made (${reasonOf(error)})`;
     throw new CountersignError('CONFIG_INVALID', { reason }, { cause: error });
