@@ -96,7 +96,11 @@ function needsIntent(type: number, body: Uint8Array): boolean {
 /** The target's socket: what was written, frame by frame, and whether it was allowed to be. */
 class TargetSocket extends EventEmitter {
   readonly frames: Uint8Array[] = [];
-  readonly #reader = new FrameReader({ ...FRONTEND_FRAMES, except: [], heldBytesMax: 1 << 28 });
+  readonly #reader = new FrameReader({
+    ...FRONTEND_FRAMES,
+    except: [],
+    heldBytesMax: Number.POSITIVE_INFINITY,
+  });
   readonly #ledger: TestLedger;
   runs = 0;
   #lost = false;

@@ -154,8 +154,10 @@ function whatRan(leaves: readonly LedgerEvent[]): unknown[] {
     if (leaf.type !== 'statement.intent' || outcome === undefined || outcome.status === 'skipped') return [];
     const { duration_us: _duration, held_us: _held, ...rest } = outcome.body ?? {};
     // An Execute that was sent before its portal was known to be gone says what the portal was.
-    const text = outcome.status === 'error' ? {} : leaf.body;
-    return [{ ...text, status: outcome.status, ...rest }];
+    if (outcome.status !== 'error') return [{ ...leaf.body, status: outcome.status, ...rest }];
+    // COPY data that is on its way when the error comes is counted, and what comes later is not.
+    const { bytes_from_client: _bytes, sha256_from_client: _sha256, ...known } = rest;
+    return [{ status: outcome.status, ...known }];
   });
 }
 

@@ -167,7 +167,7 @@ const startup: Target = {
     const wrong = mutate(packet, random);
     const length = startupPacketLength(wrong);
     if (random.oneIn(2)) new DataView(wrong.buffer, wrong.byteOffset).setUint32(0, wrong.length);
-    else if (length > 10_000) throw new Error(`${length} bytes would be awaited`);
+    else if (length > 10_004) throw new Error(`${length} bytes would be awaited`);
     const decoded = decodeStartupPacket(wrong);
     // PostgreSQL does not look at what follows the code of a request for encryption.
     if (decoded.kind === 'SSLRequest' || decoded.kind === 'GSSENCRequest') return;

@@ -105,3 +105,19 @@ test('when the connection ends, what has no answer is abandoned, and what has an
   expect(log).toEqual(['q failed', 'f completed', 'p abandoned']);
   expect([queue.length, queue.head]).toEqual([0, undefined]);
 });
+
+test('who a message is for is known before it is accepted, behind a COPY that has failed', () => {
+  const queue = new ResponseQueue<string>(() => undefined);
+  queue.push('Query', 'copy', true);
+  queue.accept(BACKEND.CopyInResponse);
+  queue.push('Sync', 'read over');
+  queue.push('FunctionCall', 'call');
+  queue.accept(BACKEND.ErrorResponse);
+  queue.accept(BACKEND.ReadyForQuery);
+  expect(queue.head).toBe('read over');
+  queue.prepare(BACKEND.NoticeResponse);
+  expect(queue.head).toBe('read over');
+  queue.prepare(BACKEND.FunctionCallResponse);
+  expect(queue.head).toBe('call');
+  expect(queue.accept(BACKEND.FunctionCallResponse)).toBe('call');
+});

@@ -256,13 +256,22 @@ export class ResponseQueue<T> {
   }
 
   /**
+   * Before {@link head} is asked for a message that comes: an answer to something else than a Sync tells
+   * that the unsure Syncs in front of it get none.
+   */
+  prepare(type: number): void {
+    const tells = !ASYNCHRONOUS.has(type) && type !== BACKEND.ReadyForQuery;
+    if (tells && this.#unsureFirst && this.#unsure > 0) this.#swallowUnsure();
+  }
+
+  /**
    * A message of the server: whose is it? Undefined for what belongs to nobody: notices,
    * notifications, parameter changes, an error that ends an idle session.
    */
   accept(type: number): T | undefined {
-    if (this.#unsureFirst && this.#unsure > 0 && !ASYNCHRONOUS.has(type)) {
-      if (type === BACKEND.ReadyForQuery) return this.#acceptUnsureReady();
-      this.#swallowUnsure();
+    this.prepare(type);
+    if (type === BACKEND.ReadyForQuery && this.#unsureFirst && this.#unsure > 0) {
+      return this.#acceptUnsureReady();
     }
     const next = this.#length === 0 || this.localIsDue ? undefined : this.#answers?.get(type);
     if (next === undefined) return this.#acceptOther(type);

@@ -126,6 +126,7 @@ export class TargetSide {
 
   #frame(whole: boolean): void {
     const { type } = this.#reader;
+    this.#responses.prepare(type);
     // The digest takes the frame before `accept`, which may settle the request and finish it.
     const head = this.#responses.head?.operation;
     const counts = !ASYNCHRONOUS.has(type) && type !== BACKEND.ReadyForQuery;
