@@ -14,7 +14,7 @@ import { LIMITS } from '../../core/limits.ts';
 import { violation } from './byte-reader.ts';
 import { CopyProbe } from './copy-probe.ts';
 import { BACKEND, FRONTEND } from './messages.ts';
-import { ANSWERS, FIRST_PHASE, type Outcome, type Phase, type RequestKind } from './states.ts';
+import { ANSWERS, FIRST_PHASE, isOutcome, type Outcome, type Phase, type RequestKind } from './states.ts';
 
 /** Called once for each request, in the order in which they were pushed, except `local` ones. */
 export type Settle<T> = (tag: T, outcome: Outcome) => void;
@@ -48,8 +48,6 @@ const SIMPLE: ReadonlySet<RequestKind | 'local'> = new Set([
 
 /** Read over, whatever the body is. */
 const IGNORED_IN_COPY_IN: ReadonlySet<RequestKind | 'local'> = new Set(['Flush', 'MalformedFlush']);
-
-const OUTCOMES: ReadonlySet<string> = new Set<Outcome>(['completed', 'suspended', 'empty', 'failed']);
 
 /** One row of ANSWERS by type byte, because it is looked up for each message of the server. */
 type AnswersByType = ReadonlyMap<number, Phase | Outcome>;
@@ -497,8 +495,4 @@ export class ResponseQueue<T> {
       this.#settle(tag, 'completed');
     }
   }
-}
-
-function isOutcome(next: Phase | Outcome): next is Outcome {
-  return OUTCOMES.has(next);
 }

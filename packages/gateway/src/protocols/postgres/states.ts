@@ -249,3 +249,10 @@ function handle(next: ClientState): ClientStep {
 function discard(next: ClientState): ClientStep {
   return { kind: 'discard', next };
 }
+
+const SERVER_OUTCOMES: ReadonlySet<string> = new Set<Outcome>(['completed', 'suspended', 'empty', 'failed']);
+
+/** Whether an answer ends its request: what {@link ANSWERS} has for it is no further phase. */
+export function isOutcome(next: Phase | Outcome): next is Outcome {
+  return SERVER_OUTCOMES.has(next);
+}
