@@ -1,0 +1,147 @@
+/**
+ * What a statement does, in the words that rules, leaves and explanations use.
+ *
+ * Spec: spec/policy.md §2. Made by `sql/`, decided on by `policy/`. Offsets count bytes of the text as the
+ * client sent it, from 0; a range ends before `to`.
+ */
+
+/**
+ * Every effect. A statement has all that apply; `unknown` stands for what was not understood, never for
+ * nothing.
+ */
+export const EFFECTS = [
+  // Data.
+  'read',
+  'lock',
+  'sequence',
+  'insert',
+  'update',
+  'update-unqualified',
+  'delete',
+  'delete-unqualified',
+  'merge',
+  'truncate',
+  'copy-in',
+  'export',
+  'large-object',
+  // Definitions.
+  'create',
+  'alter',
+  'alter-drop',
+  'drop',
+  'rename',
+  'comment',
+  'refresh',
+  'maintain',
+  // Rights.
+  'grant',
+  'role',
+  // The session.
+  'setting',
+  'setting-risky',
+  'transaction',
+  'two-phase',
+  'prepare',
+  'execute',
+  'cursor',
+  'notify',
+  'explain',
+  // Code, and what leaves the database.
+  'code',
+  'call',
+  'function-unknown',
+  'host',
+  'remote',
+  'admin',
+  'sleep',
+  'unknown',
+] as const;
+
+export type Effect = (typeof EFFECTS)[number];
+
+/** A name as it stands in the text, folded as PostgreSQL folds it. */
+export interface QualifiedName {
+  readonly schema: string | undefined;
+  readonly name: string;
+}
+
+/** An effect, and the tokens that cause it. */
+export interface FoundEffect {
+  readonly effect: Effect;
+  readonly from: number;
+  readonly to: number;
+  /** What it is about: a table, a function, a setting; for people. */
+  readonly object: string | undefined;
+}
+
+export type WriteVerb = 'insert' | 'update' | 'delete' | 'merge' | 'truncate' | 'copy-in';
+
+export interface WrittenTable extends QualifiedName {
+  readonly verb: WriteVerb;
+  /** Names of the columns that are set; `all` where the statement does not name them. */
+  readonly columns: readonly string[] | 'all';
+}
+
+export interface CalledFunction extends QualifiedName {
+  readonly from: number;
+  readonly to: number;
+}
+
+export type TransactionVerb =
+  | 'begin'
+  | 'commit'
+  | 'rollback'
+  | 'savepoint'
+  | 'release'
+  | 'rollback-to'
+  | 'prepare-transaction'
+  | 'commit-prepared'
+  | 'rollback-prepared';
+
+/** One statement of a text. */
+export interface StatementFacts {
+  /** The name of the node in PostgreSQL's raw parse tree, `UpdateStmt`. */
+  readonly node: string;
+  readonly from: number;
+  readonly to: number;
+  readonly effects: readonly FoundEffect[];
+  readonly writes: readonly WrittenTable[];
+  readonly reads: readonly QualifiedName[];
+  readonly functions: readonly CalledFunction[];
+  /** A SET, RESET or set_config of a constant: which setting, and to what; undefined for its default. */
+  readonly settings: readonly { readonly name: string; readonly value: string | undefined }[];
+  readonly transaction: TransactionVerb | undefined;
+  /** The name that PREPARE gives, and EXECUTE or DEALLOCATE uses; undefined for ALL. */
+  readonly prepared:
+    | { readonly verb: 'prepare' | 'execute' | 'deallocate'; readonly name: string | undefined }
+    | undefined;
+  /**
+   * Whether it may run in a transaction and leaves nothing behind where that is rolled back, so that its
+   * rows can be counted before COMMIT.
+   */
+  readonly undoable: boolean;
+}
+
+/** Why the bytes may mean something else to the server than they do to a parser with default settings. */
+export interface TextDoubts {
+  /** A backslash in a plain literal: needs `standard_conforming_strings = on`. */
+  readonly backslash: boolean;
+  /** U&'' or U&"" or UESCAPE. */
+  readonly unicodeEscape: boolean;
+  /** A byte above 127: needs `client_encoding = UTF8`. */
+  readonly nonAscii: boolean;
+}
+
+/** A whole text. */
+export interface TextFacts {
+  readonly statements: readonly StatementFacts[];
+  readonly doubts: TextDoubts;
+}
+
+/** What became of reading a text. */
+export type ReadText =
+  | ({ readonly kind: 'read' } & TextFacts)
+  /** PostgreSQL's grammar does not accept it: the target will say so. */
+  | { readonly kind: 'syntax-error'; readonly message: string; readonly at: number | undefined }
+  /** It cannot be inspected within bounds, or at all. */
+  | { readonly kind: 'uninspectable'; readonly reason: string };
