@@ -60,6 +60,8 @@ export class Findings {
   #prepared: StatementFacts['prepared'];
   #undoable = true;
   #onlyPlanned = false;
+  /** What `name` is in the SELECT that is looked at, where it is of one row of pg_settings. */
+  settingName: string | undefined;
 
   constructor(bytes: Uint8Array, statement: Span) {
     this.#bytes = bytes;

@@ -4,7 +4,18 @@ import type { Findings } from './findings.ts';
 import { nameText, qualifiedName } from './findings.ts';
 import { isUnqualified, type Surroundings, surroundings } from './condition.ts';
 import { foundCall } from './functions.ts';
-import { as, isNode, listOf, nodeOf, stringsOf, type TreeNode, type TreeValue, textOf } from './tree.ts';
+import { columnNames, constantOf, operatorOf } from './same-expression.ts';
+import {
+  as,
+  isNode,
+  listOf,
+  named,
+  nodeOf,
+  stringsOf,
+  type TreeNode,
+  type TreeValue,
+  textOf,
+} from './tree.ts';
 import { isInScope, type NodeRow, type Scope } from './walk.ts';
 
 const TABLESAMPLE_METHODS = new Set(['system', 'bernoulli']);
@@ -34,6 +45,22 @@ function foundSelect(fields: TreeNode, findings: Findings): void {
   const into = fields['intoClause'];
   if (isNode(into)) foundInto(into, findings);
   if (fields['lockingClause'] !== undefined) findings.effect('lock');
+  findings.settingName = settingOfWhere(fields);
+}
+
+/**
+ * `SELECT set_config(name, …) FROM pg_settings WHERE name = 'x'`, as pg_dump sets what not every server has: x.
+ * Whatever is behind that name of a table, its column is the constant.
+ */
+function settingOfWhere(fields: TreeNode): string | undefined {
+  const from = listOf(fields['fromClause']);
+  const where = as('A_Expr', fields['whereClause']);
+  if (from.length !== 1 || as('RangeVar', from[0])?.['relname'] !== 'pg_settings' || where === undefined)
+    return undefined;
+  const column = as('ColumnRef', where['lexpr']);
+  const constant = named(where['rexpr'])?.name === 'A_Const' ? constantOf(where['rexpr']) : undefined;
+  const isName = column !== undefined && columnNames(column).join('.') === 'name';
+  return isName && where['kind'] === 'AEXPR_OP' && operatorOf(where) === '=' ? constant : undefined;
 }
 
 function foundInto(into: TreeNode, findings: Findings): void {
