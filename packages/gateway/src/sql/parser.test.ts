@@ -48,6 +48,13 @@ describe('a parser', () => {
     expect(parse("select 'abc")).toMatchObject({ kind: 'syntax-error', at: 7 });
   });
 
+  it.each(['select 1or true; drop table t', "select 1e'\\'; drop table t; --'"])(
+    'does not call a text wrong that PostgreSQL 14 takes: %s',
+    (text) => {
+      expect(parse(text)).toMatchObject({ kind: 'uninspectable' });
+    },
+  );
+
   it('does not call a text wrong for which its stack is too small', () => {
     const nested = `select ${'('.repeat(20_000)}1${')'.repeat(20_000)}`;
     expect(parse(nested)).toEqual({ kind: 'uninspectable', reason: 'it is too complex for the parser' });

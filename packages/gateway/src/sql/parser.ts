@@ -38,6 +38,13 @@ const ERROR_POSITION = 16;
 /** What PostgreSQL says when it is its stack or its memory, and not the text, that is at fault. */
 const EXHAUSTED = /^(?:memory exhausted|out of memory|stack depth|invalid memory alloc)/;
 
+/** `1or 2`: PostgreSQL 14 and before read two tokens, and the text goes on behind them. */
+const OLDER_TOKENS = /^trailing junk/;
+
+const OLDER: Parsed = {
+  kind: 'uninspectable',
+  reason: 'an older PostgreSQL reads a number in it as two tokens',
+};
 const TOO_COMPLEX: Parsed = { kind: 'uninspectable', reason: 'it is too complex for the parser' };
 const EMPTY: Parsed = { kind: 'tree', tree: {} };
 
@@ -124,6 +131,7 @@ function readResult(instance: PgQueryModule, result: number, bytes: Uint8Array):
   }
   const message = instance.UTF8ToString(instance.getValue(error, 'i32'));
   if (EXHAUSTED.test(message)) return TOO_COMPLEX;
+  if (OLDER_TOKENS.test(message)) return OLDER;
   const position = instance.getValue(error + ERROR_POSITION, 'i32');
   return { kind: 'syntax-error', message, at: byteOffset(bytes, position) };
 }
