@@ -46,7 +46,8 @@ function parseCase(block: string): Case {
   let doubts: readonly string[] = [];
   let refused: string | undefined;
   for (const line of lines) {
-    const [mark = '', rest = ''] = [line.slice(0, line.indexOf(' ')), line.slice(line.indexOf(' ') + 1)];
+    const mark = line.slice(0, line.indexOf(' '));
+    const rest = line.slice(line.indexOf(' ') + 1);
     if (line === '' || line === '>') {
       if (line === '>') text.push('');
     } else if (mark === '>') text.push(rest);

@@ -60,8 +60,8 @@ export class Findings {
   #prepared: StatementFacts['prepared'];
   #undoable = true;
   #onlyPlanned = false;
-  /** What `name` is in the SELECT that is looked at, where it is of one row of pg_settings. */
-  settingName: string | undefined;
+  /** Calls of set_config whose setting the SELECT around them tells. */
+  readonly settingNames: Map<TreeNode, string> = new Map();
 
   constructor(bytes: Uint8Array, statement: Span) {
     this.#bytes = bytes;
@@ -117,7 +117,7 @@ export class Findings {
   }
 
   lasting(): void {
-    this.#undoable = false;
+    if (!this.#onlyPlanned) this.#undoable = false;
   }
 
   /** From here on nothing is run: the rest of the statement is only planned. */

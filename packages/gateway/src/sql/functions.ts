@@ -62,18 +62,13 @@ export function foundCall(fields: TreeNode, findings: Findings): void {
 function foundSetConfig(fields: TreeNode, findings: Findings): void {
   const span = findings.nameSpan(fields);
   const [name, value] = listOf(fields['args']);
-  const column = as('ColumnRef', name);
-  const setting = column === undefined ? constantText(name) : columnText(column, findings);
+  const setting = findings.settingNames.get(fields) ?? constantText(name);
   const to = constantText(value);
   if (setting === undefined || to === undefined) {
     findings.effect('setting-risky', span, setting?.toLowerCase());
     return;
   }
   foundSetting(setting.toLowerCase(), to, findings, span);
-}
-
-function columnText(column: TreeNode, findings: Findings): string | undefined {
-  return stringsOf(column['fields']).join('.') === 'name' ? findings.settingName : undefined;
 }
 
 function constantText(value: TreeValue | undefined): string | undefined {

@@ -166,7 +166,7 @@ describe('the end of a name', () => {
 
 const PIECES = (
   `'|''|E'|e'|\\|\\'|"|""|$$|$a$|$ab$|$1|$|a|b1|1|12 |-- |--|/*|*/|/|*|-|;|U&'|U&"|u&|N'|B'|X'|b'01'|é|(|)|+|.|,|=|` +
-  `a$b$|x$|uescape|'a'|'b' |E'a\\'b'|"q"|/* c */|-- l\n|$a$ x $a$`
+  `a$b$|x$|?|@-|#|$1a|uescape|'a'|'b' |E'a\\'b'|"q"|/* c */|-- l\n|$a$ x $a$`
 ).split('|');
 
 /** L for a literal, C for a comment, Q for a quoted name, O for another token, and a blank for none. */

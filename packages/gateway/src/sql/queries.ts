@@ -45,22 +45,31 @@ function foundSelect(fields: TreeNode, findings: Findings): void {
   const into = fields['intoClause'];
   if (isNode(into)) foundInto(into, findings);
   if (fields['lockingClause'] !== undefined) findings.effect('lock');
-  findings.settingName = settingOfWhere(fields);
+  noteSettingName(fields, findings);
 }
 
 /**
  * `SELECT set_config(name, …) FROM pg_settings WHERE name = 'x'`, as pg_dump sets what not every server has: x.
  * Whatever is behind that name of a table, its column is the constant.
  */
-function settingOfWhere(fields: TreeNode): string | undefined {
-  const from = listOf(fields['fromClause']);
-  const where = as('A_Expr', fields['whereClause']);
+function noteSettingName(select: TreeNode, findings: Findings): void {
+  const from = listOf(select['fromClause']);
+  const where = as('A_Expr', select['whereClause']);
   if (from.length !== 1 || as('RangeVar', from[0])?.['relname'] !== 'pg_settings' || where === undefined)
-    return undefined;
-  const column = as('ColumnRef', where['lexpr']);
+    return;
   const constant = named(where['rexpr'])?.name === 'A_Const' ? constantOf(where['rexpr']) : undefined;
-  const isName = column !== undefined && columnNames(column).join('.') === 'name';
-  return isName && where['kind'] === 'AEXPR_OP' && operatorOf(where) === '=' ? constant : undefined;
+  if (constant === undefined || where['kind'] !== 'AEXPR_OP' || operatorOf(where) !== '=') return;
+  if (!isColumnName(where['lexpr'])) return;
+  for (const target of listOf(select['targetList'])) {
+    const call = as('FuncCall', as('ResTarget', target)?.['val']);
+    if (call !== undefined && isColumnName(listOf(call['args'])[0]))
+      findings.settingNames.set(call, constant);
+  }
+}
+
+function isColumnName(value: TreeValue | undefined): boolean {
+  const column = as('ColumnRef', value);
+  return column !== undefined && columnNames(column).join('.') === 'name';
 }
 
 function foundInto(into: TreeNode, findings: Findings): void {

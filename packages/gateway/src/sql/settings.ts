@@ -24,7 +24,7 @@ const HARMLESS: ReadonlySet<string> = new Set(
    enable_presorted_aggregate enable_self_join_elimination enable_seqscan enable_sort enable_tidscan
    escape_string_warning exit_on_error extra_float_digits force_parallel_mode debug_parallel_query
    from_collapse_limit geqo geqo_effort geqo_generations geqo_pool_size geqo_seed geqo_selection_bias
-   geqo_threshold gin_fuzzy_search_limit gin_pending_list_limit hash_mem_multiplier
+   geqo_threshold gin_pending_list_limit hash_mem_multiplier
    idle_in_transaction_session_timeout idle_session_timeout intervalstyle jit jit_above_cost
    jit_inline_above_cost jit_optimize_above_cost join_collapse_limit lc_monetary lc_numeric lc_time
    lock_timeout logical_decoding_work_mem maintenance_io_concurrency maintenance_work_mem
