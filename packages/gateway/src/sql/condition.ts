@@ -12,6 +12,7 @@ import { LIMITS } from '../core/limits.ts';
 import { contradict } from './contradiction.ts';
 import { isAlwaysNull, isNeverNull, isNullConstant } from './null-values.ts';
 import { bare, constantOf, columnNames, operatorOf, spelling } from './same-expression.ts';
+import { isOneAggregate, onlyTarget } from './sub-select.ts';
 import {
   as,
   isList,
@@ -182,9 +183,7 @@ function foldOperator(fields: TreeNode, around: Surroundings, depth: number): Tr
       return operator === '=' ? 'true' : 'false';
     case 'AEXPR_BETWEEN':
     case 'AEXPR_BETWEEN_SYM':
-      return itemsOf(right).every((bound) => isSame(left, bound, around) || isBoundless(bound))
-        ? 'true'
-        : 'varies';
+      return isBetweenAll(left, itemsOf(right), around) ? 'true' : 'varies';
     case 'AEXPR_OP_ANY':
     case 'AEXPR_OP_ALL':
       return foldArray({ left, right, operator }, kind === 'AEXPR_OP_ANY', around, depth);
@@ -196,6 +195,20 @@ function foldOperator(fields: TreeNode, around: Surroundings, depth: number): Tr
 /** What stands in parentheses behind IN, or behind BETWEEN. */
 function itemsOf(value: TreeValue | undefined): readonly TreeValue[] {
   return isList(value) ? value : listOf(as('List', value)?.['items']);
+}
+
+function isBetweenAll(
+  left: TreeValue | undefined,
+  bounds: readonly TreeValue[],
+  around: Surroundings,
+): boolean {
+  const [low] = bounds;
+  return bounds.every(
+    (bound) =>
+      isSame(left, bound, around) ||
+      isBoundless(bound) ||
+      (bound === low && isOutOfReach({ left, right: bound, operator: '>=' })),
+  );
 }
 
 interface Comparison {
@@ -323,20 +336,30 @@ function foldCall(fields: TreeNode, around: Surroundings, depth: number): Truth 
 /** A sub-select sees the target from inside of its own tables. */
 function foldSubLink(fields: TreeNode, around: Surroundings, depth: number): Truth {
   const select = as('SelectStmt', fields['subselect']) ?? {};
-  const kind = textOf(fields['subLinkType']);
-  if (
-    kind === 'EXPR_SUBLINK' &&
-    listOf(select['fromClause']).length === 0 &&
-    select['whereClause'] === undefined
-  ) {
-    const [target] = listOf(select['targetList']);
-    return fold(as('ResTarget', target)?.['val'], around, depth);
+  const tested = fields['testexpr'];
+  const only = onlyTarget(select);
+  switch (textOf(fields['subLinkType'])) {
+    case 'EXPR_SUBLINK':
+      return only === undefined ? foldSelect(select, around, depth) : fold(only, around, depth);
+    case 'EXISTS_SUBLINK': {
+      // Whether there is a row is not a question of what is in it.
+      if (isOneAggregate(select)) return 'true';
+      const { targetList: _, ...rows } = select;
+      return foldSelect(rows, around, depth);
+    }
+    case 'ANY_SUBLINK': {
+      const rows = listOf(select['valuesLists']).flatMap((row) => listOf(as('List', row)?.['items']));
+      if ([only, ...rows].some((value) => value !== undefined && isSame(tested, value, around)))
+        return 'true';
+      if (varying(tested, around, depth) === 'varies' && holdsEveryRow(tested, fields, around, depth))
+        return 'fixed';
+      break;
+    }
+    default:
   }
-  const correlated = foldSelect(select, around, depth) === 'varies';
-  const tested = fields['testexpr'] !== undefined && fold(fields['testexpr'], around, depth) === 'varies';
-  if (kind === 'ANY_SUBLINK' && tested && holdsEveryRow(fields['testexpr'], fields, around, depth))
-    return 'fixed';
-  return correlated || tested ? 'varies' : 'fixed';
+  const varies =
+    foldSelect(select, around, depth) === 'varies' || varying(tested, around, depth) === 'varies';
+  return varies ? 'varies' : 'fixed';
 }
 
 /** Whether a sub-select, with all that is combined in it, speaks of the target's row. */

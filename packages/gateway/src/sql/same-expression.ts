@@ -4,6 +4,7 @@
  * What changes no value is left out: locations, casts, collations, `+ 0`, `- 0`, `* 1`, `|| ''` and a plus.
  */
 
+import { onlyTarget } from './sub-select.ts';
 import { as, isList, isNode, listOf, named, stringsOf, type TreeNode, type TreeValue } from './tree.ts';
 
 /** Longer spellings are cut: that two such expressions are taken for the same is on the safe side. */
@@ -38,7 +39,11 @@ export function bare(value: TreeValue | undefined): TreeValue | undefined {
   for (;;) {
     const node = named(inner);
     if (node?.name === 'TypeCast' || node?.name === 'CollateClause') inner = node.fields['arg'];
-    else if (node?.name === 'A_Expr') {
+    else if (node?.name === 'SubLink' && node.fields['subLinkType'] === 'EXPR_SUBLINK') {
+      const target = onlyTarget(as('SelectStmt', node.fields['subselect']));
+      if (target === undefined) return inner;
+      inner = target;
+    } else if (node?.name === 'A_Expr') {
       const kept = operandKept(node.fields);
       if (kept === undefined) return inner;
       inner = kept;
