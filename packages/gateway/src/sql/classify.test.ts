@@ -229,6 +229,16 @@ describe('a setting', () => {
     expect(settings).toEqual([{ name, value }]);
   });
 
+  it('of a function is not one of the session', () => {
+    for (const text of [
+      "create function f() returns int language sql set search_path = 'x' as 'select 1'",
+      "alter function f() set client_encoding = 'SJIS'",
+      'alter role ana set search_path = x',
+    ]) {
+      expect(oneOf(text).settings).toEqual([]);
+    }
+  });
+
   it.each([
     'select set_config($1, $2, false)',
     "select (select 1 from pg_settings where name = 'jit'), set_config(name, 'off', false) from t",

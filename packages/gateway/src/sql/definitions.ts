@@ -106,6 +106,12 @@ const ALTERS: Readonly<Record<string, readonly Effect[]>> = {
   AlterTableSpaceOptionsStmt: ['admin'],
 };
 
+/** A function's SET is for the time that it runs, not for the session. */
+const OWN_OPTIONS: Readonly<Record<string, readonly string[]>> = {
+  CreateFunctionStmt: ['options'],
+  AlterFunctionStmt: ['actions'],
+};
+
 /** Fields in which a statement may name what it is about, the first that has a name. */
 const NAME_FIELDS = (
   'relation view sequence typevar base funcname defnames typeName domainname idxname schemaname extname ' +
@@ -158,7 +164,8 @@ function row(node: string, verb: 'create' | 'alter', more: readonly Effect[]): r
     findings.effects([verb, ...more], span, object);
     EXTRAS[node]?.(fields, findings);
   }
-  return [node, { found }];
+  const skip = OWN_OPTIONS[node];
+  return [node, skip === undefined ? { found } : { found, skip }];
 }
 
 /** What some have beside the rule. */
