@@ -4,17 +4,14 @@
  * node --conditions=source --expose-gc bench/sql.ts
  */
 
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { LIMITS } from '../packages/gateway/src/core/limits.ts';
 import { classify } from '../packages/gateway/src/sql/classify.ts';
-import { openParser } from '../packages/gateway/src/sql/parser.ts';
 import { preScan } from '../packages/gateway/src/sql/pre-scan.ts';
 import { readText } from '../packages/gateway/src/sql/read-text.ts';
+import { testingOnlyParser } from '../packages/gateway/src/sql/testing-parser.ts';
 import { TextCache } from '../packages/gateway/src/sql/text-cache.ts';
 
-const require = createRequire(new URL('../packages/gateway/package.json', import.meta.url));
-const parser = await openParser(await readFile(require.resolve('libpg-query/wasm/libpg-query.wasm')));
+const parser = await testingOnlyParser();
 const encoder = new TextEncoder();
 
 /** As pgbench writes its statements in simple mode: each has other values. */

@@ -98,7 +98,7 @@ function effectOf({ name, volatile, withheld }: Row): Effect | undefined {
 }
 
 /** The file. */
-export function tableText(table: FunctionTable): string {
+function tableText(table: FunctionTable): string {
   const effects = table.effects.map(([name, effect]) => `  ['${name}', '${effect}'],\n`).join('');
   return `/**
  * PostgreSQL's own functions: which do nothing but compute or read, and what the others do.

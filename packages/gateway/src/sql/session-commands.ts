@@ -70,7 +70,7 @@ function foundTransaction(fields: TreeNode, findings: Findings): void {
 }
 
 /** SET, RESET, SET TRANSACTION, SET SESSION CHARACTERISTICS. */
-export function foundSet(fields: TreeNode, findings: Findings): void {
+function foundSet(fields: TreeNode, findings: Findings): void {
   const name = (textOf(fields['name']) ?? '').toLowerCase();
   switch (textOf(fields['kind'])) {
     case 'VAR_SET_VALUE':

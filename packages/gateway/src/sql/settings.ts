@@ -60,7 +60,7 @@ const HARMLESS_VALUES: ReadonlyMap<string, RegExp> = new Map([
 const ROLES: ReadonlySet<string> = new Set(['role', 'session_authorization']);
 
 /** What setting it does; the name in lower case, undefined for the default. */
-export function settingEffect(name: string, value: string | undefined): Effect {
+function settingEffect(name: string, value: string | undefined): Effect {
   if (ROLES.has(name)) return 'role';
   if (HARMLESS.has(name)) return 'setting';
   if (value === undefined) return 'setting-risky';
