@@ -141,7 +141,10 @@ export interface TextFacts {
 /** What became of reading a text. */
 export type ReadText =
   | ({ readonly kind: 'read' } & TextFacts)
-  /** PostgreSQL's grammar does not accept it: the target will say so. */
+  /**
+   * PostgreSQL 18's grammar does not accept it, and a target with the same grammar will say so. One with
+   * another, a fork or a version to come, may take it: so it is not known to do nothing.
+   */
   | { readonly kind: 'syntax-error'; readonly message: string; readonly at: number | undefined }
   /** It cannot be inspected within bounds, or at all. */
   | { readonly kind: 'uninspectable'; readonly reason: string };

@@ -79,6 +79,26 @@ export const LIMITS = {
     /** Sessions open at once. */
     sessionsMax: 10_000,
   },
+  sql: {
+    /** A parser takes 0.25 s for so much, and the target's own as long; a longer text is data in disguise. */
+    textBytesMax: 1_048_576,
+    /** PostgreSQL's lexer is quadratic in it, the server's too: 10,000 levels take seconds. People use one or two. */
+    commentDepthMax: 32,
+    /** Parentheses, brackets and CASE: bison's stack of 10,000 ends between 3,000 and 10,000 levels, V8's may before. */
+    nestingMax: 1_000,
+    /** Statements of one text; every one is an Operation to decide on. Migrations have some hundreds. */
+    statementsMax: 1_000,
+    /** Facts are kept for so many texts, */
+    cachedTextsMax: 20_000,
+    /** their texts and facts together, as estimated, */
+    cachedBytesMax: 16_777_216,
+    /** and for texts up to this size: longer ones carry their values and do not come again. */
+    cachedTextBytesMax: 8_192,
+    /** Parts of a WHERE that are looked at to find that it is true for every row; beyond them it is taken to be. */
+    conditionStepsMax: 200_000,
+    /** Instances of the parser that stand ready; one is lost to each text that is too deep for the stack. */
+    spareParsers: 2,
+  },
   ledger: {
     /** A C2SP entry bundle gives an entry a uint16 length. */
     leafBytesMax: 65_535,
