@@ -20,6 +20,7 @@ import {
   parseContent,
   type Pending,
   stateAt,
+  type VoteRecord,
 } from './hold-record.ts';
 import { type CheckedRequest, checkRequest, newRow } from './hold-request.ts';
 import type { Hold, HoldRequest, HoldsPort, Settlement, Taken, TakeRefused } from './holds-port.ts';
@@ -90,6 +91,31 @@ export class Approvals implements HoldsPort {
   async find(id: HoldId): Promise<HoldRecord | undefined> {
     const record = await this.#options.holds.find(id);
     return record === undefined || isBeingAsked(record) ? undefined : record;
+  }
+
+  /** Newest first; those that nobody may see yet are among them. */
+  page(before: string | undefined, openOnly: boolean, limit: number): Promise<readonly HoldRecord[]> {
+    return this.#options.holds.page(before, openOnly, limit);
+  }
+
+  /** The votes on a hold with their comments; one of a session that was shredded has none. */
+  async votes(
+    record: HoldRecord,
+  ): Promise<readonly (VoteRecord & { readonly comment: string | undefined })[]> {
+    const votes = await this.#options.holds.votes(record.id);
+    return Promise.all(
+      votes.map(async (vote) => {
+        const { id, sealedComment: sealed } = vote;
+        const comment = sealed === undefined ? undefined : await this.#open(record, `comment ${id}`, sealed);
+        return { ...vote, comment };
+      }),
+    );
+  }
+
+  /** Why it was withdrawn. */
+  async reason(record: HoldRecord): Promise<string | undefined> {
+    const { sealedReason: sealed } = record;
+    return sealed === undefined ? undefined : this.#open(record, 'reason', sealed);
   }
 
   /** What approvers see of the statement; undefined where the session was shredded. */
@@ -385,20 +411,13 @@ export class Approvals implements HoldsPort {
         return { state: 'granted', approvers, useUntilUs: record.useUntilUs ?? 0 };
       }
       case 'denied': {
-        const votes = await this.#options.holds.votes(record.id);
-        const denial = votes.find(({ decision }) => decision === 'deny');
-        const sealed = denial?.sealedComment;
-        const what = `comment ${denial?.id ?? ''}` as const;
-        const comment = sealed === undefined ? undefined : await this.#open(record, what, sealed);
-        return { state: 'denied', by: record.endedBy ?? '', comment };
+        const denial = (await this.votes(record)).find(({ decision }) => decision === 'deny');
+        return { state: 'denied', by: record.endedBy ?? '', comment: denial?.comment };
       }
       case 'expired':
         return { state: 'expired' };
-      case 'withdrawn': {
-        const { sealedReason: sealed } = record;
-        const reason = sealed === undefined ? undefined : await this.#open(record, 'reason', sealed);
-        return { state: 'withdrawn', by: record.endedBy, reason };
-      }
+      case 'withdrawn':
+        return { state: 'withdrawn', by: record.endedBy, reason: await this.reason(record) };
       case 'executing':
       case 'executed':
       case 'failed':
@@ -426,7 +445,7 @@ export class Approvals implements HoldsPort {
   }
 }
 
-function askerOf({ principalId, document: { requester } }: HoldRecord): {
+export function askerOf({ principalId, document: { requester } }: HoldRecord): {
   readonly id: string;
   readonly issuer: string;
   readonly subject: string;
