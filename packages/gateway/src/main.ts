@@ -21,6 +21,8 @@ import { sessionPorts } from './wiring/session-ports.ts';
 export interface GatewayOptions extends Partial<RoomsOptions> {
   /** What went wrong, for the operator's log. */
   readonly onError?: (error: CountersignError, where: string) => void;
+  /** How telling somebody of a hold ended, for the operator's log. */
+  readonly onNotice?: (line: string) => void;
 }
 
 export interface RunningGateway {
@@ -49,12 +51,8 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
     const index = storedSessionIndex(rooms.store);
     await finishShreds(ledger, rooms.reader, keys);
     await finishInterrupted(ledger, keys, config.recording.directory, index);
-    const holds = await openApprovals(rooms, {
-      node: config.node,
-      randomBytes,
-      onError,
-      onAsked: () => undefined,
-    });
+    const onNotice = options.onNotice ?? ((): void => undefined);
+    const holds = await openApprovals(config, rooms, { randomBytes, onError, onNotice, env });
     closers.push(() => holds.close());
     const { approvals } = holds;
     const sessions = new LiveSessions();
@@ -85,15 +83,8 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
     });
     const postgres = await listener.listen();
     closers.push(() => listener.close());
-    const apiOptions = {
-      sessions,
-      approvals,
-      randomBytes,
-      software,
-      onError,
-      postgresPort: postgres.port,
-    };
-    const api = await startConfiguredApi(config, rooms, apiOptions);
+    const shared = { sessions, approvals, randomBytes, software, onError };
+    const api = await startConfiguredApi(config, rooms, { ...shared, postgresPort: postgres.port });
     closers.push(() => api.close());
     const firstCode = hasAdministrator(resources) ? undefined : (await identity.enrolment.issueFirst()).code;
     const stopFlushing = keepFlushing(identity);

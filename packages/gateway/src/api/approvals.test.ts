@@ -230,7 +230,7 @@ describe('a decision', () => {
   });
 });
 
-function refused(): never {
+function notHere(): never {
   throw new Error('not in this test');
 }
 
@@ -239,7 +239,7 @@ async function run(who: string, ...words: string[]): Promise<{ status: number; o
   const err: string[] = [];
   const status = await runCommandLine(words, {
     env: { HOME: '/nonexistent', COUNTERSIGN_SERVER: api.url, COUNTERSIGN_TOKEN: people.get(who)?.token },
-    ports: { startGateway: refused, recordRollback: refused, restore: refused, openApi: refused },
+    ports: { startGateway: notHere, recordRollback: notHere, restore: notHere, openApi: notHere },
     software: 'countersign test',
     stopped: new Promise(() => undefined),
     print: async (text) => void out.push(text),

@@ -54,11 +54,11 @@ export async function testingOnlyApi(change: Partial<ApiPorts> = {}): Promise<Te
   const sessions = new LiveSessions();
   const errors: { error: CountersignError; where: string }[] = [];
   const onError = (error: CountersignError, where: string): void => void errors.push({ error, where });
-  const holds = await openApprovals(rooms, {
-    node: config.node,
+  const holds = await openApprovals(config, rooms, {
     randomBytes,
     onError,
-    onAsked: () => undefined,
+    onNotice: () => undefined,
+    env: {},
   });
   const temporaryDirectory = join(directory, 'temporary');
   await mkdir(temporaryDirectory);

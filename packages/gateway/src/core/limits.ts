@@ -313,6 +313,22 @@ export const LIMITS = {
     /** Rows that one list looks at; the answer says where to go on. */
     scannedMax: 10_000,
   },
+  notify: {
+    /** Targets of each kind in the configuration. */
+    targetsMax: 16,
+    /** Notices that wait for one target; more than so many holds are open nowhere. */
+    queueMax: 1_000,
+    /** Tries of one target at once: a slow one must not be stormed. */
+    concurrentMax: 4,
+    /** One try, whose other side has nothing to do but to take it. */
+    attemptTimeoutMs: 10_000,
+    /** Pauses between tries, five in all: a restart of the other side is over by then, and a hold soon too. */
+    pausesMs: [1_000, 5_000, 20_000, 60_000],
+    /** What a command may print; nobody reads it. */
+    commandOutputBytesMax: 65_536,
+    /** `whsec_` and base64 of 64 bytes, and a line end. */
+    secretBytesMax: 128,
+  },
   store: {
     /** Statements kept prepared on the one SQLite connection; the gateway has fewer than this. */
     statementsMax: 256,

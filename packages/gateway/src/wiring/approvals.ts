@@ -4,18 +4,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseLeaf } from '@countersign/ledger/leaf';
 import { Approvals } from '../approvals/approvals.ts';
 import { holdLog } from '../approvals/hold-leaves.ts';
-import type { HoldRecord } from '../approvals/hold-record.ts';
 import { HoldStore } from '../approvals/hold-store.ts';
 import type { ApprovalPeople } from '../approvals/options.ts';
+import type { Config } from '../config/config.ts';
 import type { CountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import { noticeOf, openNotifier, type NotifyWiring } from './notify.ts';
 import type { Rooms } from './rooms.ts';
 
-export interface ApprovalsWiring {
-  /** Name of this gateway. */
-  readonly node: string;
+export interface ApprovalsWiring extends NotifyWiring {
   readonly randomBytes: (length: number) => Uint8Array;
-  readonly onAsked: (record: HoldRecord) => void;
   readonly onError: (error: CountersignError, where: string) => void;
 }
 
@@ -25,11 +23,19 @@ export interface OpenApprovals {
   close(): Promise<void>;
 }
 
-export async function openApprovals(rooms: Rooms, wiring: ApprovalsWiring): Promise<OpenApprovals> {
+export async function openApprovals(
+  config: Config,
+  rooms: Rooms,
+  wiring: ApprovalsWiring,
+): Promise<OpenApprovals> {
   const { store, ledger, reader, keys, clock, resources, bootId } = rooms;
+  const { node } = config;
+  const notifier = await openNotifier(config, rooms, wiring);
   const approvals = await Approvals.open({
     ...wiring,
-    holds: new HoldStore(store, wiring.node),
+    node,
+    onAsked: (record) => notifier.tell(noticeOf(config, record)),
+    holds: new HoldStore(store, node),
     ledger,
     log: holdLog(ledger, reader, keys),
     keys,
@@ -50,6 +56,7 @@ export async function openApprovals(rooms: Rooms, wiring: ApprovalsWiring): Prom
       clearInterval(timer);
       leave();
       await approvals.close();
+      await notifier.close();
     },
   };
 }
