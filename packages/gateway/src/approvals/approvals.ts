@@ -445,7 +445,7 @@ export class Approvals implements HoldsPort {
   }
 }
 
-export function askerOf({ principalId, document: { requester } }: HoldRecord): {
+function askerOf({ principalId, document: { requester } }: HoldRecord): {
   readonly id: string;
   readonly issuer: string;
   readonly subject: string;

@@ -15,7 +15,7 @@ import { HoldStore } from './hold-store.ts';
 import type { HoldRequest } from './holds-port.ts';
 import type { ApprovalPeople } from './options.ts';
 
-export const TESTING_START_US: number = 1_795_000_000_000_000;
+const TESTING_START_US: number = 1_795_000_000_000_000;
 
 /** Monotonic time and wall time, each of which a test moves by itself. */
 export class TestingClock {

@@ -43,7 +43,7 @@ interface Written {
 type Effect = Parameters<HoldStore['takeEffect']>[1];
 
 /** What the ledger refuses before it writes anything; after every other error it may have written. */
-export const REFUSED_BY_LEDGER: ReadonlySet<ErrorCode> = new Set(['LIMIT_EXCEEDED', 'SHREDDED']);
+const REFUSED_BY_LEDGER: ReadonlySet<ErrorCode> = new Set(['LIMIT_EXCEEDED', 'SHREDDED']);
 
 /** The owner of changes that are half done in this process. */
 export class Transitions {
