@@ -268,6 +268,16 @@ describe('a vote', () => {
     expect(leaves()).toContain('approval.withdrawn');
   });
 
+  it('is enough where more than enough people have voted: some were not in their group for a while', async () => {
+    const hold = await approvals.ask(requestOf({ demand: { count: 2 } }));
+    await vote(hold, 'bo');
+    setGroups('bo', []);
+    expect(await vote(hold, 'cleo')).toBe('asked');
+    setGroups('bo', ['owners']);
+    expect(await vote(hold, 'dan')).toBe('granted');
+    expect(await take(hold)).toBe('taken');
+  });
+
   it('needs a reason where the rule says so', async () => {
     const hold = await approvals.ask(requestOf({ demand: { requireReason: true } }));
     expect(await vote(hold, 'bo')).toBe('reason-required');
@@ -343,6 +353,22 @@ describe('time', () => {
     expect(await vote(hold, 'cleo', APPROVE, other.approvals)).toBe('closed');
     clock.pass(600_000);
     expect(await take(hold, SESSION, other.approvals)).toBe('expired');
+  });
+});
+
+describe('a grant', () => {
+  it.each([
+    ['its time ends', 'expired', () => world.clock.pass(600_000)],
+    ['an approver leaves', 'approvers-gone', () => setGroups('bo', [])],
+    ['the policy changes', 'policy-changed', (): void => void (world.policy = 'p2')],
+  ] as const)('is not used where %s while the leaf of the use is signed', async (_, why, change) => {
+    const hold = await granted();
+    log.meanwhile = ({ type }) => {
+      if (type === 'hold.taken') change();
+    };
+    expect(await take(hold)).toBe(why);
+    expect(await take(hold)).toBe('used');
+    expect(leaves().slice(-2)).toEqual(['hold.taken', 'hold.executed failed']);
   });
 });
 

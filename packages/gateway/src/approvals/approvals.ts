@@ -53,6 +53,8 @@ export interface Vote {
   readonly comment: string | undefined;
 }
 
+const REPEAT_US = LIMITS.approvals.complaintMs * 1_000;
+
 /** The owner of everything about holds in this gateway. */
 export class Approvals implements HoldsPort {
   readonly #options: ApprovalsOptions;
@@ -62,6 +64,7 @@ export class Approvals implements HoldsPort {
   readonly #transitions: Transitions;
   readonly #takes: Takes;
   #sweeping: Promise<void> | undefined;
+  #complaint: { readonly message: string; readonly us: number } | undefined;
   #closed = false;
 
   private constructor(options: ApprovalsOptions) {
@@ -440,8 +443,16 @@ export class Approvals implements HoldsPort {
     return found.filter((human) => human !== undefined);
   }
 
-  #complain(error: unknown): void {
-    this.#options.onError(toCountersignError(error), 'approvals');
+  /** What goes wrong at every look is said once in a while. */
+  #complain(thrown: unknown): void {
+    const { clock, onError } = this.#options;
+    const error = toCountersignError(thrown);
+    const nowUs = clock.monotonicUs();
+    const complaint = this.#complaint;
+    const again = complaint?.message === error.message && nowUs - complaint.us < REPEAT_US;
+    if (again) return;
+    this.#complaint = { message: error.message, us: nowUs };
+    onError(error, 'approvals');
   }
 }
 

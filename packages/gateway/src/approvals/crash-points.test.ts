@@ -245,6 +245,22 @@ describe('a ledger that halts', () => {
   });
 });
 
+describe('a store that fails at every look', () => {
+  it('is complained of once in a while', async () => {
+    const { approvals, life } = await testingOnlyGateway(world, 'gw1', log);
+    for (let i = 0; i < 5; i++) {
+      life.failAt = life.awaits + 1;
+      // oxlint-disable-next-line no-await-in-loop -- One look after the other.
+      await approvals.sweep();
+    }
+    expect(world.errors).toHaveLength(1);
+    world.clock.pass(60_000);
+    life.failAt = life.awaits + 1;
+    await approvals.sweep();
+    expect(world.errors).toHaveLength(2);
+  });
+});
+
 describe('a ledger that refuses one leaf', () => {
   it('leaves everything as it was', async () => {
     const { approvals } = await testingOnlyGateway(world, 'gw1', log);

@@ -110,6 +110,8 @@ export class TestingLog implements HoldLog {
   refusal: CountersignError | undefined;
   /** And are written all the same, of which nobody hears. */
   writesAllTheSame = false;
+  /** What happens while a leaf is signed. */
+  meanwhile: (event: LedgerEvent) => void = () => undefined;
 
   size(): number {
     return this.events.length;
@@ -141,6 +143,7 @@ export class TestingLog implements HoldLog {
       this.events.push(...events);
       for (const _ of events) this.elapsedUs.push(clock.elapsedUs);
       this.beat(clock);
+      for (const event of events) this.meanwhile(event);
       // Here it is durable, and perhaps nobody hears of it.
       await life.gate('never');
       return events.map((_, i) => ({ index: first + i, timeUs: TESTING_START_US }));

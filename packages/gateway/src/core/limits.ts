@@ -304,6 +304,8 @@ export const LIMITS = {
     waitersMax: 10_000,
     /** How often what is overdue, and what other gateways did, is looked for: half of the promised second. */
     sweepMs: 500,
+    /** An error that comes at every look is in the operator's log once in this time. */
+    complaintMs: 60_000,
     /** Overdue holds that one look ends. */
     sweepMax: 100,
     /** A change of another gateway takes a second; after this time that gateway is gone, and expiry goes on without it. */
