@@ -18,6 +18,8 @@ import {
 } from './testing-room.ts';
 
 const numRuns = process.env['COUNTERSIGN_SOAK'] === undefined ? 300 : 100_000;
+/** The same histories again: COUNTERSIGN_SEED=… */
+const seed = Number(process.env['COUNTERSIGN_SEED'] ?? Date.now() % 2 ** 31);
 const EXPIRES_MS = 900_000;
 const USE_WITHIN_MS = 600_000;
 const SLACK_US = 1_000_000;
@@ -153,6 +155,7 @@ let store: Store;
 const seen = { taken: 0, granted: 0, crashes: 0, refused: new Map<string, number>() };
 
 beforeAll(async () => {
+  process.stdout.write(`holds: COUNTERSIGN_SEED=${seed}\n`);
   store = await openStore({ kind: 'sqlite', file: ':memory:' });
 });
 afterAll(() => store.close());
@@ -426,7 +429,7 @@ describe('holds', () => {
           expect(run.leavesOf(id).filter(({ type }) => type === 'hold.executed')).toHaveLength(1);
         }
       }),
-      { numRuns },
+      { numRuns, seed },
     );
     // The properties are about something.
     expect(seen.taken).toBeGreaterThan(numRuns / 4);
