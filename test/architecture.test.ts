@@ -27,7 +27,8 @@ const HOUSE: House = {
     policy: may('core sql'),
     masking: ['core'],
     audit: may('core threads files store keys package:ledger'),
-    approvals: may('core store audit'),
+    // Ledger: what an approval is bound to is digested over JCS, and a start reads leaves back.
+    approvals: may('core store audit package:ledger'),
     // Protocols: SCRAM verifiers are made where tokens are.
     identity: may('core config store keys audit protocols'),
     // Ledger: digests of resources are over JCS.
@@ -52,7 +53,7 @@ const HOUSE: House = {
     cli: may('core config files keys store audit recording type:api package:ledger package:verify'),
     // What main opens and in which order: a room only so that main stays a page.
     wiring: may(
-      'core config files store keys audit identity resources upstream recording session listeners evidence api package:ledger',
+      'core config files store keys audit identity resources approvals upstream recording session listeners evidence notify api package:ledger',
     ),
   },
   packages: {

@@ -22,6 +22,9 @@ const FLOODS = 'test/hostile/floods.test.ts';
 const FUZZ = 'test/fuzz/fuzz.test.ts';
 const LOGIN = 'packages/gateway/src/identity/login.test.ts';
 const LEDGER = 'packages/gateway/src/audit/ledger.test.ts';
+const HOLDS = 'packages/gateway/src/approvals/approvals.test.ts';
+const HISTORIES = 'packages/gateway/src/approvals/interleavings.test.ts';
+const SHARED = 'test/real/shared-store.test.ts';
 
 export const MISTAKES: readonly Mistake[] = [
   {
@@ -85,8 +88,14 @@ export const MISTAKES: readonly Mistake[] = [
   {
     class: 'Approval replay or widening',
     instances: 'Warpgate GHSA-fxfw, GHSA-xm63',
-    tests: [],
-    notYet: 'there are no approvals; they come with holds',
+    tests: [
+      ['packages/gateway/src/approvals/binding.test.ts', 'is another one for another %s'],
+      [HOLDS, 'that waits for its session is of that session until it ends'],
+      [HOLDS, 'is taken by nobody who has another digest'],
+      [HOLDS, 'ends what was asked and granted under another one'],
+      [HISTORIES, 'are used once, in time, with enough people, in whatever order things happen'],
+    ],
+    notYet: 'that nothing flows while a statement is held; it comes with holds on the wire',
   },
   {
     class: 'Header or identity spoofing',
@@ -217,8 +226,13 @@ export const MISTAKES: readonly Mistake[] = [
     tests: [
       [GRANTS, 'ends live sessions within a second and lets nobody in again'],
       [LOGIN, 'counts attempts that come at once as exactly as those that come in turn'],
+      ['packages/gateway/src/approvals/approvers.test.ts', 'is never above the number of distinct people'],
+      [HOLDS, 'counts once for each person, also one who is in two groups and votes at two gateways'],
+      [HOLDS, 'of somebody who left the group meanwhile does not count'],
+      [HOLDS, 'ends a request, and a grant, to the second'],
+      [HOLDS, 'on the wall widens nothing'],
+      ['packages/gateway/src/api/approvals.test.ts', 'of %s is refused'],
     ],
-    notYet: 'approvals',
   },
   {
     class: 'Executed twice',
@@ -229,8 +243,14 @@ export const MISTAKES: readonly Mistake[] = [
         'packages/gateway/src/identity/enrolment.test.ts',
         'lets one of two through who bring the same code at once',
       ],
+      [HISTORIES, 'are used once, in time, with enough people, in whatever order things happen'],
+      [
+        'packages/gateway/src/approvals/crash-points.test.ts',
+        'is whole after a process that ends at any await',
+      ],
+      [HOLDS, 'in two connections use a grant once'],
+      [SHARED, 'lets one of two gateways use a grant'],
     ],
-    notYet: 'approved commands; of two replicas',
   },
   {
     class: 'Approval held on an estimate',

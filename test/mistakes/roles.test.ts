@@ -6,6 +6,7 @@
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROUTES } from '../../packages/gateway/src/api/routes.ts';
+import { testingOnlyRequest } from '../../packages/gateway/src/approvals/testing-room.ts';
 import { type TestingApi, testingOnlyApi } from '../../packages/gateway/src/api/testing-api.ts';
 import { WHO_MAY, type WhoMay } from '../../packages/gateway/src/api/who-may.ts';
 
@@ -36,6 +37,9 @@ const PASSES: Readonly<Record<WhoMay, readonly Role[]>> = {
   identified: ['machine', 'somebody', 'auditor', 'administrator'],
   administrators: ['administrator'],
   'administrators and auditors': ['auditor', 'administrator'],
+  own: ['machine', 'somebody', 'auditor', 'administrator'],
+  approvers: ['machine', 'somebody', 'auditor', 'administrator'],
+  'own, approvers, or administrators and auditors': ['machine', 'somebody', 'auditor', 'administrator'],
   'own, or administrators': ['machine', 'somebody', 'auditor', 'administrator'],
   'own, or administrators and auditors': ['machine', 'somebody', 'auditor', 'administrator'],
 };
@@ -46,6 +50,11 @@ const OTHERS: Readonly<Record<string, readonly Role[]>> = {
   'GET /v1/sessions/:id/replay': ['auditor', 'administrator'],
   'DELETE /v1/sessions/:id': ['administrator'],
   'DELETE /v1/tokens/:id': ['administrator'],
+  // An administrator sees what is held, and decides on it only where the rule names them.
+  'GET /v1/approvals/:id': ['auditor', 'administrator'],
+  'POST /v1/approvals/:id/approve': [],
+  'POST /v1/approvals/:id/deny': [],
+  'POST /v1/approvals/:id/withdraw': [],
   'GET /v1/tokens': ['administrator'],
   'POST /v1/tokens': ['administrator'],
 };
@@ -56,6 +65,7 @@ let sessionId = '';
 /** One that can still be ended. */
 let openId = '';
 let tokenId = '';
+let holdId = '';
 
 beforeAll(async () => {
   api = await testingOnlyApi();
@@ -100,7 +110,14 @@ beforeAll(async () => {
   tokens.set('disabled', (await make('dan')).text);
   await rooms.resources.apply([{ ...person, name: 'dan', displayName: 'dan', disabled: true }], by);
   sessionId = await api.makeSession('ana', 'select 1');
-  openId = (await api.openSession('ana')).id;
+  const open = await api.openSession('ana');
+  openId = open.id;
+  const ana = await principals.findByName('ana');
+  const request = testingOnlyRequest(
+    { ...(ana ?? raise()), groups: [] },
+    { policy: rooms.resources.bundleDigest() },
+  );
+  holdId = (await api.approvals.ask({ ...request, sessionId: open.id })).id;
   const [anas] = await room.list((await principals.findByName('ana'))?.id ?? raise());
   tokenId = anas?.id ?? '';
 });
@@ -117,6 +134,7 @@ function pathOf(key: string): string {
     .slice(key.indexOf(' ') + 1)
     .replace('/sessions/:id', `/sessions/${key.startsWith('DELETE') ? openId : sessionId}`)
     .replace('/tokens/:id', `/tokens/${tokenId}`)
+    .replace('/approvals/:id', `/approvals/${holdId}`)
     .replace(':kind', 'Person')
     .replace(':name', 'unknown')
     .replace(':index', '0')
@@ -127,6 +145,9 @@ function pathOf(key: string): string {
 
 const BODIES: Readonly<Record<string, unknown>> = {
   'POST /v1/tokens': { name: 'x', owner: 'ana' },
+  'POST /v1/approvals/:id/approve': {},
+  'POST /v1/approvals/:id/deny': {},
+  'POST /v1/approvals/:id/withdraw': {},
 };
 
 async function ask(

@@ -4,6 +4,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type PostgresServer, startPostgres } from '../../examples/demo/postgres-server.ts';
 import type { Appended, LedgerEvent, LedgerPort } from '../../packages/gateway/src/core/ledger-port.ts';
 import { Secret } from '../../packages/gateway/src/core/secret.ts';
+import {
+  testingOnlyGateway,
+  testingOnlyId,
+  testingOnlyRequest,
+  TestingClock,
+  TestingLog,
+  TestingPeople,
+} from '../../packages/gateway/src/approvals/testing-room.ts';
 import { Principals } from '../../packages/gateway/src/identity/principals.ts';
 import { StoredScopeKeys } from '../../packages/gateway/src/keys/scope-keys.ts';
 import { parseResources } from '../../packages/gateway/src/resources/parse.ts';
@@ -90,7 +98,7 @@ describe('a store in PostgreSQL', () => {
   it('is migrated once by gateways that start together', async () => {
     const stores = await Promise.all([open(), open(), open()]);
     const rows = await stores[0].db.selectFrom('meta').selectAll().execute();
-    expect(rows).toEqual([{ key: 'schema_version', value: '1' }]);
+    expect(rows).toEqual([{ key: 'schema_version', value: '2' }]);
     await Promise.all(stores.map((store) => store.close()));
   });
 
@@ -117,7 +125,7 @@ describe('a store in PostgreSQL', () => {
     await using store = await open();
     await store.db.updateTable('meta').set({ value: '99' }).execute();
     await expect(open()).rejects.toMatchObject({ code: 'STORE_FAILED' });
-    await store.db.updateTable('meta').set({ value: '1' }).execute();
+    await store.db.updateTable('meta').set({ value: '2' }).execute();
   });
 
   it('keeps and destroys the keys of scopes', async () => {
@@ -181,5 +189,41 @@ describe('a store in PostgreSQL', () => {
     await Promise.all(resources.map((each) => each.reload()));
     await resources[0]?.delete('Person', 'ana', BY);
     expect(await one.db.selectFrom('principals').select('disabled').execute()).toEqual([{ disabled: 1 }]);
+  });
+
+  it('lets one of two gateways use a grant, and asks the same thing once', async () => {
+    await using one = await open();
+    await using two = await open();
+    const people = new TestingPeople();
+    const ana = people.add('ana', []);
+    for (const name of ['bo', 'cleo']) people.add(name, ['owners']);
+    const shared = { people, clock: new TestingClock(), policy: 'p1', errors: [], asked: [] };
+    const first = await testingOnlyGateway({ ...shared, store: one }, 'gw1', new TestingLog());
+    const second = await testingOnlyGateway({ ...shared, store: two }, 'gw2', new TestingLog());
+    const gateways = [first.approvals, second.approvals];
+    const session = testingOnlyId('session', 'one');
+    for (let i = 0; i < 20; i++) {
+      // oxlint-disable no-await-in-loop -- One race after the other.
+      const request = testingOnlyRequest(ana, { statement: `update ${i}` });
+      const holds = await Promise.all(gateways.map((approvals) => approvals.ask(request)));
+      const [hold] = holds;
+      if (hold === undefined) throw new Error('no hold');
+      expect(holds.map(({ id }) => id)).toEqual([hold.id, hold.id]);
+      const votes = await Promise.all(
+        gateways.map((approvals, n) =>
+          approvals.vote(hold.id, testingOnlyId('principal', n === 0 ? 'bo' : 'cleo'), {
+            decision: 'approve',
+            comment: undefined,
+          }),
+        ),
+      );
+      expect(votes.filter((vote) => vote.kind === 'voted')).toHaveLength(1);
+      const takes = await Promise.all(
+        [...gateways, ...gateways].map((approvals) => approvals.take(hold.id, hold.digest, session)),
+      );
+      expect(takes.filter(({ kind }) => kind === 'taken')).toHaveLength(1);
+      // oxlint-enable no-await-in-loop
+    }
+    await Promise.all(gateways.map((approvals) => approvals.close()));
   });
 });

@@ -1,6 +1,7 @@
 /** Config → store → listeners → orderly shutdown: the gateway as one thing that runs. */
 
 import { randomBytes as cryptoRandomBytes } from 'node:crypto';
+import type { Approvals } from './approvals/approvals.ts';
 import type { Config } from './config/config.ts';
 import type { CountersignError } from './core/errors.ts';
 import type { Secret } from './core/secret.ts';
@@ -8,6 +9,7 @@ import { PostgresListener } from './listeners/postgres-listener.ts';
 import { LiveSessions } from './session/live-sessions.ts';
 import { runPostgresSession } from './session/postgres/open-session.ts';
 import { startConfiguredApi } from './wiring/api.ts';
+import { openApprovals } from './wiring/approvals.ts';
 import { finishInterrupted } from './wiring/finish-interrupted.ts';
 import { finishShreds } from './wiring/finish-shreds.ts';
 import { listenerTls } from './wiring/listener-tls.ts';
@@ -19,11 +21,14 @@ import { sessionPorts } from './wiring/session-ports.ts';
 export interface GatewayOptions extends Partial<RoomsOptions> {
   /** What went wrong, for the operator's log. */
   readonly onError?: (error: CountersignError, where: string) => void;
+  /** How telling somebody of a hold ended, for the operator's log. */
+  readonly onNotice?: (line: string) => void;
 }
 
 export interface RunningGateway {
   readonly rooms: Rooms;
   readonly sessions: LiveSessions;
+  readonly approvals: Approvals;
   readonly postgres: { readonly host: string; readonly port: number };
   readonly api: { readonly host: string; readonly port: number };
   /** The code that makes the first administrator, while there is none. */
@@ -46,6 +51,10 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
     const index = storedSessionIndex(rooms.store);
     await finishShreds(ledger, rooms.reader, keys);
     await finishInterrupted(ledger, keys, config.recording.directory, index);
+    const onNotice = options.onNotice ?? ((): void => undefined);
+    const holds = await openApprovals(config, rooms, { randomBytes, onError, onNotice, env });
+    closers.push(() => holds.close());
+    const { approvals } = holds;
     const sessions = new LiveSessions();
     endWhatLostItsGround(sessions, identity, resources);
     const { promise: halted, resolve } = Promise.withResolvers<CountersignError>();
@@ -74,8 +83,8 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
     });
     const postgres = await listener.listen();
     closers.push(() => listener.close());
-    const apiOptions = { sessions, randomBytes, software, onError, postgresPort: postgres.port };
-    const api = await startConfiguredApi(config, rooms, apiOptions);
+    const shared = { sessions, approvals, randomBytes, software, onError };
+    const api = await startConfiguredApi(config, rooms, { ...shared, postgresPort: postgres.port });
     closers.push(() => api.close());
     const firstCode = hasAdministrator(resources) ? undefined : (await identity.enrolment.issueFirst()).code;
     const stopFlushing = keepFlushing(identity);
@@ -85,11 +94,12 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
       await drain(sessions, reason);
       listener.dropAll();
       await Promise.all(closing);
+      await holds.close();
       await rooms.close(reason);
     };
     let closed: Promise<void> | undefined;
     const close = (reason: string): Promise<void> => (closed ??= closeAll(reason));
-    return { rooms, sessions, postgres, api, firstCode, halted, close };
+    return { rooms, sessions, approvals, postgres, api, firstCode, halted, close };
   } catch (error) {
     for (const closer of closers.toReversed()) await closer();
     await rooms.close('start-up failed');

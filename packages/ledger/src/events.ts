@@ -108,7 +108,7 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
   // Who let them.
   'hold.asked': event(
     'signed',
-    'hold_id digest rule rule_version approvers count expires_at reason bound_to estimated_rows exact_rows',
+    'hold_id digest rule rule_version approvers count expires_at use_within_s reason reason_required bound_to estimated_rows exact_rows requester requester_groups address database held_session',
   ),
   'approval.granted': event(
     'signed',
@@ -118,9 +118,10 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
     'signed',
     'hold_id digest approver approver_groups comment signature signature_kind',
   ),
-  'approval.expired': event('signed', 'hold_id digest'),
-  'approval.withdrawn': event('signed', 'hold_id digest reason'),
-  'hold.executed': event('durable', 'hold_id digest approvals', 'ok failed unknown'),
+  'approval.expired': event('signed', 'hold_id digest reason'),
+  'approval.withdrawn': event('signed', 'hold_id digest reason withdrawn_by'),
+  'hold.taken': event('signed', 'hold_id digest approvals votes held_session'),
+  'hold.executed': event('durable', 'hold_id digest approvals rows outcome_leaf', 'ok failed unknown'),
   'breakglass.used': event('signed', 'rule reason until notified'),
   'breakglass.reviewed': event('signed', 'reviewer comment', 'accepted rejected'),
 

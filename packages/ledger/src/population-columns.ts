@@ -6,6 +6,8 @@ export const POPULATION_NAMES = [
   'statements',
   'authentication',
   'administrative-changes',
+  'approvals',
+  'denied',
 ] as const;
 
 export type PopulationName = (typeof POPULATION_NAMES)[number];
@@ -60,6 +62,32 @@ export const POPULATIONS: Readonly<Record<PopulationName, PopulationShape>> = {
     own: { object_kind: '', object: '', ...same('version from_digest to_digest reason'), details: '' },
     joined: {},
   },
+  approvals: {
+    types: words(
+      'hold.asked approval.granted approval.denied approval.expired approval.withdrawn hold.taken hold.executed',
+    ),
+    own: {
+      ...same(
+        'hold_id digest rule rule_version approvers count expires_at use_within_s reason reason_required bound_to estimated_rows exact_rows requester requester_groups database held_session',
+      ),
+      // Computed from what answers the request: approval-rows.ts.
+      ...computed(
+        'votes approved granted_at until same_person outcome outcome_leaf_index outcome_time_utc outcome_reason rows',
+      ),
+    },
+    joined: {},
+  },
+  // Every other event whose decision is `block` is one of them too.
+  denied: {
+    types: words('approval.denied approval.expired'),
+    own: {
+      ...same('hold_id digest approver comment reason'),
+      ...computed('rule requester'),
+      // Of what was blocked.
+      ...computed('rules effects sql method path'),
+    },
+    joined: {},
+  },
 };
 
 /** All columns of a population, in order. */
@@ -67,6 +95,11 @@ export function columnsOf(name: PopulationName): readonly string[] {
   const { own, joined, joinedPrefix } = POPULATIONS[name];
   const place = joinedPrefix === undefined ? [] : [`${joinedPrefix}_leaf_index`, `${joinedPrefix}_time_utc`];
   return [...COMMON_COLUMNS, ...Object.keys(own), ...place, ...Object.keys(joined)];
+}
+
+/** Columns that are no field of the event's own body. */
+function computed(names: string): Readonly<Record<string, string>> {
+  return Object.fromEntries(words(names).map((name) => [name, '']));
 }
 
 function same(names: string): Readonly<Record<string, string>> {

@@ -64,8 +64,8 @@ describe('the fold', () => {
       event('statement.outcome', 21, { ...S, ref: 10, status: 'error' }, { rows: 0 }),
       event('session.end', 22, { session: 'ses_1', seq: 9, status: 'ok' }),
       event('auth.login', 23, { status: 'ok' }),
-    ].map((next) => fold.push(next));
-    expect(pushed.filter((row) => row !== undefined)).toMatchObject([
+    ].flatMap((next) => fold.push(next));
+    expect(pushed).toMatchObject([
       {
         population: 'statements',
         row: {
@@ -87,10 +87,106 @@ describe('the fold', () => {
 
   it('takes no member that a body does not have itself', () => {
     const fold = new PopulationFold(PERIOD);
-    const row = fold.push(
+    const [row] = fold.push(
       event('auth.login', 11, { status: 'ok' }, JSON.parse('{"__proto__":{"name":"x"}}')),
     );
     expect(row?.row).toMatchObject({ actor_name: undefined, method: undefined });
+  });
+
+  it('has a row for each request with its votes, and whether who asked approved it', () => {
+    const fold = new PopulationFold(PERIOD);
+    const asked = { hold_id: 'hld_1', rule: 'bulk', requester: 'ana', address: '::1', count: 2 };
+    const bo = { hold_id: 'hld_1', approver: 'bo', approver_groups: ['owners'], comment: 'yes' };
+    const rows = [
+      event('hold.asked', 10, { actor: 'a', decision: 'hold' }, asked),
+      event('hold.asked', 11, { actor: 'a' }, { ...asked, hold_id: 'hld_2' }),
+      event('approval.granted', 12, { actor: 'b', ref: 10 }, bo),
+      event('approval.granted', 13, { actor: 'a', ref: 11 }, { ...bo, hold_id: 'hld_2', until: time(19) }),
+      event('approval.granted', 14, { actor: 'c', ref: 10 }, { ...bo, approver: 'cleo', until: time(19) }),
+      event('hold.taken', 15, { actor: 'a', ref: 10 }, { hold_id: 'hld_1' }),
+      // After the period: the row is that of the request.
+      event('hold.executed', 21, { actor: 'a', ref: 10, status: 'ok' }, { hold_id: 'hld_1', rows: 120 }),
+    ].flatMap((next) => fold.push(next));
+    expect(rows).toMatchObject([
+      {
+        population: 'approvals',
+        row: {
+          leaf_index: 10,
+          actor_name: 'ana',
+          src_ip: '::1',
+          status: 'ok',
+          decision: 'hold',
+          rule: 'bulk',
+          approved: 2,
+          granted_at: time(14),
+          until: time(19),
+          same_person: false,
+          outcome: 'executed',
+          outcome_leaf_index: 21,
+          rows: 120,
+          votes: [
+            { decision: 'approve', actor: 'b', approver: 'bo', comment: 'yes', leaf: 12, time: time(12) },
+            { decision: 'approve', actor: 'c', approver: 'cleo', leaf: 14 },
+          ],
+        },
+      },
+    ]);
+    expect([...fold.rest()]).toMatchObject([
+      {
+        population: 'approvals',
+        row: { leaf_index: 11, outcome: 'granted', same_person: true, approved: 1 },
+      },
+    ]);
+  });
+
+  it('leaves no answer out whose request is not in the range, and joins also where bodies are shredded', () => {
+    const fold = new PopulationFold(PERIOD);
+    fold.push(event('hold.asked', 9, { actor: 'a' }, { hold_id: 'hld_0' }));
+    const rows = [
+      event('hold.asked', 10, { actor: 'a' }),
+      event('approval.granted', 11, { actor: 'b' }, { hold_id: 'hld_9', approver: 'bo', until: time(19) }),
+      event('approval.expired', 12, { ref: 9 }, { hold_id: 'hld_0', reason: 'nobody answered in time' }),
+      event('approval.withdrawn', 13, { ref: 10 }),
+      event('hold.executed', 22, { ref: 3, status: 'ok' }),
+    ].flatMap((next) => fold.push(next));
+    expect(rows.map(({ population, row }) => [population, row['leaf_index'], row['outcome']])).toEqual([
+      ['approvals', 11, 'granted'],
+      ['approvals', 12, 'expired'],
+      ['denied', 12, undefined],
+      ['approvals', 10, 'withdrawn'],
+    ]);
+    expect(rows[0]?.row).toMatchObject({ actor_name: 'bo', same_person: undefined, approved: 1 });
+  });
+
+  it('has a row for everything that was blocked, denied or expired, beside that of its own population', () => {
+    const fold = new PopulationFold(PERIOD);
+    fold.context(event('session.start', 1, S, { name: 'ana' }));
+    const rows = [
+      event(
+        'statement.intent',
+        10,
+        { ...S, decision: 'block' },
+        { sql: 'drop table a', rules: ['no-drops'] },
+      ),
+      event('statement.outcome', 11, { ...S, ref: 10, status: 'blocked' }),
+      event('hold.asked', 12, { actor: 'a' }, { requester: 'ana', rule: 'bulk' }),
+      event('approval.denied', 13, { actor: 'b', ref: 12 }, { approver: 'bo', comment: 'no' }),
+      event('statement.intent', 14, { ...S, decision: 'allow' }, { sql: 'select 1' }),
+      event('statement.intent', 21, { ...S, decision: 'block' }, { sql: 'after the period' }),
+    ].flatMap((next) => fold.push(next));
+    expect(rows.filter(({ population }) => population === 'denied').map(({ row }) => row)).toMatchObject([
+      { leaf_index: 10, decision: 'block', actor_name: 'ana', sql: 'drop table a', rules: ['no-drops'] },
+      { leaf_index: 13, actor_name: 'bo', rule: 'bulk', requester: 'ana', comment: 'no' },
+    ]);
+    expect(rows.filter(({ population }) => population !== 'denied').map(({ row }) => row)).toMatchObject([
+      { leaf_index: 10, status: 'blocked' },
+      {
+        leaf_index: 12,
+        outcome: 'denied',
+        outcome_reason: 'no',
+        votes: [{ decision: 'deny', approver: 'bo' }],
+      },
+    ]);
   });
 
   it('begins a part with the header where a row would lead above the bound', () => {

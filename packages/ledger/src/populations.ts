@@ -5,6 +5,7 @@
  * what it gives, the verifier compares. Untrusted: leaves and bodies.
  */
 
+import { ApprovalRows } from './approval-rows.ts';
 import { toHex } from './bytes.ts';
 import type { Row } from './csv.ts';
 import type { Json } from './jcs.ts';
@@ -55,11 +56,26 @@ const OBJECT_FIELDS = [
   'backup_id',
   'digest',
 ];
+/** Who asked, decided or gave up. */
+const APPROVAL_ACTOR_FIELDS = ['requester', 'approver', 'withdrawn_by'];
+/** Of an operation that was blocked, as `denied` shows it. */
+const BLOCKED_FIELDS = ['rules', 'effects', 'sql', 'method', 'path'];
 const OBJECT_KIND_FIELDS = ['resource_kind', 'credential_kind'];
 
+/** `denied` shows events that are of another population too. */
 const POPULATION_OF: ReadonlyMap<string, PopulationName> = new Map(
-  POPULATION_NAMES.flatMap((name) => POPULATIONS[name].types.map((type) => [type, name] as const)),
+  POPULATION_NAMES.filter((name) => name !== 'denied').flatMap((name) =>
+    POPULATIONS[name].types.map((type) => [type, name] as const),
+  ),
 );
+const DENIED: ReadonlySet<string> = new Set(POPULATIONS.denied.types);
+
+/** Where another field than `name` says who it was. */
+const ACTORS: Readonly<Partial<Record<PopulationName, readonly string[]>>> = {
+  'administrative-changes': ACTOR_FIELDS,
+  approvals: APPROVAL_ACTOR_FIELDS,
+  denied: ['name', 'approver'],
+};
 
 /** The owner of what is open; one for each pass over a range. */
 export class PopulationFold {
@@ -70,6 +86,7 @@ export class PopulationFold {
   readonly #openSessions = new Map<string, Row>();
   /** and of open statements by the index of their intent. */
   readonly #openStatements = new Map<number, Row>();
+  readonly #approvals = new ApprovalRows();
 
   constructor(period: Period) {
     this.#period = period;
@@ -81,15 +98,27 @@ export class PopulationFold {
     if (type === 'session.start' && session !== undefined) this.#sessions.set(session, event.values);
   }
 
-  /** Takes the next leaf; the row that it completes, if any. */
-  push(event: PopulationEvent): PopulationRow | undefined {
+  /** Takes the next leaf; the rows that it completes. */
+  push(event: PopulationEvent): readonly PopulationRow[] {
     this.context(event);
     const { leaf } = event;
+    const denied = this.#denied(event);
     const completed = this.#join(event);
     if (leaf.type === 'session.end' && leaf.session !== undefined) this.#sessions.delete(leaf.session);
-    if (completed !== undefined) return completed;
+    const own = completed ?? this.#own(event);
+    return [...(own === undefined ? [] : [own]), ...(denied === undefined ? [] : [denied])];
+  }
+
+  #own(event: PopulationEvent): PopulationRow | undefined {
+    const { leaf } = event;
     const population = POPULATION_OF.get(leaf.type);
-    if (population === undefined || leaf.t < this.#period.from || leaf.t >= this.#period.to) return undefined;
+    if (population === undefined) return undefined;
+    if (population === 'approvals') {
+      const own = this.#rowOf(population, event);
+      const row = this.#approvals.push(leaf, event.values, own, this.#isInPeriod(leaf));
+      return row === undefined ? undefined : { population, row };
+    }
+    if (!this.#isInPeriod(leaf)) return undefined;
     const row = this.#rowOf(population, event);
     if (population === 'sessions' && leaf.session !== undefined) {
       this.#openSessions.set(leaf.session, row);
@@ -102,10 +131,30 @@ export class PopulationFold {
     return { population, row };
   }
 
+  /** Before the request is closed, so that its rule and who asked stand beside the refusal. */
+  #denied(event: PopulationEvent): PopulationRow | undefined {
+    const { leaf, values } = event;
+    if (!DENIED.has(leaf.type) && leaf.decision !== 'block') return undefined;
+    if (!this.#isInPeriod(leaf)) return undefined;
+    const request = this.#approvals.requestOf(leaf);
+    const row = {
+      ...this.#rowOf('denied', event),
+      ...Object.fromEntries(BLOCKED_FIELDS.map((field) => [field, valueOf(values, field)])),
+      rule: request?.['rule'],
+      requester: request?.['requester'],
+    };
+    return { population: 'denied', row };
+  }
+
+  #isInPeriod({ t }: Leaf): boolean {
+    return t >= this.#period.from && t < this.#period.to;
+  }
+
   /** After the last leaf: the rows that nothing completed. */
   *rest(): Generator<PopulationRow> {
     for (const row of this.#openSessions.values()) yield { population: 'sessions', row };
     for (const row of this.#openStatements.values()) yield { population: 'statements', row };
+    for (const row of this.#approvals.rest()) yield { population: 'approvals', row };
     this.#openSessions.clear();
     this.#openStatements.clear();
   }
@@ -131,6 +180,7 @@ export class PopulationFold {
     const { leaf, values } = event;
     const people = leaf.session === undefined ? values : (this.#sessions.get(leaf.session) ?? {});
     const administrative = population === 'administrative-changes';
+    const fields = ACTORS[population];
     return {
       leaf_index: leaf.n,
       event_time_utc: leaf.t,
@@ -139,7 +189,7 @@ export class PopulationFold {
       session_id: leaf.session,
       session_seq: leaf.seq,
       actor_id: leaf.actor,
-      actor_name: administrative ? firstOf(values, ACTOR_FIELDS) : valueOf(people, 'name'),
+      actor_name: fields === undefined ? valueOf(people, 'name') : firstOf(people, fields),
       actor_type: leaf.kind,
       idp_issuer: valueOf(people, 'issuer'),
       src_ip: valueOf(people, 'address'),
@@ -176,7 +226,9 @@ function administrativeCells({ values, bodyState }: PopulationEvent): Row {
 
 function shown(values: Values, columns: Readonly<Record<string, string>>): Row {
   const row: Record<string, Json | undefined> = {};
-  for (const [column, field] of Object.entries(columns)) row[column] = valueOf(values, field);
+  for (const [column, field] of Object.entries(columns)) {
+    if (field !== '') row[column] = valueOf(values, field);
+  }
   return row;
 }
 

@@ -109,8 +109,7 @@ class RangeReader {
     this.#types.set(leaf.type, (this.#types.get(leaf.type) ?? 0) + 1);
     const event = await this.#event(leaf, leafHash(entry));
     this.#options.sessions.within(leaf, event.values);
-    const row = this.#fold.push(event);
-    if (row !== undefined) this.#populations.add(row);
+    for (const row of this.#fold.push(event)) this.#populations.add(row);
   }
 
   finish(findings: Findings): void {

@@ -113,6 +113,84 @@ export interface SessionAnswer {
   readonly next?: number;
 }
 
+export interface ApprovalRow {
+  readonly id: string;
+  /** `asked`, `granted`, `denied`, `expired`, `withdrawn`, `executing`, `executed`, `failed`. */
+  readonly state: string;
+  readonly rule: string;
+  readonly ruleVersion: number;
+  readonly requester: string;
+  readonly connection: string;
+  readonly database: string;
+  readonly askedAt: string;
+  readonly expiresAt: string;
+  /** The end of a grant. */
+  readonly useUntil?: string;
+  /** People who have to approve, and who did. */
+  readonly count: number;
+  readonly approved: number;
+}
+
+export interface ApprovalsAnswer {
+  readonly approvals: readonly ApprovalRow[];
+  /** Give it as `before` for those that follow; absent at the end. */
+  readonly next?: string;
+}
+
+export interface VoteRow {
+  readonly name: string;
+  readonly groups: readonly string[];
+  readonly decision: string;
+  readonly comment?: string;
+  readonly at: string;
+  /** In whose log, and where. */
+  readonly node: string;
+  readonly leaf: number;
+}
+
+/** What people see who decide: the statement, and of rows their keys only. */
+export interface ApprovalDetail extends ApprovalRow {
+  readonly digest: string;
+  readonly policy: string;
+  readonly approvers: readonly string[];
+  readonly reasonRequired: boolean;
+  /** Why the rule is there. */
+  readonly reason?: string;
+  readonly requesterGroups: readonly string[];
+  readonly session: string;
+  readonly address: string;
+  /** Index of the leaf `hold.asked` in the log of `node`. */
+  readonly leaf?: number;
+  readonly node: string;
+  /** The session was shredded: nobody can read or approve it any more. */
+  readonly shredded: boolean;
+  /** The text, cut where it is long. */
+  readonly statement?: string;
+  /** Base64 where the text is not UTF-8. */
+  readonly statementBase64?: string;
+  readonly statementBytes?: number;
+  readonly statementSha256?: string;
+  readonly statementTruncated?: boolean;
+  readonly effects: readonly string[];
+  readonly tables: readonly string[];
+  /** Rows that were counted. */
+  readonly exactRows?: number;
+  /** Rows that the approval covers. */
+  readonly boundRows?: number;
+  /** Rows that the target guessed. */
+  readonly estimatedRows?: number;
+  readonly affectedKeys: readonly string[];
+  readonly votes: readonly VoteRow[];
+  readonly endedBy?: string;
+  readonly endReason?: string;
+  /** `ok`, `failed` or `unknown` after it was used. */
+  readonly outcome?: string;
+}
+
+export interface ApprovalAnswer {
+  readonly approval: ApprovalDetail;
+}
+
 export interface LedgerStatusAnswer {
   readonly node: string;
   readonly origin: string;

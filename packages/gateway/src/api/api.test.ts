@@ -74,6 +74,7 @@ function example(key: string): string {
     .replace(':kind', 'Person')
     .replace('/sessions/:id', `/sessions/ses_${'0'.repeat(26)}`)
     .replace('/tokens/:id', `/tokens/tok_${'0'.repeat(26)}`)
+    .replace('/approvals/:id', `/approvals/hld_${'0'.repeat(26)}`)
     .replace(':name', 'nobody')
     .replace(':index', '0')
     .replace(':node', 'gw1')
@@ -91,7 +92,7 @@ describe('who may call', () => {
       const without = await call(example(key));
       expect([without.status, without.json?.code]).toEqual([401, 'TOKEN_REQUIRED']);
     });
-    if (who === 'identified' || who.startsWith('own')) continue;
+    if (who === 'identified' || who === 'approvers' || who.startsWith('own')) continue;
     it(`${key} is refused to somebody without a group`, async () => {
       const refused = await call(example(key), api.people.ana);
       expect([refused.status, refused.json?.code]).toEqual([403, 'PERMISSION_DENIED']);

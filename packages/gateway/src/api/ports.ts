@@ -1,5 +1,6 @@
 /** What the API needs of the other rooms; wired in main. */
 
+import type { Approvals } from '../approvals/approvals.ts';
 import type { LogReader } from '../audit/log-reader.ts';
 import type { Clock } from '../core/clock.ts';
 import type { CountersignError } from '../core/errors.ts';
@@ -64,6 +65,7 @@ export interface ApiPorts {
   readonly identity: IdentityRoom;
   readonly resources: Resources;
   readonly sessions: LiveSessions;
+  readonly approvals: Approvals;
   readonly ledger: ApiLedger;
   readonly reader: LogReader;
   readonly scopeKeys: ScopeKeys;

@@ -1,5 +1,6 @@
 /** All routes of the API, in the order of its description. */
 
+import { APPROVAL_ROUTES } from './approval-routes.ts';
 import { EVIDENCE_ROUTES } from './evidence-routes.ts';
 import { IDENTITY_ROUTES } from './identity-routes.ts';
 import { LEDGER_ROUTES } from './ledger-routes.ts';
@@ -12,6 +13,7 @@ export const ROUTES: readonly Route[] = [
   ...IDENTITY_ROUTES,
   ...RESOURCE_ROUTES,
   ...SESSION_ROUTES,
+  ...APPROVAL_ROUTES,
   ...LEDGER_ROUTES,
   ...EVIDENCE_ROUTES,
   ...LOG_ROUTES,

@@ -11,6 +11,8 @@ import { makeId, type SessionId } from '../core/ids.ts';
 import { Secret } from '../core/secret.ts';
 import { encodeBackend, encodeFrontend } from '../protocols/postgres/encode.ts';
 import { type EndReason, type LiveSession, LiveSessions } from '../session/live-sessions.ts';
+import type { Approvals } from '../approvals/approvals.ts';
+import { openApprovals } from '../wiring/approvals.ts';
 import { backUp } from '../wiring/backup.ts';
 import { openRooms, type Rooms } from '../wiring/rooms.ts';
 import { storedSessionIndex } from '../wiring/session-index.ts';
@@ -27,6 +29,7 @@ export interface TestingApi extends AsyncDisposable {
   readonly directory: string;
   readonly rooms: Rooms;
   readonly sessions: LiveSessions;
+  readonly approvals: Approvals;
   readonly people: {
     readonly admin: TestingPerson;
     readonly auditor: TestingPerson;
@@ -50,6 +53,13 @@ export async function testingOnlyApi(change: Partial<ApiPorts> = {}): Promise<Te
   const people = await makePeople(rooms);
   const sessions = new LiveSessions();
   const errors: { error: CountersignError; where: string }[] = [];
+  const onError = (error: CountersignError, where: string): void => void errors.push({ error, where });
+  const holds = await openApprovals(config, rooms, {
+    randomBytes,
+    onError,
+    onNotice: () => undefined,
+    env: {},
+  });
   const temporaryDirectory = join(directory, 'temporary');
   await mkdir(temporaryDirectory);
   const api = await startApi({
@@ -78,11 +88,13 @@ export async function testingOnlyApi(change: Partial<ApiPorts> = {}): Promise<Te
       };
     },
     backup: async (to) => ({ backupId: 'bkp_test', ...(await backUp(config, rooms.store, to)) }),
-    onError: (error, where) => errors.push({ error, where }),
+    approvals: holds.approvals,
+    onError,
     ...change,
   });
   async function dispose(): Promise<void> {
     await api.close();
+    await holds.close();
     await rooms.close('test');
     await rm(directory, { recursive: true });
   }
@@ -91,6 +103,7 @@ export async function testingOnlyApi(change: Partial<ApiPorts> = {}): Promise<Te
     directory,
     rooms,
     sessions,
+    approvals: holds.approvals,
     people,
     firstCode,
     errors,

@@ -2,7 +2,8 @@
  * Who may call which route: the one table. A route without a row here does not compile.
  *
  * `own` means that everybody sees and ends what is theirs, and that the named group also sees and
- * ends what is others'; the route asks {@link Caller} about it.
+ * ends what is others'; the route asks {@link Caller} about it. `approvers` are those whom the rule of a
+ * hold names: whoever is identified may ask, and the hold says whether it is there for them.
  */
 
 import type { Principal } from '../core/principal.ts';
@@ -12,8 +13,11 @@ export type WhoMay =
   | 'identified'
   | 'administrators'
   | 'administrators and auditors'
+  | 'own'
   | 'own, or administrators'
-  | 'own, or administrators and auditors';
+  | 'own, or administrators and auditors'
+  | 'own, approvers, or administrators and auditors'
+  | 'approvers';
 
 /** Method and path of each route. */
 export const WHO_MAY = {
@@ -37,6 +41,11 @@ export const WHO_MAY = {
   'GET /v1/sessions/:id': 'own, or administrators and auditors',
   'GET /v1/sessions/:id/replay': 'own, or administrators and auditors',
   'DELETE /v1/sessions/:id': 'own, or administrators',
+  'GET /v1/approvals': 'own, approvers, or administrators and auditors',
+  'GET /v1/approvals/:id': 'own, approvers, or administrators and auditors',
+  'POST /v1/approvals/:id/approve': 'approvers',
+  'POST /v1/approvals/:id/deny': 'approvers',
+  'POST /v1/approvals/:id/withdraw': 'own',
   'GET /v1/ledger/status': 'identified',
   'GET /v1/ledger/proof/:index': 'identified',
   'POST /v1/ledger/shred': 'administrators',
@@ -60,13 +69,16 @@ const GROUPS: Readonly<Record<WhoMay, readonly string[]>> = {
   identified: [],
   administrators: ['administrators'],
   'administrators and auditors': ['administrators', 'auditors'],
+  own: [],
   'own, or administrators': ['administrators'],
   'own, or administrators and auditors': ['administrators', 'auditors'],
+  'own, approvers, or administrators and auditors': ['administrators', 'auditors'],
+  approvers: [],
 };
 
 /** The caller as a route sees them; undefined where the table does not let them in. */
 export function callerOf(principal: Principal, tokenId: string, who: WhoMay): Caller | undefined {
   const mayOthers = GROUPS[who].some((group) => principal.groups.includes(group));
-  const open = who === 'identified' || who.startsWith('own');
+  const open = who === 'identified' || who === 'approvers' || who.startsWith('own');
   return open || mayOthers ? { principal, tokenId, mayOthers } : undefined;
 }

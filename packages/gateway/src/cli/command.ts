@@ -20,7 +20,10 @@ export interface StartedGateway {
 export interface CliPorts {
   startGateway(
     config: Config,
-    options: { readonly onError: (error: CountersignError, where: string) => void },
+    options: {
+      readonly onError: (error: CountersignError, where: string) => void;
+      readonly onNotice: (line: string) => void;
+    },
   ): Promise<StartedGateway>;
   /** Opens the ledger of a stopped gateway, writes `ledger.rollback` and signs. */
   recordRollback(

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { stat, statfs } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type CountersignError, reasonOf } from '../core/errors.ts';
+import { safeText } from '../recording/table-text.ts';
 import { Client } from './client.ts';
 import {
   type CliContext,
@@ -30,6 +31,7 @@ const up: Command = {
     const config = await loadedConfig(input);
     const gateway = await context.ports.startGateway(config, {
       onError: (error, where) => context.warn(`${errorLine(error, where)}\n`),
+      onNotice: (line) => context.warn(`${safeText(line)}\n`),
     });
     await input.show(readyFacts(gateway), readyLines(config.node, gateway));
     if (await onOneDisk(config.ledger.directory, config.checkpoints.secondPlace)) {

@@ -4,6 +4,7 @@ import { LedgerError } from '@countersign/ledger/errors';
 import { CountersignError, type ErrorCode, ERRORS, reasonOf, toCountersignError } from '../core/errors.ts';
 import { terminalJson } from './output.ts';
 import { safeText } from '../recording/table-text.ts';
+import { APPROVAL_COMMANDS } from './approval-commands.ts';
 import type { CliContext, Command } from './command.ts';
 import { CONNECT_COMMANDS } from './connect-command.ts';
 import { EVIDENCE_COMMANDS } from './evidence-commands.ts';
@@ -20,6 +21,7 @@ const COMMANDS: readonly Command[] = [
   ...CONNECT_COMMANDS,
   ...RESOURCE_COMMANDS,
   ...SESSION_COMMANDS,
+  ...APPROVAL_COMMANDS,
   ...EVIDENCE_COMMANDS,
   ...LEDGER_COMMANDS,
   ...MACHINE_COMMANDS,

@@ -26,6 +26,7 @@ describe('loadConfig', () => {
       },
       checkpoints: { secondPlace: '/var/lib/countersign/second-place' },
       recording: { directory: '/var/lib/countersign/recordings' },
+      notify: { baseUrl: undefined, webhooks: [], commands: [] },
     });
     expect(loadConfig('', OVERRIDES)).toEqual(loadConfig(undefined, OVERRIDES));
   });
@@ -38,6 +39,7 @@ describe('loadConfig', () => {
       'store: { kind: postgres, url: { env: STORE_URL } }',
       'installationKey: { command: [vault, get] }',
       'checkpoints: { secondPlace: /mnt/second }',
+      'notify: { baseUrl: https://gw.example/c/, webhooks: [{ url: https://hooks.example/x, secret: { file: w } }] }',
     ].join('\n');
     const config = loadConfig(text, { ...OVERRIDES, postgresPort: 0 });
     expect(config).toMatchObject({
@@ -47,6 +49,10 @@ describe('loadConfig', () => {
       store: { kind: 'postgres', url: { env: 'STORE_URL' } },
       installationKey: { command: ['vault', 'get'] },
       checkpoints: { secondPlace: '/mnt/second' },
+      notify: {
+        baseUrl: 'https://gw.example/c',
+        webhooks: [{ url: 'https://hooks.example/x', secret: { file: '/etc/countersign/w' } }],
+      },
     });
   });
 
@@ -56,6 +62,19 @@ describe('loadConfig', () => {
     ['listen: { postgres: { port: 65536 } }', 'listen.postgres.port must be <= 65535'],
     ['listen: { api: { port: "80" } }', 'listen.api.port must be integer'],
     ['listen: 5', 'listen must be object'],
+    [
+      'notify: { webhooks: [{ url: http://hooks.example, secret: { env: A } }] }',
+      'notify.webhooks needs a URL of https, or of http on loopback, without a password',
+    ],
+    [
+      'notify: { webhooks: [{ url: https://a:b@hooks.example, secret: { env: A } }] }',
+      'notify.webhooks needs a URL of https, or of http on loopback, without a password',
+    ],
+    [
+      'notify: { webhooks: [{ url: "http://127.0.0.1.evil.example", secret: { env: A } }] }',
+      'notify.webhooks needs a URL of https, or of http on loopback, without a password',
+    ],
+    ['notify: { commands: [[]] }', 'notify.commands.0 must not have fewer than 1 items'],
     ['tls: { mode: maybe }', 'tls.mode must be one of optional, required, off'],
     ['tls: { cert: a.pem }', 'tls.cert needs "tls.key" beside it'],
     ['installationKey: { env: A, file: b }', 'installationKey must be { file: PATH }, { env: NAME } or'],

@@ -44,6 +44,15 @@ export interface Config {
   };
   readonly checkpoints: { readonly secondPlace: string };
   readonly recording: { readonly directory: string };
+  readonly notify: NotifyOption;
+}
+
+/** Who hears of holds. */
+export interface NotifyOption {
+  /** Without a slash at its end; undefined: where the API listens. */
+  readonly baseUrl: string | undefined;
+  readonly webhooks: readonly { readonly url: string; readonly secret: SourceOption }[];
+  readonly commands: readonly (readonly string[])[];
 }
 
 /** What the command line says, which goes before the file. */
@@ -67,6 +76,11 @@ interface ConfigFile {
   ledger: { directory?: string; checkpointDelayMs: number; segmentBytesMax: number; ballastBytes: number };
   checkpoints: { secondPlace?: string };
   recording: { directory?: string };
+  notify: {
+    baseUrl?: string;
+    webhooks: readonly { url: string; secret: SourceOption }[];
+    commands: readonly (readonly string[])[];
+  };
 }
 
 /** The options of a file, or of no file at all; CONFIG_INVALID names the option that is wrong. */
@@ -100,6 +114,7 @@ export function loadConfig(text: string | undefined, overrides: ConfigOverrides)
     },
     checkpoints: { secondPlace: at(file.checkpoints.secondPlace, 'second-place') },
     recording: { directory: at(file.recording.directory, 'recordings') },
+    notify: notifyOption(file.notify, base),
   };
 }
 
@@ -140,6 +155,34 @@ function tlsFiles(tls: ConfigFile['tls'], base: string): Config['tls']['files'] 
 
 function resolveSource(source: SourceOption, base: string): SourceOption {
   return 'file' in source ? { file: resolve(base, source.file) } : source;
+}
+
+function notifyOption(notify: ConfigFile['notify'], base: string): NotifyOption {
+  return {
+    baseUrl: notify.baseUrl?.replace(/\/+$/, ''),
+    webhooks: notify.webhooks.map(({ url, secret }) => ({
+      url: webhookUrl(url),
+      secret: resolveSource(secret, base),
+    })),
+    commands: notify.commands,
+  };
+}
+
+/** Names of people and rules do not go over a network in the clear, and a password is no part of a URL. */
+function webhookUrl(text: string): string {
+  const url = URL.parse(text);
+  const isLoopback =
+    url?.protocol === 'http:' &&
+    (url.hostname === 'localhost' || url.hostname === '[::1]' || /^127\.[0-9.]+$/.test(url.hostname));
+  if (
+    url === null ||
+    (url.protocol !== 'https:' && !isLoopback) ||
+    url.username !== '' ||
+    url.password !== ''
+  ) {
+    throw invalid('notify.webhooks needs a URL of https, or of http on loopback, without a password');
+  }
+  return url.href;
 }
 
 function invalid(reason: string): CountersignError {

@@ -123,6 +123,35 @@ const LEDGER: TSchema = Type.Object(
   GROUP,
 );
 
+const NOTIFY: TSchema = Type.Object(
+  {
+    baseUrl: Type.Optional(
+      Type.String({
+        pattern: '^https?://[^ /?#]+(/[^ ?#]*)?$',
+        maxLength: 1_024,
+        defaultText: '`http://<listen.api>`',
+        description: 'Where people reach the API; notices of holds link to it.',
+      }),
+    ),
+    webhooks: Type.Array(
+      Type.Object({ url: Type.String({ minLength: 1, maxLength: 2_048 }), secret: sourceSchema('') }, STRICT),
+      {
+        maxItems: LIMITS.notify.targetsMax,
+        default: [],
+        alternatives: '[{ url: URL, secret: { file | env | command } }, …]',
+        description: `Who hears of a hold at once, at most ${LIMITS.notify.targetsMax}: a signed POST (Standard Webhooks) without the statement. The URL is https, or http on loopback; the secret is \`whsec_\` and base64 of 24 to 64 bytes.`,
+      },
+    ),
+    commands: Type.Array(Type.Array(Type.String({ maxLength: 4_096 }), { minItems: 1, maxItems: 64 }), {
+      maxItems: LIMITS.notify.targetsMax,
+      default: [],
+      alternatives: '[[PROGRAM, ARGUMENT, …], …]',
+      description: `Commands that get the same as JSON on standard input, at most ${LIMITS.notify.targetsMax}. They run as the gateway, without a shell, and are killed after ${LIMITS.notify.attemptTimeoutMs / 1_000} s.`,
+    }),
+  },
+  GROUP,
+);
+
 /** The schema of the whole file. */
 export const CONFIG_SCHEMA: TSchema = Type.Object(
   {
@@ -168,6 +197,7 @@ export const CONFIG_SCHEMA: TSchema = Type.Object(
       { directory: Type.Optional(path('Sealed recordings of sessions.', '`<data>/recordings`')) },
       GROUP,
     ),
+    notify: NOTIFY,
   },
   STRICT,
 );

@@ -14,19 +14,21 @@ export type SessionId = Branded<'SessionId'>;
 export type PrincipalId = Branded<'PrincipalId'>;
 export type TokenId = Branded<'TokenId'>;
 export type BootId = Branded<'BootId'>;
+export type HoldId = Branded<'HoldId'>;
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 const BODY = '[0-9a-hjkmnp-tv-z]{26}';
 
-const PREFIXES = { session: 'ses', principal: 'prn', token: 'tok', boot: 'bot' } as const;
+const PREFIXES = { session: 'ses', principal: 'prn', token: 'tok', boot: 'bot', hold: 'hld' } as const;
 const PATTERNS = {
   session: new RegExp(`^ses_${BODY}$`),
   principal: new RegExp(`^prn_${BODY}$`),
   token: new RegExp(`^tok_${BODY}$`),
   boot: new RegExp(`^bot_${BODY}$`),
+  hold: new RegExp(`^hld_${BODY}$`),
 } as const;
 
-type IdOf = { session: SessionId; principal: PrincipalId; token: TokenId; boot: BootId };
+type IdOf = { session: SessionId; principal: PrincipalId; token: TokenId; boot: BootId; hold: HoldId };
 
 /**
  * A new id of a kind.

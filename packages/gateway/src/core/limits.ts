@@ -287,6 +287,70 @@ export const LIMITS = {
     /** An answer has begun after this time; a package of a long period takes the longest. */
     answerTimeoutMs: 600_000,
   },
+  approvals: {
+    /** Holds that are asked or granted, of all gateways of a store: what approvers can still look through. */
+    openMax: 1_000,
+    /** Of one principal: whoever asks for more should talk to their approvers first. */
+    openPerPrincipalMax: 20,
+    /** Bytes of a statement that an approver is shown; beyond it, its length and SHA-256. */
+    statementBytesMax: 65_536,
+    /** Who may approve: names and groups of one rule. */
+    approversMax: 64,
+    /** People who have to approve one thing. */
+    countMax: 16,
+    /** Votes on one hold; those of people who left their groups stay and do not count. */
+    votesMax: 64,
+    /** A comment or a reason that somebody gives. */
+    commentCharactersMax: 1_000,
+    /** A request waits a week at most: what it is bound to has changed by then. */
+    expiresMsMax: 604_800_000,
+    /** A grant that is not used within a day was not needed. */
+    useWithinMsMax: 86_400_000,
+    /** Affected rows that an approver is shown by their keys, */
+    affectedKeysMax: 5,
+    /** and characters of a key. */
+    affectedKeyCharactersMax: 256,
+    /** Texts of one fact, an effect for one; */
+    factCharactersMax: 256,
+    /** and such facts. */
+    factsMax: 64,
+    /** Bound values of one statement: PostgreSQL's own limit. */
+    parametersMax: 65_535,
+    /** Settings of a session, and other context, that one hold is bound to. */
+    contextMax: 256,
+    /** Requests about one hold that wait for the one before them to be signed. */
+    waitingMax: 64,
+    /** Sessions and others who wait for the end of a hold. */
+    waitersMax: 10_000,
+    /** How often what is overdue, and what other gateways did, is looked for: half of the promised second. */
+    sweepMs: 500,
+    /** An error that comes at every look is in the operator's log once in this time. */
+    complaintMs: 60_000,
+    /** Overdue holds that one look ends. */
+    sweepMax: 100,
+    /** A change of another gateway takes a second; after this time that gateway is gone, and expiry goes on without it. */
+    abandonedMs: 60_000,
+    /** Tries of a change that met another one. */
+    triesMax: 8,
+    /** Rows that one list looks at; the answer says where to go on. */
+    scannedMax: 10_000,
+  },
+  notify: {
+    /** Targets of each kind in the configuration. */
+    targetsMax: 16,
+    /** Notices that wait for one target; more than so many holds are open nowhere. */
+    queueMax: 1_000,
+    /** Tries of one target at once: a slow one must not be stormed. */
+    concurrentMax: 4,
+    /** One try, whose other side has nothing to do but to take it. */
+    attemptTimeoutMs: 10_000,
+    /** Pauses between tries, five in all: a restart of the other side is over by then, and a hold soon too. */
+    pausesMs: [1_000, 5_000, 20_000, 60_000],
+    /** What a command may print; nobody reads it. */
+    commandOutputBytesMax: 65_536,
+    /** `whsec_` and base64 of 64 bytes, and a line end. */
+    secretBytesMax: 128,
+  },
   store: {
     /** Statements kept prepared on the one SQLite connection; the gateway has fewer than this. */
     statementsMax: 256,

@@ -181,6 +181,21 @@ describe('a package', () => {
       ['token.create', 'ana', 'laptop'],
       ['ledger.key.rotate', 'ops', ''],
     ]);
+    expect(
+      (await rows('approvals.csv')).map((row) => [
+        row['hold_id'],
+        row['outcome'],
+        row['approved'],
+        row['status'],
+      ]),
+    ).toEqual([
+      ['hld_1', 'executed', '1', 'ok'],
+      ['hld_2', 'denied', '0', ''],
+      ['hld_3', 'open', '0', ''],
+    ]);
+    expect((await rows('denied.csv')).map((row) => [row['actor_name'], row['rule'], row['comment']])).toEqual(
+      [['bo', 'bulk', 'no']],
+    );
   });
 
   it('is good in parts', async () => {

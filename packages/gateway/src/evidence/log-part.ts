@@ -207,8 +207,8 @@ class LogPart {
       this.#bodies[disclosure.state] += 1;
       this.#write(directory, this.#bodyParts.add(utf8(`${bodyLine(leaf.n, disclosure)}\n`)));
     }
-    const row = this.#fold.push({ leaf, hash, values: disclosure.values, bodyState: disclosure.state });
-    if (row !== undefined) this.#write('data/populations', this.#populations.add(row));
+    const event = { leaf, hash, values: disclosure.values, bodyState: disclosure.state };
+    for (const row of this.#fold.push(event)) this.#write('data/populations', this.#populations.add(row));
   }
 
   #write(directory: string, pieces: readonly Piece[]): void {

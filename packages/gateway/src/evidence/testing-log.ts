@@ -82,6 +82,7 @@ export async function writeTestingLog(directory: string, statements: number): Pr
       created_by: 'ana',
     }),
   );
+  await scene.holds();
   await ledger.rotateKey(seeds[1], 'yearly', 'ops');
   const second = ledger.verifierKey;
   await scene.intent(early, 'select pg_sleep(1000)');
@@ -229,6 +230,31 @@ class Scene {
     const ref = await this.intent(session, sql);
     const body = { rows: 3, bytes: 120, duration_us: 900, sha256: 'ef'.repeat(32), tags: ['SELECT 3'] };
     await this.append({ ...inSession('statement.outcome', session), ref, status: 'ok', body });
+  }
+
+  /** A request that was approved and used, one that was denied, and one that is open. */
+  async holds(): Promise<void> {
+    const used = await this.#asked('hld_1');
+    const approval = {
+      hold_id: 'hld_1',
+      approver: 'bo',
+      comment: '=yes',
+      until: '2026-11-24T14:00:00.000000Z',
+    };
+    await this.append({ ...this.event('approval.granted', 'bo', approval), ref: used });
+    await this.append({ ...this.event('hold.taken', 'ana', { hold_id: 'hld_1' }), ref: used });
+    const executed = this.event('hold.executed', 'ana', { hold_id: 'hld_1', rows: 120 });
+    await this.append({ ...executed, ref: used, status: 'ok' });
+    const denied = await this.#asked('hld_2');
+    const denial = { hold_id: 'hld_2', approver: 'bo', comment: 'no' };
+    await this.append({ ...this.event('approval.denied', 'bo', denial), ref: denied });
+    await this.#asked('hld_3');
+  }
+
+  async #asked(holdId: string): Promise<number> {
+    const body = { hold_id: holdId, rule: 'bulk', requester: 'ana', count: 1, approvers: ['group:owners'] };
+    const event = { ...this.event('hold.asked', 'ana', body), decision: 'hold' };
+    return (await this.#ledger.append(event)).index;
   }
 
   async end(session: string): Promise<void> {

@@ -11,6 +11,7 @@ import { CountersignError } from '../core/errors.ts';
 import { createTable, type Engine } from './create-table.ts';
 import type { Schema } from './schema.ts';
 import { createVersion1 } from './version-1.ts';
+import { createVersion2 } from './version-2.ts';
 
 export interface Migration {
   readonly version: number;
@@ -23,7 +24,10 @@ const VERSION_KEY = 'schema_version';
 const ADVISORY_LOCK = 7_241_533;
 
 /** In this order; a version that was released never changes. */
-export const MIGRATIONS: readonly Migration[] = [{ version: 1, up: createVersion1 }];
+export const MIGRATIONS: readonly Migration[] = [
+  { version: 1, up: createVersion1 },
+  { version: 2, up: createVersion2 },
+];
 
 function newestVersion(migrations: readonly Migration[]): number {
   return migrations.at(-1)?.version ?? 0;

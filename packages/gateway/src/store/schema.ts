@@ -126,6 +126,69 @@ export interface PackagesTable {
   readonly file: string;
 }
 
+/**
+ * Holds: requests that wait for other people, and what became of them.
+ *
+ * `version` rises with each change, and each change says which version it changes. A change whose leaf is
+ * being written stands in `pending` and keeps every other one away; a start after a crash looks whether
+ * the leaf came to be. Statement, facts, reasons and comments are sealed under the session's key.
+ */
+export interface HoldsTable {
+  readonly id: string;
+  readonly version: number;
+  readonly state: string;
+  readonly digest: string;
+  /** Principal and digest while it is asked or granted, so that there is one of them; null afterwards. */
+  readonly open_key: string | null;
+  readonly principal_id: string;
+  /** Session that asked; its key seals what is sealed. */
+  readonly session_id: string;
+  /** Session that alone may use the grant while it is open. */
+  readonly bound_session: string | null;
+  /** Gateway that asked. */
+  readonly node: string;
+  readonly policy: string;
+  /** What was asked, without the statement and its values, as JSON. */
+  readonly document: string;
+  readonly sealed: Uint8Array;
+  readonly asked_us: number;
+  readonly expires_us: number;
+  readonly use_until_us: number | null;
+  readonly changed_us: number;
+  /** Leaf `hold.asked` in the log of `node`. */
+  readonly asked_leaf: number | null;
+  readonly taken_node: string | null;
+  readonly taken_leaf: number | null;
+  /** `ok`, `failed` or `unknown` after it was used. */
+  readonly outcome: string | null;
+  /** Name of who ended it; null for the gateway itself. */
+  readonly ended_by: string | null;
+  readonly sealed_reason: Uint8Array | null;
+  readonly pending: string | null;
+  readonly pending_node: string | null;
+  /** The leaf of the pending change is at this index of the log or after it. */
+  readonly pending_leaf: number | null;
+  readonly pending_us: number | null;
+}
+
+/** The last vote of each person on a hold. */
+export interface HoldVotesTable {
+  readonly hold_id: string;
+  readonly principal_id: string;
+  readonly issuer: string;
+  readonly subject: string;
+  readonly name: string;
+  /** Groups at the time of the vote, as JSON. */
+  readonly groups: string;
+  readonly decision: string;
+  readonly sealed_comment: Uint8Array | null;
+  readonly voted_us: number;
+  /** In whose log, */
+  readonly node: string;
+  /** and where. */
+  readonly leaf: number;
+}
+
 export interface Schema {
   meta: MetaTable;
   scope_keys: ScopeKeysTable;
@@ -137,4 +200,6 @@ export interface Schema {
   sealed_credentials: SealedCredentialsTable;
   sessions: SessionsTable;
   packages: PackagesTable;
+  holds: HoldsTable;
+  hold_votes: HoldVotesTable;
 }

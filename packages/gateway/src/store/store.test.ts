@@ -48,6 +48,8 @@ describe('openStore', () => {
       sealed_credentials: true,
       sessions: true,
       packages: true,
+      holds: true,
+      hold_votes: true,
     };
     for (const table of Object.keys(tables)) await sql`select * from ${sql.table(table)}`.execute(store.db);
     for (const name of [file, `${file}-wal`]) expect((await stat(name)).mode & 0o777).toBe(0o600);
@@ -133,7 +135,7 @@ describe('migrate', () => {
   it('leaves the old version when a migration breaks in the middle', async () => {
     const db = new Kysely<Schema>({ dialect: new SqliteFileDialect(file) });
     const broken = {
-      version: 2,
+      version: 3,
       up: async (tx: Kysely<Schema>) => {
         await tx.schema.createTable('half').addColumn('a', 'text').execute();
         throw new Error('crash');
@@ -141,8 +143,18 @@ describe('migrate', () => {
     };
     await expect(migrate(db, 'sqlite', [...MIGRATIONS, broken])).rejects.toThrow('crash');
     await expect(sql`select * from half`.execute(db)).rejects.toMatchObject({ code: 'STORE_FAILED' });
-    expect(await migrate(db, 'sqlite')).toEqual({ from: 1, to: 1 });
+    expect(await migrate(db, 'sqlite')).toEqual({ from: 2, to: 2 });
     await db.destroy();
+  });
+
+  it('brings a store of version 1 to the newest, with what is in it', async () => {
+    const db = new Kysely<Schema>({ dialect: new SqliteFileDialect(file) });
+    expect(await migrate(db, 'sqlite', MIGRATIONS.slice(0, 1))).toEqual({ from: 0, to: 1 });
+    await db.insertInto('meta').values({ key: 'a', value: 'b' }).execute();
+    await db.destroy();
+    await using store = await open();
+    expect(await keys(store)).toEqual(['a', 'schema_version']);
+    expect(await store.db.selectFrom('holds').selectAll().execute()).toEqual([]);
   });
 
   it('has versions that rise by one', () => {

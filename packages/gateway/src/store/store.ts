@@ -14,6 +14,7 @@ import { migrate } from './migrations.ts';
 import type { Schema } from './schema.ts';
 import { SqliteFileDialect } from './sqlite-driver.ts';
 import { TABLE_NAMES } from './version-1.ts';
+import { VERSION_2_TABLES } from './version-2.ts';
 
 /** Where the control state is. */
 export type StoreLocation =
@@ -59,7 +60,7 @@ export async function openStore(location: StoreLocation): Promise<Store> {
 async function refuseTablesOfOthers(db: Kysely<Schema>): Promise<void> {
   const { rows } = await sql<{ name: string; owner: string }>`
     select relname as name, pg_get_userbyid(relowner) as owner from pg_class
-    where relnamespace = 'public'::regnamespace and relname in (${sql.join(TABLE_NAMES)})
+    where relnamespace = 'public'::regnamespace and relname in (${sql.join([...TABLE_NAMES, ...VERSION_2_TABLES])})
       and not pg_has_role(current_user, relowner, 'member')`.execute(db);
   const [found] = rows;
   if (found === undefined) return;

@@ -113,7 +113,7 @@ const TABLES: Readonly<Record<string, TableDescription>> = {
   },
 };
 
-/** Every table of the store, with that of its version. */
+/** Every table of version 1, with that of the version itself. */
 export const TABLE_NAMES: readonly string[] = ['meta', ...Object.keys(TABLES)];
 
 /** Creates every table of version 1. */

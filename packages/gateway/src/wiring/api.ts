@@ -2,6 +2,7 @@
 
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Approvals } from '../approvals/approvals.ts';
 import { startApi } from '../api/server.ts';
 import type { RunningApi } from '../api/ports.ts';
 import type { Config } from '../config/config.ts';
@@ -14,6 +15,7 @@ import type { Rooms } from './rooms.ts';
 
 export interface ApiOptions {
   readonly sessions: LiveSessions;
+  readonly approvals: Approvals;
   readonly randomBytes: (length: number) => Uint8Array;
   readonly software: string;
   readonly postgresPort: number;

@@ -1,0 +1,194 @@
+/** Holds: which there are, what they are about, and what people say to them. */
+
+import { Type } from 'typebox';
+import type { VoteRefusal } from '../approvals/approvals.ts';
+import type { HoldRecord } from '../approvals/hold-record.ts';
+import { CountersignError } from '../core/errors.ts';
+import { LIMITS } from '../core/limits.ts';
+import type { ApprovalAnswer, ApprovalsAnswer } from './answers.ts';
+import { findHold, holdDetail, listHolds } from './approval-view.ts';
+import { actorOf } from './leaf-actor.ts';
+import type { ApiPorts } from './ports.ts';
+import { type Route, route, type RouteInput } from './route.ts';
+import { counts, decimal, id, list, object, reason, STRICT, texts } from './schemas.ts';
+import type { Caller } from './who-may.ts';
+
+const ID = Type.Object({ id: id('hld') }, STRICT);
+const ROW = {
+  ...texts('id state rule requester connection database askedAt expiresAt useUntil?'),
+  ...counts('ruleVersion count approved'),
+};
+const TEXTS = list(Type.String());
+const DETAIL = object({
+  ...ROW,
+  ...texts('digest policy reason? session address node statement? statementBase64? statementSha256?'),
+  ...texts('endedBy? endReason? outcome?'),
+  ...counts('leaf? statementBytes? exactRows? boundRows? estimatedRows?'),
+  reasonRequired: Type.Boolean(),
+  shredded: Type.Boolean(),
+  statementTruncated: Type.Optional(Type.Boolean()),
+  approvers: TEXTS,
+  requesterGroups: TEXTS,
+  effects: TEXTS,
+  tables: TEXTS,
+  affectedKeys: TEXTS,
+  votes: list(object({ ...texts('name decision comment? at node'), ...counts('leaf'), groups: TEXTS })),
+});
+const ANSWER = object({ approval: DETAIL });
+const BODY = Type.Object({ reason: Type.Optional(reason()) }, STRICT);
+
+const listAll = route({
+  key: 'GET /v1/approvals',
+  summary: 'Holds that the caller asked for, may decide on, or sees as an administrator or auditor',
+  query: Type.Object(
+    {
+      state: Type.Optional(
+        Type.Enum(['open', 'all'], { description: 'Open ones, or all; open where absent' }),
+      ),
+      before: Type.Optional(id('hld')),
+      limit: Type.Optional(decimal('Rows of a page')),
+    },
+    STRICT,
+  ),
+  answer: object({ approvals: list(object(ROW)), next: Type.Optional(Type.String()) }),
+  async handle(input): Promise<ApprovalsAnswer> {
+    const { ports, query } = input;
+    const { principal } = input.caller();
+    return listHolds(ports.approvals, principal, {
+      open: query.state !== 'all',
+      before: query.before,
+      limit: pageRows(query.limit),
+    });
+  },
+});
+
+const show = route({
+  key: 'GET /v1/approvals/:id',
+  summary: 'What is held, why, and who said what; a leaf says that somebody else than who asked saw it',
+  params: ID,
+  answer: ANSWER,
+  async handle(input): Promise<ApprovalAnswer> {
+    const { ports, params } = input;
+    const caller = input.caller();
+    const record = await findHold(ports.approvals, params.id, caller.principal);
+    if (record.principalId !== caller.principal.id) await writeView(ports, caller, record);
+    return { approval: await holdDetail(ports.approvals, record) };
+  },
+});
+
+const approve = route({
+  key: 'POST /v1/approvals/:id/approve',
+  summary: 'Approve exactly this, as one of those whom the rule names',
+  params: ID,
+  body: BODY,
+  answer: ANSWER,
+  handle: (input) => vote(input, input.params.id, 'approve', input.body.reason),
+});
+
+const deny = route({
+  key: 'POST /v1/approvals/:id/deny',
+  summary: 'Deny it, for good, as one of those whom the rule names',
+  params: ID,
+  body: BODY,
+  answer: ANSWER,
+  handle: (input) => vote(input, input.params.id, 'deny', input.body.reason),
+});
+
+const withdraw = route({
+  key: 'POST /v1/approvals/:id/withdraw',
+  summary: 'Give up what one asked for, also where it was granted and not used',
+  params: ID,
+  body: BODY,
+  answer: ANSWER,
+  async handle(input): Promise<ApprovalAnswer> {
+    const { ports, params, body } = input;
+    const { principal } = input.caller();
+    const record = await findHold(ports.approvals, params.id, principal);
+    const done = await ports.approvals.withdraw(record.id, principal.id, body.reason ?? 'by request');
+    if (!done) throw conflict('it is over, or being used');
+    return answerOf(ports, params.id, input.caller());
+  },
+});
+
+export const APPROVAL_ROUTES: readonly Route[] = [listAll, show, approve, deny, withdraw];
+
+async function vote(
+  input: Pick<RouteInput, 'ports' | 'caller'>,
+  holdId: string,
+  decision: 'approve' | 'deny',
+  comment: string | undefined,
+): Promise<ApprovalAnswer> {
+  const { ports } = input;
+  const caller = input.caller();
+  const record = await findHold(ports.approvals, holdId, caller.principal);
+  const answer = await ports.approvals.vote(record.id, caller.principal.id, { decision, comment });
+  if (answer.kind === 'refused') throw refusal(answer.why, record, caller);
+  return answerOf(ports, holdId, caller);
+}
+
+/** After a vote the caller may not see it any more: groups change. */
+async function answerOf(ports: ApiPorts, holdId: string, { principal }: Caller): Promise<ApprovalAnswer> {
+  const record = await findHold(ports.approvals, holdId, principal);
+  return { approval: await holdDetail(ports.approvals, record) };
+}
+
+function refusal(why: VoteRefusal, record: HoldRecord, { principal }: Caller): CountersignError {
+  switch (why) {
+    case 'not-found':
+      return new CountersignError('NOT_FOUND', { what: `hold ${record.id}` });
+    case 'own-request':
+      return denied(principal.name, record, 'nobody decides on what they asked for themselves');
+    case 'not-a-person':
+      return denied(principal.name, record, 'only people decide');
+    case 'not-an-approver':
+      return denied(principal.name, record, `rule "${record.document.demand.rule.name}" does not name them`);
+    case 'voted-already':
+      return conflict('this person has approved it already');
+    case 'too-many-votes': {
+      const { votesMax: allowed } = LIMITS.approvals;
+      return new CountersignError('LIMIT_EXCEEDED', {
+        limit: 'approvals.votesMax',
+        allowed,
+        actual: allowed + 1,
+      });
+    }
+    case 'reason-required':
+      return new CountersignError('REQUEST_INVALID', {
+        reason: `rule "${record.document.demand.rule.name}" asks for a reason`,
+      });
+    case 'closed':
+      return conflict('it is over, or granted already');
+    case 'shredded':
+      return new CountersignError('SHREDDED', { session: record.sessionId });
+    case 'busy':
+      return conflict('another gateway is changing it; try again');
+    default:
+      return why satisfies never;
+  }
+}
+
+function denied(principal: string, { id: holdId }: HoldRecord, why: string): CountersignError {
+  return new CountersignError('PERMISSION_DENIED', { principal, action: `decide on hold ${holdId}: ${why}` });
+}
+
+function conflict(why: string): CountersignError {
+  return new CountersignError('STATE_CONFLICT', { reason: why });
+}
+
+function pageRows(limit: string | undefined): number {
+  const rows = limit === undefined ? LIMITS.api.pageRowsDefault : Number(limit);
+  const { pageRowsMax: allowed } = LIMITS.api;
+  if (rows < 1 || rows > allowed) {
+    throw new CountersignError('LIMIT_EXCEEDED', { limit: 'api.pageRowsMax', allowed, actual: rows });
+  }
+  return rows;
+}
+
+async function writeView(ports: ApiPorts, { principal }: Caller, record: HoldRecord): Promise<void> {
+  await ports.ledger.append({
+    type: 'recording.view',
+    ...(await actorOf(ports, principal)),
+    target: record.document.connection,
+    body: { viewed_session: record.sessionId, parts: [`hold ${record.id}`] },
+  });
+}

@@ -1,0 +1,133 @@
+/** Holds as the API answers them. */
+
+import type { Approvals } from '../approvals/approvals.ts';
+import { type HoldContent, type HoldRecord, isBeingAsked, stateAt } from '../approvals/hold-record.ts';
+import { maySee } from '../approvals/visibility.ts';
+import { formatTimeUs } from '../core/clock.ts';
+import { CountersignError } from '../core/errors.ts';
+import { parseId } from '../core/ids.ts';
+import { LIMITS } from '../core/limits.ts';
+import type { Principal } from '../core/principal.ts';
+import type { ApprovalDetail, ApprovalRow, ApprovalsAnswer } from './answers.ts';
+import { optionalTime } from './moments.ts';
+
+const SCANNED_AT_ONCE = 200;
+
+/** A hold that somebody may see; others do not exist for them. */
+export async function findHold(approvals: Approvals, id: string, viewer: Principal): Promise<HoldRecord> {
+  const record = await approvals.find(parseId('hold', id));
+  if (record === undefined || !maySee(viewer, record)) {
+    throw new CountersignError('NOT_FOUND', { what: `hold ${id}` });
+  }
+  return record;
+}
+
+/** One page of what somebody may see, newest first. */
+export async function listHolds(
+  approvals: Approvals,
+  viewer: Principal,
+  filter: { readonly open: boolean; readonly before: string | undefined; readonly limit: number },
+): Promise<ApprovalsAnswer> {
+  const { open, limit } = filter;
+  const nowUs = approvals.nowUs();
+  const found: HoldRecord[] = [];
+  let { before } = filter;
+  let isMore = true;
+  let scanned = 0;
+  while (isMore && found.length < limit && scanned < LIMITS.approvals.scannedMax) {
+    // oxlint-disable-next-line no-await-in-loop -- Where a page begins is known after the one before.
+    const page = await approvals.page(before, open, SCANNED_AT_ONCE);
+    isMore = page.length === SCANNED_AT_ONCE;
+    for (const record of page) {
+      if (found.length === limit) {
+        isMore = true;
+        break;
+      }
+      before = record.id;
+      scanned += 1;
+      const isOver = open && stateAt(record, nowUs) !== record.state;
+      if (!isOver && !isBeingAsked(record) && maySee(viewer, record)) found.push(record);
+    }
+  }
+  const rows = await Promise.all(found.map((record) => holdRow(approvals, record)));
+  return { approvals: rows, ...(isMore && before !== undefined ? { next: before } : {}) };
+}
+
+/** What people see who decide. */
+export async function holdDetail(approvals: Approvals, record: HoldRecord): Promise<ApprovalDetail> {
+  const { document } = record;
+  const { demand, requester, boundTo } = document;
+  const content = await approvals.content(record);
+  const votes = await approvals.votes(record);
+  const endReason = await approvals.reason(record);
+  const boundRows = boundTo['rows'];
+  return {
+    ...(await holdRow(approvals, record)),
+    digest: record.digest,
+    policy: record.policy,
+    approvers: demand.approvers,
+    reasonRequired: demand.requireReason,
+    ...optional('reason', demand.reason),
+    requesterGroups: requester.groups,
+    session: record.sessionId,
+    address: document.address,
+    node: record.node,
+    ...optional('leaf', record.askedLeaf),
+    shredded: content === undefined,
+    ...(content === undefined ? { effects: [], tables: [], affectedKeys: [] } : contentOf(content)),
+    ...(typeof boundRows === 'number' ? { boundRows } : {}),
+    votes: votes.map(({ name, groups, decision, comment, votedUs, node, leaf }) => ({
+      name,
+      groups,
+      decision,
+      ...optional('comment', comment),
+      at: formatTimeUs(votedUs),
+      node,
+      leaf,
+    })),
+    ...optional('endedBy', record.endedBy),
+    ...optional('endReason', endReason),
+    ...optional('outcome', record.outcome),
+  };
+}
+
+async function holdRow(approvals: Approvals, record: HoldRecord): Promise<ApprovalRow> {
+  const { demand, requester, connection, database } = record.document;
+  const votes = await approvals.votes(record);
+  return {
+    id: record.id,
+    state: stateAt(record, approvals.nowUs()),
+    rule: demand.rule.name,
+    ruleVersion: demand.rule.version,
+    requester: requester.name,
+    connection,
+    database,
+    askedAt: formatTimeUs(record.askedUs),
+    expiresAt: formatTimeUs(record.expiresUs),
+    ...optionalTime('useUntil', record.useUntilUs),
+    count: demand.count,
+    approved: votes.filter(({ decision }) => decision === 'approve').length,
+  };
+}
+
+function contentOf(
+  content: HoldContent,
+): Pick<ApprovalDetail, 'effects' | 'tables' | 'affectedKeys'> & Partial<ApprovalDetail> {
+  const { statement, effects, tables, affectedKeys, exactRows, estimatedRows } = content;
+  return {
+    ...(typeof statement === 'string' ? { statement } : { statementBase64: statement.base64 }),
+    statementBytes: content.statementBytes,
+    statementSha256: content.statementSha256,
+    statementTruncated: content.truncated,
+    effects,
+    tables,
+    affectedKeys,
+    ...optional('exactRows', exactRows),
+    ...optional('estimatedRows', estimatedRows),
+  };
+}
+
+function optional<K extends string, V>(key: K, value: V | undefined): { readonly [key in K]?: V } {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- A computed key loses its literal type.
+  return (value === undefined ? {} : { [key]: value }) as { readonly [key in K]?: V };
+}

@@ -1,0 +1,487 @@
+/**
+ * The room: asks people, counts their votes, and lets what they approved be used once.
+ *
+ * Spec: spec/policy.md, "Holds"; docs/decisions/0009-approvals.md for the order of leaf and effect. The
+ * state machine is states.ts. What happens to one hold happens one after the other in this gateway, and by
+ * compare-and-swap between gateways.
+ */
+
+import { CountersignError, toCountersignError } from '../core/errors.ts';
+import { type HoldId, makeId, type PrincipalId, type SessionId } from '../core/ids.ts';
+import { LIMITS } from '../core/limits.ts';
+import { askedEvent, expiredEvent, type LeafActor, voteEvent, withdrawnEvent } from './hold-events.ts';
+import { countApprovers, type Human, refusalOf } from './approvers.ts';
+import { HoldClock } from './hold-clock.ts';
+import {
+  type HoldContent,
+  type HoldRecord,
+  isBeingAsked,
+  isOverdue,
+  parseContent,
+  type Pending,
+  stateAt,
+  type VoteRecord,
+} from './hold-record.ts';
+import { type CheckedRequest, checkRequest, newRow } from './hold-request.ts';
+import type { Hold, HoldRequest, HoldsPort, Settlement, Taken, TakeRefused } from './holds-port.ts';
+import { KeyLock } from './key-lock.ts';
+import type { ApprovalsOptions } from './options.ts';
+import { openText, sealText } from './sealed-text.ts';
+import { isOpen, next } from './states.ts';
+import { Takes } from './takes.ts';
+import { Transitions } from './transitions.ts';
+import { Waiters } from './waiters.ts';
+
+export type VoteRefusal =
+  | 'not-found'
+  | 'own-request'
+  | 'not-a-person'
+  | 'not-an-approver'
+  | 'voted-already'
+  | 'too-many-votes'
+  | 'reason-required'
+  | 'closed'
+  | 'shredded'
+  | 'busy';
+
+export type VoteAnswer =
+  | { readonly kind: 'voted'; readonly record: HoldRecord }
+  | { readonly kind: 'refused'; readonly why: VoteRefusal };
+
+export interface Vote {
+  readonly decision: 'approve' | 'deny';
+  readonly comment: string | undefined;
+}
+
+const REPEAT_US = LIMITS.approvals.complaintMs * 1_000;
+
+/** The owner of everything about holds in this gateway. */
+export class Approvals implements HoldsPort {
+  readonly #options: ApprovalsOptions;
+  readonly #clock: HoldClock;
+  readonly #lock = new KeyLock();
+  readonly #waiters = new Waiters();
+  readonly #transitions: Transitions;
+  readonly #takes: Takes;
+  #sweeping: Promise<void> | undefined;
+  #complaint: { readonly message: string; readonly us: number } | undefined;
+  #closed = false;
+
+  private constructor(options: ApprovalsOptions) {
+    this.#options = options;
+    this.#clock = new HoldClock(options.clock, options.notBeforeUs);
+    this.#transitions = new Transitions({
+      ...options,
+      clock: this.#clock,
+      onChange: (record) => void this.#tell(record).catch((error: unknown) => this.#complain(error)),
+    });
+    this.#takes = new Takes({ ...options, clock: this.#clock });
+  }
+
+  /** Finishes or gives up what a crash left; the ledger is recovered before. */
+  static async open(options: ApprovalsOptions): Promise<Approvals> {
+    const approvals = new Approvals(options);
+    await approvals.#recover();
+    return approvals;
+  }
+
+  /** The time by which holds expire. */
+  nowUs(): number {
+    return this.#clock.nowUs();
+  }
+
+  /** Undefined where there is none, or nobody may see it yet. */
+  async find(id: HoldId): Promise<HoldRecord | undefined> {
+    const record = await this.#options.holds.find(id);
+    return record === undefined || isBeingAsked(record) ? undefined : record;
+  }
+
+  /** Newest first; those that nobody may see yet are among them. */
+  page(before: string | undefined, openOnly: boolean, limit: number): Promise<readonly HoldRecord[]> {
+    return this.#options.holds.page(before, openOnly, limit);
+  }
+
+  /** The votes on a hold with their comments; one of a session that was shredded has none. */
+  async votes(
+    record: HoldRecord,
+  ): Promise<readonly (VoteRecord & { readonly comment: string | undefined })[]> {
+    const votes = await this.#options.holds.votes(record.id);
+    return Promise.all(
+      votes.map(async (vote) => {
+        const { id, sealedComment: sealed } = vote;
+        const comment = sealed === undefined ? undefined : await this.#open(record, `comment ${id}`, sealed);
+        return { ...vote, comment };
+      }),
+    );
+  }
+
+  /** Why it was withdrawn. */
+  async reason(record: HoldRecord): Promise<string | undefined> {
+    const { sealedReason: sealed } = record;
+    return sealed === undefined ? undefined : this.#open(record, 'reason', sealed);
+  }
+
+  /** What approvers see of the statement; undefined where the session was shredded. */
+  async content(record: HoldRecord): Promise<HoldContent | undefined> {
+    const text = await this.#open(record, 'request', record.sealed);
+    return text === undefined ? undefined : parseContent(text);
+  }
+
+  async ask(request: HoldRequest): Promise<Hold> {
+    const checked = checkRequest(request);
+    for (let tries = 0; tries < LIMITS.approvals.triesMax; tries++) {
+      const record = await this.#lock.run(checked.openKey, async () => {
+        const open = await this.#options.holds.findOpen(checked.openKey);
+        if (open === undefined) return this.#askAnew(checked);
+        return this.#lock.run(open.id, () => this.#stillOpen(open.id));
+      });
+      if (record !== undefined) return this.#holdOf(record, request);
+      if (tries > 0) await this.#options.pause(LIMITS.approvals.sweepMs);
+    }
+    throw new CountersignError('STATE_CONFLICT', {
+      reason: 'another request for the same thing is under way',
+    });
+  }
+
+  take(id: HoldId, digest: string, sessionId: SessionId): Promise<Taken | TakeRefused> {
+    return this.#lock.run(id, async () => {
+      const record = await this.#current(id);
+      if (record === undefined) return { kind: 'refused', why: 'not-granted' };
+      const taken = await this.#takes.take(record, digest, sessionId);
+      if (taken.kind === 'taken') {
+        this.#waiters.tell(id, { state: 'used' });
+        return { ...taken, done: (...end) => this.#lock.run(id, () => taken.done(...end)) };
+      }
+      if (taken.why === 'policy-changed') await this.#giveUp(record, 'the policy changed');
+      if (taken.why === 'approvers-gone') await this.#giveUp(record, 'who approved may not approve any more');
+      return taken;
+    });
+  }
+
+  /** A vote of somebody; who they are is looked up at this moment. */
+  async vote(id: HoldId, voterId: PrincipalId, vote: Vote): Promise<VoteAnswer> {
+    for (let tries = 0; tries < LIMITS.approvals.triesMax; tries++) {
+      const answer = await this.#lock.run(id, () => this.#voteNow(id, voterId, vote));
+      if (answer.kind !== 'refused' || answer.why !== 'busy') return answer;
+      await this.#options.pause(LIMITS.approvals.sweepMs);
+    }
+    return { kind: 'refused', why: 'busy' };
+  }
+
+  /** Who asked gives up. False where it is over, or being used. NOT_FOUND for others. */
+  withdraw(id: HoldId, requesterId: PrincipalId, reason: string): Promise<boolean> {
+    return this.#lock.run(id, async () => {
+      const record = await this.#current(id);
+      if (record === undefined || isBeingAsked(record) || record.principalId !== requesterId) {
+        throw new CountersignError('NOT_FOUND', { what: `hold ${id}` });
+      }
+      return this.#withdrawNow(record, requesterId, reason);
+    });
+  }
+
+  /** The policy changed: what this gateway asked under another one is withdrawn. */
+  async voidOutdated(): Promise<void> {
+    const outdated = await this.#options.holds.openUnderOther(this.#options.policyDigest());
+    await this.#voidAll(outdated, 'the policy changed');
+  }
+
+  /** Expires what is overdue and hears what other gateways did; called from time to time. */
+  sweep(): Promise<void> {
+    this.#sweeping ??= this.#sweepNow()
+      .catch((error: unknown) => this.#complain(error))
+      .finally(() => {
+        this.#sweeping = undefined;
+      });
+    return this.#sweeping;
+  }
+
+  /** Nobody waits any more; requests and grants stay in the store. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#sweeping;
+    this.#waiters.rejectAll(new CountersignError('SHUTTING_DOWN'));
+  }
+
+  async #sweepNow(): Promise<void> {
+    const { holds } = this.#options;
+    if (this.#closed) return;
+    await this.#rememberTime();
+    await this.voidOutdated();
+    const overdue = await holds.overdue(this.#clock.nowUs(), LIMITS.approvals.sweepMax);
+    const expiring = await Promise.allSettled(
+      overdue.map(({ id }) => this.#lock.run(id, () => this.#stillOpen(id))),
+    );
+    for (const result of expiring) if (result.status === 'rejected') this.#complain(result.reason);
+    for (const id of this.#takes.unfinished) await this.#lock.run(id, () => this.#takes.finish(id));
+    const { ids } = this.#waiters;
+    const records = await holds.findMany(ids);
+    await Promise.all(records.map((record) => this.#tell(record)));
+    const known = new Set(records.map(({ id }) => id));
+    // The other gateway that asked gave it up before anybody could see it.
+    const gone = { state: 'withdrawn', by: undefined, reason: 'it could not be asked' } as const;
+    for (const id of ids) if (!known.has(id)) this.#waiters.tell(id, gone);
+  }
+
+  /** The row as it is, after what this process left half done; only under its lock. */
+  async #current(id: HoldId): Promise<HoldRecord | undefined> {
+    const found = await this.#options.holds.find(id);
+    if (found === undefined) return undefined;
+    this.#clock.observe(found.changedUs);
+    return this.#transitions.finishOwn(found);
+  }
+
+  /** The row where it is asked or granted; expires it where it is overdue. Only under its lock. */
+  async #stillOpen(id: HoldId): Promise<HoldRecord | undefined> {
+    const record = await this.#current(id);
+    if (record === undefined || !isOpen(record.state)) return undefined;
+    const nowUs = this.#clock.nowUs();
+    if (!isOverdue(record, nowUs)) return record;
+    const { node, system } = this.#options;
+    const { pendingUs = nowUs, pendingNode } = record;
+    const abandoned = pendingNode !== undefined && nowUs - pendingUs > LIMITS.approvals.abandonedMs * 1_000;
+    const event = expiredEvent(record, system, node);
+    await this.#transitions.run(record, { kind: 'expire' }, event, { over: abandoned });
+    return undefined;
+  }
+
+  async #askAnew(checked: CheckedRequest): Promise<HoldRecord | undefined> {
+    const { holds, log, node, people, randomBytes } = this.#options;
+    const { request, content } = checked;
+    const nowUs = this.#clock.nowUs();
+    const id = makeId('hold', Math.floor(nowUs / 1_000), randomBytes(10));
+    const place = { holdId: id, sessionId: request.sessionId, what: 'request' } as const;
+    const sealed = await sealText(this.#options, place, JSON.stringify(content));
+    if (sealed === undefined) throw new CountersignError('SHREDDED', { session: request.sessionId });
+    const actor = await people.leafActor(request.requester);
+    if (actor === undefined)
+      throw new CountersignError('STATE_CONFLICT', { reason: 'who asks was forgotten' });
+    return this.#lock.run(id, async () => {
+      const row = newRow(checked, { id, node, sealed, nowUs, leaf: log.size() });
+      if (!(await holds.insert(row, nowUs))) return undefined;
+      const reserved = await holds.find(id);
+      if (reserved === undefined) return undefined;
+      const record = await this.#transitions.write(reserved, askedEvent(reserved, content, actor), undefined);
+      if (record !== undefined) this.#notify(record);
+      return record;
+    });
+  }
+
+  /** A notice that fails holds nothing up. */
+  #notify(record: HoldRecord): void {
+    try {
+      this.#options.onAsked(record);
+    } catch (error) {
+      this.#complain(error);
+    }
+  }
+
+  #holdOf(record: HoldRecord, { requester }: HoldRequest): Hold {
+    const { id, digest, expiresUs } = record;
+    const { settled, release } = this.#waiters.add(id);
+    if (record.state === 'granted' && record.pending === undefined) {
+      void this.#tell(record).catch((error: unknown) => this.#complain(error));
+    }
+    return {
+      id,
+      digest,
+      state: record.state,
+      expiresUs,
+      settled,
+      release,
+      withdraw: async (reason) => {
+        await this.withdraw(id, requester.id, reason);
+      },
+    };
+  }
+
+  async #voteNow(id: HoldId, voterId: PrincipalId, vote: Vote): Promise<VoteAnswer> {
+    const { holds, people, node, policyDigest } = this.#options;
+    const record = await this.#current(id);
+    const human = await people.find(voterId);
+    if (record === undefined || human === undefined || isBeingAsked(record)) return refused('not-found');
+    const { demand } = record.document;
+    const why = refusalOf(human, askerOf(record), demand.approvers);
+    if (why !== undefined) return refused(why);
+    const nowUs = this.#clock.nowUs();
+    if (!isOpen(stateAt(record, nowUs))) return refused('closed');
+    if (record.policy !== policyDigest()) {
+      await this.#giveUp(record, 'the policy changed');
+      return refused('closed');
+    }
+    const votes = await holds.votes(id);
+    if (vote.decision === 'approve' && votes.some((other) => isVoteOf(other, human)))
+      return refused('voted-already');
+    if (votes.length >= LIMITS.approvals.votesMax) return refused('too-many-votes');
+    const comment = vote.comment?.trim().slice(0, LIMITS.approvals.commentCharactersMax).toWellFormed();
+    if (demand.requireReason && (comment ?? '') === '') return refused('reason-required');
+    // Nobody approves what they cannot see.
+    if ((await this.content(record)) === undefined) return refused('shredded');
+    const approved = votes.filter(({ decision }) => decision === 'approve').map((other) => other.id);
+    const humans = await this.#humans([...approved, human.id]);
+    const enough = countApprovers(humans, askerOf(record), demand.approvers) >= demand.count;
+    const event = vote.decision === 'deny' ? 'deny' : enough ? 'grant' : 'approve';
+    if ('refused' in next(record.state, event)) return refused('closed');
+    const useUntilUs = event === 'grant' ? nowUs + demand.useWithinMs * 1_000 : undefined;
+    const actor = await people.leafActor(human);
+    if (actor === undefined) return refused('not-found');
+    const voter = voterOf(human);
+    const leaf = voteEvent(record, { event, voter, comment, useUntilUs }, actor, node);
+    const pending: Pending = {
+      kind: 'vote',
+      event,
+      voter,
+      votedUs: nowUs,
+      ...(useUntilUs === undefined ? {} : { useUntilUs }),
+    };
+    const after = await this.#transitions.run(record, pending, leaf, { text: comment });
+    return after === undefined ? refused('busy') : { kind: 'voted', record: after };
+  }
+
+  /** Only under its lock. */
+  async #withdrawNow(record: HoldRecord, by: PrincipalId | undefined, reason: string): Promise<boolean> {
+    const { people, node, system } = this.#options;
+    if ('refused' in next(record.state, 'withdraw')) return false;
+    const human = by === undefined ? undefined : await people.find(by);
+    const actor = human === undefined ? undefined : await people.leafActor(human);
+    const name = actor === undefined ? undefined : human?.name;
+    const text = reason.slice(0, LIMITS.approvals.commentCharactersMax).toWellFormed();
+    const who: { actor: LeafActor; name: string | undefined } = { actor: actor ?? system, name };
+    const event = withdrawnEvent(record, who, text, node);
+    const pending: Pending = { kind: 'withdraw', ...(name === undefined ? {} : { by: name }) };
+    return (await this.#transitions.run(record, pending, event, { text })) !== undefined;
+  }
+
+  /**
+   * What can never be used any more is withdrawn, so that it can be asked again. By the gateway that asked:
+   * another one may not have heard of a change yet.
+   */
+  async #giveUp(record: HoldRecord, reason: string): Promise<void> {
+    const current = record.node === this.#options.node ? await this.#current(record.id) : undefined;
+    if (current !== undefined) await this.#withdrawNow(current, undefined, reason);
+  }
+
+  async #voidAll(records: readonly HoldRecord[], reason: string): Promise<void> {
+    const results = await Promise.allSettled(
+      records.map(({ id }) =>
+        this.#lock.run(id, async () => {
+          const record = await this.#current(id);
+          if (record !== undefined) await this.#withdrawNow(record, undefined, reason);
+        }),
+      ),
+    );
+    for (const result of results) if (result.status === 'rejected') this.#complain(result.reason);
+  }
+
+  async #recover(): Promise<void> {
+    const { holds, log, clock } = this.#options;
+    this.#clock.observe(await holds.rememberedTime());
+    // Where the system clock is behind what was seen before, nobody knows how long this was down.
+    const wentBack = this.#clock.nowUs() - clock.nowUs() > LIMITS.ledger.clockStepMs * 1_000;
+    const left = await holds.unfinished();
+    if (left.length > 0) {
+      const from = Math.min(...left.map(({ pendingLeaf, takenLeaf }) => pendingLeaf ?? takenLeaf ?? 0));
+      const leaves = await log.leavesOf(new Set(left.map(({ id }) => id)), from);
+      for (const record of left) {
+        this.#clock.observe(record.changedUs);
+        if (record.pending === undefined) await this.#takes.recover(record, leaves);
+        else await this.#transitions.recover(record, leaves);
+      }
+    }
+    if (wentBack) {
+      await this.#voidAll(await holds.openOfNode(), 'the clock went back while the gateway was down');
+    }
+    await this.voidOutdated();
+  }
+
+  async #rememberTime(): Promise<void> {
+    const { holds, clock } = this.#options;
+    const nowUs = this.#clock.nowUs();
+    if (nowUs - clock.nowUs() > LIMITS.ledger.clockStepMs * 1_000) await holds.rememberTime(nowUs);
+  }
+
+  async #tell(record: HoldRecord): Promise<void> {
+    const settlement = await this.#settlementOf(record);
+    if (settlement !== undefined) this.#waiters.tell(record.id, settlement);
+  }
+
+  async #settlementOf(record: HoldRecord): Promise<Settlement | undefined> {
+    switch (record.state) {
+      case 'asked':
+        return undefined;
+      case 'granted': {
+        const votes = await this.#options.holds.votes(record.id);
+        const approvers = votes.filter(({ decision }) => decision === 'approve').map(({ name }) => name);
+        return { state: 'granted', approvers, useUntilUs: record.useUntilUs ?? 0 };
+      }
+      case 'denied': {
+        const denial = (await this.votes(record)).find(({ decision }) => decision === 'deny');
+        return { state: 'denied', by: record.endedBy ?? '', comment: denial?.comment };
+      }
+      case 'expired':
+        return { state: 'expired' };
+      case 'withdrawn':
+        return { state: 'withdrawn', by: record.endedBy, reason: await this.reason(record) };
+      case 'executing':
+      case 'executed':
+      case 'failed':
+        return { state: 'used' };
+      default:
+        return record.state satisfies never;
+    }
+  }
+
+  #open(
+    { id, sessionId }: HoldRecord,
+    what: 'request' | 'reason' | `comment ${string}`,
+    sealed: Uint8Array,
+  ): Promise<string | undefined> {
+    return openText(this.#options, { holdId: id, sessionId, what }, sealed);
+  }
+
+  async #humans(ids: readonly PrincipalId[]): Promise<readonly Human[]> {
+    const found = await Promise.all(ids.map((id) => this.#options.people.find(id)));
+    return found.filter((human) => human !== undefined);
+  }
+
+  /** What goes wrong at every look is said once in a while. */
+  #complain(thrown: unknown): void {
+    const { clock, onError } = this.#options;
+    const error = toCountersignError(thrown);
+    const nowUs = clock.monotonicUs();
+    const complaint = this.#complaint;
+    const again = complaint?.message === error.message && nowUs - complaint.us < REPEAT_US;
+    if (again) return;
+    this.#complaint = { message: error.message, us: nowUs };
+    onError(error, 'approvals');
+  }
+}
+
+function askerOf({ principalId, document: { requester } }: HoldRecord): {
+  readonly id: string;
+  readonly issuer: string;
+  readonly subject: string;
+} {
+  return { id: principalId, issuer: requester.issuer, subject: requester.subject };
+}
+
+function isVoteOf(
+  vote: { readonly id: string; readonly decision: string; readonly issuer: string; readonly subject: string },
+  human: Human,
+): boolean {
+  const same = vote.id === human.id || (vote.issuer === human.issuer && vote.subject === human.subject);
+  return same && vote.decision === 'approve';
+}
+
+function voterOf({ id, name, groups, issuer, subject }: Human & { readonly id: PrincipalId }): {
+  readonly id: PrincipalId;
+  readonly name: string;
+  readonly groups: readonly string[];
+  readonly issuer: string;
+  readonly subject: string;
+} {
+  return { id, name, groups: [...groups], issuer, subject };
+}
+
+function refused(why: VoteRefusal): VoteAnswer {
+  return { kind: 'refused', why };
+}

@@ -1,0 +1,140 @@
+/**
+ * What the wire needs of this room: ask, wait, take the grant once, say how it went.
+ *
+ * ```ts
+ * const hold = await holds.ask(request);            // signed: approvers can see it
+ * const end = await hold.settled;                   // granted, denied, expired, withdrawn, used
+ * const taken = await holds.take(hold.id, hold.digest, sessionId);
+ * if (taken.kind === 'taken') { …forward…; await taken.done('ok', { rows: 3 }); }
+ * ```
+ */
+
+import type { HoldId, PrincipalId, SessionId } from '../core/ids.ts';
+import type { ActorKind } from '../core/principal.ts';
+import type { HoldBinding } from './binding.ts';
+import type { HoldState } from './states.ts';
+
+/** Who asks, as the session knows them. */
+export interface Requester {
+  readonly id: PrincipalId;
+  readonly name: string;
+  readonly kind: ActorKind;
+  readonly groups: readonly string[];
+  readonly issuer: string;
+  readonly subject: string;
+}
+
+/** What approvers see beside the statement; nothing of it decides. */
+export interface HoldFacts {
+  /** What the statement does, in the words of core/effects.ts. */
+  readonly effects: readonly string[];
+  /** Tables that are written, for people. */
+  readonly tables: readonly string[];
+  /** Rows that were counted. */
+  readonly exactRows?: number | undefined;
+  /** Rows that the target guesses; shown as a guess. */
+  readonly estimatedRows?: number | undefined;
+  /** Keys of affected rows, other values withheld. */
+  readonly affectedKeys: readonly string[];
+}
+
+/** What a rule that holds demands. */
+export interface HoldDemand {
+  readonly rule: { readonly name: string; readonly version: number };
+  /** `NAME` of a person, or `group:NAME`. */
+  readonly approvers: readonly string[];
+  /** How many distinct people have to approve. */
+  readonly count: number;
+  /** The request ends after this time, */
+  readonly expiresMs: number;
+  /** and a grant this long after it was given. */
+  readonly useWithinMs: number;
+  /** Whether an approver has to say why. */
+  readonly requireReason: boolean;
+  /** Why the rule is there. */
+  readonly reason?: string | undefined;
+}
+
+export interface HoldRequest {
+  readonly binding: HoldBinding;
+  readonly demand: HoldDemand;
+  readonly requester: Requester;
+  readonly sessionId: SessionId;
+  /** Whether the session's client waits: then no other session may use the grant while it is open. */
+  readonly bindToSession: boolean;
+  /** Index of the leaf `statement.intent`. */
+  readonly intentLeaf: number;
+  readonly facts: HoldFacts;
+  /** Address of the client. */
+  readonly address: string;
+}
+
+/** How the waiting ended. */
+export type Settlement =
+  | { readonly state: 'granted'; readonly approvers: readonly string[]; readonly useUntilUs: number }
+  | { readonly state: 'denied'; readonly by: string; readonly comment: string | undefined }
+  | { readonly state: 'expired' }
+  | { readonly state: 'withdrawn'; readonly by: string | undefined; readonly reason: string | undefined }
+  /** Another session of the same principal used it. */
+  | { readonly state: 'used' };
+
+export interface Hold {
+  readonly id: HoldId;
+  /** 64 hex digits. */
+  readonly digest: string;
+  /** When {@link HoldsPort.ask} answered. */
+  readonly state: HoldState;
+  readonly expiresUs: number;
+  /** Rejects only where the gateway shuts down. */
+  readonly settled: Promise<Settlement>;
+  /** Gives the request up. */
+  withdraw(reason: string): Promise<void>;
+  /** Nobody listens to {@link settled} any more; the request stays. */
+  release(): void;
+}
+
+/** Why a grant cannot be used. */
+export type TakeRefusal =
+  /** There is none, or it was not given. */
+  | 'not-granted'
+  /** It was used. */
+  | 'used'
+  | 'expired'
+  /** It is for something else. */
+  | 'other-digest'
+  /** The session it is bound to is still open. */
+  | 'other-session'
+  /** Too few of those who approved may still approve. */
+  | 'approvers-gone'
+  | 'policy-changed'
+  /** Something else is happening to it: ask again. */
+  | 'busy';
+
+export type TakeStatus = 'ok' | 'failed' | 'unknown';
+
+/** A grant that was used; nobody can use it again. */
+export interface Taken {
+  readonly kind: 'taken';
+  /** The leaf `hold.taken`, signed. */
+  readonly leaf: number;
+  /** Says how it went, once. Until then, and after a crash for good, it is `unknown`. */
+  done(
+    status: TakeStatus,
+    facts?: { readonly rows?: number | undefined; readonly outcomeLeaf?: number | undefined },
+  ): Promise<void>;
+}
+
+export interface TakeRefused {
+  readonly kind: 'refused';
+  readonly why: TakeRefusal;
+}
+
+/** What the wire uses. */
+export interface HoldsPort {
+  /**
+   * Asks for approval. The same thing that was asked or granted already is not asked again.
+   * LIMIT_EXCEEDED where too much is open.
+   */
+  ask(request: HoldRequest): Promise<Hold>;
+  take(id: HoldId, digest: string, sessionId: SessionId): Promise<Taken | TakeRefused>;
+}

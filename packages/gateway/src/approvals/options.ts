@@ -1,0 +1,45 @@
+/** What this room needs of the others; wired in wiring/approvals.ts. */
+
+import type { Clock } from '../core/clock.ts';
+import type { CountersignError } from '../core/errors.ts';
+import type { PrincipalId } from '../core/ids.ts';
+import type { LedgerPort, ScopeKeys } from '../core/ledger-port.ts';
+import type { ActorKind } from '../core/principal.ts';
+import type { Human } from './approvers.ts';
+import type { LeafActor } from './hold-events.ts';
+import type { HoldLog } from './hold-leaves.ts';
+import type { HoldRecord } from './hold-record.ts';
+import type { HoldStore } from './hold-store.ts';
+
+/** People as they are now. */
+export interface ApprovalPeople {
+  /** Undefined for who is disabled, or not there. */
+  find(id: PrincipalId): Promise<(Human & { readonly id: PrincipalId }) | undefined>;
+  /** Who a leaf is by; undefined for who was forgotten. */
+  leafActor(principal: {
+    readonly id: PrincipalId;
+    readonly kind: ActorKind;
+  }): Promise<LeafActor | undefined>;
+}
+
+export interface ApprovalsOptions {
+  readonly holds: HoldStore;
+  readonly ledger: LedgerPort;
+  readonly log: HoldLog;
+  readonly keys: Pick<ScopeKeys, 'find'>;
+  readonly people: ApprovalPeople;
+  /** Digest of the policy that decides now. */
+  readonly policyDigest: () => string;
+  /** Name of this gateway. */
+  readonly node: string;
+  /** The gateway itself, as the author of a leaf. */
+  readonly system: LeafActor;
+  readonly clock: Clock;
+  /** Time of a leaf of this process: it is not earlier. */
+  readonly notBeforeUs: number;
+  readonly randomBytes: (length: number) => Uint8Array;
+  readonly pause: (ms: number) => Promise<void>;
+  /** A hold that approvers can see from now on. */
+  readonly onAsked: (record: HoldRecord) => void;
+  readonly onError: (error: CountersignError, where: string) => void;
+}

@@ -1,0 +1,147 @@
+/** Commands about holds: what waits for whom, what it is, and what one says to it. */
+
+import type { ApprovalAnswer, ApprovalDetail, ApprovalsAnswer } from '../api/answers.ts';
+import { parseId } from '../core/ids.ts';
+import { safeText } from '../recording/table-text.ts';
+import { clientOf } from './client.ts';
+import { CLIENT_OPTIONS, type Command } from './command.ts';
+import { columns, counted, facts, shortTime } from './output.ts';
+
+const REASON = {
+  reason: { type: 'string', value: 'TEXT', says: 'Why; it stands in the leaf' },
+} as const;
+
+const list: Command = {
+  path: 'approvals list',
+  summary: 'Holds that wait for you, or that you asked for, newest first',
+  positionals: [],
+  options: {
+    all: { type: 'boolean', says: 'Also those that are over' },
+    before: { type: 'string', value: 'ID', says: 'The page that follows this hold' },
+    limit: { type: 'string', value: 'ROWS', says: 'Rows of the page' },
+    ...CLIENT_OPTIONS,
+  },
+  async run(input) {
+    const client = await clientOf(input);
+    const query = {
+      state: input.flag('all') ? 'all' : 'open',
+      before: input.option('before'),
+      limit: input.option('limit'),
+    };
+    const answer = await client.json<ApprovalsAnswer>('GET', '/v1/approvals', { query });
+    const rows = answer.approvals.map((hold) => [
+      hold.id,
+      hold.state,
+      `${hold.approved} of ${hold.count}`,
+      hold.requester,
+      `${hold.connection}/${hold.database}`,
+      `${hold.rule} v${hold.ruleVersion}`,
+      shortTime(hold.useUntil ?? hold.expiresAt),
+    ]);
+    const head = ['ID', 'STATE', 'APPROVED', 'WHO', 'CONNECTION', 'RULE', 'UNTIL'];
+    const more = answer.next === undefined ? [] : ['', `More: --before ${answer.next}`];
+    await input.show(answer, [...columns(head, rows), ...more]);
+    return undefined;
+  },
+};
+
+const show: Command = {
+  path: 'approvals show',
+  summary: 'What is held, why, for whom, and who said what',
+  positionals: ['ID'],
+  options: CLIENT_OPTIONS,
+  async run(input) {
+    const client = await clientOf(input);
+    const path = `/v1/approvals/${parseId('hold', input.positional(0))}`;
+    const answer = await client.json<ApprovalAnswer>('GET', path);
+    await input.show(answer, holdLines(answer.approval));
+    return undefined;
+  },
+};
+
+const approve = decision('approve', 'Approve exactly this, once');
+const deny = decision('deny', 'Deny it, for good');
+const withdraw = decision('withdraw', 'Give up what you asked for');
+
+export const APPROVAL_COMMANDS: readonly Command[] = [list, show, approve, deny, withdraw];
+
+function decision(what: 'approve' | 'deny' | 'withdraw', summary: string): Command {
+  return {
+    path: `approvals ${what}`,
+    summary,
+    positionals: ['ID'],
+    options: { ...REASON, ...CLIENT_OPTIONS },
+    async run(input) {
+      const client = await clientOf(input);
+      const holdId = parseId('hold', input.positional(0));
+      const reason = input.option('reason');
+      const body = reason === undefined ? {} : { reason };
+      const answer = await client.json<ApprovalAnswer>('POST', `/v1/approvals/${holdId}/${what}`, { body });
+      const { state, approved, count } = answer.approval;
+      await input.show(answer, [`${holdId}: ${state}, ${approved} of ${count} approved`]);
+      return undefined;
+    },
+  };
+}
+
+function holdLines(hold: ApprovalDetail): string[] {
+  const pairs: (readonly [string, string])[] = [
+    ['hold', hold.id],
+    ['state', stateText(hold)],
+    ['rule', `${hold.rule} v${hold.ruleVersion}${hold.reason === undefined ? '' : `: ${hold.reason}`}`],
+    ['asked by', `${hold.requester}${groupsText(hold.requesterGroups)} from ${hold.address}`],
+    ['asked', shortTime(hold.askedAt)],
+    ['until', shortTime(hold.useUntil ?? hold.expiresAt)],
+    ['where', `${hold.connection}/${hold.database}, session ${hold.session}`],
+    ['approvers', `${hold.approved} of ${hold.count} out of ${hold.approvers.join(', ')}`],
+    ...(hold.reasonRequired ? [['reason', 'is required'] as const] : []),
+    ['does', [...hold.effects, ...hold.tables].join(', ')],
+    ...rowsPairs(hold),
+    ...hold.affectedKeys.map((key): readonly [string, string] => ['row', key]),
+    ['digest', hold.digest],
+  ];
+  return [...facts(pairs), '', ...statementLines(hold), ...voteLines(hold)];
+}
+
+function stateText({ state, endedBy, endReason, outcome }: ApprovalDetail): string {
+  const by = endedBy === undefined ? '' : ` by ${endedBy}`;
+  const why = endReason === undefined ? '' : `: ${endReason}`;
+  return `${state}${by}${why}${outcome === undefined ? '' : ` (${outcome})`}`;
+}
+
+/** What was counted, what is covered, and what is a guess, each by its name. */
+function rowsPairs({ exactRows, boundRows, estimatedRows }: ApprovalDetail): (readonly [string, string])[] {
+  const pairs: (readonly [string, string])[] = [];
+  if (exactRows !== undefined) pairs.push(['rows', `${counted(exactRows, 'row', 'rows')}, counted`]);
+  if (boundRows !== undefined) pairs.push(['covers', counted(boundRows, 'row', 'rows')]);
+  if (estimatedRows !== undefined)
+    pairs.push(['estimate', `${counted(estimatedRows, 'row', 'rows')}, guessed by the target`]);
+  return pairs;
+}
+
+function statementLines(hold: ApprovalDetail): string[] {
+  if (hold.shredded) return ['The session was shredded; nobody can read or approve this any more.'];
+  const text = hold.statement ?? `base64 ${hold.statementBase64 ?? ''}`;
+  const cut =
+    hold.statementTruncated === true
+      ? [`… cut: ${hold.statementBytes ?? 0} bytes in all, SHA-256 ${hold.statementSha256 ?? ''}`]
+      : [];
+  return [...text.split('\n').map((line) => safeText(line)), ...cut];
+}
+
+function voteLines({ votes }: ApprovalDetail): string[] {
+  if (votes.length === 0) return [];
+  const rows = votes.map(({ name, groups, decision: said, comment, at, node, leaf }) => [
+    name,
+    groups.join(' '),
+    said,
+    shortTime(at),
+    `${node}/${leaf}`,
+    comment ?? '',
+  ]);
+  return ['', ...columns(['WHO', 'GROUPS', 'SAID', 'AT', 'LEAF', 'WHY'], rows)];
+}
+
+function groupsText(groups: readonly string[]): string {
+  return groups.length === 0 ? '' : ` (${groups.join(', ')})`;
+}

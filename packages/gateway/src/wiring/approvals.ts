@@ -1,0 +1,85 @@
+/** Approvals over the open rooms: people and groups from identity and resources, leaves from the log. */
+
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseLeaf } from '@countersign/ledger/leaf';
+import { Approvals } from '../approvals/approvals.ts';
+import { holdLog } from '../approvals/hold-leaves.ts';
+import { HoldStore } from '../approvals/hold-store.ts';
+import type { ApprovalPeople } from '../approvals/options.ts';
+import type { Config } from '../config/config.ts';
+import type { CountersignError } from '../core/errors.ts';
+import { LIMITS } from '../core/limits.ts';
+import { noticeOf, openNotifier, type NotifyWiring } from './notify.ts';
+import type { Rooms } from './rooms.ts';
+
+export interface ApprovalsWiring extends NotifyWiring {
+  readonly randomBytes: (length: number) => Uint8Array;
+  readonly onError: (error: CountersignError, where: string) => void;
+}
+
+/** The room; whoever opened it closes it before the rooms. */
+export interface OpenApprovals {
+  readonly approvals: Approvals;
+  close(): Promise<void>;
+}
+
+export async function openApprovals(
+  config: Config,
+  rooms: Rooms,
+  wiring: ApprovalsWiring,
+): Promise<OpenApprovals> {
+  const { store, ledger, reader, keys, clock, resources, bootId } = rooms;
+  const { node } = config;
+  const notifier = await openNotifier(config, rooms, wiring);
+  const approvals = await Approvals.open({
+    ...wiring,
+    node,
+    onAsked: (record) => notifier.tell(noticeOf(config, record)),
+    holds: new HoldStore(store, node),
+    ledger,
+    log: holdLog(ledger, reader, keys),
+    keys,
+    people: peopleOf(rooms),
+    policyDigest: () => resources.bundleDigest(),
+    system: { kind: 'system', keyId: bootId },
+    clock,
+    notBeforeUs: await lastLeafUs(rooms),
+    pause: (ms) => delay(ms),
+  });
+  const timer = setInterval(() => void approvals.sweep(), LIMITS.approvals.sweepMs);
+  const leave = resources.onChange(() => {
+    void approvals.sweep();
+  });
+  return {
+    approvals,
+    async close() {
+      clearInterval(timer);
+      leave();
+      await approvals.close();
+      await notifier.close();
+    },
+  };
+}
+
+/** Who somebody is now, and in which groups. */
+function peopleOf({ identity, resources }: Rooms): ApprovalPeople {
+  const { principals } = identity;
+  return {
+    async find(id) {
+      const record = await principals.findById(id);
+      if (record === undefined || record.disabled) return undefined;
+      const { name, kind, issuer, subject } = record;
+      return { id, name, kind, issuer, subject, groups: resources.groupsOf(name) };
+    },
+    leafActor: (principal) => principals.leafActor(principal),
+  };
+}
+
+/** The log's own time never goes back, and this process has written a leaf. */
+async function lastLeafUs({ ledger, reader }: Rooms): Promise<number> {
+  const stored = await reader.leaf(ledger.size - 1);
+  const parsed = stored === undefined ? undefined : parseLeaf(stored.leaf);
+  if (parsed?.kind !== 'leaf') return 0;
+  const { t } = parsed.leaf;
+  return Date.parse(`${t.slice(0, 23)}Z`) * 1_000 + Number(t.slice(23, 26));
+}
