@@ -79,6 +79,18 @@ export const LIMITS = {
     /** Sessions open at once. */
     sessionsMax: 10_000,
   },
+  serverTree: {
+    /** The tree of one statement: 2 KB for a point select, 200 bytes for each literal of a list. */
+    bytesMax: 8_388_608,
+    /** Tokens, lists and nodes of a tree, all in memory; a real one has one for each nine bytes. */
+    valuesMax: 1_048_576,
+    /** Nodes within nodes; `1+1+…` has two for each sign, and PostgreSQL's own stack ends at some ten thousand. */
+    depthMax: 16_384,
+    /** Functions, operators and casts that users of one database have made; extensions bring some thousands. */
+    catalogRowsMax: 100_000,
+    /** Fields of kinds of nodes that are remembered; PostgreSQL has about 450 kinds with five each. */
+    shapesMax: 16_384,
+  },
   ledger: {
     /** A C2SP entry bundle gives an entry a uint16 length. */
     leafBytesMax: 65_535,
