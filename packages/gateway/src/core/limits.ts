@@ -80,6 +80,20 @@ export const LIMITS = {
     sessionsMax: 10_000,
   },
   sql: {
+    /** A text up to this is read on the thread of the sessions: about a millisecond; a longer one is not. */
+    inlineTextBytesMax: 4_096,
+    /** A text that is not read by then is too complex to inspect, and its thread is ended. */
+    parseTimeoutMs: 250,
+    /** A text that nobody has begun to read by then is refused. */
+    parseWaitMs: 5_000,
+    /** Long texts that wait; every session has at most one. */
+    waitingTextsMax: 1_024,
+    /** One that is stuck leaves another. */
+    parserThreads: 2,
+    /** PostgreSQL's parser is recursive: enough for 60,000 terms of a sum. */
+    parserStackMegabytes: 64,
+    /** Heap of such a thread: the tree of 1 MiB of text as JSON and as objects. */
+    parserHeapMegabytes: 512,
     /** A parser takes 0.25 s for so much, and the target's own as long; a longer text is data in disguise. */
     textBytesMax: 1_048_576,
     /** PostgreSQL's lexer is quadratic in it, the server's too: 10,000 levels take seconds. People use one or two. */
@@ -98,6 +112,18 @@ export const LIMITS = {
     conditionStepsMax: 200_000,
     /** Instances of the parser that stand ready; one is lost to each text that is too deep for the stack. */
     spareParsers: 2,
+  },
+  serverTree: {
+    /** The tree of one statement: 2 KB for a point select, 200 bytes for each literal of a list. */
+    bytesMax: 8_388_608,
+    /** Tokens, lists and nodes of a tree, all in memory; a real one has one for each nine bytes. */
+    valuesMax: 1_048_576,
+    /** Nodes within nodes; `1+1+…` has two for each sign, and PostgreSQL's own stack ends at some ten thousand. */
+    depthMax: 16_384,
+    /** Functions, operators and casts that users of one database have made; extensions bring some thousands. */
+    catalogRowsMax: 100_000,
+    /** Fields of kinds of nodes that are remembered; PostgreSQL has about 450 kinds with five each. */
+    shapesMax: 16_384,
   },
   ledger: {
     /** A C2SP entry bundle gives an entry a uint16 length. */
@@ -282,6 +308,8 @@ export const LIMITS = {
     answerBytesMax: 67_108_864,
     /** Files that hold a password or resources. */
     fileBytesMax: 4_194_304,
+    /** Cases of one file of `policy test`: 100,000 lines of YAML are written by no person. */
+    policyCasesMax: 10_000,
     /** One line of a replay: limits.recording.replayBytesMax, and JSON may make six of one. */
     lineBytesMax: 33_554_432,
     /** An answer has begun after this time; a package of a long period takes the longest. */
@@ -398,6 +426,24 @@ export const LIMITS = {
     certificateBytesMax: 524_288,
     /** Changes that wait for the one before them to be in the ledger and in effect. */
     waitingChangesMax: 64,
+  },
+  policy: {
+    /** Names that SQL's PREPARE gave in one session; with more, none is known any more. */
+    preparedNamesMax: 1_000,
+    /** Statements that one of those names may stand for, because nobody can tell which PREPARE succeeded. */
+    sameNameMax: 16,
+    /** An answer that is kept back while its rows are counted; a statement with a longer one does not run. */
+    keptAnswerBytesMax: 1_048_576,
+    /** Runs of one statement whose rows are counted: each time it wrote more than was granted. */
+    countedRunsMax: 5,
+    /** Runs of deferred triggers before COMMIT, each of which may defer more; what goes on is refused. */
+    deferredRunsMax: 8,
+    /** Tables that one session has written to, whose counters are looked at before it writes again. */
+    writtenTablesMax: 1_000,
+    /** Bytes of a client that are read while its statement waits for people. */
+    waitingClientBytesMax: 262_144,
+    /** Causes of a decision that its leaf names; the first ones say enough. */
+    causesMax: 32,
   },
   evidence: {
     /** GRC tools refuse files above 100 MB; a part ends before that. */
