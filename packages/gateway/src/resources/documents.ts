@@ -1,6 +1,7 @@
 /** The kinds of resources, as they are after parsing: every default filled in, nothing unknown. */
 
 import type { SourceOption } from '../config/config.ts';
+import type { Rule } from '../policy/rule.ts';
 
 export interface Person {
   readonly kind: 'Person';
@@ -60,9 +61,11 @@ export interface Access {
   readonly who: readonly string[];
   /** Name of a connection, or `label:KEY=VALUE`. */
   readonly to: readonly string[];
+  /** Effects, or words for several; left out, everything that is understood. */
+  readonly may?: readonly string[];
 }
 
-export type ResourceDocument = Person | Group | ServiceAccount | Connection | Access;
+export type ResourceDocument = Person | Group | ServiceAccount | Connection | Access | Rule;
 export type ResourceKind = ResourceDocument['kind'];
 
 export const RESOURCE_KINDS: readonly ResourceKind[] = [
@@ -70,6 +73,7 @@ export const RESOURCE_KINDS: readonly ResourceKind[] = [
   'Connection',
   'Group',
   'Person',
+  'Rule',
   'ServiceAccount',
 ];
 

@@ -65,13 +65,29 @@ to: [reranker-db, label:class=reranking]
 
   const connection = 'kind: Connection\nname: c\nprotocol: postgres\n';
   const refusals: readonly [string, string, string][] = [
-    ['kind: Rule\nname: a', 'RESOURCE_NOT_ENFORCED', 'The kind Rule is not enforced'],
-    ['kind: Mask\nname: a', 'RESOURCE_NOT_ENFORCED', 'The kind Mask is not enforced'],
+    ['kind: Rule\nname: a', 'RESOURCE_INVALID', 'Rule "a" is not valid'],
     [
-      'kind: Access\nname: a\nwho: [ana]\nto: [c]\nmay: [read]',
-      'RESOURCE_NOT_ENFORCED',
-      '"may" of an Access resource is not enforced',
+      'kind: Rule\nname: a\nwhen: { rows: many }\nthen: block',
+      'RESOURCE_INVALID',
+      'when.rows: expected a bound as ">= 100"',
     ],
+    ['kind: Rule\nname: a\nwhen: { effects: [explode] }\nthen: block', 'RESOURCE_INVALID', 'when.effects'],
+    ['kind: Rule\nname: a\nwhen: { mfa: true }\nthen: block', 'RESOURCE_INVALID', 'Rule "a" is not valid'],
+    [
+      'kind: Rule\nname: a\nwhen: { writes: ["A B"] }\nthen: block',
+      'RESOURCE_INVALID',
+      'when.writes: expected a name',
+    ],
+    ['kind: Rule\nname: a\nwhen: { rows: ">= 5" }\nthen: allow', 'RESOURCE_INVALID', 'it cannot allow'],
+    ['kind: Rule\nname: a\nwhen: {}\nthen: allow', 'RESOURCE_INVALID', 'must say what'],
+    ['kind: Rule\nname: a\nwhen: {}\nthen: { hold: { approvers: [] } }', 'RESOURCE_INVALID', 'then'],
+    [
+      'kind: Rule\nname: a\nwhen: {}\nthen: { hold: { approvers: [x], inTransaction: wait } }',
+      'RESOURCE_NOT_ENFORCED',
+      '"inTransaction: wait" of a hold',
+    ],
+    ['kind: Mask\nname: a', 'RESOURCE_NOT_ENFORCED', 'The kind Mask is not enforced'],
+    ['kind: Access\nname: a\nwho: [ana]\nto: [c]\nmay: [everything]', 'RESOURCE_INVALID', 'may'],
     ['kind: Persona\nname: a', 'RESOURCE_INVALID', 'expected a kind of Access, Connection'],
     ['kind: toString\nname: a', 'RESOURCE_INVALID', 'expected a kind of'],
     ['name: a', 'RESOURCE_INVALID', 'expected a kind of'],

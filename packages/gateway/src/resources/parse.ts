@@ -6,15 +6,17 @@
 
 import { type Json, jcs } from '@countersign/ledger/jcs';
 import { Default } from 'typebox/value';
-import { problemOf } from '../config/check-schema.ts';
+import { problemOf, problemsOf, type SchemaProblem } from '../config/check-schema.ts';
 import { parseYaml } from '../config/yaml.ts';
 import { CountersignError, reasonOf } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import { PatternProblem } from '../policy/patterns.ts';
+import { compileRule } from '../policy/rule.ts';
 import { type Connection, RESOURCE_KINDS, type ResourceDocument, type ResourceKind } from './documents.ts';
 import { SCHEMAS } from './schemas.ts';
 
 /** Kinds of later versions: accepting them in silence would promise what nothing holds. */
-const NOT_ENFORCED: readonly string[] = ['Rule', 'Mask'];
+const NOT_ENFORCED: readonly string[] = ['Mask'];
 
 /** Every resource of a YAML text, in its order; the same one twice is refused. */
 export function parseResources(text: string): readonly ResourceDocument[] {
@@ -57,9 +59,6 @@ export function parseResource(value: unknown): ResourceDocument {
   if (!isKind(kind)) {
     throw invalid('Document', name, `expected a kind of ${RESOURCE_KINDS.join(', ')}`);
   }
-  if (kind === 'Access' && 'may' in value) {
-    throw new CountersignError('RESOURCE_NOT_ENFORCED', { what: `"may" of an Access resource` });
-  }
   // Default writes into the value that it is given.
   const copy = withDisplayName(structuredClone(value), name);
   const filled = Default(SCHEMAS[kind], copy);
@@ -67,7 +66,14 @@ export function parseResource(value: unknown): ResourceDocument {
   if (problem !== undefined) throw invalid(kind, name, problem);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- This is the parse function.
   const document = filled as ResourceDocument;
-  const contradiction = document.kind === 'Connection' ? contradictionOf(document) : undefined;
+  if (
+    document.kind === 'Rule' &&
+    typeof document.then === 'object' &&
+    document.then.hold.inTransaction === 'wait'
+  ) {
+    throw new CountersignError('RESOURCE_NOT_ENFORCED', { what: '"inTransaction: wait" of a hold' });
+  }
+  const contradiction = contradictionIn(document);
   if (contradiction !== undefined) throw invalid(kind, name, contradiction);
   try {
     canonical(document);
@@ -75,6 +81,36 @@ export function parseResource(value: unknown): ResourceDocument {
     throw invalid(kind, name, `it has no canonical form: ${reasonOf(error)}`, error);
   }
   return document;
+}
+
+/** Everything that is wrong with one resource, and where in it; empty where parseResource takes it. */
+export function resourceProblems(value: unknown): readonly SchemaProblem[] {
+  try {
+    parseResource(value);
+    return [];
+  } catch (error) {
+    if (!(error instanceof CountersignError)) throw error;
+    const kind = typeof value === 'object' && value !== null ? textAt(value, 'kind') : '';
+    if (error.code === 'RESOURCE_INVALID' && isKind(kind)) {
+      const copy = withDisplayName(structuredClone(value ?? {}), textAt(value ?? {}, 'name'));
+      const problems = problemsOf(SCHEMAS[kind], Default(SCHEMAS[kind], copy));
+      if (problems.length > 0) return problems;
+    }
+    const reason = error.details['reason'];
+    return [{ path: [], says: typeof reason === 'string' ? reason : error.message }];
+  }
+}
+
+function contradictionIn(document: ResourceDocument): string | undefined {
+  if (document.kind === 'Connection') return contradictionOf(document);
+  if (document.kind !== 'Rule') return undefined;
+  try {
+    compileRule(document, 0);
+  } catch (error) {
+    if (error instanceof PatternProblem) return error.message;
+    throw error;
+  }
+  return undefined;
 }
 
 /** Options that the target's `tls` makes meaningless. */

@@ -1,17 +1,29 @@
 /** Whether all resources together make sense: nothing names what is not there. Pure. */
 
 import { CountersignError } from '../core/errors.ts';
-import type { Access, Group, ResourceDocument } from './documents.ts';
+import type { Rule } from '../policy/rule.ts';
+import type { Access, Group, ResourceDocument, ResourceKind } from './documents.ts';
 import type { ResourceView } from './view.ts';
 
-/** Throws RESOURCE_INVALID for the first resource that names what is not there. */
-export function checkReferences(next: ResourceView): void {
-  for (const { document } of next.all) {
+/** A resource that names what is not there. */
+interface ReferenceProblem {
+  readonly kind: ResourceKind;
+  readonly name: string;
+  readonly reason: string;
+}
+
+/** Every resource that names what is not there, with the first such name. */
+export function referenceProblems(next: ResourceView): readonly ReferenceProblem[] {
+  return next.all.flatMap(({ document }) => {
     const reason = problemWith(document, next);
-    if (reason !== undefined) {
-      throw new CountersignError('RESOURCE_INVALID', { kind: document.kind, name: document.name, reason });
-    }
-  }
+    return reason === undefined ? [] : [{ kind: document.kind, name: document.name, reason }];
+  });
+}
+
+/** Throws RESOURCE_INVALID for the first of them. */
+export function checkReferences(next: ResourceView): void {
+  const [first] = referenceProblems(next);
+  if (first !== undefined) throw new CountersignError('RESOURCE_INVALID', { ...first });
 }
 
 /** Nobody could undo a change that leaves no administrator. */
@@ -47,6 +59,8 @@ function problemWith(document: ResourceDocument, view: ResourceView): string | u
       return problemWithMembers(document, view);
     case 'Access':
       return problemWithAccess(document, view);
+    case 'Rule':
+      return problemWithRule(document, view);
     case 'Connection':
       return undefined;
     default:
@@ -73,13 +87,27 @@ function problemWithMembers(group: Group, view: ResourceView): string | undefine
 }
 
 function problemWithAccess(access: Access, view: ResourceView): string | undefined {
-  for (const who of access.who) {
+  return problemWithWho(access.who, view) ?? problemWithTargets(access.to, view);
+}
+
+function problemWithRule(rule: Rule, view: ResourceView): string | undefined {
+  const { on, who, unless, then: consequence } = rule;
+  const approvers = typeof consequence === 'object' ? consequence.hold.approvers : [];
+  return problemWithWho([...who, ...unless, ...approvers], view) ?? problemWithTargets(on, view);
+}
+
+function problemWithWho(names: readonly string[], view: ResourceView): string | undefined {
+  for (const who of names) {
     const problem = who.startsWith('group:')
       ? problemWithGroup(who.slice('group:'.length), view)
       : problemWithName(who, view);
     if (problem !== undefined) return problem;
   }
-  const missing = access.to.find((to) => !to.startsWith('label:') && view.connection(to) === undefined);
+  return undefined;
+}
+
+function problemWithTargets(targets: readonly string[], view: ResourceView): string | undefined {
+  const missing = targets.find((to) => !to.startsWith('label:') && view.connection(to) === undefined);
   return missing === undefined ? undefined : `there is no connection "${missing}"`;
 }
 

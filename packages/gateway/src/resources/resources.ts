@@ -34,7 +34,7 @@ import { parseKind } from './parse.ts';
 import { planApply, planDelete, type PlannedChange } from './plan.ts';
 import { checkAdministrators, checkNames, checkReferences } from './references.ts';
 import { SerialQueue } from './serial-queue.ts';
-import { digestOf, keyOf, ResourceView, type StoredResource } from './view.ts';
+import { digestOf, keyOf, ResourceView, type Ruling, type StoredResource } from './view.ts';
 
 /** Asks the ledger, on start, whether a change that was reserved came to be a leaf. */
 export interface WrittenChanges {
@@ -83,6 +83,7 @@ export class Resources {
   #view = new ResourceView([]);
   #versions: ReadonlyMap<string, number> = new Map();
   #digest = '';
+  #revision = 0;
   /** Changes of this process that are in the ledger and not in effect. */
   #written: (readonly ChangeRow[])[] = [];
 
@@ -117,6 +118,11 @@ export class Resources {
   /** What {@link apply} would do; throws what it would throw. */
   diff(documents: readonly ResourceDocument[]): readonly PlannedChange[] {
     return this.#validated(planApply(documents, this.#view, this.#versions)).changes;
+  }
+
+  /** All resources as they would be; throws what {@link apply} would throw. */
+  preview(documents: readonly ResourceDocument[]): ResourceView {
+    return this.#validated(planApply(documents, this.#view, this.#versions)).next;
   }
 
   /** All of them or none. What is unchanged makes no leaf. */
@@ -155,6 +161,11 @@ export class Resources {
     return this.#view.groupsOf(name);
   }
 
+  /** Another number after each change; of this process only. */
+  get revision(): number {
+    return this.#revision;
+  }
+
   /** SHA-256 of everything that decides about access: `policy` in leaves. */
   bundleDigest(): string {
     return this.#digest;
@@ -189,6 +200,11 @@ export class Resources {
   /** Whether a session that is open would be let in now. */
   stillAllowed(principal: Principal, connectionName: string): boolean {
     return this.#view.grant(principal, connectionName) !== undefined;
+  }
+
+  /** What decides about a principal's statements now; undefined where nothing does. */
+  ruling(principal: Principal, connectionName: string): Ruling | undefined {
+    return this.#view.ruling(principal, connectionName);
   }
 
   /** Sets the password of a connection whose credential is `sealed`. */
@@ -319,6 +335,7 @@ export class Resources {
     this.#view = view;
     this.#versions = versions;
     this.#digest = digestOf(view.bundle());
+    this.#revision += 1;
   }
 }
 

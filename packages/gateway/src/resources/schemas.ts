@@ -3,6 +3,7 @@
 import { type TSchema, Type } from 'typebox';
 import { sourceSchema } from '../config/schema.ts';
 import { LIMITS } from '../core/limits.ts';
+import { EFFECT_WORDS } from '../policy/effect-classes.ts';
 import type { ResourceKind } from './documents.ts';
 
 const STRICT = { additionalProperties: false } as const;
@@ -71,6 +72,54 @@ const CREDENTIAL: TSchema = Type.Object(
   STRICT,
 );
 
+const WHO = `^((group|service):)?${NAME}$`;
+const TO = `^(${NAME}|label:${LABEL_KEY}=${LABEL_VALUE})$`;
+
+function words(allowed: readonly string[], minItems: number): TSchema {
+  return Type.Array(Type.Enum([...allowed]), { minItems, maxItems: allowed.length, uniqueItems: true });
+}
+
+/** What stands in it is read by policy/patterns.ts, which says what is wrong with it. */
+function patterns(): TSchema {
+  return Type.Array(printable(200), { minItems: 1, maxItems: LIMITS.resources.listMax, uniqueItems: true });
+}
+
+const WHEN: TSchema = Type.Object(
+  {
+    effects: Type.Optional(words(EFFECT_WORDS, 1)),
+    writes: Type.Optional(patterns()),
+    reads: Type.Optional(patterns()),
+    functions: Type.Optional(patterns()),
+    rows: Type.Optional(printable(32)),
+    kinds: Type.Optional(words(['user', 'ci', 'service', 'agent'], 1)),
+    address: Type.Optional(patterns()),
+    client: Type.Optional(patterns()),
+    hours: Type.Optional(
+      Type.Object(
+        {
+          days: Type.Optional(words(['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'], 1)),
+          from: printable(5),
+          to: printable(5),
+        },
+        STRICT,
+      ),
+    ),
+  },
+  STRICT,
+);
+
+const HOLD: TSchema = Type.Object(
+  {
+    approvers: list(`^(group:)?${NAME}$`, 1),
+    count: Type.Integer({ default: 1, minimum: 1, maximum: 16 }),
+    expires: Type.String({ default: '15m', maxLength: 8 }),
+    within: Type.String({ default: '15m', maxLength: 8 }),
+    reason: Type.Enum(['required', 'optional'], { default: 'optional' }),
+    inTransaction: Type.Enum(['refuse', 'wait'], { default: 'refuse' }),
+  },
+  STRICT,
+);
+
 /** The schema of each kind, without the kind itself. */
 export const SCHEMAS: Readonly<Record<ResourceKind, TSchema>> = {
   Person: Type.Object(
@@ -122,8 +171,26 @@ export const SCHEMAS: Readonly<Record<ResourceKind, TSchema>> = {
     {
       kind: Type.Literal('Access'),
       name: name(),
-      who: list(`^((group|service):)?${NAME}$`, 1),
-      to: list(`^(${NAME}|label:${LABEL_KEY}=${LABEL_VALUE})$`, 1),
+      who: list(WHO, 1),
+      to: list(TO, 1),
+      // Left out, it stays out: one that was applied before keeps its digest.
+      may: Type.Optional(words(EFFECT_WORDS, 1)),
+    },
+    STRICT,
+  ),
+  Rule: Type.Object(
+    {
+      kind: Type.Literal('Rule'),
+      name: name(),
+      description: Type.Optional(printable(500)),
+      on: list(TO, 0, { default: [] }),
+      who: list(WHO, 0, { default: [] }),
+      unless: list(WHO, 0, { default: [] }),
+      when: WHEN,
+      // oxlint-disable-next-line unicorn/no-thenable -- The word of the policy language; nothing awaits a schema.
+      then: Type.Union([Type.Enum(['allow', 'block']), Type.Object({ hold: HOLD }, STRICT)], {
+        alternatives: 'allow, block or { hold: { approvers: [group:NAME, …] } }',
+      }),
     },
     STRICT,
   ),

@@ -6,6 +6,9 @@
 import { createHash } from 'node:crypto';
 import { jcs } from '@countersign/ledger/jcs';
 import type { Principal } from '../core/principal.ts';
+import type { Allowance } from '../policy/decide.ts';
+import { effectsThatMay } from '../policy/effect-classes.ts';
+import { compileRule, type CompiledRule, type Rule } from '../policy/rule.ts';
 import {
   type Access,
   BUILT_IN_GROUPS,
@@ -36,11 +39,18 @@ export interface Grant {
   readonly access: string;
 }
 
+/** The rules that reach a principal on a connection, and what the Access resources let through. */
+export interface Ruling {
+  readonly rules: readonly CompiledRule[];
+  readonly allowance: Allowance;
+}
+
 export class ResourceView {
   readonly #byKey: ReadonlyMap<string, StoredResource>;
   readonly #groups: ReadonlyMap<string, ReadonlySet<string>>;
   readonly #groupsOf: ReadonlyMap<string, readonly string[]>;
   readonly #access: readonly Access[];
+  #rules: readonly { readonly rule: Rule; readonly compiled: CompiledRule }[] | undefined;
   #bundle: string | undefined;
 
   constructor(resources: Iterable<StoredResource>) {
@@ -97,20 +107,53 @@ export class ResourceView {
   }
 
   /** The first Access resource, by name, that lets a principal use a connection. */
-  grant(principal: Principal, connectionName: string): Grant | undefined {
+  grant(principal: Pick<Principal, 'name'>, connectionName: string): Grant | undefined {
     const connection = this.connection(connectionName);
     const account = this.account(principal.name);
     if (connection === undefined || account === undefined || account.disabled) return undefined;
-    const access = this.#access.find(
-      (candidate) =>
-        candidate.who.some((who) => this.#isWho(who, account)) &&
-        candidate.to.some((to) => isTarget(to, connection)),
-    );
+    const access = this.#access.find((candidate) => this.#grants(candidate, account, connection));
     return access === undefined ? undefined : { connection, access: access.name };
   }
 
+  /** What decides about statements; undefined where nothing does, so that none has to be read. */
+  ruling(principal: Pick<Principal, 'name'>, connectionName: string): Ruling | undefined {
+    const connection = this.connection(connectionName);
+    const account = this.account(principal.name);
+    if (connection === undefined || account === undefined) return undefined;
+    const granting = this.#access.filter((access) => this.#grants(access, account, connection));
+    const [first] = granting;
+    if (first === undefined) return undefined;
+    const rules = this.#compiled()
+      .filter(({ rule }) => this.#reaches(rule, account, connection))
+      .map(({ compiled }) => compiled);
+    if (rules.length === 0 && granting.some(({ may }) => may === undefined)) return undefined;
+    const effects = new Set(granting.flatMap(({ may }) => [...effectsThatMay(may)]));
+    const version = this.find('Access', first.name)?.version ?? 0;
+    return { rules, allowance: { access: first.name, version, effects } };
+  }
+
+  #compiled(): readonly { readonly rule: Rule; readonly compiled: CompiledRule }[] {
+    this.#rules ??= this.documents('Rule').map((rule) => ({
+      rule,
+      compiled: compileRule(rule, this.find('Rule', rule.name)?.version ?? 0),
+    }));
+    return this.#rules;
+  }
+
+  #grants({ who, to }: Access, account: Person | ServiceAccount, connection: Connection): boolean {
+    return who.some((name) => this.#isWho(name, account)) && to.some((name) => isTarget(name, connection));
+  }
+
+  #reaches({ on, who, unless }: Rule, account: Person | ServiceAccount, connection: Connection): boolean {
+    return (
+      (on.length === 0 || on.some((to) => isTarget(to, connection))) &&
+      (who.length === 0 || who.some((name) => this.#isWho(name, account))) &&
+      !unless.some((name) => this.#isWho(name, account))
+    );
+  }
+
   /**
-   * Everything that decides about access, as canonical JSON: connections, Access resources, and the
+   * Everything that decides about access, as canonical JSON: connections, Access resources, rules, and the
    * members of each group however they came into it, and who is disabled.
    */
   bundle(): string {
@@ -119,6 +162,7 @@ export class ResourceView {
       ...this.documents('Connection').map(canonical),
       jcs({ kind: 'Disabled', names: this.#disabled() }),
       ...[...this.#groups].map(([name, members]) => jcs({ kind: 'Group', name, members: [...members] })),
+      ...this.documents('Rule').map(canonical),
     ].join(',')}]`;
     return this.#bundle;
   }

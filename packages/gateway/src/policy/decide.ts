@@ -1,0 +1,369 @@
+/**
+ * What a statement does × who asks, where and when → allow, block or hold, and why.
+ *
+ * Spec: spec/policy.md §4. A block beats a hold, a hold beats an allow, and what nothing allows is
+ * blocked. The same input gives the same decision: rules are in the order of their names, and time comes
+ * in as an argument.
+ */
+
+import type {
+  Effect,
+  FoundEffect,
+  QualifiedName,
+  ReadText,
+  StatementFacts,
+  WriteVerb,
+  WrittenTable,
+} from '../core/effects.ts';
+import type { ActorKind } from '../core/principal.ts';
+import { isSeenInCatalog } from './observed.ts';
+import { inRange, matchesClient, matchesColumns, matchesName, withinHours } from './patterns.ts';
+import type { CompiledRule } from './rule.ts';
+
+export type Verdict = 'allow' | 'hold' | 'block';
+
+/** What holds for a whole session. */
+export interface Caller {
+  readonly kind: ActorKind;
+  /** As the socket has it. */
+  readonly address: string;
+  /** `application_name`, which clients give themselves. */
+  readonly client: string;
+}
+
+/** Why; `from` and `to` are the bytes of the text that caused it. */
+export interface Cause {
+  /** The rule's name; `access:NAME` where the Access resource does not let it through. */
+  readonly rule: string;
+  readonly version: number;
+  readonly verdict: Verdict;
+  readonly description: string | undefined;
+  readonly what: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface Decision {
+  readonly kind: Verdict;
+  /** Of a block or a hold: what decided, strictest first. */
+  readonly causes: readonly Cause[];
+  /** Rules that ask for approval, each for itself. */
+  readonly holds: readonly CompiledRule[];
+  /** Rules that have a say when the rows are counted before COMMIT; none where nothing can be written. */
+  readonly counted: readonly CompiledRule[];
+  /** The parser's message where the text is no SQL, for the answer that PostgreSQL would have given. */
+  readonly syntaxError: { readonly message: string; readonly at: number | undefined } | undefined;
+}
+
+/** What an Access resource lets through, and which one it is. */
+export interface Allowance {
+  readonly access: string;
+  readonly version: number;
+  readonly effects: ReadonlySet<Effect>;
+}
+
+/** Statements that this session has prepared with SQL, by name. */
+export type KnownStatements = (name: string) => StatementFacts | undefined;
+
+const NOTHING_KNOWN: KnownStatements = () => undefined;
+const COUNTABLE: ReadonlySet<Effect> = new Set<Effect>(['insert', 'update', 'delete', 'merge', 'copy-in']);
+const WRITES_ROWS: ReadonlySet<Effect> = new Set<Effect>([
+  ...COUNTABLE,
+  'update-unqualified',
+  'delete-unqualified',
+]);
+/** What may do anything that no text shows. */
+const OPAQUE: ReadonlySet<Effect> = new Set<Effect>(['code', 'call', 'function-unknown', 'unknown']);
+
+/** What may put other rows under a table's name, where it can be undone; counted for the same reason. */
+const MAY_EXCHANGE: ReadonlySet<Effect> = new Set<Effect>([
+  'create',
+  'alter',
+  'alter-drop',
+  'drop',
+  'rename',
+  'refresh',
+]);
+/** Without it the server counts no rows. */
+const COUNTING_SETTING = 'track_counts';
+
+/** Rules that reach one principal on one connection. */
+export class SessionPolicy {
+  readonly #rules: readonly CompiledRule[];
+  readonly #allowance: Allowance;
+  readonly #known = new WeakMap<ReadText, Decision>();
+  readonly #counted: readonly CompiledRule[];
+  readonly #dependsOnTime: boolean;
+
+  /** @param rules that reach the principal on the connection, in the order of their names */
+  constructor(rules: readonly CompiledRule[], allowance: Allowance, caller: Caller) {
+    this.#rules = rules.filter((rule) => reachesCaller(rule, caller));
+    this.#allowance = allowance;
+    this.#counted = this.#rules.filter(isObservable);
+    this.#dependsOnTime = this.#rules.some(({ hours }) => hours !== undefined);
+  }
+
+  /** Decides about a text; one that was decided on costs a look-up, unless a rule has hours. */
+  decide(read: ReadText, nowUs: number, known: KnownStatements = NOTHING_KNOWN): Decision {
+    const before = this.#known.get(read);
+    if (before !== undefined) return before;
+    const decision = this.#decide(read, nowUs, known);
+    if (!this.#dependsOnTime && !usesNames(read)) this.#known.set(read, decision);
+    return decision;
+  }
+
+  /** Rules whose say depends on what was written, for a statement that nobody could read. */
+  get counted(): readonly CompiledRule[] {
+    return this.#counted;
+  }
+
+  #decide(read: ReadText, nowUs: number, known: KnownStatements): Decision {
+    if (read.kind !== 'read') return this.#unreadable(read);
+    const statements = read.statements.flatMap((statement) => withPrepared(statement, known));
+    const rules = this.#rules.filter(({ hours }) => hours === undefined || withinHours(hours, nowUs));
+    const causes: Cause[] = [];
+    const holds = new Set<CompiledRule>();
+    const counted = new Set<CompiledRule>();
+    for (const statement of statements) {
+      for (const rule of this.#countedFor(statement)) counted.add(rule);
+      causes.push(...this.#notAllowed(statement, rules), ...this.#uncounting(statement));
+      for (const rule of rules) {
+        if (rule.verdict === 'allow' || !mayDecideNow(rule, statement)) continue;
+        const found = matches(rule, statement);
+        if (found.length === 0) continue;
+        if (rule.verdict === 'hold') holds.add(rule);
+        causes.push(...found.map((range) => causeOf(rule, range)));
+      }
+    }
+    return {
+      ...strictest(causes, [...holds]),
+      counted: rules.filter((rule) => counted.has(rule)),
+      syntaxError: undefined,
+    };
+  }
+
+  /** A trigger may write any table; what defines or drops something hides in code only. */
+  #countedFor({ effects, undoable }: StatementFacts): readonly CompiledRule[] {
+    if (effects.some(({ effect }) => OPAQUE.has(effect))) return this.#counted;
+    const mayWrite = effects.some(
+      ({ effect }) =>
+        COUNTABLE.has(effect) || effect === 'truncate' || (undoable && MAY_EXCHANGE.has(effect)),
+    );
+    if (!mayWrite) return [];
+    return this.#counted.filter(({ rows, writes }) => rows !== undefined || writes !== undefined);
+  }
+
+  /** Effects that neither the Access resource nor a rule lets through. */
+  #notAllowed(statement: StatementFacts, rules: readonly CompiledRule[]): readonly Cause[] {
+    const { access, version, effects } = this.#allowance;
+    return statement.effects
+      .filter((found) => !effects.has(found.effect))
+      .filter((found) => !rules.some((rule) => rule.verdict === 'allow' && covers(rule, statement, found)))
+      .map((found) => ({
+        rule: `access:${access}`,
+        version,
+        verdict: 'block',
+        description: undefined,
+        what: `nothing allows ${describe(found)}`,
+        from: found.from,
+        to: found.to,
+      }));
+  }
+
+  /** No rule about rows would see anything any more. */
+  #uncounting({ settings, from, to }: StatementFacts): readonly Cause[] {
+    const [rule] = this.#counted;
+    if (rule === undefined || !settings.some(({ name }) => name === COUNTING_SETTING)) return [];
+    const what = `${COUNTING_SETTING} stays as it is, because rows are counted`;
+    return [{ ...causeOf(rule, { what, from, to }), verdict: 'block' }];
+  }
+
+  #unreadable(read: Exclude<ReadText, { readonly kind: 'read' }>): Decision {
+    const { access, version, effects } = this.#allowance;
+    const syntaxError = read.kind === 'syntax-error' ? { message: read.message, at: read.at } : undefined;
+    if (effects.has('unknown')) {
+      return { kind: 'allow', causes: [], holds: [], counted: this.#counted, syntaxError: undefined };
+    }
+    const what =
+      read.kind === 'syntax-error'
+        ? `it is not PostgreSQL's SQL: ${read.message}`
+        : `it cannot be inspected: ${read.reason}`;
+    const cause: Cause = {
+      rule: `access:${access}`,
+      version,
+      verdict: 'block',
+      description: undefined,
+      what,
+      from: syntaxError?.at ?? 0,
+      to: syntaxError?.at ?? 0,
+    };
+    return { kind: 'block', causes: [cause], holds: [], counted: [], syntaxError };
+  }
+}
+
+function reachesCaller({ kinds, address, client }: CompiledRule, caller: Caller): boolean {
+  return (
+    (kinds === undefined || kinds.includes(caller.kind)) &&
+    (address === undefined || address.some((range) => inRange(range, caller.address))) &&
+    (client === undefined || client.some((pattern) => matchesClient(pattern, caller.client)))
+  );
+}
+
+/** Whether the rule has a say about rows that were written by whatever path. */
+function isObservable(rule: CompiledRule): boolean {
+  if (rule.verdict === 'allow' || rule.reads !== undefined || rule.functions !== undefined) return false;
+  if (rule.rows !== undefined || (rule.writes !== undefined && rule.effects === undefined)) return true;
+  return [...(rule.effects ?? [])].some((effect) => COUNTABLE.has(effect) || isSeenInCatalog(effect));
+}
+
+/**
+ * A rule on rows decides when they are counted, and at once where that would be too late, or where nobody
+ * can count them: those that TRUNCATE takes away.
+ */
+function mayDecideNow(rule: CompiledRule, statement: StatementFacts): boolean {
+  if (rule.rows === undefined) return true;
+  if (statement.writes.some(({ verb }) => verb === 'truncate')) return true;
+  return !statement.undoable && statement.effects.some(({ effect }) => WRITES_ROWS.has(effect));
+}
+
+/** An EXECUTE does what was prepared; where nobody knows what that is, nobody knows what it does. */
+function withPrepared(statement: StatementFacts, known: KnownStatements): readonly StatementFacts[] {
+  const { prepared, from, to } = statement;
+  if (prepared?.verb !== 'execute') return [statement];
+  const inner = prepared.name === undefined ? undefined : known(prepared.name);
+  if (inner !== undefined) return [statement, relocated(inner, from, to)];
+  const unknown: FoundEffect = { effect: 'unknown', from, to, object: prepared.name };
+  return [{ ...statement, effects: [...statement.effects, unknown] }];
+}
+
+/** The ranges of another text mean nothing in this one. */
+function relocated(inner: StatementFacts, from: number, to: number): StatementFacts {
+  return {
+    ...inner,
+    from,
+    to,
+    effects: inner.effects.map((found) => ({ ...found, from, to })),
+    functions: inner.functions.map((called) => ({ ...called, from, to })),
+  };
+}
+
+function usesNames(read: ReadText): boolean {
+  return read.kind === 'read' && read.statements.some(({ prepared }) => prepared?.verb === 'execute');
+}
+
+interface Range {
+  readonly what: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What of a statement a rule is about; none: it does not apply. */
+function matches(rule: CompiledRule, statement: StatementFacts): readonly Range[] {
+  const found = [
+    rule.writes === undefined ? matchEffects(rule, statement) : matchWrites(rule, statement),
+    matchReads(rule, statement),
+    matchFunctions(rule, statement),
+  ].filter((ranges) => ranges !== undefined);
+  if (found.some((ranges) => ranges.length === 0)) return [];
+  if (found.length > 0) return found.flat();
+  const { node, from, to } = statement;
+  return [{ what: node, from, to }];
+}
+
+function matchEffects({ effects }: CompiledRule, statement: StatementFacts): readonly Range[] | undefined {
+  if (effects === undefined) return undefined;
+  return statement.effects.filter(({ effect }) => effects.has(effect)).map(rangeOf);
+}
+
+function matchWrites(rule: CompiledRule, statement: StatementFacts): readonly Range[] {
+  const written = statement.writes.filter((table) => isWritten(rule, table));
+  return written.flatMap((table) => {
+    const found = statement.effects.filter(
+      (effect) => isOf(table.verb, effect.effect) && isAbout(effect, table),
+    );
+    const wanted = found.filter(({ effect }) => rule.effects === undefined || rule.effects.has(effect));
+    if (rule.effects !== undefined && wanted.length === 0) return [];
+    const [first] = wanted.length > 0 ? wanted : found;
+    const { from, to } = first ?? statement;
+    return [{ what: `${table.verb} on ${nameOf(table)}`, from, to }];
+  });
+}
+
+function isWritten({ writes }: CompiledRule, table: WrittenTable): boolean {
+  return (writes ?? []).some(
+    (pattern) => matchesName(pattern, table) && matchesColumns(pattern, table.columns),
+  );
+}
+
+/** `delete` and `delete-unqualified` are effects of a DELETE. */
+function isOf(verb: WriteVerb, effect: Effect): boolean {
+  return effect === verb || effect === `${verb}-unqualified`;
+}
+
+function isAbout({ object }: FoundEffect, table: WrittenTable): boolean {
+  return object === undefined || object === nameOf(table);
+}
+
+function matchReads({ reads }: CompiledRule, statement: StatementFacts): readonly Range[] | undefined {
+  if (reads === undefined) return undefined;
+  const { from, to } = statement;
+  return statement.reads
+    .filter((table) => reads.some((pattern) => matchesName(pattern, table)))
+    .map((table) => ({ what: `read of ${nameOf(table)}`, from, to }));
+}
+
+function matchFunctions(
+  { functions }: CompiledRule,
+  statement: StatementFacts,
+): readonly Range[] | undefined {
+  if (functions === undefined) return undefined;
+  return statement.functions
+    .filter((called) => functions.some((pattern) => matchesName(pattern, called)))
+    .map((called) => ({ what: `call of ${nameOf(called)}`, from: called.from, to: called.to }));
+}
+
+/** Whether a rule that allows is about this effect, and not only about another one of the statement. */
+function covers(rule: CompiledRule, statement: StatementFacts, found: FoundEffect): boolean {
+  if (matches(rule, statement).length === 0) return false;
+  if (rule.effects !== undefined && !rule.effects.has(found.effect)) return false;
+  if (rule.functions !== undefined) {
+    const { functions } = rule;
+    return statement.functions
+      .filter((called) => called.from === found.from)
+      .some((called) => functions.some((pattern) => matchesName(pattern, called)));
+  }
+  if (rule.writes !== undefined) {
+    return statement.writes.some(
+      (table) => isOf(table.verb, found.effect) && isAbout(found, table) && isWritten(rule, table),
+    );
+  }
+  if (rule.reads !== undefined) return rule.effects !== undefined || found.effect === 'read';
+  return rule.effects !== undefined;
+}
+
+function rangeOf(found: FoundEffect): Range {
+  return { what: describe(found), from: found.from, to: found.to };
+}
+
+function describe({ effect, object }: FoundEffect): string {
+  return object === undefined ? effect : `${effect} of ${object}`;
+}
+
+/** As FoundEffect has it. */
+function nameOf({ schema, name }: QualifiedName): string {
+  return schema === undefined ? name : `${schema}.${name}`;
+}
+
+function causeOf(rule: CompiledRule, { what, from, to }: Range): Cause {
+  const { name, version, verdict, description } = rule;
+  return { rule: name, version, verdict, description, what, from, to };
+}
+
+function strictest(
+  causes: readonly Cause[],
+  holds: readonly CompiledRule[],
+): Pick<Decision, 'kind' | 'causes' | 'holds'> {
+  const blocks = causes.filter(({ verdict }) => verdict === 'block');
+  if (blocks.length > 0) return { kind: 'block', causes: blocks, holds: [] };
+  return { kind: causes.length > 0 ? 'hold' : 'allow', causes, holds };
+}

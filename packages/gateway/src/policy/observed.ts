@@ -1,0 +1,119 @@
+/**
+ * What a transaction has written, as the server counted it, × the rules that have a say about rows.
+ *
+ * Spec: spec/policy.md §5. The server counts every row that its transaction inserted, updated or
+ * deleted, by table: those of triggers, functions, cascades, MERGE, COPY and data-modifying CTEs too.
+ */
+
+import type { Effect, QualifiedName } from '../core/effects.ts';
+import type { Cause } from './decide.ts';
+import { matchesName, type NamePattern } from './patterns.ts';
+import type { CompiledRule } from './rule.ts';
+
+/** Rows of one table. */
+export interface ObservedTable {
+  /** Undefined where it is not known. */
+  readonly schema: string | undefined;
+  readonly name: string;
+  /** Tables of which it is a partition or a child: its rows are theirs. */
+  readonly partOf?: readonly QualifiedName[];
+  readonly inserted: number;
+  readonly updated: number;
+  readonly deleted: number;
+  /**
+   * It was truncated, rewritten, renamed, dropped or detached, or another table has taken its place or
+   * become a part of it: nobody can say how many of its rows that changes.
+   */
+  readonly exchanged?: boolean;
+}
+
+/** Rows that nobody can count: more than any bound, and a safe integer wherever it is written down. */
+const ROWS_UNKNOWN: number = Number.MAX_SAFE_INTEGER;
+
+/** Rows that a rule is about, and what it says about them. */
+export interface Counted {
+  readonly rule: CompiledRule;
+  readonly rows: number;
+  /** Tables of the system's that changed, for a rule about definitions. */
+  readonly defined: readonly string[];
+  /** Up to so many the rule does not apply. */
+  readonly allowed: number;
+}
+
+const CATALOG = 'pg_catalog';
+
+/** What a change of the system's own tables may come from, by what happened to their rows. */
+const SEEN_IN_CATALOG: Readonly<Partial<Record<Effect, (table: ObservedTable) => boolean>>> = {
+  create: ({ inserted }) => inserted > 0,
+  code: ({ name, inserted, updated }) =>
+    ['pg_proc', 'pg_trigger', 'pg_rewrite'].includes(name) && inserted + updated > 0,
+  drop: ({ deleted }) => deleted > 0,
+  'alter-drop': ({ name, updated, deleted }) => deleted > 0 || (name === 'pg_attribute' && updated > 0),
+  alter: ({ updated }) => updated > 0,
+  rename: ({ updated }) => updated > 0,
+  truncate: ({ name, updated }) => name === 'pg_class' && updated > 0,
+  grant: ({ name, inserted, updated, deleted }) =>
+    (/^pg_(?:auth|policy|default_acl|shdepend)/.test(name) && inserted + updated + deleted > 0) ||
+    updated > 0,
+};
+
+/** Whether an effect leaves its trace in the system's own tables. */
+export function isSeenInCatalog(effect: Effect): boolean {
+  return SEEN_IN_CATALOG[effect] !== undefined;
+}
+
+/** The rules that apply, with the rows of each; none: all is within what was allowed. */
+export function overBound(
+  rules: readonly CompiledRule[],
+  observed: readonly ObservedTable[],
+): readonly Counted[] {
+  return rules
+    .map((rule) => ({ rule, ...rowsOf(rule, observed), allowed: rule.rows?.allowed ?? 0 }))
+    .filter(({ rows, allowed }) => rows > allowed);
+}
+
+/** A cause without a place in the text: it is what the statement did. */
+export function causeOfCount({ rule, rows, allowed, defined }: Counted): Cause {
+  const { name, version, verdict, description } = rule;
+  const written =
+    rows === ROWS_UNKNOWN
+      ? 'a table is truncated, rewritten or exchanged, which is nobody knows how many rows'
+      : `${rows} rows are written`;
+  const counted = `${written}, and up to ${allowed} are not held up by it`;
+  const what = defined.length === 0 ? counted : `it changes definitions (${defined.join(', ')})`;
+  return { rule: name, version, verdict, description, what, from: 0, to: 0 };
+}
+
+function rowsOf(rule: CompiledRule, observed: readonly ObservedTable[]): Pick<Counted, 'rows' | 'defined'> {
+  let rows = 0;
+  const defined: string[] = [];
+  for (const table of observed) {
+    if (table.schema === CATALOG) {
+      if (!defines(rule, table)) continue;
+      defined.push(table.name);
+      rows += table.inserted + table.updated + table.deleted;
+      continue;
+    }
+    if (rule.writes !== undefined && !isNamed(rule.writes, table)) continue;
+    if (table.exchanged === true) return { rows: ROWS_UNKNOWN, defined: [] };
+    if (counts(rule, ['insert', 'copy-in', 'merge'])) rows += table.inserted;
+    if (counts(rule, ['update', 'merge'])) rows += table.updated;
+    if (counts(rule, ['delete', 'merge'])) rows += table.deleted;
+  }
+  return { rows, defined };
+}
+
+function defines({ effects, writes, rows }: CompiledRule, table: ObservedTable): boolean {
+  if (effects === undefined || writes !== undefined || rows !== undefined) return false;
+  return [...effects].some((effect) => SEEN_IN_CATALOG[effect]?.(table) === true);
+}
+
+function isNamed(patterns: readonly NamePattern[], table: ObservedTable): boolean {
+  return [table, ...(table.partOf ?? [])].some((name) =>
+    patterns.some((pattern) => matchesName(pattern, name)),
+  );
+}
+
+function counts({ effects }: CompiledRule, verbs: readonly Effect[]): boolean {
+  return effects === undefined || verbs.some((verb) => effects.has(verb));
+}
