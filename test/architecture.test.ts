@@ -36,9 +36,13 @@ const HOUSE: House = {
     upstream: may('core config store keys protocols'),
     // Protocols: a replay reads the frames that were recorded.
     recording: may('core threads files store keys protocols'),
+    // Threads: long texts are read in threads that may be ended.
     session: may(
-      'core config store keys protocols sql policy masking audit approvals identity resources upstream recording',
+      'core config threads store keys protocols sql policy masking audit approvals identity resources upstream recording',
     ),
+    // What policy would say, decided by the parts that decide in a session: for the command line without a
+    // gateway, and for the API about what was recorded.
+    rehearsal: may('core policy resources session'),
     listeners: may('core config identity protocols session'),
     // Verify: the package carries its verifier, and the export says that it verified.
     evidence: may(
@@ -47,13 +51,20 @@ const HOUSE: House = {
     notify: may('core config'),
     telemetry: may('core config'),
     // Ledger: a proof of a leaf is made of the log's own parts.
-    api: may('core store identity resources approvals recording audit evidence session package:ledger'),
+    // Rehearsal: a changed policy is replayed over what was recorded.
+    api: may(
+      'core store identity resources approvals recording audit evidence session rehearsal package:ledger',
+    ),
     // Verify: `countersign verify` is the code of `countersign-verify`.
     // Recording: what was recorded is shown as tables, and must not steer the terminal.
-    cli: may('core config files keys store audit recording type:api package:ledger package:verify'),
+    // Policy, resources, rehearsal, session: `countersign policy test` decides without a gateway, with the same
+    // rules, the same view of resources and the same reader of SQL.
+    cli: may(
+      'core config files keys store policy audit resources recording session rehearsal type:api package:ledger package:verify',
+    ),
     // What main opens and in which order: a room only so that main stays a page.
     wiring: may(
-      'core config files store keys audit identity resources approvals upstream recording session listeners evidence notify api package:ledger',
+      'core config files store keys policy audit identity resources approvals upstream recording session listeners evidence notify api package:ledger',
     ),
   },
   packages: {

@@ -7,6 +7,7 @@ import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { CountersignError } from '../../packages/gateway/src/core/errors.ts';
 import type { Appended, LedgerEvent, LedgerPort } from '../../packages/gateway/src/core/ledger-port.ts';
+import type { SessionPolicy } from '../../packages/gateway/src/policy/decide.ts';
 import {
   FRAME,
   type FrameEvent,
@@ -17,12 +18,15 @@ import { readFrontend } from '../../packages/gateway/src/protocols/postgres/deco
 import { FRONTEND } from '../../packages/gateway/src/protocols/postgres/messages.ts';
 import { ResponseQueue } from '../../packages/gateway/src/protocols/postgres/response-queue.ts';
 import { ClientSide } from '../../packages/gateway/src/session/postgres/client-side.ts';
+import type { ConductorPort } from '../../packages/gateway/src/session/postgres/client-side-ports.ts';
 import { Gate } from '../../packages/gateway/src/session/postgres/gate.ts';
+import { Inspection } from '../../packages/gateway/src/session/postgres/inspection.ts';
 import { Intents } from '../../packages/gateway/src/session/postgres/intents.ts';
 import { largeMessages, type SpoolFile } from '../../packages/gateway/src/session/postgres/large-message.ts';
 import type { Request } from '../../packages/gateway/src/session/postgres/request.ts';
 import { SessionLeaves } from '../../packages/gateway/src/session/postgres/session-leaves.ts';
 import { TargetSide } from '../../packages/gateway/src/session/postgres/target-side.ts';
+import type { SqlReader } from '../../packages/gateway/src/session/sql-reader.ts';
 
 /** Everything that is waiting for its turn runs. */
 export function settled(): Promise<void> {
@@ -167,6 +171,21 @@ async function openSpool(): Promise<SpoolFile> {
   };
 }
 
+/** For sessions that no policy reaches. */
+const UNREAD: SqlReader = {
+  read: () => {
+    throw new Error('a text was read that nothing decides about');
+  },
+};
+
+/** No rule holds or counts. */
+const NOTHING_CONDUCTED: ConductorPort = {
+  pieceOf: () => undefined,
+  conduct: () => Promise.reject(new Error('nothing is conducted here')),
+  mustSettle: false,
+  settle: () => Promise.reject(new Error('nothing is counted here')),
+};
+
 /** The parts of one session, wired as session.ts wires them. */
 export class SessionRig {
   readonly ledger = new TestLedger();
@@ -184,7 +203,8 @@ export class SessionRig {
   readonly #client: ClientSide;
   readonly #target: TargetSide;
 
-  constructor() {
+  /** @param policy what decides about its statements; nothing, unless given */
+  constructor(policy?: SessionPolicy, reader: SqlReader = UNREAD) {
     const failed = (error: unknown): void => this.fail(error);
     const context = { session: 'ses_x', kind: 'user', actor: 'a', target: 'db', policy: 'p' };
     const leaves = new SessionLeaves(context);
@@ -192,22 +212,47 @@ export class SessionRig {
     const clock = { nowUs: () => ++us, monotonicUs: () => ++us };
     const random = new Uint8Array(16);
     const { ledger } = this;
-    this.#intents = new Intents({ ledger, leaves, clock, random, failed });
-    this.responses = new ResponseQueue((request, outcome) => this.#intents.settle(request, outcome));
-    this.gate = new Gate(this.socket as unknown as Socket, { failed, drained: () => undefined });
-    this.#client = new ClientSide(this.responses, this.#intents, this.gate, largeMessages(openSpool), {
-      failed,
-      targetIsBetweenFrames: () => this.#target.atBoundary,
-      drained: () => undefined,
-      terminated: () => {
-        this.terminated = true;
-      },
-      broken: (error) => {
-        this.terminated = true;
-        this.broken = error;
-      },
+    const inspection = new Inspection({
+      policyNow: () => ({ digest: 'p', policy }),
+      reader,
+      nowUs: clock.nowUs,
+      settled: () => this.responses.length === 0,
+      mayBeUnflushed: () => this.responses.mayBeUnflushed,
+      resumed: () => this.#client.resume(),
     });
-    this.#target = new TargetSide(this.responses, () => this.#intents.transactionEnded());
+    this.#intents = new Intents({ ledger, leaves, clock, random, inspection, failed });
+    const unlike = new Set<Request>();
+    this.responses = new ResponseQueue((request, outcome) => {
+      unlike.delete(request);
+      this.#intents.settle(request, outcome);
+    });
+    this.gate = new Gate(this.socket as unknown as Socket, { failed, drained: () => undefined });
+    const openLarge = largeMessages(openSpool);
+    this.#client = new ClientSide(
+      this.responses,
+      this.#intents,
+      this.gate,
+      openLarge,
+      unlike,
+      NOTHING_CONDUCTED,
+      {
+        failed,
+        targetIsBetweenFrames: () => this.#target.atBoundary,
+        drained: () => undefined,
+        terminated: () => {
+          this.terminated = true;
+        },
+        broken: (error) => {
+          this.terminated = true;
+          this.broken = error;
+        },
+      },
+    );
+    this.#target = new TargetSide(this.responses, unlike, {
+      transactionEnded: () => this.#intents.transactionEnded(),
+      idle: () => inspection.idle(),
+      parameterStatus: (name, value) => inspection.parameterStatus(name, value),
+    });
   }
 
   get stalled(): boolean {

@@ -62,7 +62,7 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
       for (const session of sessions.list()) session.end({ reason: error.message, error });
       resolve(error);
     });
-    const ports = sessionPorts(rooms, { sessions, index, randomBytes, onError, env });
+    const ports = sessionPorts(rooms, { sessions, index, holds: approvals, randomBytes, onError, env });
     const listener = new PostgresListener({
       ...config.listen.postgres,
       tls: await listenerTls(config, Math.floor(clock.nowUs() / 1000), randomBytes),

@@ -1,13 +1,17 @@
 /** What a session needs of the other rooms; wired in main. */
 
+import type { HoldsPort } from '../approvals/holds-port.ts';
 import type { Clock } from '../core/clock.ts';
 import type { CountersignError } from '../core/errors.ts';
 import type { LedgerPort, ScopeKeys } from '../core/ledger-port.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Recorder } from '../recording/recorder.ts';
 import type { Spool } from '../recording/spool.ts';
+import type { Caller } from '../policy/decide.ts';
 import type { PostgresTarget } from '../upstream/postgres-target.ts';
 import type { LiveSessions } from './live-sessions.ts';
+import type { PolicyNow } from './postgres/inspection.ts';
+import type { SqlReader } from './sql-reader.ts';
 
 /** Why a principal may use a connection, and what it leads to. */
 export interface Admission {
@@ -17,6 +21,8 @@ export interface Admission {
   readonly database: string;
   /** Digest of the policy bundle that said so. */
   readonly policy: string;
+  /** What decides about statements now; changes with the resources. */
+  policyNow(): PolicyNow;
   /** With the credential, fetched at this moment. */
   openTarget(): Promise<PostgresTarget>;
 }
@@ -30,7 +36,14 @@ export interface SessionPorts {
   readonly ledger: SessionLedger;
   readonly keys: ScopeKeys;
   /** Throws ACCESS_DENIED or CONNECTION_UNKNOWN. */
-  admit(principal: Principal, connection: string, database: string | undefined): Promise<Admission>;
+  admit(
+    principal: Principal,
+    connection: string,
+    database: string | undefined,
+    caller: Pick<Caller, 'address' | 'client'>,
+  ): Promise<Admission>;
+  readonly sql: SqlReader;
+  readonly holds: HoldsPort;
   /** Whether the principal, the token and the grant are all still good. */
   stillGood(principal: Principal, tokenId: string, connection: string): Promise<boolean>;
   /** The principal's pseudonym. */

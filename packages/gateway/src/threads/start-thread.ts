@@ -18,7 +18,7 @@ export interface ThreadOptions {
  */
 export function startThread(entry: string, owner: string, options: ThreadOptions): Worker {
   const source = owner.endsWith('.ts');
-  if (source) leaveImportsAlone();
+  leaveImportsAlone();
   return new Worker(new URL(`${entry}${source ? '.ts' : '.js'}`, owner), {
     ...options,
     resourceLimits: {
@@ -32,10 +32,10 @@ export function startThread(entry: string, owner: string, options: ThreadOptions
 }
 
 /**
- * Node takes the types off TypeScript in WebAssembly, in each thread. Where V8 compiles an often used import
- * of it anew while another thread starts or ends, it may end the process with "Check failed:
- * jit_page.has_value()" (nodejs/node#64500; one run in ten of a test that starts many threads). With this it
- * never does; what is built has no WebAssembly in its threads.
+ * PostgreSQL's parser is WebAssembly, and so is what Node takes the types off TypeScript with, in each thread.
+ * Where V8 compiles an often used import of it anew while another thread starts or ends, it may end the
+ * process with "Check failed: jit_page.has_value()" (nodejs/node#64500; one run in ten of a test that starts
+ * many threads). With this it never does.
  */
 function leaveImportsAlone(): void {
   setFlagsFromString('--wasm-wrapper-tiering-budget=1000000000');

@@ -21,6 +21,7 @@ import { loadOrCreateSigningKey } from '../keys/signing-key.ts';
 import { Recorder } from '../recording/recorder.ts';
 import { Spool } from '../recording/spool.ts';
 import { Resources } from '../resources/resources.ts';
+import { SqlReading } from '../session/sql-reading.ts';
 import { openStore, type Store } from '../store/store.ts';
 import { finishRotation } from './rotate-key.ts';
 
@@ -45,6 +46,7 @@ export interface Rooms {
   readonly resources: Resources;
   readonly recorder: Recorder;
   readonly spool: Spool;
+  readonly sql: SqlReading;
   close(reason: string): Promise<void>;
 }
 
@@ -97,13 +99,28 @@ export async function openRooms(config: Config, options: RoomsOptions): Promise<
     const recorder = new Recorder({ directory: config.recording.directory, clock, randomBytes });
     undo.push(() => recorder.close());
     const spool = await Spool.prepare({ directory: join(config.data, 'spool'), randomBytes });
+    const sql = new SqlReading();
     const close = async (reason: string): Promise<void> => {
+      await sql.close();
       await rooms.identity.attempts.flush('all').catch(() => undefined);
       await recorder.close();
       await ledger.close(reason);
       await store.close();
     };
-    return { bootId, clock, installationKey, store, keys, ledger, reader, ...rooms, recorder, spool, close };
+    return {
+      bootId,
+      clock,
+      installationKey,
+      store,
+      keys,
+      ledger,
+      reader,
+      ...rooms,
+      recorder,
+      spool,
+      sql,
+      close,
+    };
   } catch (error) {
     for (const step of undo.toReversed()) await step().catch(() => undefined);
     throw error;

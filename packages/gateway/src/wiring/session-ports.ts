@@ -1,23 +1,28 @@
 /** What a session needs of the other rooms. */
 
+import type { HoldsPort } from '../approvals/holds-port.ts';
 import type { CountersignError } from '../core/errors.ts';
 import type { LiveSessions } from '../session/live-sessions.ts';
 import type { Admission, SessionIndex, SessionPorts } from '../session/session-ports.ts';
 import { resolveCredential, resolveTrustedCertificates } from '../upstream/credential.ts';
 import type { PostgresTarget } from '../upstream/postgres-target.ts';
-import type { AccessGrant } from '../resources/resources.ts';
+import type { PolicyNow } from '../session/postgres/inspection.ts';
+import type { Principal } from '../core/principal.ts';
+import { type Caller, SessionPolicy } from '../policy/decide.ts';
+import type { AccessGrant, Resources } from '../resources/resources.ts';
 import type { Rooms, RoomsOptions } from './rooms.ts';
 
 interface Others extends Pick<RoomsOptions, 'env'> {
   readonly sessions: LiveSessions;
   readonly index: SessionIndex;
+  readonly holds: HoldsPort;
   readonly randomBytes: (length: number) => Uint8Array;
   readonly onError: (error: CountersignError, where: string) => void;
 }
 
 export function sessionPorts(rooms: Rooms, others: Others): SessionPorts {
-  const { sessions, index, randomBytes, onError } = others;
-  const { ledger, keys, resources, identity, recorder, spool, clock } = rooms;
+  const { sessions, index, holds, randomBytes, onError } = others;
+  const { ledger, keys, resources, identity, recorder, spool, sql, clock } = rooms;
   return {
     sessions,
     index,
@@ -34,12 +39,43 @@ export function sessionPorts(rooms: Rooms, others: Others): SessionPorts {
       return active && resources.stillAllowed(current, connection);
     },
     actorOf: (principal) => identity.principals.actorOf(principal),
-    admit: async (principal, connection, database): Promise<Admission> => {
+    sql,
+    holds,
+    admit: async (principal, connection, database, caller): Promise<Admission> => {
       const grant = resources.accessFor(principal, connection, database);
       const { access, policy } = grant;
-      const openTarget = (): Promise<PostgresTarget> => openTargetOf(grant, rooms, others.env);
-      return { connection: grant.connection.name, access, policy, database: grant.database, openTarget };
+      return {
+        connection: grant.connection.name,
+        access,
+        policy,
+        database: grant.database,
+        policyNow: policyOf(principal, connection, caller, resources),
+        openTarget: () => openTargetOf(grant, rooms, others.env),
+      };
     },
+  };
+}
+
+/** Made anew where the resources have changed. */
+function policyOf(
+  principal: Principal,
+  connection: string,
+  caller: Pick<Caller, 'address' | 'client'>,
+  resources: Resources,
+): () => PolicyNow {
+  let now: PolicyNow | undefined;
+  let revision = -1;
+  return () => {
+    if (now !== undefined && revision === resources.revision) return now;
+    ({ revision } = resources);
+    const digest = resources.bundleDigest();
+    const ruling = resources.ruling(principal, connection);
+    const policy =
+      ruling === undefined
+        ? undefined
+        : new SessionPolicy(ruling.rules, ruling.allowance, { ...caller, kind: principal.kind });
+    now = { digest, policy };
+    return now;
   };
 }
 

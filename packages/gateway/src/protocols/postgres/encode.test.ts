@@ -234,11 +234,11 @@ describe('errors as PostgreSQL says them', () => {
   const error = new CountersignError('AUTHENTICATION_FAILED', { user: 'a\0b' });
 
   test('an error has severity, SQLSTATE, message, detail and hint', () => {
-    const bytes = encodeErrorResponse(error, 'FATAL', 'More.');
+    const bytes = encodeErrorResponse(error, 'FATAL', { detail: 'More.', position: 7 });
     const message = decodeBackend(bytes[0] ?? 0, bytes.subarray(5));
     if (message.kind !== 'ErrorResponse') throw new Error(message.kind);
     const fieldsOfMessage = Object.fromEntries(
-      ['S', 'V', 'C', 'M', 'D', 'H'].map((code) => [
+      ['S', 'V', 'C', 'M', 'D', 'H', 'P'].map((code) => [
         code,
         utf8Text(responseField(message, code) ?? Uint8Array.of()),
       ]),
@@ -250,6 +250,7 @@ describe('errors as PostgreSQL says them', () => {
       M: 'Authentication failed for "a\uFFFDb".',
       D: 'More.',
       H: 'Use your Countersign name, and a token, password or one-time code that is still good. With a database client, the token is the password.',
+      P: '7',
     });
   });
 

@@ -67,32 +67,36 @@ export function encodeSASLResponse(data: Uint8Array): Uint8Array {
   return new ByteWriter(FRONTEND.AuthenticationResponse).bytes(data).finish();
 }
 
-/**
- * An error of ours in the server's form: psql shows it with its hint.
- *
- * @param detail a second sentence; no secrets and no values of rows
- */
+/** What stands beside the sentence and the hint of an error. */
+export interface ErrorContext {
+  /** A second sentence; no secrets and no values of rows. */
+  readonly detail?: string | undefined;
+  /** Where in the text, in characters from 1. */
+  readonly position?: number | undefined;
+}
+
+/** An error of ours in the server's form: psql shows it with its hint. */
 export function encodeErrorResponse(
   error: CountersignError,
   severity: 'ERROR' | 'FATAL',
-  detail?: string,
+  context: ErrorContext = {},
 ): Uint8Array {
-  return encodeBackend({ kind: 'ErrorResponse', fields: fieldsOf(error, severity, detail) });
+  return encodeBackend({ kind: 'ErrorResponse', fields: fieldsOf(error, severity, context) });
 }
 
 /** An error of ours that ends nothing. */
 export function encodeNoticeResponse(
   error: CountersignError,
   severity: 'WARNING' | 'NOTICE',
-  detail?: string,
+  context: ErrorContext = {},
 ): Uint8Array {
-  return encodeBackend({ kind: 'NoticeResponse', fields: fieldsOf(error, severity, detail) });
+  return encodeBackend({ kind: 'NoticeResponse', fields: fieldsOf(error, severity, context) });
 }
 
 function fieldsOf(
   error: CountersignError,
   severity: Severity,
-  detail: string | undefined,
+  { detail, position }: ErrorContext,
 ): ErrorOrNotice['fields'] {
   const { sqlstate, hint } = error.row;
   const fields: [string, string | undefined][] = [
@@ -102,6 +106,7 @@ function fieldsOf(
     ['M', error.message],
     ['D', detail],
     ['H', hint],
+    ['P', position === undefined ? undefined : String(position)],
   ];
   return fields.flatMap(([code, text]) =>
     // A String cannot carry a zero byte, and the text may quote a name that a peer chose.

@@ -243,3 +243,8 @@ export const STARTUP_CODE = {
 export const PROTOCOL_3_0 = 0x0003_0000;
 /** Longer cancel keys; 3.1 was never given out and is like 3.0. */
 export const PROTOCOL_3_2 = 0x0003_0002;
+
+/** Whatever its body is, the target takes it for a Sync. */
+export function isSync(message: FrontendMessage | MalformedMessage): boolean {
+  return message.kind === 'Sync' || (message.kind === 'Malformed' && message.type === FRONTEND.Sync);
+}

@@ -11,12 +11,21 @@
 
 import { CountersignError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
+import {
+  ANSWERS_BY_TYPE,
+  type AnswersByType,
+  ASYNCHRONOUS,
+  IGNORED_IN_COPY_IN,
+  SIMPLE,
+  SYNC_ANSWERED_WITH,
+  SYNCS,
+} from './answer-tables.ts';
 import { violation } from './byte-reader.ts';
 import { CopyProbe } from './copy-probe.ts';
 import { BACKEND, FRONTEND } from './messages.ts';
-import { ANSWERS, FIRST_PHASE, isOutcome, type Outcome, type Phase, type RequestKind } from './states.ts';
+import { FIRST_PHASE, isOutcome, type Outcome, type Phase, type RequestKind } from './states.ts';
 
-/** Called once for each request, in the order in which they were pushed, except `local` ones. */
+/** Called once for each request, in the order in which they were pushed. */
 export type Settle<T> = (tag: T, outcome: Outcome) => void;
 
 /** `discard`: the server would ignore it (or is known to), so it must not be forwarded. */
@@ -26,39 +35,12 @@ export type PushAdvice = 'forward' | 'discard';
 export type CopyAdvice = 'forward' | 'discard' | 'wait';
 
 interface Entry<T> {
-  readonly kind: RequestKind | 'local';
+  readonly kind: RequestKind;
   readonly tag: T;
 }
 
 /** `in`: the server reads COPY data. `ended`: CopyDone or CopyFail was sent, the answer is not there. */
 type CopyState = 'none' | 'in' | 'ended';
-
-const ASYNCHRONOUS: ReadonlySet<number> = new Set([
-  BACKEND.NoticeResponse,
-  BACKEND.NotificationResponse,
-  BACKEND.ParameterStatus,
-]);
-
-const SIMPLE: ReadonlySet<RequestKind | 'local'> = new Set([
-  'Query',
-  'FunctionCall',
-  'Sync',
-  'MalformedSimple',
-]);
-
-/** Read over, whatever the body is. */
-const IGNORED_IN_COPY_IN: ReadonlySet<RequestKind | 'local'> = new Set(['Flush', 'MalformedFlush']);
-
-/** One row of ANSWERS by type byte, because it is looked up for each message of the server. */
-type AnswersByType = ReadonlyMap<number, Phase | Outcome>;
-
-const TYPE_BYTES: ReadonlyMap<string, number> = new Map(Object.entries(BACKEND));
-const ANSWERS_BY_TYPE: ReadonlyMap<string, AnswersByType> = new Map(
-  Object.entries(ANSWERS).map(([phase, answers]) => [
-    phase,
-    new Map(Object.entries(answers).map(([name, next]) => [TYPE_BYTES.get(name) ?? 0, next])),
-  ]),
-);
 
 /**
  * What the server owes, in order.
@@ -95,7 +77,7 @@ export class ResponseQueue<T> {
   #barrier = false;
   /** The last request that was forwarded belongs to the extended protocol, and is no Sync. */
   #lastIsExtended = false;
-  /** The server, or the gateway in its place, ignores everything up to the next Sync. */
+  /** The server ignores everything up to the next Sync. */
   #skipping = false;
   /**
    * Syncs directly behind a COPY FROM STDIN, sent before anyone knew that it was one: the server read
@@ -121,16 +103,26 @@ export class ResponseQueue<T> {
   /** Whether nothing may be pushed before the server has answered more. */
   get mustWait(): boolean {
     if (this.#probe !== undefined) return true;
+    // Its ReadyForQuery comes for certain, and what comes behind it can be asked about then.
+    const isOver = this.#copy !== 'in' && this.#phase !== 'executeCopyIn';
+    if (isOver && !this.#unsureFirst && this.#isErrorUnsure()) return true;
     return this.#length >= this.#depthMax || (this.#barrier && this.#copy !== 'in');
   }
 
   /**
    * Whether nobody can tell what the server would do with another request than Sync and Flush, because
-   * it may or may not have read a Sync in the COPY of an Execute: ask it first, with {@link beginProbe}.
+   * it may or may not have read a Sync in the COPY of an Execute, or whose an error would be, because it
+   * may or may not have read a malformed one: ask it first, with {@link beginProbe}.
    */
   get mustProbe(): boolean {
     if (this.#probe !== undefined || !this.#lastIsUnsure()) return false;
-    return this.#copy === 'in' ? this.#phase === 'executeCopyIn' : this.#unsureFirst && this.#skipping;
+    if (this.#copy === 'in') return this.#phase === 'executeCopyIn' || this.#isErrorUnsure();
+    return this.#unsureFirst && (this.#skipping || this.#isErrorUnsure());
+  }
+
+  /** Whether a Sync is such a request too. */
+  get mustAskForSync(): boolean {
+    return this.#copy !== 'in' && this.#isErrorUnsure();
   }
 
   /** Whether such a request must wait for the end of a COPY, which the server may hold back: Flush. */
@@ -144,15 +136,20 @@ export class ResponseQueue<T> {
   }
 
   /** @param type of the message that waits */
-  beginProbe(type: number): void {
-    this.#probe = new CopyProbe(type, this.#copy !== 'in');
+  beginProbe(type: number): CopyProbe {
+    this.#probe = new CopyProbe(type, {
+      failed: this.#copy !== 'in',
+      readyOwed: this.#phase === 'queryCopyIn' && !this.#unsureFirst,
+      readiesBefore: this.#isErrorUnsure() ? this.#unsure : 0,
+    });
+    return this.#probe;
   }
 
   /** The probe is answered: Syncs without an answer were read over, and if all were, the server has skipped on. */
   endProbe(answeredSyncs: number): void {
     this.#probe = undefined;
     this.#swallowUnsure();
-    this.#skipping = answeredSyncs === 0;
+    this.#skipping &&= answeredSyncs === 0;
   }
 
   /** The server ends the session instead. */
@@ -165,9 +162,9 @@ export class ResponseQueue<T> {
     return this.#copy === 'in';
   }
 
-  /** Whether the next thing the client is owed is the gateway's own answer; see {@link takeLocal}. */
-  get localIsDue(): boolean {
-    return this.#length > 0 && this.#at(0).kind === 'local';
+  /** The server ignores everything up to the next Sync. */
+  get skipping(): boolean {
+    return this.#skipping;
   }
 
   /** Requests without their whole answer, oldest first; answers to the first ones may be held by the server. */
@@ -197,13 +194,13 @@ export class ResponseQueue<T> {
    */
   push(kind: RequestKind, tag: T, copyIn: boolean = false): PushAdvice {
     this.#refuseIfWaiting();
-    const ends = kind === 'Sync' || IGNORED_IN_COPY_IN.has(kind);
+    const ends = (SYNCS.has(kind) && !this.mustAskForSync) || IGNORED_IN_COPY_IN.has(kind);
     if (!ends && (this.mustProbe || this.mustFlush)) {
       throw new CountersignError('INTERNAL', {}, { cause: `${kind} behind a COPY that nobody asked about` });
     }
     if (this.#copy === 'in') return this.#pushInCopyIn(kind, tag, copyIn);
     if (this.#skipping) {
-      if (kind !== 'Sync') return this.#advise(tag, 'skipped', 'discard');
+      if (!SYNCS.has(kind)) return this.#advise(tag, 'skipped', 'discard');
       this.#skipping = false;
     }
     // No Flush stands behind unsure Syncs: the first request that does tells whose an answer is.
@@ -227,39 +224,16 @@ export class ResponseQueue<T> {
   }
 
   /**
-   * A request that the gateway answers itself, in its turn: with an error, and for a Query or a
-   * FunctionCall (`simple`) with ReadyForQuery too. `extended` discards everything up to Sync.
-   */
-  pushLocal(protocol: 'simple' | 'extended', tag: T): PushAdvice {
-    this.#refuseIfWaiting();
-    if (this.#copy === 'in') throw violation('a request in copy-in mode');
-    if (this.#skipping) return this.#advise(tag, 'skipped', 'discard');
-    if (protocol === 'extended') this.#skipping = true;
-    this.#append({ kind: 'local', tag });
-    return 'forward';
-  }
-
-  /** The gateway's own answer, when it is due: after each `accept` and `pushLocal`, until undefined. */
-  takeLocal(): T | undefined {
-    if (!this.localIsDue) return undefined;
-    const { tag } = this.#at(0);
-    this.#dropHead();
-    this.#dropFlushes();
-    return tag;
-  }
-
-  /** The gateway refuses the rest up to Sync, for example because it made the server fail on purpose. */
-  discardUntilSync(): void {
-    this.#skipping = true;
-  }
-
-  /**
    * Before {@link head} is asked for a message that comes: an answer to something else than a Sync tells
-   * that the unsure Syncs in front of it get none.
+   * that the unsure Syncs in front of it get none. That to a malformed one begins with an error, and that
+   * to any other has none, because nothing is left to commit.
    */
   prepare(type: number): void {
-    const tells = !ASYNCHRONOUS.has(type) && type !== BACKEND.ReadyForQuery;
-    if (tells && this.#unsureFirst && this.#unsure > 0) this.#swallowUnsure();
+    if (!this.#unsureFirst || this.#unsure === 0 || ASYNCHRONOUS.has(type)) return;
+    const answered = SYNC_ANSWERED_WITH.get(type);
+    let count = 0;
+    while (count < this.#unsure && this.#at(count).kind !== answered) count++;
+    this.#swallowUnsure(count);
   }
 
   /**
@@ -271,7 +245,7 @@ export class ResponseQueue<T> {
     if (type === BACKEND.ReadyForQuery && this.#unsureFirst && this.#unsure > 0) {
       return this.#acceptUnsureReady();
     }
-    const next = this.#length === 0 || this.localIsDue ? undefined : this.#answers?.get(type);
+    const next = this.#length === 0 ? undefined : this.#answers?.get(type);
     if (next === undefined) return this.#acceptOther(type);
     if (type !== BACKEND.ReadyForQuery) this.#strayReadyMax = 0;
     if (this.#phase === 'executeCopyIn' || this.#phase === 'queryCopyIn') this.#endCopyIn();
@@ -302,7 +276,7 @@ export class ResponseQueue<T> {
   /** The COPY may have failed already, on data or in a trigger; then the server is not in copy-in mode. */
   #pushInCopyIn(kind: RequestKind, tag: T, copyIn: boolean): PushAdvice {
     if (IGNORED_IN_COPY_IN.has(kind)) return this.#advise(tag, 'swallowed', 'forward');
-    if (kind === 'Sync') {
+    if (SYNCS.has(kind)) {
       this.#unsure++;
     } else {
       // In copy-in mode the server ends the session: "unexpected message type during COPY from stdin".
@@ -311,7 +285,7 @@ export class ResponseQueue<T> {
     this.#append({ kind, tag });
     this.#lastIsExtended = !SIMPLE.has(kind);
     // Behind a Sync the Query that reads COPY data is still the one that what follows must wait for.
-    if (kind !== 'Sync') this.#barrier = copyIn;
+    if (!SYNCS.has(kind)) this.#barrier = copyIn;
     return 'forward';
   }
 
@@ -337,7 +311,7 @@ export class ResponseQueue<T> {
         continue;
       }
       this.#append(entry);
-      if (entry.kind === 'Sync' && this.#length === this.#unsure + 2) this.#unsure++;
+      if (SYNCS.has(entry.kind) && this.#length === this.#unsure + 2) this.#unsure++;
       // The server ends the session when it reads this, unless the COPY has failed before.
       else this.#copy = 'ended';
     }
@@ -371,7 +345,7 @@ export class ResponseQueue<T> {
 
   #acceptError(): T | undefined {
     this.#copy = 'none';
-    if (this.#length === 0 || this.localIsDue) {
+    if (this.#length === 0) {
       // A statement timeout that strikes when the server reads a Flush makes it skip up to Sync.
       if (this.#length === 0 && this.#lastIsExtended) this.#skipping = true;
       else this.#strayReadyMax = 1;
@@ -380,6 +354,7 @@ export class ResponseQueue<T> {
     this.#strayReadyMax = 0;
     const { kind, tag } = this.#at(0);
     if (SIMPLE.has(kind)) {
+      if (this.#unsureFirst && this.#unsure > 0) this.#failUnsure();
       this.#setPhase('failedReadyOwed');
       return tag;
     }
@@ -393,7 +368,7 @@ export class ResponseQueue<T> {
   #skipToSync(): void {
     while (this.#length > 0) {
       const { kind, tag } = this.#at(0);
-      if (kind === 'Sync') return;
+      if (SYNCS.has(kind)) return;
       this.#dropHead();
       this.#settle(tag, 'skipped');
     }
@@ -413,9 +388,30 @@ export class ResponseQueue<T> {
     return this.#completeHead('completed');
   }
 
-  /** The failed COPY had read the unsure Syncs: they get no answer. */
-  #swallowUnsure(): void {
-    for (; this.#unsure > 0; this.#unsure--) {
+  /**
+   * The malformed Sync at the head has an error, so that all behind it get an answer. Of two malformed ones
+   * in one COPY nothing tells which it was: the first is taken for it, and the other stays unsure.
+   */
+  #failUnsure(): void {
+    this.#skipping = false;
+    this.#unsureFirst = false;
+    this.#unsure -= 1;
+    if (!this.#isErrorUnsure()) this.#unsure = 0;
+  }
+
+  /** Whether one of the unsure Syncs would be answered with an error. */
+  #isErrorUnsure(): boolean {
+    const first = this.#unsureFirst ? 0 : 1;
+    for (let i = 0; i < this.#unsure; i++) {
+      if (this.#at(first + i).kind === 'MalformedSync') return true;
+    }
+    return false;
+  }
+
+  /** The failed COPY had read the first of the unsure Syncs: they get no answer. */
+  #swallowUnsure(count: number = this.#unsure): void {
+    for (let left = count; left > 0; left--) {
+      this.#unsure -= 1;
       const { tag } = this.#at(0);
       this.#dropHead();
       this.#settle(tag, 'swallowed');
@@ -479,7 +475,7 @@ export class ResponseQueue<T> {
   /** The request that is the head now is owed its first answer. */
   #startHead(): void {
     const { kind } = this.#at(0);
-    if (kind !== 'local' && kind !== 'Flush') this.#setPhase(FIRST_PHASE[kind]);
+    if (kind !== 'Flush') this.#setPhase(FIRST_PHASE[kind]);
   }
 
   #setPhase(phase: Phase): void {

@@ -1,12 +1,21 @@
 /** What one turn of reading the client gave: bytes that pass together, and what they need. */
 
+import type { BoundPortal } from '../../protocols/postgres/operation.ts';
 import type { RequestKind } from '../../protocols/postgres/states.ts';
 import { bodyBytes } from '../../core/body-bytes.ts';
 import type { BodyValue } from '../../core/ledger-port.ts';
+import type { Judgement } from './inspection.ts';
+import { judgedBody } from './judged-body.ts';
 import type { Request } from './request.ts';
 import type { RunningOperation } from './running-operation.ts';
+import type { Decided } from './session-leaves.ts';
 
 type Body = Record<string, BodyValue>;
+
+export interface RunPortal {
+  readonly portalName: string;
+  readonly portal: BoundPortal | undefined;
+}
 
 /** A frontend message that was understood. */
 export interface Understood {
@@ -15,7 +24,17 @@ export interface Understood {
   /** Its text has a COPY … FROM STDIN, so that what follows may be data. */
   readonly copyIn: boolean;
   /** The Operation with the body of its intent, for what runs something. Made when it is admitted. */
-  readonly intent: { readonly operation: RunningOperation; readonly body: () => Body } | undefined;
+  readonly intent:
+    | {
+        readonly operation: RunningOperation;
+        readonly body: () => Body;
+        readonly judgement: Judgement | undefined;
+        /** What runs; a view of the message where it stands there. */
+        readonly textBytes: Uint8Array | undefined;
+        /** Of an Execute. */
+        readonly portal: RunPortal | undefined;
+      }
+    | undefined;
   /** A Parse names its text to the target; `statement` tells texts apart by identity. */
   readonly prepare: { readonly statement: object; readonly body: () => Body } | undefined;
   /** The text that an Execute runs, so that the Parse of the same batch needs no leaf of its own. */
@@ -26,6 +45,7 @@ export interface Understood {
 export interface Admitted extends Pick<Understood, 'prepare' | 'runs'> {
   readonly operation: RunningOperation | undefined;
   readonly body: Body;
+  readonly decided: Decided | undefined;
 }
 
 const NOTHING: Body = {};
@@ -71,8 +91,12 @@ export class Batch {
   admit({ intent, prepare, runs }: Understood): void {
     if (intent === undefined && prepare === undefined) return;
     const body = intent?.body() ?? NOTHING;
+    const judgement = intent?.judgement;
+    if (judgement !== undefined) Object.assign(body, judgedBody(judgement));
     this.#bodyBytes += bodyBytes(body);
-    this.admitted.push({ operation: intent?.operation, body, prepare, runs });
+    const decided =
+      judgement === undefined ? undefined : { decision: judgement.decision.kind, policy: judgement.policy };
+    this.admitted.push({ operation: intent?.operation, body, decided, prepare, runs });
   }
 
   /** The bytes in order. */

@@ -10,32 +10,33 @@
 import { giveBack } from '../../core/give-back.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { violation } from '../../protocols/postgres/byte-reader.ts';
-import { probeBytes } from '../../protocols/postgres/copy-probe.ts';
 import { readFrontend } from '../../protocols/postgres/decode.ts';
 import { encodeFrontend } from '../../protocols/postgres/encode.ts';
 import { FRAME, type FrameEvent, FRONTEND_FRAMES, FrameReader } from '../../protocols/postgres/frames.ts';
-import { FRONTEND, type FrontendMessage, type MalformedMessage } from '../../protocols/postgres/messages.ts';
+import {
+  FRONTEND,
+  type FrontendMessage,
+  isSync,
+  type MalformedMessage,
+} from '../../protocols/postgres/messages.ts';
+import { SYNCS } from '../../protocols/postgres/answer-tables.ts';
 import type { ResponseQueue } from '../../protocols/postgres/response-queue.ts';
-import { Batch } from './batch.ts';
+import type { Outcome, RequestKind } from '../../protocols/postgres/states.ts';
+import { Batch, type Understood } from './batch.ts';
+import type { ClientSideEvents, ConductorPort } from './client-side-ports.ts';
+import type { Piece } from './conductor.ts';
 import type { Gate } from './gate.ts';
 import type { Intents } from './intents.ts';
 import type { LargeMessage, OpenLargeMessage, SpooledMessage } from './large-message.ts';
+import { failingMessage } from './refusal.ts';
 import type { Request } from './request.ts';
 
-export interface ClientSideEvents {
-  /** The client said goodbye; nothing more comes. */
-  terminated(): void;
-  /** What it sent is no message: the target has its header, and will say so; nothing more comes. */
-  broken(error: unknown): void;
-  /** It waited for the disk, and may be read again. */
-  drained(): void;
-  /** The session must end. */
-  failed(error: unknown): void;
-  /** Whether what the target has said so far ends between two frames. */
-  targetIsBetweenFrames(): boolean;
-}
-
 const FLUSH = encodeFrontend({ kind: 'Flush' });
+/** Behind it no Execute of before is open. */
+const SIMPLE: ReadonlySet<RequestKind> = new Set(['Query', 'FunctionCall', 'Sync', 'MalformedSync']);
+const PIPELINE_ENDS: ReadonlySet<number> = new Set([FRONTEND.Sync, FRONTEND.Flush]);
+/** As SIMPLE, of messages that may be large. */
+const LARGE_SIMPLE: ReadonlySet<number> = new Set([FRONTEND.Query, FRONTEND.FunctionCall]);
 const COPY_TYPES: ReadonlySet<number> = new Set([FRONTEND.CopyData, FRONTEND.CopyDone, FRONTEND.CopyFail]);
 
 /** Reads one client; owned by one session. */
@@ -46,6 +47,8 @@ export class ClientSide {
   readonly #gate: Gate;
   readonly #events: ClientSideEvents;
   readonly #openLarge: OpenLargeMessage;
+  readonly #unlike: Set<Request>;
+  readonly #conductor: ConductorPort;
   #chunks: Uint8Array[] = [];
   /** The chunk in the reader, */
   #chunk: Uint8Array = new Uint8Array(0);
@@ -59,6 +62,14 @@ export class ClientSide {
   #askedFor = -1;
   #large: LargeMessage | undefined;
   #busy = false;
+  /** One statement has all of the target for itself. */
+  #conducts = false;
+  /** It waits for people. */
+  #waits = false;
+  /** Executes since the last Sync. */
+  #executes = 0;
+  /** Bytes in #chunks. */
+  #chunkBytes = 0;
   /** Wakes a large message that waits for the target's answers. */
   #answered: (() => void) | undefined;
   #over = false;
@@ -71,17 +82,22 @@ export class ClientSide {
     intents: Intents,
     gate: Gate,
     openLarge: OpenLargeMessage,
+    unlike: Set<Request>,
+    conductor: ConductorPort,
     events: ClientSideEvents,
   ) {
     this.#responses = responses;
     this.#intents = intents;
     this.#gate = gate;
     this.#openLarge = openLarge;
+    this.#unlike = unlike;
+    this.#conductor = conductor;
     this.#events = events;
   }
 
   /** The client should not be read further. */
   get stalled(): boolean {
+    if (this.#waits) return this.#chunkBytes > LIMITS.policy.waitingClientBytesMax;
     return this.#stalledOn !== undefined || this.#busy || this.#gate.full;
   }
 
@@ -95,6 +111,7 @@ export class ClientSide {
   push(chunk: Uint8Array): void {
     if (this.#over) return;
     this.#chunks.push(chunk);
+    this.#chunkBytes += chunk.length;
     this.resume();
   }
 
@@ -158,6 +175,7 @@ export class ClientSide {
       if (event !== FRAME.needMore) return event;
       const chunk = this.#chunks.shift();
       if (chunk === undefined) return FRAME.needMore;
+      this.#chunkBytes -= chunk.length;
       this.#reader.push(chunk);
       if (this.#use === 'none') giveBack(this.#chunk);
       if (this.#use === 'forwarded') this.#batch.spend(this.#chunk);
@@ -184,6 +202,8 @@ export class ClientSide {
     const { type } = this.#reader;
     if (this.#large !== undefined) return this.#takeLarge(this.#large);
     if (COPY_TYPES.has(type)) return this.#takeCopy(event);
+    // While one statement is conducted, what follows waits; in copy-in mode the target reads over these.
+    if (this.#conducts && !(this.#responses.inCopyIn && PIPELINE_ENDS.has(type))) return false;
     if (type === FRONTEND.Terminate) {
       this.#over = true;
       this.#keep();
@@ -201,6 +221,7 @@ export class ClientSide {
 
   /** False: what a name stands for depends on answers that are not there yet. */
   #handle(message: FrontendMessage | MalformedMessage): boolean {
+    if (this.#settles(message)) return false;
     let understood = this.#intents.understand(message);
     if (understood === 'wait') {
       if (!this.#responses.inCopyIn) return false;
@@ -210,14 +231,120 @@ export class ClientSide {
     }
     if (understood === 'wait') return false;
     if (understood === undefined) throw violation(`unexpected ${message.kind} from the client`);
-    this.#use = 'viewed';
     const { kind, request, copyIn } = understood;
+    if (this.#conduct(understood)) return true;
+    // Else the target's error could not be told from the rest of a frame that the client has half of.
+    if (!this.#mayRefuse(understood)) return false;
+    if (kind === 'Execute') this.#executes += 1;
+    this.#use = 'viewed';
     if (this.#responses.push(kind, request, copyIn) === 'forward') {
-      if (kind === 'Sync') this.#intents.synced();
-      this.#keep();
+      if (SYNCS.has(kind)) this.#intents.synced();
+      if (SIMPLE.has(kind)) this.#executes = 0;
+      if (request.refusal === undefined) this.#keep();
+      else this.#refuse(understood);
       this.#batch.admit(understood);
     }
     return true;
+  }
+
+  /** Whether it goes another way: its rows are counted, or people are asked. */
+  #conduct(understood: Understood): boolean {
+    const piece = this.#conductor.pieceOf(understood, this.#executes === 0);
+    // What the target would skip, or end the session for, it hears as it came.
+    if (piece === undefined || this.#responses.skipping || this.#responses.inCopyIn) return false;
+    const { bytes, start, end } = this.#reader;
+    this.#use = 'viewed';
+    void this.#conductAlone({ ...piece, bytes: bytes.slice(start, end) });
+    return true;
+  }
+
+  /** Whether it has to wait for the count of what it keeps, which has begun. */
+  #settles(message: FrontendMessage | MalformedMessage): boolean {
+    const endsPipeline = isSync(message);
+    if (!endsPipeline && message.kind !== 'Query' && message.kind !== 'FunctionCall') return false;
+    if (!this.#conductor.mustSettle || this.#responses.skipping || this.#responses.inCopyIn) return false;
+    void this.#alone(async () => {
+      if (!this.#responses.skipping) await this.#conductor.settle(endsPipeline ? 'Sync' : 'other');
+    });
+    return true;
+  }
+
+  #conductAlone(piece: Piece): Promise<void> {
+    const { understood } = piece;
+    return this.#alone(async () => {
+      if (this.#responses.skipping) this.#responses.push(understood.kind, understood.request);
+      else await this.#conductor.conduct(piece);
+      this.#executes = understood.kind === 'Execute' ? this.#executes + 1 : 0;
+    });
+  }
+
+  /** Does something while nothing else of the client is on its way. */
+  async #alone(act: () => Promise<void>): Promise<void> {
+    this.#conducts = true;
+    this.#busy = true;
+    this.#letPass();
+    try {
+      await this.#quiet();
+      if (this.#over) return;
+      await act();
+    } catch (error) {
+      this.#over = true;
+      this.#events.failed(error);
+      return;
+    } finally {
+      this.#conducts = false;
+      this.#busy = false;
+    }
+    this.resume();
+    this.#events.drained();
+  }
+
+  /** Everything that was sent is answered, to its end. */
+  async #quiet(): Promise<void> {
+    if (this.#responses.mayBeUnflushed) this.#gate.pass({ bytes: [FLUSH], bodyBytes: 0 });
+    while (!this.#over && (this.#responses.length > 0 || !this.#events.targetIsBetweenFrames())) {
+      await this.#answer();
+    }
+  }
+
+  /** COPY data of the statement that is conducted may be read. */
+  copying(): void {
+    this.#busy = false;
+    this.resume();
+    this.#events.drained();
+  }
+
+  /** People are asked, or no longer: the client is read meanwhile, so that its leaving is heard. */
+  waiting(waits: boolean): void {
+    this.#waits = waits;
+    this.#events.drained();
+  }
+
+  /** A statement that people have agreed to goes as any other. */
+  pass({ understood, bytes }: Piece): Promise<Outcome> {
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
+    const { request, kind, copyIn } = understood;
+    const settled = (outcome: Outcome): void => {
+      request.settled?.(outcome);
+      resolve(outcome);
+    };
+    if (this.#responses.push(kind, { ...request, settled }, copyIn) === 'forward') {
+      const forwarded = (): void => this.#intents.forwardedOne(request.operation);
+      this.#gate.pass(
+        { bytes: kind === 'Execute' ? [bytes, FLUSH] : [bytes], bodyBytes: 0 },
+        undefined,
+        forwarded,
+      );
+    }
+    if (copyIn) this.copying();
+    return promise;
+  }
+
+  /** What fails goes to the target in the place of what was refused. */
+  #refuse({ kind, request }: Understood): void {
+    const bytes = failingMessage(kind);
+    this.#batch.add(bytes, 0, bytes.length);
+    this.#unlike.add(request);
   }
 
   #takeCopy(event: FrameEvent): boolean {
@@ -241,7 +368,7 @@ export class ClientSide {
   /** Asks the target where only it can tell what it would do with a message. */
   #mustWait(type: number): boolean {
     const responses = this.#responses;
-    const asks = type !== FRONTEND.Sync && type !== FRONTEND.Flush;
+    const asks = type === FRONTEND.Sync ? responses.mustAskForSync : type !== FRONTEND.Flush;
     if (asks && responses.mustFlush) {
       if (this.#askedFor !== responses.pushedCount) this.#batch.add(FLUSH, 0, FLUSH.length);
       this.#askedFor = responses.pushedCount;
@@ -250,8 +377,7 @@ export class ClientSide {
     if (asks && responses.mustProbe) {
       // Else its answers could not be told from the rest of a frame that the client has half of.
       if (!this.#events.targetIsBetweenFrames()) return true;
-      responses.beginProbe(type);
-      const bytes = probeBytes(type);
+      const { bytes } = responses.beginProbe(type);
       this.#batch.add(bytes, 0, bytes.length);
     }
     return responses.mustWait;
@@ -328,8 +454,12 @@ export class ClientSide {
   }
 
   async #passLarge(spooled: SpooledMessage): Promise<void> {
+    if (LARGE_SIMPLE.has(spooled.type) && this.#conductor.mustSettle) {
+      await this.#quiet();
+      if (!this.#responses.skipping) await this.#conductor.settle('other');
+    }
     let understood = this.#intents.understandLarge(spooled);
-    while (understood === 'wait' || this.#mustWait(spooled.type)) {
+    while (understood === 'wait' || this.#mustWait(spooled.type) || !this.#mayRefuse(understood)) {
       this.#letPass();
       if (understood === 'wait' && this.#responses.inCopyIn) this.#intents.stopRemembering();
       else await this.#answer();
@@ -343,12 +473,22 @@ export class ClientSide {
       await spooled.discard();
       return;
     }
+    if (understood.request.refusal !== undefined) {
+      await spooled.discard();
+      this.#refuse(understood);
+      this.#batch.admit(understood);
+      return;
+    }
     const batch = this.#batch;
     this.#batch = new Batch();
     batch.admit(understood);
     const { bodyBytes } = batch;
     const forwarded = (): void => this.#intents.forwarded(batch);
     this.#gate.pass({ bytes: [], bodyBytes, spooled }, this.#intents.write(batch), forwarded);
+  }
+
+  #mayRefuse({ request }: Understood): boolean {
+    return request.refusal === undefined || this.#events.targetIsBetweenFrames();
   }
 
   /** The target has answered something. */

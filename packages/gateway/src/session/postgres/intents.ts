@@ -7,7 +7,6 @@
 
 import type { Clock } from '../../core/clock.ts';
 import type { BodyValue, LedgerEvent, LedgerPort } from '../../core/ledger-port.ts';
-import { LIMITS } from '../../core/limits.ts';
 import { FRONTEND, type FrontendMessage, type MalformedMessage } from '../../protocols/postgres/messages.ts';
 import {
   type BoundPortal,
@@ -18,9 +17,12 @@ import {
 } from '../../protocols/postgres/operation.ts';
 import { type Change, PreparedStatements } from '../../protocols/postgres/prepared-statements.ts';
 import type { Outcome, RequestKind } from '../../protocols/postgres/states.ts';
-import type { Batch, Understood } from './batch.ts';
+import type { Batch, RunPortal, Understood } from './batch.ts';
+import { type Inspection, isOpaque, type Judgement } from './inspection.ts';
+import { NEVER_A_NAME, readNames } from './large-names.ts';
 import type { SpooledMessage } from './large-message.ts';
 import { InlineBudget, parameterValues, textValue } from './operation-body.ts';
+import { refusalOf } from './refusal.ts';
 import { PLAIN_REQUEST, type Request } from './request.ts';
 import { RunningOperation } from './running-operation.ts';
 import type { OutcomeStatus, SessionLeaves } from './session-leaves.ts';
@@ -33,18 +35,15 @@ type Message<K extends FrontendMessage['kind']> = Extract<FrontendMessage, { kin
 
 /** A text that was not read may do anything to names; no COPY of its is looked for. */
 const UNREAD: TextFacts = { effects: ALL_EFFECTS, copyIn: false };
-/** No Parse and no Bind is remembered under it, because it is not ASCII. */
-const NEVER_A_NAME = '\u00ff';
 
 /** The server answers nothing to it: it says only where the pipeline may be read. */
 const PLAIN: Readonly<Record<'Flush' | 'Sync', Understood>> = { Flush: plain('Flush'), Sync: plain('Sync') };
 
-/** A Sync ends a pipeline whatever its body is. */
 const MALFORMED_KINDS: Readonly<Partial<Record<number, RequestKind>>> = {
   [FRONTEND.Query]: 'MalformedSimple',
   [FRONTEND.FunctionCall]: 'MalformedSimple',
   [FRONTEND.Flush]: 'MalformedFlush',
-  [FRONTEND.Sync]: 'Sync',
+  [FRONTEND.Sync]: 'MalformedSync',
 };
 const MESSAGE_NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(FRONTEND).map(([name, type]) => [type, name]),
@@ -57,12 +56,27 @@ const NOT_RUN: Readonly<Partial<Record<Outcome, OutcomeStatus>>> = {
   abandoned: 'unknown',
 };
 
+const NO_TEXT = new Uint8Array(0);
+const TOO_LONG = 'it is longer than 1 MiB';
+const NOT_KNOWN = 'nobody knows which statement it runs';
+
+/** What is known of something that runs, besides its message. */
+interface Running {
+  readonly judgement?: Judgement | undefined;
+  /** What the ranges of the judgement are of. */
+  readonly textBytes?: Uint8Array | undefined;
+  readonly runs?: PreparedStatement | undefined;
+  readonly portal?: RunPortal | undefined;
+  readonly copyIn?: boolean;
+}
+
 export interface IntentsOptions {
   readonly ledger: LedgerPort;
   readonly leaves: SessionLeaves;
   readonly clock: Clock;
   /** 16 random bytes. */
   readonly random: Uint8Array;
+  readonly inspection: Inspection;
   /** A leaf could not be written: the session must end. */
   readonly failed: (error: unknown) => void;
 }
@@ -108,7 +122,7 @@ export class Intents {
       case 'Describe':
         return plain(message.target === 'S' ? 'DescribeStatement' : 'DescribePortal');
       case 'FunctionCall':
-        return this.#running('FunctionCall', [], () => ({
+        return this.#functionCall('whole', () => ({
           ...parametersOf(boundValues(message)),
           function_oid: message.functionOid,
           protocol_message: 'FunctionCall',
@@ -152,7 +166,7 @@ export class Intents {
           resultFormats: [],
         });
       case FRONTEND.FunctionCall:
-        return this.#running('FunctionCall', [], () => ({
+        return this.#functionCall('too long', () => ({
           parameters: [this.#marks.read(mark) ?? ''],
           function_oid: new DataView(message.head.buffer, message.head.byteOffset).getUint32(0),
           protocol_message: 'FunctionCall',
@@ -188,14 +202,14 @@ export class Intents {
     const runs = new Set(batch.admitted.map((admitted) => admitted.runs));
     const events: LedgerEvent[] = [];
     const operations: (RunningOperation | undefined)[] = [];
-    for (const { operation, body, prepare } of batch.admitted) {
+    for (const { operation, body, decided, prepare } of batch.admitted) {
       if (prepare !== undefined && !runs.has(prepare.statement)) {
         events.push(leaves.prepare(prepare.body()));
         operations.push(undefined);
       }
       if (operation === undefined) continue;
       this.#open.add(operation);
-      events.push(leaves.intent(body));
+      events.push(leaves.intent(body, decided));
       operations.push(operation);
     }
     if (events.length === 0) return undefined;
@@ -216,7 +230,13 @@ export class Intents {
   /** The batch goes to the target now. */
   forwarded(batch: Batch): void {
     const now = this.#options.clock.monotonicUs();
-    for (const { operation } of batch.admitted) if (operation !== undefined) operation.forwardedUs = now;
+    for (const { operation } of batch.admitted) {
+      if (operation !== undefined && !operation.blocked) operation.forwardedUs = now;
+    }
+  }
+
+  forwardedOne(operation: RunningOperation | undefined): void {
+    if (operation !== undefined) operation.forwardedUs = this.#options.clock.monotonicUs();
   }
 
   /** The answer to a request is complete, or will never come. */
@@ -278,9 +298,23 @@ export class Intents {
     }));
   }
 
+  #functionCall(size: 'whole' | 'too long', body: () => Body): Understood {
+    const { inspection } = this.#options;
+    const judgement =
+      size === 'whole'
+        ? inspection.judgeUnknown('it calls a function by its OID')
+        : inspection.judgeUncountable(TOO_LONG);
+    return this.#running('FunctionCall', [], body, { judgement });
+  }
+
   #query(textBytes: Uint8Array): Understood | 'wait' {
+    const { inspection } = this.#options;
     const marked = this.#marks.read(textBytes);
-    const forgotten = this.#forgotten(marked === undefined ? nameEffects(textBytes) : ALL_EFFECTS);
+    const judgement =
+      marked === undefined ? inspection.judge(textBytes) : inspection.judgeUncountable(TOO_LONG);
+    if (judgement === 'wait') return 'wait';
+    const unread = marked !== undefined || mayRunAnything(judgement);
+    const forgotten = this.#forgotten(unread ? ALL_EFFECTS : nameEffects(textBytes));
     if (forgotten === 'wait') return 'wait';
     const changes = this.#nothingIsKnown ? [] : [...forgotten, this.#prepared.query()];
     const copyIn = marked === undefined && copiesIn(textBytes);
@@ -288,16 +322,37 @@ export class Intents {
       const sql = marked ?? textValue(textBytes, new InlineBudget());
       return { sql, protocol_message: 'Query' };
     };
-    return this.#running('Query', changes, body, undefined, copyIn);
+    return this.#running('Query', changes, body, { judgement, textBytes, copyIn });
   }
 
-  #parse(message: Message<'Parse'>): Understood {
+  #parse(message: Message<'Parse'>): Understood | 'wait' {
+    const { inspection } = this.#options;
+    const { textBytes } = message;
+    const isMarked = this.#marks.read(textBytes) !== undefined;
+    const judgement = isMarked ? inspection.judgeUnknown(TOO_LONG) : inspection.judgeParse(textBytes);
+    if (judgement === 'wait') return 'wait';
+    if (judgement?.read.kind === 'uninspectable' && judgement.decision.kind === 'block') {
+      return this.#unparsed(message, judgement);
+    }
     if (!this.#isRemembered(message.statement)) return this.#parseUnknown(message);
     const change = this.#prepared.parse(message);
     const [staged] = change.statements;
     const statement = staged?.value;
     const understood = this.#changing('Parse', change);
-    return statement === undefined ? understood : { ...understood, prepare: this.#prepare(statement) };
+    if (statement === undefined) return understood;
+    if (judgement !== undefined) inspection.keep(statement, judgement.read);
+    return { ...understood, prepare: this.#prepare(statement) };
+  }
+
+  /** A text that nobody can inspect in time would keep the target busy too: it does not get that far. */
+  #unparsed({ statement: name, textBytes }: Message<'Parse'>, judgement: Judgement): Understood {
+    const text = textBytes.slice();
+    const body = (): Body => ({
+      sql: this.#marks.read(text) ?? textValue(text, new InlineBudget()),
+      statement_name: name,
+      protocol_message: 'Parse',
+    });
+    return this.#running('Parse', [], body, { judgement, textBytes: text });
   }
 
   /**
@@ -334,10 +389,22 @@ export class Intents {
     const statement = operation.portal?.statement;
     const unread = statement === undefined || this.#marks.read(statement.textBytes) !== undefined;
     const { effects, copyIn } = unread ? UNREAD : this.#texts.facts(statement);
-    const forgotten = this.#forgotten(effects);
+    const judgement = unread
+      ? this.#options.inspection.judgeUnknown(statement === undefined ? NOT_KNOWN : TOO_LONG)
+      : this.#options.inspection.judgePrepared(statement);
+    if (judgement === 'wait') return 'wait';
+    const forgotten = this.#forgotten(mayRunAnything(judgement) ? ALL_EFFECTS : effects);
     if (forgotten === 'wait') return 'wait';
     const body = (): Body => this.#executeBody({ ...operation, portalName: message.portal });
-    return this.#running('Execute', forgotten, body, statement, copyIn);
+    const textBytes = statement?.textBytes;
+    const portal = { portalName: message.portal, portal: operation.portal };
+    return this.#running('Execute', forgotten, body, {
+      judgement,
+      textBytes,
+      runs: statement,
+      portal,
+      copyIn,
+    });
   }
 
   #executeBody(operation: Extract<WireOperation, { readonly kind: 'Execute' }>): Body {
@@ -374,23 +441,28 @@ export class Intents {
   }
 
   #changing(kind: RequestKind, change: Change): Understood {
-    return { ...plain(kind), request: { operation: undefined, settled: this.#settling([change]) } };
+    const request = { operation: undefined, settled: this.#settling([change]), refusal: undefined };
+    return { ...plain(kind), request };
   }
 
   #running(
     kind: RequestKind,
     changes: readonly Change[],
     body: () => Body,
-    runs?: PreparedStatement,
-    copyIn = false,
+    { judgement, textBytes, runs, portal, copyIn = false }: Running = {},
   ): Understood {
     const operation = new RunningOperation(this.#options.clock.monotonicUs());
     const settled = changes.length === 0 ? undefined : this.#settling(changes);
+    const isBlocked = judgement?.decision.kind === 'block';
+    operation.blocked = isBlocked;
+    if (!isBlocked) this.#options.inspection.forwarded(judgement?.read);
+    const refusal = isBlocked ? refusalOf(judgement.decision, textBytes ?? NO_TEXT) : undefined;
     return {
       kind,
-      request: { operation, settled },
-      copyIn,
-      intent: { operation, body },
+      request: { operation, settled, refusal },
+      // What is not sent begins no COPY.
+      copyIn: copyIn && !isBlocked,
+      intent: { operation, body, judgement, textBytes, portal },
       prepare: undefined,
       runs,
     };
@@ -401,6 +473,11 @@ export class Intents {
       for (const change of changes) this.#prepared.settle(change, outcome);
     };
   }
+}
+
+/** Policy let something through of which no text says what it does to names. */
+function mayRunAnything(judgement: Judgement | undefined): boolean {
+  return judgement !== undefined && judgement.decision.kind !== 'block' && isOpaque(judgement.read);
 }
 
 function parametersOf(values: readonly BoundValue[]): Body {
@@ -416,19 +493,4 @@ function plain(kind: RequestKind): Understood {
     prepare: undefined,
     runs: undefined,
   };
-}
-
-/** The names at the beginning of a large Parse or Bind, cut as the server cuts them. */
-function readNames({ type, head }: SpooledMessage): readonly [string, string] {
-  const count = { [FRONTEND.Parse]: 1, [FRONTEND.Bind]: 2 }[type] ?? 0;
-  const max = LIMITS.postgres.nameBytesMax;
-  // What is not ASCII is not remembered by name, so that its encoding does not matter here.
-  const names = Buffer.from(head).toString('latin1').split('\0');
-  const read = (index: number): string => {
-    const name = names[index];
-    const whole = index < names.length - 1;
-    if (name === undefined || index >= count) return index < count ? NEVER_A_NAME : '';
-    return whole || name.length >= max ? name.slice(0, max) : NEVER_A_NAME;
-  };
-  return [read(0), read(1)];
 }

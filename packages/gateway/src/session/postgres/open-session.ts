@@ -48,7 +48,11 @@ export async function runPostgresSession(client: KnownClient, ports: SessionPort
   const actor = await ports.actorOf(client.principal);
   try {
     if (asksForReplication(client.parameters)) throw new CountersignError('REPLICATION_REFUSED');
-    const admission = await ports.admit(client.principal, connection, database);
+    const caller = {
+      address: client.socket.remoteAddress ?? '',
+      client: startupText(client.parameters, 'application_name') ?? '',
+    };
+    const admission = await ports.admit(client.principal, connection, database, caller);
     const session = await open(client, ports, admission, actor);
     await session.run(client.rest);
   } catch (thrown) {

@@ -1,6 +1,7 @@
 /** One frontend message that the target answers, and what it means to the session. */
 
 import type { Outcome } from '../../protocols/postgres/states.ts';
+import type { Refusal } from './refusal.ts';
 import type { RunningOperation } from './running-operation.ts';
 
 export interface Request {
@@ -8,7 +9,19 @@ export interface Request {
   readonly operation: RunningOperation | undefined;
   /** Keeps or takes back what the message changed in the prepared statements. */
   readonly settled: ((outcome: Outcome) => void) | undefined;
+  /** What the client gets in the place of the target's error, where policy stops it. */
+  readonly refusal: Refusal | undefined;
+  /** Takes its answer, of which the client gets nothing for now. */
+  readonly keeper?: AnswerKeeper;
+}
+
+/** What becomes of an answer that is not passed on; see exchange.ts. */
+export interface AnswerKeeper {
+  /** A frame with its header; of a large one, the header alone. */
+  frame(type: number, bytes: Uint8Array): void;
+  /** A piece of the large frame that began last. */
+  more(bytes: Uint8Array): void;
 }
 
 /** Sync, Flush, Close and Describe: nothing depends on how they end. */
-export const PLAIN_REQUEST: Request = { operation: undefined, settled: undefined };
+export const PLAIN_REQUEST: Request = { operation: undefined, settled: undefined, refusal: undefined };

@@ -24,6 +24,8 @@ export class RunningOperation {
   /** How it ended, where that was known before the intent was durable. */
   settled: OutcomeStatus | undefined;
   cancelAsked = false;
+  /** Policy stopped it: the target never sees it. */
+  blocked = false;
   #tags: string[] = [];
   #tagsCount = 0;
   #sqlstate: string | undefined;
@@ -54,8 +56,14 @@ export class RunningOperation {
     this.#copied.bytes += data.length;
   }
 
+  /** SHA-256 of the COPY data that has come so far, hex; undefined where there was none. */
+  get copiedSha256(): string | undefined {
+    return this.#copied?.hash.copy().digest('hex');
+  }
+
   /** How it went, where the target has answered to the end. */
   get status(): OutcomeStatus {
+    if (this.blocked) return 'blocked';
     if (this.#sqlstate === undefined) return 'ok';
     // 57014 is query_canceled; it is also what a statement timeout gives.
     return this.cancelAsked && this.#sqlstate === '57014' ? 'cancelled' : 'error';

@@ -16,14 +16,21 @@ export interface LeafContext {
   readonly policy: string;
 }
 
-export type OutcomeStatus = 'ok' | 'error' | 'skipped' | 'cancelled' | 'unknown';
+export type OutcomeStatus = 'ok' | 'error' | 'skipped' | 'cancelled' | 'blocked' | 'unknown';
+
+export interface Decided {
+  readonly decision: 'allow' | 'hold' | 'block';
+  readonly policy: string;
+}
 
 /** Leaves of one session. */
 export class SessionLeaves {
   readonly #context: LeafContext;
+  readonly #atTheDoor: Decided;
 
   constructor(context: LeafContext) {
     this.#context = context;
+    this.#atTheDoor = { decision: 'allow', policy: context.policy };
   }
 
   start(body: Readonly<Record<string, BodyValue>>): LedgerEvent {
@@ -38,8 +45,9 @@ export class SessionLeaves {
     return { ...this.#base('statement.prepare'), decision: 'allow', policy: this.#context.policy, body };
   }
 
-  intent(body: Readonly<Record<string, BodyValue>>): LedgerEvent {
-    return { ...this.#base('statement.intent'), decision: 'allow', policy: this.#context.policy, body };
+  /** @param decided what policy said, and the digest of the bundle that said it; else what the door said */
+  intent(body: Readonly<Record<string, BodyValue>>, decided: Decided = this.#atTheDoor): LedgerEvent {
+    return { ...this.#base('statement.intent'), ...decided, body };
   }
 
   outcome(ref: number, status: OutcomeStatus, body: Readonly<Record<string, BodyValue>>): LedgerEvent {

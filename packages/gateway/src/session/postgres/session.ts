@@ -22,7 +22,9 @@ import type { EndReason, LiveSession, SessionPlace } from '../live-sessions.ts';
 import type { Admission, SessionPorts } from '../session-ports.ts';
 import { Cancellation, type Delivery } from './cancellation.ts';
 import { ClientSide } from './client-side.ts';
+import { Conducting } from './conducting.ts';
 import { Gate } from './gate.ts';
+import { Inspection } from './inspection.ts';
 import { Intents } from './intents.ts';
 import { largeMessages } from './large-message.ts';
 import type { KnownClient } from './open-session.ts';
@@ -62,10 +64,12 @@ export class PostgresSession implements LiveSession {
   readonly #client: Socket;
   readonly #target: Socket;
   readonly #recording: SessionRecording;
+  readonly #inspection: Inspection;
   readonly #intents: Intents;
   readonly #responses: ResponseQueue<Request>;
   readonly #gate: Gate;
   readonly #cancellation: Cancellation;
+  readonly #conducting: Conducting;
   readonly #clientSide: ClientSide;
   readonly #targetSide: TargetSide;
   readonly #resolveClosed: () => void;
@@ -101,8 +105,23 @@ export class PostgresSession implements LiveSession {
     this.#recording = recording;
     const failed = (error: unknown): void => this.#fail(error);
     const random = ports.randomBytes(16);
-    this.#intents = new Intents({ ledger: ports.ledger, leaves, clock: ports.clock, random, failed });
-    this.#responses = new ResponseQueue((request, outcome) => this.#intents.settle(request, outcome));
+    this.#inspection = this.#inspectionOf(admission, ports);
+    const inspection = this.#inspection;
+    this.#intents = new Intents({
+      ledger: ports.ledger,
+      leaves,
+      clock: ports.clock,
+      random,
+      inspection,
+      failed,
+    });
+    const unlike = new Set<Request>();
+    this.#responses = new ResponseQueue((request, outcome) => {
+      unlike.delete(request);
+      // Whoever keeps an answer says what becomes of the statement.
+      if (request.keeper !== undefined) request.settled?.(outcome);
+      else this.#intents.settle(request, outcome);
+    });
     this.#gate = new Gate(this.#target, { failed, drained: () => this.#drained() });
     this.#cancellation = new Cancellation({
       responses: this.#responses,
@@ -110,15 +129,59 @@ export class PostgresSession implements LiveSession {
       deliver: () => this.#deliverCancel(),
       failed,
     });
+    this.#conducting = this.#conductingWith(unlike);
     const openLarge = largeMessages(() => ports.spool.open(this.principal.id));
-    this.#clientSide = new ClientSide(this.#responses, this.#intents, this.#gate, openLarge, {
-      failed,
-      targetIsBetweenFrames: () => this.#targetSide.atBoundary,
-      drained: () => this.#pace(),
-      terminated: () => this.#clientLeaves(),
-      broken: (error) => this.#clientBreaks(error),
+    this.#clientSide = new ClientSide(
+      this.#responses,
+      this.#intents,
+      this.#gate,
+      openLarge,
+      unlike,
+      this.#conducting,
+      {
+        failed,
+        targetIsBetweenFrames: () => this.#targetSide.atBoundary,
+        drained: () => this.#pace(),
+        terminated: () => this.#clientLeaves(),
+        broken: (error) => this.#clientBreaks(error),
+      },
+    );
+    this.#targetSide = new TargetSide(this.#responses, unlike, {
+      transactionEnded: () => {
+        this.#intents.transactionEnded();
+        this.#conducting.transactionEnded();
+      },
+      idle: () => inspection.idle(),
+      parameterStatus: (name, value) => inspection.parameterStatus(name, value),
     });
-    this.#targetSide = new TargetSide(this.#responses, () => this.#intents.transactionEnded());
+    for (const { bytes } of options.ready.greeting) inspection.greeted(bytes);
+  }
+
+  #inspectionOf(admission: Admission, ports: SessionPorts): Inspection {
+    return new Inspection({
+      policyNow: () => admission.policyNow(),
+      reader: ports.sql,
+      nowUs: () => ports.clock.nowUs(),
+      settled: () => this.#responses.length === 0,
+      mayBeUnflushed: () => this.#responses.mayBeUnflushed,
+      resumed: () => this.#drained(),
+    });
+  }
+
+  #conductingWith(unlike: Set<Request>): Conducting {
+    const { ports } = this.#options;
+    return new Conducting({
+      holds: ports.holds,
+      session: this,
+      random: ports.randomBytes(16),
+      responses: this.#responses,
+      gate: this.#gate,
+      unlike,
+      intents: this.#intents,
+      clientSide: () => this.#clientSide,
+      targetSide: () => this.#targetSide,
+      deliver: (bytes, as) => this.#deliver(bytes, as),
+    });
   }
 
   /** @param rest bytes that the client has sent before it was greeted */
@@ -153,6 +216,7 @@ export class PostgresSession implements LiveSession {
 
   cancel(address: string): void {
     if (this.#finishing) return;
+    this.#conducting.cancel();
     this.#cancellation.request((intent, status) => {
       const { ports, leaves } = this.#options;
       const leaf = ports.ledger.append(
@@ -246,6 +310,14 @@ export class PostgresSession implements LiveSession {
     this.#endIfIdle();
   }
 
+  /** What the gateway has for the client, between two frames of the target's. */
+  #deliver(bytes: Uint8Array, as: 'answer' | 'word'): void {
+    if (this.#finishing) return;
+    if (!this.#record(as === 'answer' ? CHANNEL.targetToClient : CHANNEL.gatewayToClient, bytes)) return;
+    this.#bytesToClient += bytes.length;
+    if (!this.#client.destroyed && !writeCopy(this.#client, bytes)) this.#target.pause();
+  }
+
   #record(channel: 0 | 1 | 2, chunk: Uint8Array): boolean {
     try {
       this.#recording.record(channel, chunk, this.#options.ports.clock.nowUs());
@@ -280,6 +352,7 @@ export class PostgresSession implements LiveSession {
   /** The client said goodbye or closed its side: what it sent before still reaches the target. */
   #clientLeaves(): void {
     this.#terminated = true;
+    this.#conducting.leave();
     this.#leaveWhenDrained();
   }
 
@@ -350,6 +423,7 @@ export class PostgresSession implements LiveSession {
   #finish(status: EndStatus, error?: CountersignError, how: 'aloud' | 'silently' = 'aloud'): void {
     if (this.#finishing) return;
     this.#finishing = true;
+    this.#conducting.leave();
     this.#clientSide.close();
     this.#gate.close();
     this.#target.destroy();

@@ -1,13 +1,20 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { CountersignError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
-import { encodeBackend } from '../../protocols/postgres/encode.ts';
+import { encodeBackend, encodeErrorResponse } from '../../protocols/postgres/encode.ts';
 import { FRONTEND } from '../../protocols/postgres/messages.ts';
 import { ResponseQueue } from '../../protocols/postgres/response-queue.ts';
 import type { Outcome, RequestKind } from '../../protocols/postgres/states.ts';
 import { PLAIN_REQUEST, type Request } from './request.ts';
 import { RunningOperation } from './running-operation.ts';
-import { TargetSide } from './target-side.ts';
+import { TargetSide, type TargetSideEvents } from './target-side.ts';
+
+const QUIET: TargetSideEvents = {
+  transactionEnded: () => undefined,
+  idle: () => undefined,
+  parameterStatus: () => undefined,
+};
 
 /** What an operation's outcome says after the target's bytes, cut into pieces of a length. */
 function outcomeOf(kind: RequestKind, answer: Uint8Array, pieceLength: number): Record<string, unknown> {
@@ -17,8 +24,8 @@ function outcomeOf(kind: RequestKind, answer: Uint8Array, pieceLength: number): 
     if (request.operation !== undefined)
       settled.push([`${outcome} ${operation.status}`, operation.outcome(0)]);
   });
-  queue.push(kind, { operation, settled: undefined });
-  const side = new TargetSide(queue, () => undefined);
+  queue.push(kind, { operation, settled: undefined, refusal: undefined });
+  const side = new TargetSide(queue, new Set(), QUIET);
   for (let at = 0; at < answer.length; at += pieceLength) side.push(answer.slice(at, at + pieceLength));
   const [only] = settled;
   if (only === undefined || settled.length > 1) throw new Error(`settled ${settled.length} times`);
@@ -56,8 +63,8 @@ describe('a target', () => {
   it('is refused where it declares a length that no such message has', () => {
     const operation = new RunningOperation(0);
     const queue = new ResponseQueue<Request>(() => undefined);
-    queue.push('Execute', { operation, settled: undefined });
-    const side = new TargetSide(queue, () => undefined);
+    queue.push('Execute', { operation, settled: undefined, refusal: undefined });
+    const side = new TargetSide(queue, new Set(), QUIET);
     expect(() => side.push(Uint8Array.of(0x43, 0x3f, 0xff, 0xff, 0xff))).toThrow(/message length/);
   });
 });
@@ -78,9 +85,10 @@ function asked(type: number): { side: TargetSide; queue: ResponseQueue<Request>;
   const request = (name: string): Request => ({
     operation: undefined,
     settled: (outcome) => settled.push(`${name} ${outcome}`),
+    refusal: undefined,
   });
   const queue = new ResponseQueue<Request>(({ settled: tell }, outcome) => tell?.(outcome));
-  const side = new TargetSide(queue, () => undefined);
+  const side = new TargetSide(queue, new Set(), QUIET);
   queue.push('Execute', request('copy'), true);
   side.push(encodeBackend({ kind: 'CopyInResponse', format: 0, columnFormats: [] }));
   queue.push('Sync', request('sync'));
@@ -144,5 +152,47 @@ describe('the answers to a probe', () => {
       expect(side.atBoundary).toBe(true);
       expect(settled).toEqual(['copy failed', 'sync swallowed']);
     }
+  });
+});
+
+describe('a request that policy refused', () => {
+  const error = new CountersignError('POLICY_BLOCKED', { rule: 'r', version: 1, what: 'drop of t' });
+  const refusal = { error, answer: encodeErrorResponse(error, 'ERROR') };
+  const setting = encodeBackend({
+    kind: 'ParameterStatus',
+    name: 'client_encoding',
+    valueBytes: Buffer.from('LATIN1'),
+  });
+
+  function blocked(): { side: TargetSide; refused: Set<Request>; settings: string[] } {
+    const operation = new RunningOperation(0);
+    operation.blocked = true;
+    const request: Request = { operation, settled: undefined, refusal };
+    const refused = new Set([request]);
+    const queue = new ResponseQueue<Request>((settled) => refused.delete(settled));
+    const settings: string[] = [];
+    const side = new TargetSide(queue, refused, {
+      ...QUIET,
+      parameterStatus: (name, value) => settings.push(`${name}=${value}`),
+    });
+    queue.push('Query', request);
+    queue.push('Query', PLAIN_REQUEST);
+    return { side, refused, settings };
+  }
+
+  it.each([1, 2, 3, 7, 1_000])('gets our error in the place of the target’s, in pieces of %i', (length) => {
+    const { side, refused, settings } = blocked();
+    const answer = Buffer.concat([notice, setting, failed, ready, failed, ready]);
+    const got: Uint8Array[] = [];
+    for (let at = 0; at < answer.length; at += length) got.push(...side.push(answer.slice(at, at + length)));
+    const expected = Buffer.concat([notice, setting, refusal.answer, ready, failed, ready]);
+    expect(Buffer.concat(got).toString('hex')).toBe(expected.toString('hex'));
+    expect(refused.size).toBe(0);
+    expect(settings).toEqual(['client_encoding=LATIN1']);
+  });
+
+  it('hears when the target ends the session instead', () => {
+    const { side } = blocked();
+    expect(Buffer.concat(side.push(fatal)).toString('hex')).toBe(Buffer.from(fatal).toString('hex'));
   });
 });

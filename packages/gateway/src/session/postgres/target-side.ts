@@ -1,17 +1,19 @@
 /**
  * What comes from the target: whose answer it is, its digest, its outcome; then on to the client.
  *
- * The bytes go to the client as they came, but for the answers to a probe of the gateway's own. Untrusted: a frame that nothing asked for ends the session.
+ * The bytes go to the client as they came, but for the answers to a probe of the gateway's own and the
+ * errors of what was sent in the place of a refused request. Untrusted: a frame that nothing asked for ends
+ * the session.
  */
 
 import { LIMITS } from '../../core/limits.ts';
 import { decodeBackend, responseField } from '../../protocols/postgres/decode.ts';
 import type { CopyProbe } from '../../protocols/postgres/copy-probe.ts';
-import { BACKEND_FRAMES, FRAME, FrameReader } from '../../protocols/postgres/frames.ts';
+import { BACKEND_FRAMES, FRAME, type FrameEvent, FrameReader } from '../../protocols/postgres/frames.ts';
 import { BACKEND, type ErrorOrNotice } from '../../protocols/postgres/messages.ts';
 import { commandRows } from '../../protocols/postgres/operation.ts';
 import type { ResponseQueue } from '../../protocols/postgres/response-queue.ts';
-import type { Request } from './request.ts';
+import type { AnswerKeeper, Request } from './request.ts';
 import type { RunningOperation } from './running-operation.ts';
 
 /** ReadyForQuery's status byte `I`. */
@@ -26,6 +28,15 @@ const ASYNCHRONOUS: ReadonlySet<number> = new Set([
 
 const lenientUtf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
+export interface TargetSideEvents {
+  /** A ReadyForQuery outside of a transaction. */
+  transactionEnded(): void;
+  /** A ReadyForQuery, behind which nothing is owed. */
+  idle(): void;
+  /** The target states a setting. */
+  parameterStatus(name: string, value: string): void;
+}
+
 /** Reads one target; owned by one session. */
 export class TargetSide {
   readonly #reader = new FrameReader(BACKEND_FRAMES);
@@ -36,17 +47,21 @@ export class TargetSide {
   #inPieces: RunningOperation | undefined;
   /** The beginning of an ErrorResponse that comes in pieces: it is the answer when it is whole. */
   #largeError: Uint8Array | undefined;
-  /** A ReadyForQuery that may be the probe's. */
-  #heldReady: Uint8Array | undefined;
+  /** ReadyForQuery messages that may be the probe's, oldest first. */
+  #heldReady: Uint8Array[] = [];
   /** Syncs of the client that were answered while the probe was out. */
   #answeredSyncs = 0;
   #transactionStatus = IDLE;
-  readonly #transactionEnded: () => void;
+  /** Requests without their whole answer, of which the client does not get all as it comes. */
+  readonly #unlike: ReadonlySet<Request>;
+  /** Where the pieces of a large frame go. */
+  #piecesKept: AnswerKeeper | undefined;
+  readonly #events: TargetSideEvents;
 
-  /** @param transactionEnded called at each ReadyForQuery outside of a transaction */
-  constructor(responses: ResponseQueue<Request>, transactionEnded: () => void) {
+  constructor(responses: ResponseQueue<Request>, unlike: ReadonlySet<Request>, events: TargetSideEvents) {
     this.#responses = responses;
-    this.#transactionEnded = transactionEnded;
+    this.#unlike = unlike;
+    this.#events = events;
   }
 
   /** `I`, `T` or `E`, as the target last said. */
@@ -56,16 +71,21 @@ export class TargetSide {
 
   /** What is for the client ends between two frames: an error of ours may follow. */
   get atBoundary(): boolean {
-    return this.#responses.probe === undefined ? this.#reader.atBoundary : this.#reader.last;
+    return this.#picks ? this.#reader.last : this.#reader.atBoundary;
+  }
+
+  /** Whether some of what comes is not for the client. */
+  get #picks(): boolean {
+    return this.#responses.probe !== undefined || this.#unlike.size > 0;
   }
 
   /**
-   * Takes one chunk, which must not begin inside of a frame where a probe has begun; gives what is for
-   * the client. Throws PROTOCOL_VIOLATION where the target breaks the protocol.
+   * Takes one chunk, which must not begin inside of a frame where a probe has begun, or a request was sent
+   * whose answer is not passed as it comes; gives what is for the client. Throws PROTOCOL_VIOLATION where the target breaks the protocol.
    */
   push(chunk: Uint8Array): readonly Uint8Array[] {
     this.#reader.push(chunk);
-    const picked: Uint8Array[] | undefined = this.#responses.probe === undefined ? undefined : [];
+    const picked: Uint8Array[] | undefined = this.#picks ? [] : undefined;
     for (;;) {
       const event = this.#reader.next();
       if (event === FRAME.needMore) break;
@@ -73,6 +93,8 @@ export class TargetSide {
       if (picked !== undefined && probe !== undefined && event === FRAME.whole) {
         if (!this.#passes(probe, picked)) continue;
       }
+      if (picked !== undefined && this.#isKept(event)) continue;
+      if (picked !== undefined && event === FRAME.whole && this.#isRefused(picked)) continue;
       picked?.push(this.#reader.bytes.slice(this.#reader.start, this.#reader.end));
       if (event === FRAME.piece) this.#addTo(this.#inPieces);
       else this.#frame(event === FRAME.whole);
@@ -81,8 +103,47 @@ export class TargetSide {
     for (const operation of this.#touched) operation.digest.endOfChunk();
     this.#touched.length = 0;
     if (picked === undefined) return [chunk];
-    if (this.#responses.probe === undefined) picked.push(this.#reader.unfinished());
+    if (!this.#picks) picked.push(this.#reader.unfinished());
     return picked.filter(({ length }) => length > 0);
+  }
+
+  /** An answer that is kept from the client until more is known, or for good. */
+  #isKept(event: FrameEvent): boolean {
+    const { type, bytes, start, end } = this.#reader;
+    if (event === FRAME.piece) {
+      const into = this.#piecesKept;
+      into?.more(bytes.slice(start, end));
+      if (this.#reader.last) this.#piecesKept = undefined;
+      return into !== undefined;
+    }
+    if (ASYNCHRONOUS.has(type)) return false;
+    this.#responses.prepare(type);
+    const keeper = this.#responses.head?.keeper;
+    if (keeper === undefined) return false;
+    keeper.frame(type, bytes.slice(start, end));
+    if (event === FRAME.begins) this.#piecesKept = keeper;
+    this.#inPieces = undefined;
+    this.#responses.accept(type);
+    if (type === BACKEND.ReadyForQuery) this.#ready(this.#reader.body()[0]);
+    return true;
+  }
+
+  /** The error of what was sent in the place of a refused request: the client gets ours instead. */
+  #isRefused(picked: Uint8Array[]): boolean {
+    if (this.#reader.type !== BACKEND.ErrorResponse) return false;
+    this.#responses.prepare(BACKEND.ErrorResponse);
+    const head = this.#responses.head;
+    const refusal = head?.refusal;
+    if (refusal === undefined || this.#isFatal()) return false;
+    picked.push(refusal.answer);
+    const { operation } = head ?? {};
+    if (operation !== undefined) {
+      operation.digest.add(refusal.answer, 0, refusal.answer.length);
+      this.#touched.push(operation);
+      operation.failed(refusal.error.row.sqlstate, refusal.error.message);
+    }
+    this.#responses.accept(BACKEND.ErrorResponse);
+    return true;
   }
 
   /** Whether a whole frame that comes while a probe is out is for the client. */
@@ -90,18 +151,21 @@ export class TargetSide {
     const { type } = this.#reader;
     if (ASYNCHRONOUS.has(type)) return true;
     if (type === BACKEND.ErrorResponse && this.#isFatal()) {
-      this.#passHeld(picked);
+      this.#passHeld(picked, 0);
       this.#responses.abandonProbe();
       return true;
     }
     const step = probe.take(type);
-    if (step === 'pass') return true;
+    if (step === 'pass') {
+      this.#passHeld(picked, 0);
+      return true;
+    }
     if (step === 'hold') {
-      this.#passHeld(picked);
-      this.#heldReady = this.#reader.bytes.slice(this.#reader.start, this.#reader.end);
+      this.#heldReady.push(this.#reader.bytes.slice(this.#reader.start, this.#reader.end));
+      this.#passHeld(picked, probe.heldMax);
       return false;
     }
-    this.#heldReady = undefined;
+    this.#heldReady = [];
     if (step === 'over') {
       this.#responses.endProbe(this.#answeredSyncs);
       this.#answeredSyncs = 0;
@@ -109,14 +173,14 @@ export class TargetSide {
     return false;
   }
 
-  /** A ReadyForQuery behind which another one came answers a Sync of the client. */
-  #passHeld(picked: Uint8Array[]): void {
-    if (this.#heldReady === undefined) return;
-    picked.push(this.#heldReady);
-    this.#ready(this.#heldReady[5]);
-    this.#heldReady = undefined;
-    this.#answeredSyncs += 1;
-    this.#responses.accept(BACKEND.ReadyForQuery);
+  /** A ReadyForQuery behind which more came than the probe is answered with answers a Sync of the client. */
+  #passHeld(picked: Uint8Array[], left: number): void {
+    for (const held of this.#heldReady.splice(0, Math.max(0, this.#heldReady.length - left))) {
+      picked.push(held);
+      this.#ready(held[5]);
+      this.#answeredSyncs += 1;
+      this.#responses.accept(BACKEND.ReadyForQuery);
+    }
   }
 
   #isFatal(): boolean {
@@ -141,11 +205,19 @@ export class TargetSide {
     }
     this.#responses.accept(type);
     if (type === BACKEND.ReadyForQuery && whole) this.#ready(this.#reader.body()[0]);
+    if (type === BACKEND.ParameterStatus && whole) this.#noteSetting();
   }
 
   #ready(status: number = IDLE): void {
     this.#transactionStatus = status;
-    if (status === IDLE) this.#transactionEnded();
+    if (status === IDLE) this.#events.transactionEnded();
+    if (this.#responses.length === 0) this.#events.idle();
+  }
+
+  #noteSetting(): void {
+    const message = decodeBackend(BACKEND.ParameterStatus, this.#reader.body());
+    if (message.kind !== 'ParameterStatus') return;
+    this.#events.parameterStatus(message.name, lenientUtf8.decode(message.valueBytes));
   }
 
   /** What the outcome leaf will say of this frame. */

@@ -1,0 +1,98 @@
+/**
+ * What one transaction of the client's has written so far, against the rules that have a say about rows.
+ *
+ * Spec: spec/policy.md §5. Bounds are on what the transaction writes in all, from its first statement that is
+ * counted to its COMMIT; what people have granted in it is not asked for again.
+ */
+
+import { CountersignError } from '../../core/errors.ts';
+import { LIMITS } from '../../core/limits.ts';
+import { type Counted, type ObservedTable, overBound } from '../../policy/observed.ts';
+import type { CompiledRule } from '../../policy/rule.ts';
+import type { Grant } from './asking.ts';
+import { countText } from './count-text.ts';
+import { type RowCounts, writtenBetween } from './row-count.ts';
+
+/** Owned by the conductor of one session. */
+export class CountedTransaction {
+  /** What had been written before the first statement that is counted. */
+  #before: RowCounts | undefined;
+  readonly #rules = new Set<CompiledRule>();
+  /** Rows that people have agreed to, by rule. */
+  readonly #granted = new Map<CompiledRule, number>();
+  /** Tables whose counters may hold what earlier transactions of the session did. */
+  readonly #earlier = new Set<string>();
+  /** What it wrote was looked at, and nothing of it can come any more before it is kept. */
+  isSettled = false;
+
+  /** Whether something of it was counted. */
+  get isOpen(): boolean {
+    return this.#before !== undefined;
+  }
+
+  /** What tables with deferrable triggers had had written when it began. */
+  get deferrableBefore(): string | undefined {
+    return this.#before?.deferrable;
+  }
+
+  /** These have a say from now on; gives the text that counts for all that have. */
+  textFor(rules: readonly CompiledRule[]): string {
+    for (const rule of rules) this.#rules.add(rule);
+    return countText(this.#rules, this.#earlier);
+  }
+
+  begin(counts: RowCounts): void {
+    this.#before ??= counts;
+  }
+
+  /**
+   * Rules whose bound is passed, and of which nobody has granted so many rows.
+   *
+   * @param tagged rows of tables that only the statement's own tag tells of
+   */
+  over(
+    now: RowCounts,
+    tagged: readonly ObservedTable[],
+    grants: readonly Grant[],
+    rules: readonly CompiledRule[] = [...this.#rules],
+  ): readonly Counted[] {
+    const before = this.#before;
+    if (before === undefined || before.transaction !== now.transaction) {
+      throw new CountersignError('ROWS_NOT_COUNTED', { reason: 'its transaction ended in its middle' });
+    }
+    this.#remember(now);
+    const over = new Map<CompiledRule, Counted>();
+    for (const one of [...overBound(rules, tagged), ...overBound(rules, writtenBetween(before, now))]) {
+      if (one.rows >= (over.get(one.rule)?.rows ?? 0)) over.set(one.rule, one);
+    }
+    return [...over.values()].filter(
+      ({ rule, rows }) =>
+        rows > (this.#granted.get(rule) ?? 0) &&
+        !grants.some((grant) => grant.rule === rule && (grant.rows ?? 0) >= rows),
+    );
+  }
+
+  /** What was granted is used. */
+  use(grants: readonly Grant[]): void {
+    for (const { rule, rows = 0 } of grants) {
+      this.#granted.set(rule, Math.max(rows, this.#granted.get(rule) ?? 0));
+    }
+  }
+
+  /** The next one counts from its own beginning. */
+  end(): void {
+    this.#before = undefined;
+    this.#rules.clear();
+    this.#granted.clear();
+    this.isSettled = false;
+  }
+
+  /** One that is forgotten counts too high at most, until the server has let go of its counters. */
+  #remember({ written }: RowCounts): void {
+    for (const relation of written.keys()) this.#earlier.add(relation);
+    for (const relation of this.#earlier) {
+      if (this.#earlier.size <= LIMITS.policy.writtenTablesMax) break;
+      this.#earlier.delete(relation);
+    }
+  }
+}

@@ -1,0 +1,264 @@
+/**
+ * What policy says about each text of one session, and whether the text means what we think it does.
+ *
+ * Spec: spec/policy.md §4 and §6. A text is tokenised by the server under settings of the session. One
+ * with a backslash in a plain literal, or with a byte above 127, is decided on only where the settings
+ * are known for the moment at which the server will read it: ParameterStatus comes with ReadyForQuery,
+ * so nothing that may change them is on its way then.
+ */
+
+import type { Effect, ReadText, StatementFacts, TextDoubts } from '../../core/effects.ts';
+import { LIMITS } from '../../core/limits.ts';
+import type { Decision, SessionPolicy } from '../../policy/decide.ts';
+import { decodeBackend } from '../../protocols/postgres/decode.ts';
+import { HEADER_LENGTH } from '../../protocols/postgres/frames.ts';
+import { BACKEND } from '../../protocols/postgres/messages.ts';
+import type { PreparedStatement } from '../../protocols/postgres/operation.ts';
+import type { SqlReader } from '../sql-reader.ts';
+
+/** What decides now. */
+export interface PolicyNow {
+  /** Digest of the policy bundle. */
+  readonly digest: string;
+  /** Undefined where no statement of this session has to be read. */
+  readonly policy: SessionPolicy | undefined;
+}
+
+export interface InspectionPorts {
+  readonly policyNow: () => PolicyNow;
+  readonly reader: SqlReader;
+  readonly nowUs: () => number;
+  /** Whether every request was answered, so that what the server said of its settings holds. */
+  readonly settled: () => boolean;
+  /** Whether answers may be held back until the client sends a Sync. */
+  readonly mayBeUnflushed: () => boolean;
+  /** A text that was waited for is read. */
+  readonly resumed: () => void;
+}
+
+/** A decision, and what it was about. */
+export interface Judgement {
+  readonly policy: string;
+  readonly decision: Decision;
+  readonly read: ReadText;
+}
+
+/** Settings that say how the server cuts a text into tokens. */
+const CLIENT_ENCODING = 'client_encoding';
+const STANDARD_STRINGS = 'standard_conforming_strings';
+
+/** What may change a setting, or the statement that a name stands for, where no text shows it. */
+const OPAQUE: ReadonlySet<Effect> = new Set<Effect>(['code', 'call', 'function-unknown', 'unknown']);
+const CHANGES_SETTINGS: ReadonlySet<Effect> = new Set<Effect>([
+  ...OPAQUE,
+  'setting',
+  'setting-risky',
+  'transaction',
+  'role',
+  'execute',
+]);
+
+/** Owned by one session. */
+export class Inspection {
+  readonly #ports: InspectionPorts;
+  readonly #texts = new WeakMap<PreparedStatement, ReadText>();
+  readonly #settings = new Map<string, string>();
+  /** What PREPARE may have put under a name; a failed one counts too. */
+  readonly #prepared = new Map<string, readonly StatementFacts[]>();
+  /** Something ran that may have put anything under any name. */
+  #namesAreUncertain = false;
+  /** Something that may change settings is on its way. */
+  #settingsMayChange = false;
+  /** The text that is being read, or was while its message waited. */
+  #awaited: { read: ReadText | undefined } | undefined;
+
+  constructor(ports: InspectionPorts) {
+    this.#ports = ports;
+  }
+
+  /** The server states a setting: in its greeting, and when it changed. */
+  parameterStatus(name: string, value: string): void {
+    if (name === CLIENT_ENCODING || name === STANDARD_STRINGS) this.#settings.set(name, value);
+  }
+
+  /** A frame of the server's greeting. */
+  greeted(frame: Uint8Array): void {
+    if (frame[0] !== BACKEND.ParameterStatus) return;
+    const message = decodeBackend(BACKEND.ParameterStatus, frame.subarray(HEADER_LENGTH));
+    if (message.kind !== 'ParameterStatus') return;
+    this.parameterStatus(message.name, Buffer.from(message.valueBytes).toString());
+  }
+
+  /** Every request is answered. */
+  idle(): void {
+    this.#settingsMayChange = false;
+  }
+
+  /** Whether policy reads texts of this session now. */
+  get active(): boolean {
+    return this.#ports.policyNow().policy !== undefined;
+  }
+
+  /** A text that runs now; undefined where nothing decides about it. */
+  judge(textBytes: Uint8Array): Judgement | 'wait' | undefined {
+    const { policy, digest } = this.#ports.policyNow();
+    if (policy === undefined) return undefined;
+    const read = this.#read(textBytes);
+    return read === 'wait' ? 'wait' : this.#decide(policy, digest, read);
+  }
+
+  /** A text that the server is going to parse for later. What is no SQL the server says itself. */
+  judgeParse(textBytes: Uint8Array): Judgement | 'wait' | undefined {
+    return this.judge(textBytes);
+  }
+
+  /** What {@link judgeParse} read is the text of this statement. */
+  keep(statement: PreparedStatement, read: ReadText): void {
+    this.#texts.set(statement, read);
+  }
+
+  /** A statement that was parsed before and runs now. */
+  judgePrepared(statement: PreparedStatement): Judgement | 'wait' | undefined {
+    const { policy, digest } = this.#ports.policyNow();
+    if (policy === undefined) return undefined;
+    const read = this.#texts.get(statement) ?? this.#readLate(statement.textBytes);
+    if (read === 'wait') return 'wait';
+    this.#texts.set(statement, read);
+    return this.#decide(policy, digest, read);
+  }
+
+  /** Something runs of which no text is known. */
+  judgeUnknown(reason: string): Judgement | undefined {
+    const { policy, digest } = this.#ports.policyNow();
+    if (policy === undefined) return undefined;
+    return this.#decide(policy, digest, { kind: 'uninspectable', reason });
+  }
+
+  /** The same of what cannot be run so that its rows are counted. */
+  judgeUncountable(reason: string): Judgement | undefined {
+    const judgement = this.judgeUnknown(reason);
+    const [rule] = judgement?.decision.counted ?? [];
+    if (judgement === undefined || rule === undefined) return judgement;
+    const { name, version, description } = rule;
+    const what = `its rows cannot be counted: ${reason}`;
+    const cause = { rule: name, version, verdict: 'block', description, what, from: 0, to: 0 } as const;
+    return { ...judgement, decision: { ...judgement.decision, kind: 'block', causes: [cause], counted: [] } };
+  }
+
+  /** Something goes to the target; undefined where nobody has read it. */
+  forwarded(read: ReadText | undefined): void {
+    if (read?.kind !== 'read') {
+      this.#settingsMayChange = true;
+      this.#namesAreUncertain = true;
+      return;
+    }
+    if (isOpaque(read)) this.#namesAreUncertain = true;
+    for (const statement of read.statements) {
+      if (statement.effects.some(({ effect }) => CHANGES_SETTINGS.has(effect)))
+        this.#settingsMayChange = true;
+      if (statement.prepared?.verb === 'prepare') this.#remember(statement);
+    }
+  }
+
+  #decide(policy: SessionPolicy, digest: string, read: ReadText): Judgement {
+    const decision = policy.decide(read, this.#ports.nowUs(), (name) => this.#known(name));
+    return { policy: digest, decision, read };
+  }
+
+  #read(textBytes: Uint8Array): ReadText | 'wait' {
+    const read = this.#readText(textBytes);
+    if (read === 'wait' || read.kind !== 'read') return read;
+    const doubt = this.#doubtAbout(read.doubts);
+    if (doubt === 'wait' || doubt === undefined) return doubt ?? read;
+    return { kind: 'uninspectable', ...doubt };
+  }
+
+  /** The settings under which the server has parsed it were not looked at. */
+  #readLate(textBytes: Uint8Array): ReadText | 'wait' {
+    const read = this.#readText(textBytes);
+    if (read === 'wait' || read.kind !== 'read' || isPlain(read.doubts)) return read;
+    return { kind: 'uninspectable', reason: 'it was prepared before any rule applied; prepare it again' };
+  }
+
+  #readText(textBytes: Uint8Array): ReadText | 'wait' {
+    const awaited = this.#awaited;
+    if (awaited !== undefined) {
+      if (awaited.read === undefined) return 'wait';
+      this.#awaited = undefined;
+      return awaited.read;
+    }
+    const read = this.#ports.reader.read(textBytes);
+    if (!(read instanceof Promise)) return read;
+    const waiting: { read: ReadText | undefined } = { read: undefined };
+    this.#awaited = waiting;
+    void read.then((known) => {
+      waiting.read = known;
+      this.#ports.resumed();
+    });
+    return 'wait';
+  }
+
+  /** Why the server may read the text otherwise than we do; `wait`: it will be known. */
+  #doubtAbout(doubts: TextDoubts): { readonly reason: string } | 'wait' | undefined {
+    if (isPlain(doubts)) return undefined;
+    const { backslash, unicodeEscape, nonAscii } = doubts;
+    if (this.#settingsMayChange && !this.#ports.settled()) {
+      if (!this.#ports.mayBeUnflushed()) return 'wait';
+      return { reason: 'a statement before it, behind which no Sync was sent, may change how it is read' };
+    }
+    const encoding = this.#settings.get(CLIENT_ENCODING);
+    if (nonAscii && encoding !== 'UTF8') {
+      const reason = `it has characters that are not ASCII, and client_encoding is ${encoding ?? 'unknown'} and not UTF8`;
+      return { reason };
+    }
+    if ((backslash || unicodeEscape) && this.#settings.get(STANDARD_STRINGS) !== 'on') {
+      return { reason: 'it has a backslash in a literal, and standard_conforming_strings is not on' };
+    }
+    return undefined;
+  }
+
+  #known(name: string): StatementFacts | undefined {
+    if (this.#namesAreUncertain) return undefined;
+    const possible = this.#prepared.get(name);
+    const [first, ...more] = possible ?? [];
+    if (first === undefined) return undefined;
+    // Nobody can tell which PREPARE of that name the server took: it may do what any of them does.
+    return more.length === 0 ? first : more.reduce(together, first);
+  }
+
+  #remember(statement: StatementFacts): void {
+    const name = statement.prepared?.name;
+    if (name === undefined) return;
+    const possible = [...(this.#prepared.get(name) ?? []), statement];
+    if (
+      this.#prepared.size >= LIMITS.policy.preparedNamesMax ||
+      possible.length > LIMITS.policy.sameNameMax
+    ) {
+      this.#namesAreUncertain = true;
+      return;
+    }
+    this.#prepared.set(name, possible);
+  }
+}
+
+/** Whether it may have run any SQL that no text shows. */
+export function isOpaque(read: ReadText): boolean {
+  if (read.kind !== 'read') return true;
+  return read.statements.some(({ effects }) => effects.some(({ effect }) => OPAQUE.has(effect)));
+}
+
+/** It has the same tokens under every setting. */
+function isPlain({ backslash, unicodeEscape, nonAscii }: TextDoubts): boolean {
+  return !backslash && !unicodeEscape && !nonAscii;
+}
+
+function together(a: StatementFacts, b: StatementFacts): StatementFacts {
+  return {
+    ...a,
+    effects: [...a.effects, ...b.effects],
+    writes: [...a.writes, ...b.writes],
+    reads: [...a.reads, ...b.reads],
+    functions: [...a.functions, ...b.functions],
+    undoable: a.undoable && b.undoable,
+  };
+}

@@ -1,0 +1,46 @@
+/**
+ * What a decision puts into the body of an intent.
+ *
+ * Spec: spec/events.md, `statement.intent`: `effects`, `tables`, `rules`, `reason`, `token_ranges`.
+ */
+
+import type { ReadText } from '../../core/effects.ts';
+import type { BodyValue } from '../../core/ledger-port.ts';
+import { LIMITS } from '../../core/limits.ts';
+import type { Judgement } from './inspection.ts';
+
+type Body = Record<string, BodyValue>;
+
+/** Of a text, which is the same each time it runs. */
+const known = new WeakMap<ReadText, Body>();
+
+/** Effects and written tables, and why it is blocked or held. */
+export function judgedBody({ decision, read }: Judgement): Body {
+  const facts = factsOf(read);
+  if (decision.kind === 'allow') return facts;
+  const causes = decision.causes.slice(0, LIMITS.policy.causesMax);
+  return {
+    ...facts,
+    rules: causes.map(({ rule, version, verdict }) => ({ rule, version, verdict })),
+    reason: causes.map(({ what }) => what).join('; '),
+    token_ranges: causes.map(({ from, to }) => [from, to]),
+  };
+}
+
+function factsOf(read: ReadText): Body {
+  const before = known.get(read);
+  if (before !== undefined) return before;
+  const facts = read.kind === 'read' ? statementsOf(read) : { effects: ['unknown'] };
+  known.set(read, facts);
+  return facts;
+}
+
+function statementsOf({ statements }: Extract<ReadText, { readonly kind: 'read' }>): Body {
+  const effects = new Set(statements.flatMap((statement) => statement.effects.map(({ effect }) => effect)));
+  const tables = new Set(
+    statements.flatMap(({ writes }) =>
+      writes.map(({ schema, name }) => (schema === undefined ? name : `${schema}.${name}`)),
+    ),
+  );
+  return { effects: [...effects], ...(tables.size === 0 ? {} : { tables: [...tables] }) };
+}

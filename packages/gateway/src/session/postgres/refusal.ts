@@ -1,0 +1,72 @@
+/**
+ * A statement that policy stops, answered in the target's place.
+ *
+ * The target is sent something of the same kind that always fails instead, and its error is replaced by
+ * ours. So a transaction fails, a pipeline is skipped up to Sync, and what it did before is rolled back, as
+ * after any error of the statement itself: the client's picture of the session and the target's agree.
+ */
+
+import { CountersignError } from '../../core/errors.ts';
+import type { Cause, Decision } from '../../policy/decide.ts';
+import { encodeErrorResponse, encodeFrontend } from '../../protocols/postgres/encode.ts';
+import type { RequestKind } from '../../protocols/postgres/states.ts';
+
+export interface Refusal {
+  readonly error: CountersignError;
+  /** The ErrorResponse that the client gets. */
+  readonly answer: Uint8Array;
+}
+
+/** No SQL begins with this word, in any version. */
+const FAILING_QUERY = encodeFrontend({
+  kind: 'Query',
+  textBytes: new TextEncoder().encode('countersign blocked this statement'),
+});
+/**
+ * A Describe of neither a statement nor a portal: an error whatever names there are (exec_describe in
+ * src/backend/tcop/postgres.c, "invalid DESCRIBE message subtype").
+ */
+const FAILING_DESCRIBE = Uint8Array.of(0x44, 0, 0, 0, 6, 0x21, 0);
+
+/** How many causes are told. */
+const CAUSES_SHOWN_MAX = 8;
+
+/** What goes to the target in the place of a request. */
+export function failingMessage(kind: RequestKind): Uint8Array {
+  return kind === 'Query' || kind === 'FunctionCall' ? FAILING_QUERY : FAILING_DESCRIBE;
+}
+
+/** The error for a decision that blocks. @param textBytes the text that its ranges are of */
+export function refusalOf(
+  decision: Pick<Decision, 'causes' | 'syntaxError'>,
+  textBytes: Uint8Array,
+): Refusal {
+  const { syntaxError, causes } = decision;
+  const [first, ...others] = causes;
+  const position = positionOf(textBytes, syntaxError?.at ?? (first?.to === 0 ? undefined : first?.from));
+  if (syntaxError !== undefined) {
+    const error = new CountersignError('SQL_INVALID', { message: syntaxError.message });
+    return { error, answer: encodeErrorResponse(error, 'ERROR', { position }) };
+  }
+  const error = new CountersignError('POLICY_BLOCKED', {
+    rule: first?.rule ?? '',
+    version: first?.version ?? 0,
+    what: first === undefined ? 'no rule lets it through' : withDescription(first),
+  });
+  const shown = others.slice(0, CAUSES_SHOWN_MAX).map((cause) => `${cause.rule}: ${cause.what}`);
+  const more = others.length > shown.length ? [`and ${others.length - shown.length} more`] : [];
+  const detail = shown.length === 0 ? undefined : `Also: ${[...shown, ...more].join('; ')}.`;
+  return { error, answer: encodeErrorResponse(error, 'ERROR', { detail, position }) };
+}
+
+function withDescription({ what, description }: Cause): string {
+  return description === undefined ? what : `${what} (${description})`;
+}
+
+/** Characters from 1, as the field `P` has it; undefined where the text is not UTF-8 up to there. */
+function positionOf(textBytes: Uint8Array, at: number | undefined): number | undefined {
+  if (at === undefined || at > textBytes.length) return undefined;
+  let characters = 1;
+  for (const byte of textBytes.subarray(0, at)) if ((byte & 0xc0) !== 0x80) characters += 1;
+  return characters;
+}

@@ -1,0 +1,193 @@
+/**
+ * A database for simulations of held statements: transactions, pipelines, rows that are counted, and what
+ * was committed; nothing else of PostgreSQL.
+ *
+ * Texts: `W id n` writes n rows, `R id` reads one, `D id` defines something, `X id` fails.
+ */
+
+import { encodeBackend } from '../../packages/gateway/src/protocols/postgres/encode.ts';
+import type {
+  BackendMessage,
+  FrontendMessage,
+} from '../../packages/gateway/src/protocols/postgres/messages.ts';
+
+/** One statement that ran. */
+export interface Ran {
+  readonly id: string;
+  readonly rows: number;
+}
+
+/** What all sessions have in common. */
+export class Database {
+  /** The statements of each transaction that was committed, in order. */
+  readonly committed: (readonly Ran[])[] = [];
+}
+
+/** One backend. Owned by one simulated session. */
+export class Backend {
+  readonly #database: Database;
+  readonly #answer: (bytes: Uint8Array) => void;
+  #status: 'I' | 'T' | 'E' = 'I';
+  /** Open, in a block or in a pipeline. */
+  #ran: Ran[] = [];
+  /** Counters that are not reset between transactions, as PostgreSQL's are not. */
+  #counter = 0;
+  /** Another number in each. */
+  #transaction = 0;
+  #skipping = false;
+  readonly #statements = new Map<string, string>();
+  readonly #portals = new Map<string, string>();
+
+  constructor(database: Database, answer: (bytes: Uint8Array) => void) {
+    this.#database = database;
+    this.#answer = answer;
+  }
+
+  /** The connection is gone: what is open is undone. */
+  lost(): void {
+    this.#ran = [];
+  }
+
+  take(message: FrontendMessage): void {
+    if (message.kind === 'Sync') return this.#sync();
+    if (this.#skipping) return;
+    switch (message.kind) {
+      case 'Query':
+        return this.#query(Buffer.from(message.textBytes).toString());
+      case 'Parse':
+        this.#statements.set(message.statement, Buffer.from(message.textBytes).toString());
+        return this.#say({ kind: 'ParseComplete' });
+      case 'Bind':
+        return this.#bind(message.portal, message.statement);
+      case 'Execute':
+        return this.#execute(message.portal);
+      case 'Describe':
+        return this.#fail('08P01');
+      case 'Close':
+        if (message.target === 'S') this.#statements.delete(message.name);
+        else this.#portals.delete(message.name);
+        return this.#say({ kind: 'CloseComplete' });
+      case 'Flush':
+      case 'Terminate':
+        return undefined;
+      default:
+        throw new Error(`nobody sends ${message.kind}`);
+    }
+  }
+
+  /** A Describe of neither, which no decoder reads. */
+  takeMalformed(): void {
+    if (!this.#skipping) this.#fail('08P01');
+  }
+
+  #bind(portal: string, statement: string): void {
+    const text = this.#statements.get(statement);
+    if (text === undefined) return this.#fail('26000');
+    this.#portals.set(portal, text);
+    return this.#say({ kind: 'BindComplete' });
+  }
+
+  #execute(portal: string): void {
+    const text = this.#portals.get(portal);
+    if (text === undefined) return this.#fail('34000');
+    if (this.#status === 'E') return this.#fail('25P02');
+    if (!this.#run(text, false)) this.#fail('22012');
+    return undefined;
+  }
+
+  #query(text: string): void {
+    this.#statements.delete('');
+    if (this.#status === 'E' && text !== 'ROLLBACK' && text !== 'COMMIT') this.#failSimple('25P02');
+    else if (text === 'BEGIN') {
+      this.#status = 'T';
+      this.#say({ kind: 'CommandComplete', tag: 'BEGIN' });
+    } else if (text === 'COMMIT' || text === 'ROLLBACK') {
+      const kept = text === 'COMMIT' && this.#status === 'T';
+      this.#end(kept);
+      this.#say({ kind: 'CommandComplete', tag: kept ? 'COMMIT' : 'ROLLBACK' });
+    } else if (!this.#run(text, true)) this.#failSimple('22012');
+    if (this.#status === 'I') this.#end(true);
+    this.#ready();
+  }
+
+  /** False: it fails. */
+  #run(text: string, simple: boolean): boolean {
+    if (text.includes('WITH RECURSIVE named')) return this.#count(simple);
+    if (text === 'SET CONSTRAINTS ALL IMMEDIATE') return this.#done('SET CONSTRAINTS');
+    if (text.startsWith(`SELECT 'role'`)) return this.#rows([['role', 'current_user', 'app']], simple);
+    const [verb, id = '', rows = '0'] = text.split(' ');
+    if (verb === 'R') return this.#rows([[id]], simple);
+    if (verb !== 'W' && verb !== 'D') return false;
+    this.#ran.push({ id, rows: Number(rows) });
+    this.#counter += Number(rows);
+    this.#say({ kind: 'CommandComplete', tag: verb === 'W' ? `UPDATE ${rows}` : 'CREATE TABLE' });
+    return true;
+  }
+
+  #count(simple: boolean): boolean {
+    const rows = [['state', 'on', String(this.#transaction), '', '', '{}']];
+    if (this.#counter > 0) rows.push(['written', '1', '0', String(this.#counter), '0', '{public,scores}']);
+    return this.#rows(rows, simple);
+  }
+
+  #done(tag: string): boolean {
+    this.#say({ kind: 'CommandComplete', tag });
+    return true;
+  }
+
+  #rows(rows: readonly (readonly string[])[], simple: boolean): boolean {
+    if (simple) this.#say({ kind: 'RowDescription', fields: [] });
+    for (const values of rows) {
+      this.#say({ kind: 'DataRow', values: values.map((value) => new TextEncoder().encode(value)) });
+    }
+    this.#say({ kind: 'CommandComplete', tag: `SELECT ${rows.length}` });
+    return true;
+  }
+
+  #sync(): void {
+    if (this.#skipping && this.#status !== 'E') this.#end(false);
+    else if (this.#status === 'I') this.#end(true);
+    this.#skipping = false;
+    this.#ready();
+  }
+
+  #end(kept: boolean): void {
+    if (kept && this.#ran.length > 0) this.#database.committed.push(this.#ran);
+    this.#ran = [];
+    this.#status = 'I';
+    this.#transaction += 1;
+    this.#portals.clear();
+  }
+
+  #fail(sqlstate: string): void {
+    this.#error(sqlstate);
+    this.#skipping = true;
+  }
+
+  #failSimple(sqlstate: string): void {
+    this.#error(sqlstate);
+  }
+
+  #error(sqlstate: string): void {
+    const fields = [
+      ['S', 'ERROR'],
+      ['V', 'ERROR'],
+      ['C', sqlstate],
+      ['M', 'it fails'],
+    ] as const;
+    this.#say({
+      kind: 'ErrorResponse',
+      fields: fields.map(([code, text]) => ({ code, valueBytes: new TextEncoder().encode(text) })),
+    });
+    if (this.#status === 'T') this.#status = 'E';
+    else if (this.#status === 'I') this.#ran = [];
+  }
+
+  #ready(): void {
+    this.#say({ kind: 'ReadyForQuery', status: this.#status });
+  }
+
+  #say(message: BackendMessage): void {
+    this.#answer(encodeBackend(message));
+  }
+}
