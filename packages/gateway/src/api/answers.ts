@@ -218,3 +218,48 @@ export interface BackupAnswer {
   readonly parts: readonly string[];
   readonly leaf: number;
 }
+
+/** Why what was recorded cannot be decided on again. */
+export type Undecidable =
+  | 'shredded'
+  | 'spooled'
+  | 'no-text'
+  | 'prepared-before'
+  | 'rows-unknown'
+  | 'unknown-session';
+
+/** An operation about which the other policy says something else. */
+export interface ReplayedRow {
+  /** Index of its intent. */
+  readonly leaf: number;
+  readonly at: string;
+  readonly session: string;
+  readonly name: string;
+  readonly connection: string;
+  /** `allow`, `hold` or `block`, as it was. */
+  readonly recorded: string;
+  readonly decided: string;
+  /** Absent for what has no text. */
+  readonly sql?: string;
+  readonly causes: readonly {
+    readonly rule: string;
+    readonly version: number;
+    readonly verdict: string;
+    readonly what: string;
+    /** Bytes of the text. */
+    readonly from: number;
+    readonly to: number;
+  }[];
+}
+
+export interface PolicyReplayAnswer {
+  /** Digest of the policy that decided here. */
+  readonly policy: string;
+  /** Operations of this page, and how many of them are decided as they were. */
+  readonly statements: number;
+  readonly same: number;
+  readonly different: readonly ReplayedRow[];
+  readonly undecidable: Readonly<Record<Undecidable, number>>;
+  /** Give it as `from` for those that follow; absent at the end. */
+  readonly next?: number;
+}

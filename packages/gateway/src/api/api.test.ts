@@ -237,8 +237,8 @@ to: [db]
       (await call<ChangesAnswer>('DELETE /v1/resources/Access/all', admin)).json.changes[0]?.action,
     ).toBe('deleted');
     expect((await call('GET /v1/resources/Access/all', auditor)).status).toBe(404);
-    const rule = 'kind: Rule\nname: x\n';
-    expect((await call('POST /v1/resources/apply', admin, { text: rule })).json.code).toBe(
+    const mask = 'kind: Mask\nname: x\n';
+    expect((await call('POST /v1/resources/apply', admin, { text: mask })).json.code).toBe(
       'RESOURCE_NOT_ENFORCED',
     );
   });

@@ -8,6 +8,7 @@ import type { LedgerPort, ScopeKeys } from '../core/ledger-port.ts';
 import type { IdentityRoom } from '../identity/identity.ts';
 import type { Resources } from '../resources/resources.ts';
 import type { LiveSessions } from '../session/live-sessions.ts';
+import type { SqlReader } from '../session/sql-reader.ts';
 import type { Store } from '../store/store.ts';
 
 /** The ledger as the API uses it; the class Ledger of the room audit has this shape. */
@@ -65,6 +66,8 @@ export interface ApiPorts {
   readonly identity: IdentityRoom;
   readonly resources: Resources;
   readonly sessions: LiveSessions;
+  /** What sessions learn from what a text does. */
+  readonly sql: SqlReader;
   readonly approvals: Approvals;
   readonly ledger: ApiLedger;
   readonly reader: LogReader;

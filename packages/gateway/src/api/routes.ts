@@ -5,6 +5,7 @@ import { EVIDENCE_ROUTES } from './evidence-routes.ts';
 import { IDENTITY_ROUTES } from './identity-routes.ts';
 import { LEDGER_ROUTES } from './ledger-routes.ts';
 import { LOG_ROUTES } from './log-routes.ts';
+import { POLICY_ROUTES } from './policy-routes.ts';
 import { RESOURCE_ROUTES } from './resource-routes.ts';
 import type { Route } from './route.ts';
 import { SESSION_ROUTES } from './session-routes.ts';
@@ -14,6 +15,7 @@ export const ROUTES: readonly Route[] = [
   ...RESOURCE_ROUTES,
   ...SESSION_ROUTES,
   ...APPROVAL_ROUTES,
+  ...POLICY_ROUTES,
   ...LEDGER_ROUTES,
   ...EVIDENCE_ROUTES,
   ...LOG_ROUTES,

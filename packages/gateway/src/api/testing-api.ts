@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { loadConfig } from '../config/config.ts';
 import type { CountersignError } from '../core/errors.ts';
 import { makeId, type SessionId } from '../core/ids.ts';
+import type { BodyValue } from '../core/ledger-port.ts';
 import { Secret } from '../core/secret.ts';
 import { encodeBackend, encodeFrontend } from '../protocols/postgres/encode.ts';
 import { type EndReason, type LiveSession, LiveSessions } from '../session/live-sessions.ts';
@@ -39,8 +40,19 @@ export interface TestingApi extends AsyncDisposable {
   readonly errors: { readonly error: CountersignError; readonly where: string }[];
   /** A session of somebody that is over, with one statement and its recording. */
   readonly makeSession: (name: string, sql: string) => Promise<SessionId>;
+  /** A session that is over, of these operations in their order; without a recording. */
+  readonly makeOperations: (name: string, operations: readonly TestingOperation[]) => Promise<SessionId>;
   /** A session that is open; the reasons it was ended for come into the list. */
   readonly openSession: (name: string) => Promise<{ readonly id: SessionId; readonly ended: EndReason[] }>;
+}
+
+/** An intent and its outcome, with a hold in between where somebody was asked. */
+export interface TestingOperation {
+  readonly intent: Readonly<Record<string, BodyValue>>;
+  readonly decision?: string;
+  readonly status?: string;
+  readonly tags?: readonly string[];
+  readonly held?: true;
 }
 
 const randomBytes = (length: number): Uint8Array => new Uint8Array(cryptoRandomBytes(length));
@@ -108,6 +120,7 @@ export async function testingOnlyApi(change: Partial<ApiPorts> = {}): Promise<Te
     firstCode,
     errors,
     makeSession: (name, sql) => makeSession(rooms, name, sql),
+    makeOperations: (name, operations) => makeOperations(rooms, name, operations),
     openSession: (name) => openSession(rooms, sessions, name),
     [Symbol.asyncDispose]: dispose,
   };
@@ -210,6 +223,33 @@ async function makeSession(rooms: Rooms, name: string, sql: string): Promise<Ses
     statements: 1,
     lastLeaf: end.index,
   });
+  return id;
+}
+
+async function makeOperations(
+  rooms: Rooms,
+  name: string,
+  operations: readonly TestingOperation[],
+): Promise<SessionId> {
+  const { id, base } = await begin(rooms, name);
+  const { ledger } = rooms;
+  for (const { intent, decision = 'allow', status = 'ok', tags = [], held } of operations) {
+    const policy = 'a'.repeat(64);
+    const { index: ref } = await ledger.append({
+      ...base,
+      type: 'statement.intent',
+      decision,
+      policy,
+      body: intent,
+    });
+    if (held === true) await ledger.append({ ...base, type: 'hold.asked', ref, body: { rule: 'some' } });
+    await ledger.append({ ...base, type: 'statement.outcome', ref, status, body: { tags: [...tags] } });
+  }
+  const statements = operations.length;
+  const end = await ledger.append({ ...base, type: 'session.end', status: 'ok', body: { statements } });
+  ledger.closeScope(id);
+  const ended = { id, endedUs: end.timeUs, status: 'ok', statements, lastLeaf: end.index };
+  await storedSessionIndex(rooms.store).ended(ended);
   return id;
 }
 

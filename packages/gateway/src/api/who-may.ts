@@ -46,6 +46,7 @@ export const WHO_MAY = {
   'POST /v1/approvals/:id/approve': 'approvers',
   'POST /v1/approvals/:id/deny': 'approvers',
   'POST /v1/approvals/:id/withdraw': 'own',
+  'POST /v1/policy/replay': 'administrators and auditors',
   'GET /v1/ledger/status': 'identified',
   'GET /v1/ledger/proof/:index': 'identified',
   'POST /v1/ledger/shred': 'administrators',

@@ -55,6 +55,8 @@ export interface CliContext {
 interface OptionSpec {
   readonly type: 'string' | 'boolean';
   readonly short?: string;
+  /** It may be given more than once. */
+  readonly multiple?: true;
   /** What follows the flag in the help; empty for a boolean. */
   readonly value?: string;
   readonly says: string;
@@ -64,7 +66,7 @@ export interface Command {
   /** `sessions list`. */
   readonly path: string;
   readonly summary: string;
-  /** Names of what stands without a flag; `[NAME]` may be left out. */
+  /** Names of what stands without a flag; `[NAME]` may be left out, and `NAME…` be given more than once. */
   readonly positionals: readonly string[];
   readonly options: Readonly<Record<string, OptionSpec>>;
   /** Gives the exit status where it is not 0. */
@@ -90,6 +92,12 @@ export class CommandInput {
   option(name: string): string | undefined {
     const value = this.#values[name];
     return typeof value === 'string' ? value : undefined;
+  }
+
+  /** Every value of an option that may be given more than once. */
+  options(name: string): readonly string[] {
+    const values = this.#values[name];
+    return Array.isArray(values) ? values.filter((value) => typeof value === 'string') : [];
   }
 
   required(name: string): string {

@@ -12,6 +12,7 @@ import { GATEWAY_COMMANDS, MACHINE_COMMANDS } from './gateway-commands.ts';
 import { LEDGER_COMMANDS } from './ledger-commands.ts';
 import { LOGIN_COMMANDS } from './login-commands.ts';
 import { parseCommand } from './parse-command.ts';
+import { POLICY_COMMANDS } from './policy-commands.ts';
 import { RESOURCE_COMMANDS } from './resource-commands.ts';
 import { SESSION_COMMANDS } from './session-commands.ts';
 
@@ -20,6 +21,7 @@ const COMMANDS: readonly Command[] = [
   ...LOGIN_COMMANDS,
   ...CONNECT_COMMANDS,
   ...RESOURCE_COMMANDS,
+  ...POLICY_COMMANDS,
   ...SESSION_COMMANDS,
   ...APPROVAL_COMMANDS,
   ...EVIDENCE_COMMANDS,

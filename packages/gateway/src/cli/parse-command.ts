@@ -40,9 +40,9 @@ export function parseCommand(
 
 function parseInput(command: Command, words: readonly string[], context: CliContext): CommandInput {
   const options = Object.fromEntries(
-    Object.entries(command.options).map(([name, { type, short }]) => [
+    Object.entries(command.options).map(([name, { type, short, multiple = false }]) => [
       name,
-      short === undefined ? { type } : { type, short },
+      short === undefined ? { type, multiple } : { type, short, multiple },
     ]),
   );
   let parsed: ReturnType<typeof parseArgs>;
@@ -54,7 +54,8 @@ function parseInput(command: Command, words: readonly string[], context: CliCont
   }
   const needed = command.positionals.filter((name) => !name.startsWith('[')).length;
   const { length } = parsed.positionals;
-  if (length < needed || length > command.positionals.length) {
+  const isOpen = command.positionals.at(-1)?.endsWith('…') === true;
+  if (length < needed || (length > command.positionals.length && !isOpen)) {
     throw invalid(`expected countersign ${callOf(command)}`);
   }
   return new CommandInput(context, parsed.values, parsed.positionals);

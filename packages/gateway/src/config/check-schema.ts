@@ -1,9 +1,51 @@
 /** Checks a value against a schema, and says in one sentence what is wrong first, and where. */
 
 import type { TSchema } from 'typebox';
+import { Settings } from 'typebox/system';
 import { Errors } from 'typebox/value';
 
+/** Of one value, before they are told apart: a list of cases may have thousands, of which each is shown. */
+const PROBLEMS_MAX = 10_000;
+
 type Problem = ReturnType<typeof Errors>[number];
+
+/** Something that is wrong, and the keys that lead to it. */
+export interface SchemaProblem {
+  readonly path: readonly string[];
+  readonly says: string;
+}
+
+/** Everything that is wrong with a value, each once. Values are never repeated. */
+export function problemsOf(schema: TSchema, value: unknown): readonly SchemaProblem[] {
+  const found = new Map<string, SchemaProblem>();
+  for (const problem of allErrors(schema, value)) {
+    // What an unknown key fails is said by the object that it is in.
+    if (problem.keyword === 'boolean') continue;
+    const union = isInUnion(problem) || problem.keyword === 'anyOf';
+    const says = union ? describeUnion(problem, schema) : describe(problem);
+    found.set(says, { path: placeOf(problem, union), says });
+  }
+  return [...found.values()];
+}
+
+/** The library stops at eight of itself. */
+function allErrors(schema: TSchema, value: unknown): readonly Problem[] {
+  const { maxErrors } = Settings.Get();
+  Settings.Set({ maxErrors: PROBLEMS_MAX });
+  try {
+    return Errors(schema, value);
+  } finally {
+    Settings.Set({ maxErrors });
+  }
+}
+
+/** What is not known is at its own key, everything else at the value. */
+function placeOf(problem: Problem, union: boolean): readonly string[] {
+  const keys = segmentsOf(problem.instancePath);
+  if (union) return keys.slice(0, unionDepth(problem));
+  const [unknown] = problem.keyword === 'additionalProperties' ? problem.params.additionalProperties : [];
+  return unknown === undefined ? keys : [...keys, unknown];
+}
 
 /**
  * What is wrong with a value, or nothing. Values are never repeated: a password may stand in the
@@ -46,10 +88,16 @@ function describeUnion(problem: Problem, schema: TSchema): string {
   const keys = segmentsOf(before);
   let node: unknown = schema;
   for (const key of keys) node = childOf(node, key);
-  const depth = keys.filter((key, index) => key === 'items' || keys[index - 1] === 'properties').length;
-  const path = pathOf(segmentsOf(problem.instancePath).slice(0, depth));
+  const path = pathOf(segmentsOf(problem.instancePath).slice(0, unionDepth(problem)));
   const alternatives = childOf(node, 'alternatives');
   return `${path} must be ${typeof alternatives === 'string' ? alternatives : 'one of its alternatives'}`;
+}
+
+/** How many keys lead to the outermost union of an error. */
+function unionDepth({ schemaPath }: Problem): number {
+  const [before = ''] = schemaPath.split('/anyOf/', 1);
+  const keys = segmentsOf(before);
+  return keys.filter((key, index) => key === 'items' || keys[index - 1] === 'properties').length;
 }
 
 function childOf(node: unknown, key: string): unknown {

@@ -7,7 +7,7 @@
  * Untrusted: the whole text.
  */
 
-import { LineCounter, parseAllDocuments } from 'yaml';
+import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseAllDocuments } from 'yaml';
 import { LIMITS } from '../core/limits.ts';
 
 /** What a document can hold. */
@@ -18,10 +18,28 @@ export type YamlResult =
   | { readonly kind: 'documents'; readonly documents: readonly Plain[] }
   | { readonly kind: 'problem'; readonly problem: string };
 
+/** A document whose parts can be found again. */
+export interface LocatedDocument {
+  readonly value: Plain;
+  /** The line, from 1, of a key or an item; of what it would be in, where it is not there. */
+  readonly lineOf: (path: readonly string[]) => number;
+}
+
+export type LocatedYaml =
+  | { readonly kind: 'documents'; readonly documents: readonly LocatedDocument[] }
+  | { readonly kind: 'problem'; readonly problem: string; readonly line: number };
+
 /** Parses every document of a text; empty ones are left out. */
 export function parseYaml(text: string): YamlResult {
+  const located = parseLocatedYaml(text);
+  if (located.kind === 'problem') return { kind: 'problem', problem: located.problem };
+  return { kind: 'documents', documents: located.documents.map(({ value }) => value) };
+}
+
+/** The same, for whoever says on which line something is wrong. */
+export function parseLocatedYaml(text: string): LocatedYaml {
   if (Buffer.byteLength(text) > LIMITS.resources.textBytesMax) {
-    return problem(`the text has more than ${LIMITS.resources.textBytesMax} bytes`);
+    return problem(`the text has more than ${LIMITS.resources.textBytesMax} bytes`, 1);
   }
   const lineCounter = new LineCounter();
   const parsed = parseAllDocuments(text, {
@@ -34,30 +52,53 @@ export function parseYaml(text: string): YamlResult {
     stringKeys: true,
     logLevel: 'error',
   });
-  const documents: Plain[] = [];
+  const documents: LocatedDocument[] = [];
   for (const document of parsed) {
     // A warning is an unresolved tag: something that would not mean what it says.
     const [first] = [...document.errors, ...document.warnings];
     if (first !== undefined) {
       const { line, col } = lineCounter.linePos(first.pos[0]);
-      return problem(`line ${line}, column ${col}: ${first.message}`);
+      return problem(`line ${line}, column ${col}: ${first.message}`, line);
     }
     if (documents.length >= LIMITS.resources.documentsMax) {
-      return problem(`there are more than ${LIMITS.resources.documentsMax} documents`);
+      return problem(`there are more than ${LIMITS.resources.documentsMax} documents`, 1);
     }
     try {
       const value = toPlain(document.toJS({ maxAliasCount: LIMITS.resources.aliasesMax }), 0);
       // What follows a last `---`, or is all comment.
-      if (value !== null) documents.push(value);
+      if (value === null) continue;
+      documents.push({ value, lineOf: (path) => lineCounter.linePos(offsetOf(document, path)).line });
     } catch (error) {
-      return problem(error instanceof Error ? error.message : 'it cannot be read');
+      const { line } = lineCounter.linePos(document.contents?.range?.[0] ?? document.range[0]);
+      return problem(error instanceof Error ? error.message : 'it cannot be read', line);
     }
   }
   return { kind: 'documents', documents };
 }
 
-function problem(text: string): YamlResult {
-  return { kind: 'problem', problem: text };
+function problem(text: string, line: number): LocatedYaml {
+  return { kind: 'problem', problem: text, line };
+}
+
+/** Where a key or an item begins. */
+function offsetOf(document: Document.Parsed, path: readonly string[]): number {
+  let node: unknown = document.contents;
+  let offset = document.contents?.range?.[0] ?? 0;
+  for (const part of path) {
+    if (isMap(node)) {
+      const pair = node.items.find(({ key }) => isScalar(key) && key.value === part);
+      if (pair === undefined) break;
+      if (isNode(pair.key)) offset = pair.key.range?.[0] ?? offset;
+      node = pair.value;
+    } else if (isSeq(node)) {
+      node = node.items[Number(part)];
+      if (!isNode(node)) break;
+      offset = node.range?.[0] ?? offset;
+    } else {
+      break;
+    }
+  }
+  return offset;
 }
 
 function toPlain(value: unknown, depth: number): Plain {

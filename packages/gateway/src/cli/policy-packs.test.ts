@@ -1,0 +1,57 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { parseResources } from '../resources/parse.ts';
+import { referenceProblems } from '../resources/references.ts';
+import { ResourceView } from '../resources/view.ts';
+import { SqlReading } from '../session/sql-reading.ts';
+import { loadCases } from './policy-cases.ts';
+import { listPacks, readPack } from './policy-packs.ts';
+import { runCases } from './policy-run.ts';
+
+const PACKS = fileURLToPath(new URL('../../packs', import.meta.url));
+
+describe('packs', () => {
+  it('are listed and printed with their cases, and nothing else of the disk is', async () => {
+    const packs = await listPacks();
+    expect(packs.map(({ name }) => name)).toEqual(['postgres-baseline', 'reranking-iso27001']);
+    for (const { name, rules, summary } of packs) {
+      expect([rules, summary]).toEqual([expect.any(Number), expect.stringMatching(/^Rules for .*[.:,]/)]);
+      expect(rules).toBeGreaterThan(9);
+      expect(parseResources(await readPack(name, 'rules')).length).toBeGreaterThan(rules);
+      expect(await readPack(name, 'cases')).toContain(`  - ${name}.yaml\n`);
+    }
+    await expect(readPack('../package', 'rules')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  it('can be applied as they are, both to one installation too', async () => {
+    const texts = await Promise.all((await listPacks()).map(({ name }) => readPack(name, 'rules')));
+    const stored = texts
+      .flatMap((text) => parseResources(text))
+      .map((document) => ({ document, version: 1, digest: '', changedUs: 0, changedBy: '' }));
+    const view = new ResourceView(stored);
+    expect(view.all).toHaveLength(stored.length);
+    expect(referenceProblems(view)).toEqual([]);
+  });
+
+  it('decide as their cases say, and each of their rules is expected by one', async () => {
+    const names = (await readdir(PACKS)).filter((name) => name.endsWith('.test.yaml'));
+    const reader = new SqlReading();
+    let ran = 0;
+    for (const name of names) {
+      const set = await loadCases(join(PACKS, name), []);
+      if (!('cases' in set)) throw new Error(JSON.stringify(set));
+      const results = await runCases(set, reader);
+      ran += results.length;
+      expect(results.filter(({ passed }) => !passed).map(({ policyCase }) => policyCase.name)).toEqual([]);
+      const rules = set.loaded.view.documents('Rule');
+      const expected = new Set(results.map(({ policyCase }) => policyCase.rule));
+      expect(rules.filter((rule) => !expected.has(rule.name))).toEqual([]);
+      expect(rules.filter(({ description }) => description === undefined)).toEqual([]);
+    }
+    await reader.close();
+    expect(names).toHaveLength(2);
+    expect(ran).toBeGreaterThanOrEqual(60);
+  });
+});

@@ -1,0 +1,45 @@
+/** Packs of rules that are published with this package: YAML as `apply` takes it, and cases beside it. */
+
+import { readdir, readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { CountersignError } from '../core/errors.ts';
+
+/** The same from `src` and from `dist`. */
+const DIRECTORY = fileURLToPath(new URL('../../packs', import.meta.url));
+const RULES = '.yaml';
+const CASES = '.test.yaml';
+
+export interface PackFacts {
+  readonly name: string;
+  readonly rules: number;
+  /** The first sentence of its file. */
+  readonly summary: string;
+}
+
+export async function listPacks(): Promise<readonly PackFacts[]> {
+  return Promise.all(
+    (await packNames()).map(async (name) => {
+      const text = await readPack(name, 'rules');
+      const summary = text.split('\n', 1)[0]?.replace(/^# /, '') ?? '';
+      return { name, rules: text.match(/^kind: Rule$/gm)?.length ?? 0, summary };
+    }),
+  );
+}
+
+/** The text of a pack, or of its cases. */
+export async function readPack(name: string, part: 'rules' | 'cases'): Promise<string> {
+  const names = await packNames();
+  if (!names.includes(name)) {
+    throw new CountersignError('NOT_FOUND', { what: `pack "${name}"; there are ${names.join(', ')}` });
+  }
+  return readFile(join(DIRECTORY, `${name}${part === 'rules' ? RULES : CASES}`), 'utf8');
+}
+
+async function packNames(): Promise<readonly string[]> {
+  const files = await readdir(DIRECTORY);
+  return files
+    .filter((file) => file.endsWith(RULES) && !file.endsWith(CASES))
+    .map((file) => file.slice(0, -RULES.length))
+    .toSorted();
+}

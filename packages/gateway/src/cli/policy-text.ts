@@ -1,0 +1,108 @@
+/** What `policy test` prints: a line a case, and of one that fails what was decided and why. */
+
+import type { ReadText } from '../core/effects.ts';
+import type { Cause, Verdict } from '../policy/decide.ts';
+import { safeText } from '../recording/table-text.ts';
+import { counted, oneLine } from './output.ts';
+import type { FileProblem, Place } from './policy-files.ts';
+import type { CaseResult } from './policy-run.ts';
+import { underlined } from './underlined.ts';
+
+type Places = ReadonlyMap<string, Place>;
+
+const INDENT = '      ';
+const CAUSES_SHOWN_MAX = 8;
+const EFFECTS_CHARACTERS_MAX = 300;
+
+/** Lines for people. */
+export function caseLines(result: CaseResult, places: Places): readonly string[] {
+  const { policyCase, passed } = result;
+  const { place, name } = policyCase;
+  const head = `${passed ? 'ok  ' : 'FAIL'}  ${safeText(name)}`;
+  if (passed) return [head];
+  return [`${head}  (${at(place)})`, ...failureLines(result, places).map((line) => `${INDENT}${line}`)];
+}
+
+export function summaryLine(results: readonly CaseResult[]): string {
+  const failed = results.filter(({ passed }) => !passed).length;
+  return `${counted(results.length - failed, 'case', 'cases')} passed, ${failed} failed`;
+}
+
+/** `cases.yaml:12: cases.3: there is no rule "x"`. */
+export function problemLine({ file, line, says }: FileProblem): string {
+  return safeText(`${file}:${line}: ${says}`);
+}
+
+/** The same for programs. */
+export function caseFacts(result: CaseResult, places: Places): unknown {
+  const { policyCase, decided, passed } = result;
+  const { place, name, expect, rule } = policyCase;
+  return {
+    ...place,
+    name,
+    passed,
+    expected: rule === undefined ? { verdict: expect } : { verdict: expect, rule },
+    decided: {
+      verdict: decided.verdict,
+      causes: decided.causes.map((cause) => ({ ...cause, ...placeOf(cause, places) })),
+      effects: effectsOf(decided.read),
+      uncounted: decided.uncounted.map((one) => one.name),
+    },
+  };
+}
+
+function failureLines({ policyCase, decided }: CaseResult, places: Places): readonly string[] {
+  const { expect, rule, sql } = policyCase;
+  const bytes = new TextEncoder().encode(sql);
+  const { verdict, causes, read, uncounted } = decided;
+  const shown = causes.slice(0, CAUSES_SHOWN_MAX);
+  const more = causes.length - shown.length;
+  return [
+    `expected  ${expected(expect, rule)}`,
+    `decided   ${verdict}`,
+    ...shown.flatMap((cause) => causeLines(cause, bytes, places)),
+    ...(more > 0 ? [`and ${more} more`] : []),
+    ...(causes.length === 0
+      ? [`does      ${oneLine(effectsOf(read).join(', '), EFFECTS_CHARACTERS_MAX)}`]
+      : []),
+    ...(uncounted.length === 0
+      ? []
+      : [`counts    ${uncounted.map(({ name }) => name).join(', ')}: the case gives no rows`]),
+  ];
+}
+
+function expected(verdict: Verdict, rule: string | undefined): string {
+  return rule === undefined ? verdict : `${verdict} by ${safeText(rule)}`;
+}
+
+function causeLines(cause: Cause, bytes: Uint8Array, places: Places): readonly string[] {
+  const { rule, version, verdict, what, from, to } = cause;
+  const place = places.get(keyOf(rule));
+  const where = place === undefined ? '' : `, ${at(place)}`;
+  const head = `${verdict.padEnd(9)} by ${safeText(rule)} (version ${version}${where}): ${safeText(what)}`;
+  return [head, ...underlined(bytes, from, to).map((line) => `  ${line}`)];
+}
+
+function placeOf({ rule }: Cause, places: Places): object {
+  const place = places.get(keyOf(rule));
+  return place === undefined ? {} : { place };
+}
+
+/** `access:NAME` is an Access resource, everything else a Rule. */
+function keyOf(rule: string): string {
+  return rule.startsWith('access:') ? `Access/${rule.slice('access:'.length)}` : `Rule/${rule}`;
+}
+
+function effectsOf(read: ReadText | undefined): readonly string[] {
+  if (read === undefined) return ['nothing that anything decides about'];
+  if (read.kind === 'syntax-error') return [read.message];
+  if (read.kind === 'uninspectable') return [read.reason];
+  const all = read.statements.flatMap(({ effects }) =>
+    effects.map(({ effect, object }) => (object === undefined ? effect : `${effect} of ${object}`)),
+  );
+  return [...new Set(all)];
+}
+
+function at({ file, line }: Place): string {
+  return safeText(`${file}:${line}`);
+}

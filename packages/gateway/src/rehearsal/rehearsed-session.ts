@@ -1,0 +1,149 @@
+/**
+ * What policy would say about texts, without a client and without a target.
+ *
+ * Spec: spec/policy.md §4 to §6. It is the inspection of a real session that decides, for a server that says
+ * that it reads UTF-8 and standard strings; what differs is that nothing runs, so that rows are not counted
+ * but given.
+ */
+
+import type { ReadText } from '../core/effects.ts';
+import type { ActorKind, Principal } from '../core/principal.ts';
+import { type Cause, SessionPolicy, type Verdict } from '../policy/decide.ts';
+import { causeOfCount, type ObservedTable, overBound } from '../policy/observed.ts';
+import type { CompiledRule } from '../policy/rule.ts';
+import type { ResourceView } from '../resources/view.ts';
+import { Inspection, type Judgement } from '../session/postgres/inspection.ts';
+import type { SqlReader } from '../session/sql-reader.ts';
+
+/** Who asks, where. */
+export interface Asker {
+  readonly principal: Pick<Principal, 'name' | 'kind'>;
+  readonly connection: string;
+  readonly address: string;
+  /** `application_name`. */
+  readonly client: string;
+}
+
+export interface Rehearsed {
+  readonly verdict: Verdict;
+  /** Of a block or a hold. */
+  readonly causes: readonly Cause[];
+  /** What the text does; undefined where nothing decides about it, so that nobody reads it. */
+  readonly read: ReadText | undefined;
+  /** Rules that count rows which nobody has given. */
+  readonly uncounted: readonly CompiledRule[];
+}
+
+/** What a text's transaction would have written, by what the text does; undefined where nobody knows. */
+export type RowsOf = (read: ReadText) => readonly ObservedTable[] | undefined;
+
+/** What one session would be told, text after text. */
+export class RehearsedSession {
+  readonly #inspection: Inspection;
+  readonly #denied: Cause | undefined;
+  #nowUs = 0;
+  #resumed = Promise.withResolvers<void>();
+
+  constructor(view: ResourceView, reader: SqlReader, asker: Asker) {
+    const policy = policyOf(view, asker);
+    this.#denied = view.grant(asker.principal, asker.connection) === undefined ? denial(asker) : undefined;
+    this.#inspection = new Inspection({
+      policyNow: () => ({ digest: '', policy }),
+      reader,
+      nowUs: () => this.#nowUs,
+      settled: () => true,
+      mayBeUnflushed: () => false,
+      resumed: () => this.#resumed.resolve(),
+    });
+    this.#inspection.parameterStatus('client_encoding', 'UTF8');
+    this.#inspection.parameterStatus('standard_conforming_strings', 'on');
+  }
+
+  /** A text that runs now. */
+  async decide(textBytes: Uint8Array, nowUs: number, rows: RowsOf): Promise<Rehearsed> {
+    if (this.#denied !== undefined) return refused([this.#denied], undefined);
+    const judgement = await this.#judge(textBytes, nowUs);
+    return judgement === undefined ? PASSED : withRows(judgement, rows);
+  }
+
+  /** Something of which no text is known. */
+  decideUnknown(reason: string): Rehearsed {
+    if (this.#denied !== undefined) return refused([this.#denied], undefined);
+    const judgement = this.#inspection.judgeUnknown(reason);
+    return judgement === undefined ? PASSED : withRows(judgement, () => undefined);
+  }
+
+  /** A text that has run in this session: what it prepared is known from here on. */
+  async ran(textBytes: Uint8Array, nowUs: number): Promise<void> {
+    const judgement = await this.#judge(textBytes, nowUs);
+    this.#inspection.forwarded(judgement?.read);
+  }
+
+  async #judge(textBytes: Uint8Array, nowUs: number): Promise<Judgement | undefined> {
+    this.#nowUs = nowUs;
+    for (;;) {
+      this.#resumed = Promise.withResolvers<void>();
+      const judgement = this.#inspection.judge(textBytes);
+      if (judgement !== 'wait') return judgement;
+      await this.#resumed.promise;
+    }
+  }
+}
+
+/** What kind of caller an account of the resources is. */
+export function kindOf(account: { readonly kind: string; readonly type?: string }): ActorKind {
+  if (account.kind !== 'ServiceAccount') return 'user';
+  return account.type === 'ci' ? 'ci' : 'service';
+}
+
+const PASSED: Rehearsed = { verdict: 'allow', causes: [], read: undefined, uncounted: [] };
+
+function policyOf(view: ResourceView, asker: Asker): SessionPolicy | undefined {
+  const ruling = view.ruling(asker.principal, asker.connection);
+  const { address, client, principal } = asker;
+  return ruling === undefined
+    ? undefined
+    : new SessionPolicy(ruling.rules, ruling.allowance, { kind: principal.kind, address, client });
+}
+
+function denial({ principal, connection }: Asker): Cause {
+  const what = `no Access resource lets ${principal.name} use ${connection}`;
+  return {
+    rule: 'access',
+    version: 0,
+    verdict: 'block',
+    description: undefined,
+    what,
+    from: 0,
+    to: 0,
+  };
+}
+
+function refused(causes: readonly Cause[], read: ReadText | undefined): Rehearsed {
+  return { verdict: 'block', causes, read, uncounted: [] };
+}
+
+function withRows({ decision, read }: Judgement, rowsOf: RowsOf): Rehearsed {
+  const { kind, causes, counted, holds } = decision;
+  if (kind === 'block') return refused(causes, read);
+  const [first] = [...holds, ...counted];
+  if (first !== undefined && endsTransactions(read)) return refused([mixed(first)], read);
+  const rows = counted.length === 0 ? [] : rowsOf(read);
+  const over = overBound(counted, rows ?? []);
+  const blocked = over.filter(({ rule }) => rule.verdict === 'block');
+  if (blocked.length > 0) return refused(blocked.map(causeOfCount), read);
+  const all = [...causes, ...over.map(causeOfCount)];
+  const uncounted = rows === undefined ? counted : [];
+  return { verdict: all.length > 0 ? 'hold' : 'allow', causes: all, read, uncounted };
+}
+
+/** As the conductor refuses it: POLICY_TEXT_MIXED. */
+function endsTransactions(read: ReadText): boolean {
+  if (read.kind !== 'read' || read.statements.length < 2) return false;
+  return read.statements.some(({ transaction }) => transaction !== undefined);
+}
+
+function mixed({ name, version, description }: CompiledRule): Cause {
+  const what = 'it has to be counted or held, and the text begins or ends a transaction in its middle';
+  return { rule: name, version, verdict: 'block', description, what, from: 0, to: 0 };
+}
