@@ -34,6 +34,30 @@ protocol: postgres
 target: { host: localhost, port: ${targetPort}, database: postgres, tls: verify-full, ca: ${ca} }
 credential: { user: postgres, password: { env: DB_PASSWORD } }
 ---
+kind: Connection
+name: db-ruled
+protocol: postgres
+target: { host: 127.0.0.1, port: ${targetPort}, database: postgres, tls: disable }
+credential: { user: postgres, password: { env: DB_PASSWORD } }
+---
+kind: Rule
+name: nothing-is-destroyed
+on: [db-ruled]
+when: { effects: [drop, truncate, alter-drop, delete-unqualified, update-unqualified] }
+then: block
+---
+kind: Rule
+name: bulk
+on: [db-ruled]
+when: { writes: [pgbench_accounts], rows: '>= 100' }
+then: block
+---
+kind: Rule
+name: no-code
+on: [db-ruled]
+when: { effects: [run, administer, grant] }
+then: block
+---
 kind: Person
 name: ana
 displayName: Ana
@@ -41,7 +65,7 @@ displayName: Ana
 kind: Access
 name: all
 who: [ana]
-to: [db, db-tls]
+to: [db, db-tls, db-ruled]
 `),
   { name: 'bench', kind: 'system', keyId: bootId },
 );

@@ -134,6 +134,11 @@ export class Stage {
     return this.#settings.profile !== undefined;
   }
 
+  /** The gateway among the ways; undefined where it was left out. */
+  get gateway(): GatewayProcess | undefined {
+    return this.#gateway;
+  }
+
   /** Another gateway, fresh: for figures of memory. */
   startGateway(label: string): Promise<GatewayProcess> {
     return startGatewayProcess({ ...this.#peer, label });

@@ -12,6 +12,8 @@ export interface GatewayProcess {
   readonly pid: number;
   /** The same gateway, with TLS to the target too. */
   readonly tlsTarget: Way;
+  /** The same gateway and target, with rules. */
+  readonly ruled: Way;
   /** Ends it in good order, and removes its data. */
   stop(): Promise<void>;
 }
@@ -64,6 +66,7 @@ export async function startGatewayProcess(options: GatewayProcessOptions): Promi
   return {
     way: to('db'),
     tlsTarget: to('db-tls'),
+    ruled: to('db-ruled'),
     pid,
     async stop() {
       await children.stop(child);

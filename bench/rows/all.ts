@@ -5,6 +5,7 @@ import { IDLE_ROW } from './idle-sessions.ts';
 import { LARGE_RESULT_ROWS } from './large-result.ts';
 import { LEDGER_ROW } from './ledger.ts';
 import { ONE_CLIENT_ROW } from './one-client.ts';
+import { POLICY_ROW } from './policy.ts';
 import { RECORDING_ROW } from './recording.ts';
 import type { Row } from './row.ts';
 import { SELECT_ROWS } from './select.ts';
@@ -13,6 +14,7 @@ import { VERIFY_ROW } from './verify.ts';
 export const ROWS: readonly Row[] = [
   ...SELECT_ROWS,
   ONE_CLIENT_ROW,
+  POLICY_ROW,
   ...LARGE_RESULT_ROWS,
   LEDGER_ROW,
   RECORDING_ROW,
