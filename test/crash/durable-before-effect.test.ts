@@ -20,6 +20,9 @@ import { exportAndVerify, marksIn, readLedger, readRecordings } from './witness.
 
 const KILLS = process.env['COUNTERSIGN_SOAK'] === undefined ? 30 : 300;
 
+/** Of each session beside a chore: exports read the whole log, which grows meanwhile. */
+const CHORES_MARKS = 100;
+
 type Kind = 'start' | 'load' | 'chores';
 
 /** One life of a gateway after the other, each ended by SIGKILL at a moment of chance. */
@@ -49,7 +52,7 @@ class Lives {
     else {
       const ready = await gateway.ready;
       this.#startMs = performance.now() - started;
-      loading = load(ready, name, this.sent);
+      loading = load(ready, name, this.sent, kind === 'chores' ? CHORES_MARKS : undefined);
       if (kind === 'load') await Promise.race([this.sent.more(10 + dice.below(150)), loading]);
       else await gateway.chores(1 + dice.below(3));
       // The moment is the point of this test: anywhere in what is going on now.

@@ -24,13 +24,26 @@ export class Sent {
   }
 }
 
-/** Several sessions of several people at once; resolves when the gateway has dropped the last one. */
-export async function load(ready: Ready, name: string, sent: Sent): Promise<void> {
+/** A session has sent what it was to send. */
+class Enough extends Error {}
+
+/**
+ * Several sessions of several people at once; resolves when the gateway has dropped the last one.
+ *
+ * @param marksMax of each session: what an export takes grows with the log, and the log with what it takes
+ */
+export async function load(
+  ready: Ready,
+  name: string,
+  sent: Sent,
+  marksMax: number = Number.POSITIVE_INFINITY,
+): Promise<void> {
   const forms = [simpleAndExtended, simpleAndExtended, writes, copies, pipelines, reconnects];
   await Promise.all(
     forms.map(async (form, number) => {
       const person = PEOPLE[number % 3] ?? 'ana';
       const mark = (i: number): string => {
+        if (i >= marksMax) throw new Enough();
         const text = `mark-${name}-${number}-${i}`;
         sent.add(text);
         return text;
@@ -38,7 +51,7 @@ export async function load(ready: Ready, name: string, sent: Sent): Promise<void
       try {
         await form({ ready, person, mark });
       } catch {
-        // The gateway was killed, which is what ends the load.
+        // The gateway was killed, or it is enough: that is what ends the load.
       }
     }),
   );
