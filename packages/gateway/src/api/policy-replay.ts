@@ -9,7 +9,7 @@ import { setImmediate } from 'node:timers/promises';
 import { isObject } from '@countersign/ledger/jcs';
 import type { ReadText } from '../core/effects.ts';
 import type { ActorKind } from '../core/principal.ts';
-import { type Rehearsed, RehearsedSession } from '../rehearsal/rehearsed-session.ts';
+import { type Rehearsed, RehearsedSession, type RowsOf } from '../rehearsal/rehearsed-session.ts';
 import { taggedRows } from '../rehearsal/tagged-rows.ts';
 import { digestOf, type ResourceView } from '../resources/view.ts';
 import type { SessionsTable } from '../store/schema.ts';
@@ -87,9 +87,9 @@ export class PolicyReplay {
     if (typeof bytes === 'string') return bytes;
     const nowUs = parseMoment(operation.leaf.t);
     const tags = tagsOf(operation);
-    const rehearsed = await replayed.session.decide(bytes, nowUs, (read) =>
-      tags === undefined ? undefined : taggedRows(read, tags),
-    );
+    const message = intent['protocol_message'] === 'Execute' ? 'Execute' : 'Query';
+    const rowsOf: RowsOf = (read) => (tags === undefined ? undefined : taggedRows(read, tags));
+    const rehearsed = await replayed.session.decide(bytes, nowUs, rowsOf, message);
     if (usesUnknownName(rehearsed.read, replayed)) return 'prepared-before';
     if (rehearsed.verdict === 'allow' && rehearsed.uncounted.length > 0 && mayHaveWritten(operation)) {
       return 'rows-unknown';

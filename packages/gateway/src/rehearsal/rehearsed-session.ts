@@ -37,6 +37,9 @@ export interface Rehearsed {
 /** What a text's transaction would have written, by what the text does; undefined where nobody knows. */
 export type RowsOf = (read: ReadText) => readonly ObservedTable[] | undefined;
 
+/** The message that runs a text. */
+export type RunBy = 'Query' | 'Execute';
+
 /** What one session would be told, text after text. */
 export class RehearsedSession {
   readonly #inspection: Inspection;
@@ -59,18 +62,23 @@ export class RehearsedSession {
     this.#inspection.parameterStatus('standard_conforming_strings', 'on');
   }
 
-  /** A text that runs now. */
-  async decide(textBytes: Uint8Array, nowUs: number, rows: RowsOf): Promise<Rehearsed> {
+  /** A text that runs now, by a Query unless it was prepared by the protocol. */
+  async decide(
+    textBytes: Uint8Array,
+    nowUs: number,
+    rows: RowsOf,
+    message: RunBy = 'Query',
+  ): Promise<Rehearsed> {
     if (this.#denied !== undefined) return refused([this.#denied], undefined);
     const judgement = await this.#judge(textBytes, nowUs);
-    return judgement === undefined ? PASSED : withRows(judgement, rows);
+    return judgement === undefined ? PASSED : withRows(judgement, rows, { textBytes, message });
   }
 
   /** Something of which no text is known. */
   decideUnknown(reason: string): Rehearsed {
     if (this.#denied !== undefined) return refused([this.#denied], undefined);
     const judgement = this.#inspection.judgeUnknown(reason);
-    return judgement === undefined ? PASSED : withRows(judgement, () => undefined);
+    return judgement === undefined ? PASSED : withRows(judgement, () => undefined, NO_TEXT);
   }
 
   /** A text that has run in this session: what it prepared is known from here on. */
@@ -96,6 +104,13 @@ export function kindOf(account: { readonly kind: string; readonly type?: string 
   return account.type === 'ci' ? 'ci' : 'service';
 }
 
+interface Piece {
+  readonly textBytes: Uint8Array;
+  readonly message: RunBy;
+}
+
+const decoder = new TextDecoder();
+const NO_TEXT: Piece = { textBytes: new Uint8Array(0), message: 'Execute' };
 const PASSED: Rehearsed = { verdict: 'allow', causes: [], read: undefined, uncounted: [] };
 
 function policyOf(view: ResourceView, asker: Asker): SessionPolicy | undefined {
@@ -123,11 +138,12 @@ function refused(causes: readonly Cause[], read: ReadText | undefined): Rehearse
   return { verdict: 'block', causes, read, uncounted: [] };
 }
 
-function withRows({ decision, read }: Judgement, rowsOf: RowsOf): Rehearsed {
+function withRows({ decision, read }: Judgement, rowsOf: RowsOf, piece: Piece): Rehearsed {
   const { kind, causes, counted, holds } = decision;
   if (kind === 'block') return refused(causes, read);
   const [first] = [...holds, ...counted];
-  if (first !== undefined && endsTransactions(read)) return refused([mixed(first)], read);
+  const why = first === undefined ? undefined : notConducted(read, piece);
+  if (first !== undefined && why !== undefined) return refused([causeOf(first, why)], read);
   const rows = counted.length === 0 ? [] : rowsOf(read);
   const over = overBound(counted, rows ?? []);
   const blocked = over.filter(({ rule }) => rule.verdict === 'block');
@@ -137,13 +153,23 @@ function withRows({ decision, read }: Judgement, rowsOf: RowsOf): Rehearsed {
   return { verdict: all.length > 0 ? 'hold' : 'allow', causes: all, read, uncounted };
 }
 
-/** As the conductor refuses it: POLICY_TEXT_MIXED. */
-function endsTransactions(read: ReadText): boolean {
-  if (read.kind !== 'read' || read.statements.length < 2) return false;
-  return read.statements.some(({ transaction }) => transaction !== undefined);
+/** Why the conductor of a session neither counts nor holds it; undefined where it does. */
+function notConducted(read: ReadText, { textBytes, message }: Piece): string | undefined {
+  if (read.kind !== 'read') {
+    return message === 'Query' ? 'it has to be counted or held, and nobody has read it' : undefined;
+  }
+  const { statements } = read;
+  if (statements.length > 1 && statements.some(({ transaction }) => transaction !== undefined)) {
+    return 'it has to be counted or held, and the text begins or ends a transaction in its middle';
+  }
+  const textOf = (from: number, to: number): string => decoder.decode(textBytes.subarray(from, to));
+  return statements.some(
+    ({ node, from, to }) => node === 'DeclareCursorStmt' && /\bhold\b/i.test(textOf(from, to)),
+  )
+    ? 'it has to be counted or held, and a cursor WITH HOLD runs while its transaction is committed'
+    : undefined;
 }
 
-function mixed({ name, version, description }: CompiledRule): Cause {
-  const what = 'it has to be counted or held, and the text begins or ends a transaction in its middle';
+function causeOf({ name, version, description }: CompiledRule, what: string): Cause {
   return { rule: name, version, verdict: 'block', description, what, from: 0, to: 0 };
 }
