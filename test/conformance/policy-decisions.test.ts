@@ -3,8 +3,9 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { EFFECTS, type Effect } from '../../packages/gateway/src/core/effects.ts';
 import { type Decision, SessionPolicy } from '../../packages/gateway/src/policy/decide.ts';
-import { effectsThatMay } from '../../packages/gateway/src/policy/effect-classes.ts';
+import { effectsOf, effectsThatMay } from '../../packages/gateway/src/policy/effect-classes.ts';
 import { overBound } from '../../packages/gateway/src/policy/observed.ts';
 import { parseNamePattern } from '../../packages/gateway/src/policy/patterns.ts';
 import { compileRule, type CompiledRule } from '../../packages/gateway/src/policy/rule.ts';
@@ -57,6 +58,26 @@ function overOf(vector: Vector, { counted }: Decision): readonly string[] {
     return { schema, name, inserted, updated, deleted };
   });
   return overBound(counted, observed).map(({ rule, rows, allowed }) => `${rule.name} ${rows} ${allowed}`);
+}
+
+describe('the table of effects in spec/policy.md', () => {
+  it('has each effect once, with its class', async () => {
+    const spec = await readFile(new URL('../../spec/policy.md', import.meta.url), 'utf8');
+    const rows = [...spec.matchAll(/^\| `([a-z-]+)` \| `?([a-z]+)`? \| .* \|$/gm)].map(
+      ([, effect = '', effectClass = '']) => [effect, effectClass] as const,
+    );
+    expect(rows.map(([effect]) => effect).toSorted()).toEqual([...EFFECTS].toSorted());
+    for (const [effect, effectClass] of rows) {
+      const words = effectClass === 'harmless' ? effectsThatMay([]) : effectsOf([effectClass]);
+      expect([effect, [...words].includes(parsed(effect))]).toEqual([effect, true]);
+    }
+  });
+});
+
+function parsed(text: string): Effect {
+  const found = EFFECTS.find((effect) => effect === text);
+  if (found === undefined) throw new Error(`no effect ${text}`);
+  return found;
 }
 
 describe('decisions', () => {
