@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -231,6 +231,19 @@ then: block
       ),
     );
     expect((await run('policy', 'test', timed, '--resources', rules)).status).toBe(0);
+  });
+});
+
+describe('docs/guides/policy.md', () => {
+  it('has rules and cases that pass', async () => {
+    const guide = await readFile(new URL('../../../../docs/guides/policy.md', import.meta.url), 'utf8');
+    const [rules = '', policyCases = ''] = [...guide.matchAll(/```yaml\n([^`]+)```/g)].map(
+      ([, text = '']) => text,
+    );
+    await file('rules.yaml', rules);
+    const path = await file('rules.test.yaml', policyCases);
+    const { status, out, err } = await run('policy', 'test', path);
+    expect([status, err, out]).toEqual([0, '', expect.stringContaining('3 cases passed, 0 failed')]);
   });
 });
 
