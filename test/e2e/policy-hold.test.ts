@@ -30,6 +30,11 @@ when: { writes: [scores], rows: '>= 100' }
 then: { hold: { approvers: [group:owners], expires: 1m } }
 ---
 kind: Rule
+name: models
+when: { writes: [models] }
+then: { hold: { approvers: [group:owners] } }
+---
+kind: Rule
 name: definitions
 when: { effects: [define] }
 then: { hold: { approvers: [group:owners], count: 2 } }
@@ -42,6 +47,8 @@ beforeAll(async () => {
   await direct.query(`
     create table scores(id int primary key, score int);
     insert into scores select g, 0 from generate_series(1, 500) g;
+    create table models(id int primary key, stage text);
+    insert into models values (1, 'staging');
     create schema other;
     create table other.scores(id int primary key, score int);
   `);
@@ -174,6 +181,16 @@ describe('a client that waits', () => {
     await vote(id, 'oskar');
     await answer;
     await client.query('select * from needs_two');
+    await client.end();
+  });
+
+  it('asks once for a statement that a rule without a bound holds', async () => {
+    const { client, notices } = await connect();
+    const answer = client.query(`update models set stage = 'production'`);
+    const id = await one(() => idIn(notices.at(-1) ?? ''));
+    await vote(id, 'olga');
+    expect((await answer).rowCount).toBe(1);
+    expect(notices).toHaveLength(1);
     await client.end();
   });
 

@@ -104,6 +104,15 @@ describe('what is decided', () => {
     expect(new SessionPolicy([], allowance(['unknown']), CALLER).decide(unread, 0).kind).toBe('allow');
   });
 
+  it('asks rules about what may run unread', () => {
+    const unread = { kind: 'uninspectable', reason: 'it is too long' } as const;
+    const decided = (of: CompiledRule): string =>
+      new SessionPolicy([of], allowance(['unknown']), CALLER).decide(unread, FRIDAY_NOON).kind;
+    expect(decided(rule('all', {}))).toBe('block');
+    expect(decided(rule('unknown', { effects: ['unknown'] }, 'hold'))).toBe('hold');
+    expect(decided(rule('drops', { effects: ['drop'] }))).toBe('allow');
+  });
+
   it('gives what is no SQL the parser’s own message', () => {
     const broken = { kind: 'syntax-error', message: 'syntax error at or near "selct"', at: 0 } as const;
     const decision = new SessionPolicy([], allowance(), CALLER).decide(broken, 0);

@@ -87,6 +87,21 @@ const MAY_EXCHANGE: ReadonlySet<Effect> = new Set<Effect>([
 /** Without it the server counts no rows. */
 const COUNTING_SETTING = 'track_counts';
 
+/** What nobody could read, and may run all the same: rules that name nothing else have their say. */
+const UNREAD: StatementFacts = {
+  node: 'unknown',
+  from: 0,
+  to: 0,
+  effects: [{ effect: 'unknown', from: 0, to: 0, object: undefined }],
+  writes: [],
+  reads: [],
+  functions: [],
+  settings: [],
+  transaction: undefined,
+  prepared: undefined,
+  undoable: false,
+};
+
 /** Rules that reach one principal on one connection. */
 export class SessionPolicy {
   readonly #rules: readonly CompiledRule[];
@@ -118,8 +133,11 @@ export class SessionPolicy {
   }
 
   #decide(read: ReadText, nowUs: number, known: KnownStatements): Decision {
-    if (read.kind !== 'read') return this.#unreadable(read);
-    const statements = read.statements.flatMap((statement) => withPrepared(statement, known));
+    if (read.kind !== 'read' && !this.#allowance.effects.has('unknown')) return this.#unreadable(read);
+    const statements =
+      read.kind === 'read'
+        ? read.statements.flatMap((statement) => withPrepared(statement, known))
+        : [UNREAD];
     const rules = this.#rules.filter(({ hours }) => hours === undefined || withinHours(hours, nowUs));
     const causes: Cause[] = [];
     const holds = new Set<CompiledRule>();
@@ -179,11 +197,8 @@ export class SessionPolicy {
   }
 
   #unreadable(read: Exclude<ReadText, { readonly kind: 'read' }>): Decision {
-    const { access, version, effects } = this.#allowance;
+    const { access, version } = this.#allowance;
     const syntaxError = read.kind === 'syntax-error' ? { message: read.message, at: read.at } : undefined;
-    if (effects.has('unknown')) {
-      return { kind: 'allow', causes: [], holds: [], counted: this.#counted, syntaxError: undefined };
-    }
     const what =
       read.kind === 'syntax-error'
         ? `it is not PostgreSQL's SQL: ${read.message}`

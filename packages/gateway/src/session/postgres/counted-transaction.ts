@@ -20,6 +20,8 @@ export class CountedTransaction {
   readonly #rules = new Set<CompiledRule>();
   /** Rows that people have agreed to, by rule. */
   readonly #granted = new Map<CompiledRule, number>();
+  /** Rows of what was granted before it ran, whatever their number, by rule. */
+  readonly #agreed = new Map<CompiledRule, number>();
   /** Tables whose counters may hold what earlier transactions of the session did. */
   readonly #earlier = new Set<string>();
   /** What it wrote was looked at, and nothing of it can come any more before it is kept. */
@@ -66,15 +68,22 @@ export class CountedTransaction {
       if (one.rows >= (over.get(one.rule)?.rows ?? 0)) over.set(one.rule, one);
     }
     return [...over.values()].filter(
-      ({ rule, rows }) =>
-        rows > (this.#granted.get(rule) ?? 0) &&
-        !grants.some((grant) => grant.rule === rule && (grant.rows ?? 0) >= rows),
+      ({ rule, rows }) => rows > (this.#granted.get(rule) ?? 0) && !this.#isGranted(rule, rows, grants),
     );
+  }
+
+  /** A rule without a bound was asked about the statement itself, and not about its rows. */
+  #isGranted(rule: CompiledRule, rows: number, grants: readonly Grant[]): boolean {
+    const grant = grants.find(
+      (one) => one.rule === rule && (one.rows === undefined ? rule.rows === undefined : one.rows >= rows),
+    );
+    if (grant !== undefined && grant.rows === undefined) this.#agreed.set(rule, rows);
+    return grant !== undefined;
   }
 
   /** What was granted is used. */
   use(grants: readonly Grant[]): void {
-    for (const { rule, rows = 0 } of grants) {
+    for (const { rule, rows = this.#agreed.get(rule) ?? 0 } of grants) {
       this.#granted.set(rule, Math.max(rows, this.#granted.get(rule) ?? 0));
     }
   }
@@ -84,6 +93,7 @@ export class CountedTransaction {
     this.#before = undefined;
     this.#rules.clear();
     this.#granted.clear();
+    this.#agreed.clear();
     this.isSettled = false;
   }
 
