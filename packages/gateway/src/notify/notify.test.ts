@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { LIMITS } from '../core/limits.ts';
 import { Secret } from '../core/secret.ts';
 import { commandTarget } from './command.ts';
@@ -269,9 +269,12 @@ describe('a command', () => {
     }
     ended.abort();
     expect(await sending).toEqual({ reason: 'it took too long', again: true });
-    // A process that its parent has not looked at yet is a zombie: it does nothing any more.
-    const status = await readFile(`/proc/${pid.trim()}/stat`, 'utf8').catch(() => '0 (gone) Z');
-    expect(status).toMatch(/\) Z/);
+    // A process that its parent has not looked at yet is a zombie: it does nothing any more. The signal takes
+    // effect when the kernel comes to it.
+    await vi.waitFor(async () => {
+      const status = await readFile(`/proc/${pid.trim()}/stat`, 'utf8').catch(() => '0 (gone) Z');
+      expect(status).toMatch(/\) Z/);
+    });
   });
 
   it('that prints without end is killed, and one that does not read is let be', async () => {
