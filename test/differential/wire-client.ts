@@ -12,6 +12,7 @@ import {
 } from '../../packages/gateway/src/protocols/postgres/encode.ts';
 import { SCRAM_SHA_256, ScramClient } from '../../packages/gateway/src/protocols/postgres/scram.ts';
 import { encodeStartupPacket } from '../../packages/gateway/src/protocols/postgres/startup.ts';
+import { readToTheEnd } from '../../packages/gateway/src/upstream/read-to-the-end.ts';
 
 export interface Endpoint {
   readonly port: number;
@@ -71,6 +72,7 @@ export class WireClient {
   ): Promise<WireClient> {
     const { port, user, database, password } = endpoint;
     const socket = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
+    readToTheEnd(socket);
     const client = new WireClient(socket, pieces);
     const all = new Map(Object.entries({ user, database, ...parameters }));
     socket.write(

@@ -68,14 +68,17 @@ const FLUSH = Buffer.from('H\0\0\0\x04', 'latin1');
 
 const SYNC = Buffer.from('S\0\0\0\x04', 'latin1');
 
-/** Without Sync, a message without a body, Sync: the gateway's question to a target that may be in copy-in mode. */
+/** Without Syncs, a message without a body, Sync: the gateway's question to a target that may be in copy-in mode. */
 function withoutProbes(frames: readonly Uint8Array[]): Uint8Array[] {
   const left: Uint8Array[] = [];
   for (let i = 0; i < frames.length; i++) {
     const [first, asks, last] = frames.slice(i, i + 3);
     const isProbe = [first, last].every((frame) => frame !== undefined && SYNC.equals(frame));
-    if (isProbe && asks?.length === SYNC.length && !SYNC.equals(asks)) i += 2;
-    else left.push(frames[i]!);
+    if (isProbe && asks?.length === SYNC.length && !SYNC.equals(asks)) {
+      i += 2;
+      // Some probes begin with several Syncs, which cannot be told from the client's.
+      while (SYNC.equals(left.at(-1) ?? FLUSH)) left.pop();
+    } else left.push(frames[i]!);
   }
   return left;
 }

@@ -5,6 +5,7 @@ import {
   COPY_DONE,
   copyData,
   copyFail,
+  describe,
   execute,
   FLUSH,
   frame,
@@ -359,6 +360,19 @@ const ENDS: readonly Script[] = [
       send(run('copy t from stdin'), FLUSH),
       wait('G'),
       send(copyData('1\tx\n'), parse('', 'select 1'), SYNC),
+      closed(),
+    ],
+  },
+  {
+    // The target closes while the client still sends; what it said before is read all the same.
+    name: 'a Query in the middle of COPY in, and writes behind it',
+    steps: [
+      ...TABLE,
+      send(copyData('\\.\n')),
+      send(run('copy t (a) from stdin with (format csv)'), query(''), bind('', '', { results: [0] })),
+      send(run('', { values: ['1'] }), describe('S', 's1')),
+      send(run(''), frame('B', Buffer.of(120))),
+      send(copyFail('end'), SYNC, copyFail('end'), SYNC, query('rollback')),
       closed(),
     ],
   },

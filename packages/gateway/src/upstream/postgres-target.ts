@@ -15,6 +15,7 @@ import { LIMITS } from '../core/limits.ts';
 import type { Secret } from '../core/secret.ts';
 import { tlsServerEndPoint } from '../protocols/postgres/channel-binding.ts';
 import { encodeStartupPacket } from '../protocols/postgres/startup.ts';
+import { readToTheEnd } from './read-to-the-end.ts';
 
 /** PostgreSQL 18, "SSL Session Encryption": the registered name of the protocol. */
 const ALPN = 'postgresql';
@@ -55,8 +56,9 @@ export async function openTargetSocket(target: PostgresTarget): Promise<TargetSo
   const deadline = AbortSignal.timeout(LIMITS.postgres.upstreamConnectTimeoutMs);
   try {
     const plain = await connectPlain(target, deadline);
-    if (target.tls === 'disable') return feed(plain, deadline);
-    return feed(await upgrade(plain, target, deadline), deadline);
+    const socket = target.tls === 'disable' ? plain : await upgrade(plain, target, deadline);
+    readToTheEnd(socket);
+    return feed(socket, deadline);
   } catch (error) {
     if (error instanceof CountersignError && error.code === 'UPSTREAM_FAILED') throw error;
     throw new CountersignError(

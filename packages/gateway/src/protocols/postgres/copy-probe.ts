@@ -7,7 +7,9 @@
  * Grammar: the probe is Sync, a message without a body of the type that the client wants to send, Sync.
  * In copy-in mode the server reads over the Sync and ends the session when it reads the type, as it does
  * without a gateway. Else it answers ReadyForQuery for each Sync behind the failure, the last of them the
- * probe's; an error to the message, because none of these types has an empty body; ReadyForQuery.
+ * probe's; an error to the message, because none of these types has an empty body; ReadyForQuery. Where a
+ * Sync of the client's is malformed, and so answered with an error too, the probe begins with one Sync more
+ * than there are of the client's: behind so many ReadyForQuery in a row the error is the probe's.
  * Refused: nothing; what fits nothing is passed on, and the response queue judges it.
  * Untrusted: the server. Nothing can run: the transaction has failed, and the probe has no text.
  */
@@ -15,44 +17,67 @@
 import { encodeFrontend } from './encode.ts';
 import { BACKEND, FRONTEND } from './messages.ts';
 
-/** `hold`: passes what is held, and holds this. `drop`: ours. `over`: ours, and the last of ours. */
+/** `hold`: holds this, and passes the oldest that is held where it is one too many. `drop`: ours. `over`: the last of ours. */
 export type ProbeStep = 'pass' | 'hold' | 'drop' | 'over';
+
+/** What the server owes when it is asked. */
+export interface ProbedCopy {
+  /** The failure of the COPY has come already. */
+  readonly failed: boolean;
+  /** Behind its failure comes a ReadyForQuery of its own. */
+  readonly readyOwed: boolean;
+  /** So many Syncs may be answered without an error between them, before one that is answered with one. */
+  readonly readiesBefore: number;
+}
 
 const SYNC = encodeFrontend({ kind: 'Sync' });
 
-/** The bytes of a probe for a message of the type. */
-export function probeBytes(type: number): Uint8Array {
-  return Uint8Array.of(...SYNC, type, 0, 0, 0, 4, ...SYNC);
-}
-
 /** One probe, from when it is sent; owned by a response queue. */
 export class CopyProbe {
+  /** Messages of the server that must be held, because they may be answers to the probe. */
+  readonly heldMax: number;
+  readonly #type: number;
   readonly #tailLength: number;
   #failed: boolean;
-  #holding = false;
+  #readyOwed: boolean;
+  #held = 0;
   #tail = 0;
 
-  /** @param failed whether the failure of the COPY has come already */
-  constructor(type: number, failed: boolean) {
+  /** @param type of the message that waits; a Sync waits only where the COPY is over */
+  constructor(type: number, { failed, readyOwed, readiesBefore }: ProbedCopy) {
+    this.#type = type === FRONTEND.Sync ? FRONTEND.Describe : type;
     // A Query or FunctionCall that is refused is answered by a ReadyForQuery of its own.
     this.#tailLength = type === FRONTEND.Query || type === FRONTEND.FunctionCall ? 2 : 1;
     this.#failed = failed;
+    this.#readyOwed = readyOwed;
+    this.heldMax = readiesBefore + 1;
+  }
+
+  get bytes(): Uint8Array {
+    const syncs = Array.from({ length: this.heldMax }, () => [...SYNC]).flat();
+    return Uint8Array.of(...syncs, this.#type, 0, 0, 0, 4, ...SYNC);
   }
 
   /** What to do with a message of the server that is no notice and no news. */
   take(type: number): ProbeStep {
-    if (type === BACKEND.ErrorResponse && !this.#failed) {
-      this.#failed = true;
-      return 'pass';
-    }
-    if (type === BACKEND.ErrorResponse && this.#holding) {
-      this.#holding = false;
+    if (type === BACKEND.ErrorResponse && this.#held === this.heldMax) {
+      this.#held = 0;
       this.#tail = this.#tailLength;
       return 'drop';
     }
+    if (type === BACKEND.ErrorResponse) {
+      // Of the COPY, or of a malformed Sync of the client's.
+      this.#failed = true;
+      this.#held = 0;
+      return 'pass';
+    }
     if (type !== BACKEND.ReadyForQuery || !this.#failed) return 'pass';
+    if (this.#readyOwed) {
+      this.#readyOwed = false;
+      return 'pass';
+    }
     if (this.#tail === 0) {
-      this.#holding = true;
+      this.#held = Math.min(this.#held + 1, this.heldMax);
       return 'hold';
     }
     this.#tail -= 1;

@@ -43,7 +43,16 @@ const SIMPLE: ReadonlySet<RequestKind | 'local'> = new Set([
   'Query',
   'FunctionCall',
   'Sync',
+  'MalformedSync',
   'MalformedSimple',
+]);
+
+/** They end what an error began, and are read over in copy-in mode. */
+export const SYNCS: ReadonlySet<RequestKind | 'local'> = new Set(['Sync', 'MalformedSync']);
+
+const SYNC_ANSWERED_WITH: ReadonlyMap<number, RequestKind> = new Map([
+  [BACKEND.ReadyForQuery, 'Sync'],
+  [BACKEND.ErrorResponse, 'MalformedSync'],
 ]);
 
 /** Read over, whatever the body is. */
@@ -121,16 +130,26 @@ export class ResponseQueue<T> {
   /** Whether nothing may be pushed before the server has answered more. */
   get mustWait(): boolean {
     if (this.#probe !== undefined) return true;
+    // Its ReadyForQuery comes for certain, and what comes behind it can be asked about then.
+    const isOver = this.#copy !== 'in' && this.#phase !== 'executeCopyIn';
+    if (isOver && !this.#unsureFirst && this.#isErrorUnsure()) return true;
     return this.#length >= this.#depthMax || (this.#barrier && this.#copy !== 'in');
   }
 
   /**
    * Whether nobody can tell what the server would do with another request than Sync and Flush, because
-   * it may or may not have read a Sync in the COPY of an Execute: ask it first, with {@link beginProbe}.
+   * it may or may not have read a Sync in the COPY of an Execute, or whose an error would be, because it
+   * may or may not have read a malformed one: ask it first, with {@link beginProbe}.
    */
   get mustProbe(): boolean {
     if (this.#probe !== undefined || !this.#lastIsUnsure()) return false;
-    return this.#copy === 'in' ? this.#phase === 'executeCopyIn' : this.#unsureFirst && this.#skipping;
+    if (this.#copy === 'in') return this.#phase === 'executeCopyIn' || this.#isErrorUnsure();
+    return this.#unsureFirst && (this.#skipping || this.#isErrorUnsure());
+  }
+
+  /** Whether a Sync is such a request too. */
+  get mustAskForSync(): boolean {
+    return this.#copy !== 'in' && this.#isErrorUnsure();
   }
 
   /** Whether such a request must wait for the end of a COPY, which the server may hold back: Flush. */
@@ -144,15 +163,20 @@ export class ResponseQueue<T> {
   }
 
   /** @param type of the message that waits */
-  beginProbe(type: number): void {
-    this.#probe = new CopyProbe(type, this.#copy !== 'in');
+  beginProbe(type: number): CopyProbe {
+    this.#probe = new CopyProbe(type, {
+      failed: this.#copy !== 'in',
+      readyOwed: this.#phase === 'queryCopyIn' && !this.#unsureFirst,
+      readiesBefore: this.#isErrorUnsure() ? this.#unsure : 0,
+    });
+    return this.#probe;
   }
 
   /** The probe is answered: Syncs without an answer were read over, and if all were, the server has skipped on. */
   endProbe(answeredSyncs: number): void {
     this.#probe = undefined;
     this.#swallowUnsure();
-    this.#skipping = answeredSyncs === 0;
+    this.#skipping &&= answeredSyncs === 0;
   }
 
   /** The server ends the session instead. */
@@ -197,13 +221,13 @@ export class ResponseQueue<T> {
    */
   push(kind: RequestKind, tag: T, copyIn: boolean = false): PushAdvice {
     this.#refuseIfWaiting();
-    const ends = kind === 'Sync' || IGNORED_IN_COPY_IN.has(kind);
+    const ends = (SYNCS.has(kind) && !this.mustAskForSync) || IGNORED_IN_COPY_IN.has(kind);
     if (!ends && (this.mustProbe || this.mustFlush)) {
       throw new CountersignError('INTERNAL', {}, { cause: `${kind} behind a COPY that nobody asked about` });
     }
     if (this.#copy === 'in') return this.#pushInCopyIn(kind, tag, copyIn);
     if (this.#skipping) {
-      if (kind !== 'Sync') return this.#advise(tag, 'skipped', 'discard');
+      if (!SYNCS.has(kind)) return this.#advise(tag, 'skipped', 'discard');
       this.#skipping = false;
     }
     // No Flush stands behind unsure Syncs: the first request that does tells whose an answer is.
@@ -255,11 +279,15 @@ export class ResponseQueue<T> {
 
   /**
    * Before {@link head} is asked for a message that comes: an answer to something else than a Sync tells
-   * that the unsure Syncs in front of it get none.
+   * that the unsure Syncs in front of it get none. That to a malformed one begins with an error, and that
+   * to any other has none, because nothing is left to commit.
    */
   prepare(type: number): void {
-    const tells = !ASYNCHRONOUS.has(type) && type !== BACKEND.ReadyForQuery;
-    if (tells && this.#unsureFirst && this.#unsure > 0) this.#swallowUnsure();
+    if (!this.#unsureFirst || this.#unsure === 0 || ASYNCHRONOUS.has(type)) return;
+    const answered = SYNC_ANSWERED_WITH.get(type);
+    let count = 0;
+    while (count < this.#unsure && this.#at(count).kind !== answered) count++;
+    this.#swallowUnsure(count);
   }
 
   /**
@@ -302,7 +330,7 @@ export class ResponseQueue<T> {
   /** The COPY may have failed already, on data or in a trigger; then the server is not in copy-in mode. */
   #pushInCopyIn(kind: RequestKind, tag: T, copyIn: boolean): PushAdvice {
     if (IGNORED_IN_COPY_IN.has(kind)) return this.#advise(tag, 'swallowed', 'forward');
-    if (kind === 'Sync') {
+    if (SYNCS.has(kind)) {
       this.#unsure++;
     } else {
       // In copy-in mode the server ends the session: "unexpected message type during COPY from stdin".
@@ -311,7 +339,7 @@ export class ResponseQueue<T> {
     this.#append({ kind, tag });
     this.#lastIsExtended = !SIMPLE.has(kind);
     // Behind a Sync the Query that reads COPY data is still the one that what follows must wait for.
-    if (kind !== 'Sync') this.#barrier = copyIn;
+    if (!SYNCS.has(kind)) this.#barrier = copyIn;
     return 'forward';
   }
 
@@ -337,7 +365,7 @@ export class ResponseQueue<T> {
         continue;
       }
       this.#append(entry);
-      if (entry.kind === 'Sync' && this.#length === this.#unsure + 2) this.#unsure++;
+      if (SYNCS.has(entry.kind) && this.#length === this.#unsure + 2) this.#unsure++;
       // The server ends the session when it reads this, unless the COPY has failed before.
       else this.#copy = 'ended';
     }
@@ -380,6 +408,7 @@ export class ResponseQueue<T> {
     this.#strayReadyMax = 0;
     const { kind, tag } = this.#at(0);
     if (SIMPLE.has(kind)) {
+      if (this.#unsureFirst && this.#unsure > 0) this.#failUnsure();
       this.#setPhase('failedReadyOwed');
       return tag;
     }
@@ -393,7 +422,7 @@ export class ResponseQueue<T> {
   #skipToSync(): void {
     while (this.#length > 0) {
       const { kind, tag } = this.#at(0);
-      if (kind === 'Sync') return;
+      if (SYNCS.has(kind)) return;
       this.#dropHead();
       this.#settle(tag, 'skipped');
     }
@@ -413,9 +442,30 @@ export class ResponseQueue<T> {
     return this.#completeHead('completed');
   }
 
-  /** The failed COPY had read the unsure Syncs: they get no answer. */
-  #swallowUnsure(): void {
-    for (; this.#unsure > 0; this.#unsure--) {
+  /**
+   * The malformed Sync at the head has an error, so that all behind it get an answer. Of two malformed ones
+   * in one COPY nothing tells which it was: the first is taken for it, and the other stays unsure.
+   */
+  #failUnsure(): void {
+    this.#skipping = false;
+    this.#unsureFirst = false;
+    this.#unsure -= 1;
+    if (!this.#isErrorUnsure()) this.#unsure = 0;
+  }
+
+  /** Whether one of the unsure Syncs would be answered with an error. */
+  #isErrorUnsure(): boolean {
+    const first = this.#unsureFirst ? 0 : 1;
+    for (let i = 0; i < this.#unsure; i++) {
+      if (this.#at(first + i).kind === 'MalformedSync') return true;
+    }
+    return false;
+  }
+
+  /** The failed COPY had read the first of the unsure Syncs: they get no answer. */
+  #swallowUnsure(count: number = this.#unsure): void {
+    for (let left = count; left > 0; left--) {
+      this.#unsure -= 1;
       const { tag } = this.#at(0);
       this.#dropHead();
       this.#settle(tag, 'swallowed');

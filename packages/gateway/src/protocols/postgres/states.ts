@@ -124,7 +124,8 @@ export function clientStep(state: ClientState, event: ClientEvent): ClientStep {
  * A request that a client sends and a server answers.
  *
  * `MalformedSimple`: a Query or FunctionCall with a body that the server refuses, `MalformedFlush`: a
- * Flush with a body, `MalformedExtended`: any other such message but a Sync, which stays one.
+ * Flush with a body, `MalformedSync`: a Sync with one, which ends what an error began as any Sync does and
+ * is answered with an error, `MalformedExtended`: any other such message.
  */
 export type RequestKind =
   | 'Query'
@@ -139,6 +140,7 @@ export type RequestKind =
   | 'Sync'
   | 'MalformedSimple'
   | 'MalformedFlush'
+  | 'MalformedSync'
   | 'MalformedExtended';
 
 /**
@@ -190,6 +192,7 @@ export const FIRST_PHASE: Readonly<Record<Exclude<RequestKind, 'Flush'>, Phase>>
   Sync: 'readyOwed',
   MalformedSimple: 'malformed',
   MalformedFlush: 'malformed',
+  MalformedSync: 'malformed',
   MalformedExtended: 'malformed',
 };
 

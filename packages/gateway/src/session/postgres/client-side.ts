@@ -10,12 +10,11 @@
 import { giveBack } from '../../core/give-back.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { violation } from '../../protocols/postgres/byte-reader.ts';
-import { probeBytes } from '../../protocols/postgres/copy-probe.ts';
 import { readFrontend } from '../../protocols/postgres/decode.ts';
 import { encodeFrontend } from '../../protocols/postgres/encode.ts';
 import { FRAME, type FrameEvent, FRONTEND_FRAMES, FrameReader } from '../../protocols/postgres/frames.ts';
 import { FRONTEND, type FrontendMessage, type MalformedMessage } from '../../protocols/postgres/messages.ts';
-import type { ResponseQueue } from '../../protocols/postgres/response-queue.ts';
+import { type ResponseQueue, SYNCS } from '../../protocols/postgres/response-queue.ts';
 import { Batch } from './batch.ts';
 import type { Gate } from './gate.ts';
 import type { Intents } from './intents.ts';
@@ -213,7 +212,7 @@ export class ClientSide {
     this.#use = 'viewed';
     const { kind, request, copyIn } = understood;
     if (this.#responses.push(kind, request, copyIn) === 'forward') {
-      if (kind === 'Sync') this.#intents.synced();
+      if (SYNCS.has(kind)) this.#intents.synced();
       this.#keep();
       this.#batch.admit(understood);
     }
@@ -241,7 +240,7 @@ export class ClientSide {
   /** Asks the target where only it can tell what it would do with a message. */
   #mustWait(type: number): boolean {
     const responses = this.#responses;
-    const asks = type !== FRONTEND.Sync && type !== FRONTEND.Flush;
+    const asks = type === FRONTEND.Sync ? responses.mustAskForSync : type !== FRONTEND.Flush;
     if (asks && responses.mustFlush) {
       if (this.#askedFor !== responses.pushedCount) this.#batch.add(FLUSH, 0, FLUSH.length);
       this.#askedFor = responses.pushedCount;
@@ -250,8 +249,7 @@ export class ClientSide {
     if (asks && responses.mustProbe) {
       // Else its answers could not be told from the rest of a frame that the client has half of.
       if (!this.#events.targetIsBetweenFrames()) return true;
-      responses.beginProbe(type);
-      const bytes = probeBytes(type);
+      const { bytes } = responses.beginProbe(type);
       this.#batch.add(bytes, 0, bytes.length);
     }
     return responses.mustWait;

@@ -39,12 +39,11 @@ const NEVER_A_NAME = '\u00ff';
 /** The server answers nothing to it: it says only where the pipeline may be read. */
 const PLAIN: Readonly<Record<'Flush' | 'Sync', Understood>> = { Flush: plain('Flush'), Sync: plain('Sync') };
 
-/** A Sync ends a pipeline whatever its body is. */
 const MALFORMED_KINDS: Readonly<Partial<Record<number, RequestKind>>> = {
   [FRONTEND.Query]: 'MalformedSimple',
   [FRONTEND.FunctionCall]: 'MalformedSimple',
   [FRONTEND.Flush]: 'MalformedFlush',
-  [FRONTEND.Sync]: 'Sync',
+  [FRONTEND.Sync]: 'MalformedSync',
 };
 const MESSAGE_NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(FRONTEND).map(([name, type]) => [type, name]),

@@ -36,8 +36,8 @@ export class TargetSide {
   #inPieces: RunningOperation | undefined;
   /** The beginning of an ErrorResponse that comes in pieces: it is the answer when it is whole. */
   #largeError: Uint8Array | undefined;
-  /** A ReadyForQuery that may be the probe's. */
-  #heldReady: Uint8Array | undefined;
+  /** ReadyForQuery messages that may be the probe's, oldest first. */
+  #heldReady: Uint8Array[] = [];
   /** Syncs of the client that were answered while the probe was out. */
   #answeredSyncs = 0;
   #transactionStatus = IDLE;
@@ -90,18 +90,21 @@ export class TargetSide {
     const { type } = this.#reader;
     if (ASYNCHRONOUS.has(type)) return true;
     if (type === BACKEND.ErrorResponse && this.#isFatal()) {
-      this.#passHeld(picked);
+      this.#passHeld(picked, 0);
       this.#responses.abandonProbe();
       return true;
     }
     const step = probe.take(type);
-    if (step === 'pass') return true;
+    if (step === 'pass') {
+      this.#passHeld(picked, 0);
+      return true;
+    }
     if (step === 'hold') {
-      this.#passHeld(picked);
-      this.#heldReady = this.#reader.bytes.slice(this.#reader.start, this.#reader.end);
+      this.#heldReady.push(this.#reader.bytes.slice(this.#reader.start, this.#reader.end));
+      this.#passHeld(picked, probe.heldMax);
       return false;
     }
-    this.#heldReady = undefined;
+    this.#heldReady = [];
     if (step === 'over') {
       this.#responses.endProbe(this.#answeredSyncs);
       this.#answeredSyncs = 0;
@@ -109,14 +112,14 @@ export class TargetSide {
     return false;
   }
 
-  /** A ReadyForQuery behind which another one came answers a Sync of the client. */
-  #passHeld(picked: Uint8Array[]): void {
-    if (this.#heldReady === undefined) return;
-    picked.push(this.#heldReady);
-    this.#ready(this.#heldReady[5]);
-    this.#heldReady = undefined;
-    this.#answeredSyncs += 1;
-    this.#responses.accept(BACKEND.ReadyForQuery);
+  /** A ReadyForQuery behind which more came than the probe is answered with answers a Sync of the client. */
+  #passHeld(picked: Uint8Array[], left: number): void {
+    for (const held of this.#heldReady.splice(0, Math.max(0, this.#heldReady.length - left))) {
+      picked.push(held);
+      this.#ready(held[5]);
+      this.#answeredSyncs += 1;
+      this.#responses.accept(BACKEND.ReadyForQuery);
+    }
   }
 
   #isFatal(): boolean {
