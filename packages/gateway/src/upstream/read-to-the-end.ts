@@ -6,6 +6,8 @@
  * libpq reads on too (pqSendSome in fe-misc.c).
  */
 
+/* oxlint-disable no-underscore-dangle -- The names are Node's own for whoever implements a stream. */
+
 import type { Socket } from 'node:net';
 
 /** What a write fails with when the peer has closed. Behind what came before, a read says so too. */

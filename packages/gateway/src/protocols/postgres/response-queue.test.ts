@@ -28,7 +28,6 @@ function perform(queue: ResponseQueue<string>, line: string): string {
   if (name === 'probe') queue.beginProbe(typeOf(FRONTEND, tag));
   if (name === 'answered') queue.endProbe(Number(tag));
   if (name === 'probe' || name === 'answered') return '';
-  if (name === 'local') return queue.pushLocal(more === 'simple' ? 'simple' : 'extended', tag);
   if (tag === '') return queue.copy(typeOf(FRONTEND, name));
   return queue.push(kindOf(name), tag, more === 'copy-in');
 }
@@ -45,9 +44,6 @@ function play(lines: readonly string[]): string[] {
       if (!(error instanceof CountersignError)) throw error;
       log.push(`! ${error.code}`);
       continue;
-    }
-    for (let local = queue.takeLocal(); local !== undefined; local = queue.takeLocal()) {
-      log.push(`= ${local} answered`);
     }
     if (queue.mustWait) log.push('= wait');
     if (queue.mustProbe) log.push('= must probe');

@@ -11,12 +11,21 @@
 
 import { CountersignError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
+import {
+  ANSWERS_BY_TYPE,
+  type AnswersByType,
+  ASYNCHRONOUS,
+  IGNORED_IN_COPY_IN,
+  SIMPLE,
+  SYNC_ANSWERED_WITH,
+  SYNCS,
+} from './answer-tables.ts';
 import { violation } from './byte-reader.ts';
 import { CopyProbe } from './copy-probe.ts';
 import { BACKEND, FRONTEND } from './messages.ts';
-import { ANSWERS, FIRST_PHASE, isOutcome, type Outcome, type Phase, type RequestKind } from './states.ts';
+import { FIRST_PHASE, isOutcome, type Outcome, type Phase, type RequestKind } from './states.ts';
 
-/** Called once for each request, in the order in which they were pushed, except `local` ones. */
+/** Called once for each request, in the order in which they were pushed. */
 export type Settle<T> = (tag: T, outcome: Outcome) => void;
 
 /** `discard`: the server would ignore it (or is known to), so it must not be forwarded. */
@@ -26,48 +35,12 @@ export type PushAdvice = 'forward' | 'discard';
 export type CopyAdvice = 'forward' | 'discard' | 'wait';
 
 interface Entry<T> {
-  readonly kind: RequestKind | 'local';
+  readonly kind: RequestKind;
   readonly tag: T;
 }
 
 /** `in`: the server reads COPY data. `ended`: CopyDone or CopyFail was sent, the answer is not there. */
 type CopyState = 'none' | 'in' | 'ended';
-
-const ASYNCHRONOUS: ReadonlySet<number> = new Set([
-  BACKEND.NoticeResponse,
-  BACKEND.NotificationResponse,
-  BACKEND.ParameterStatus,
-]);
-
-const SIMPLE: ReadonlySet<RequestKind | 'local'> = new Set([
-  'Query',
-  'FunctionCall',
-  'Sync',
-  'MalformedSync',
-  'MalformedSimple',
-]);
-
-/** They end what an error began, and are read over in copy-in mode. */
-export const SYNCS: ReadonlySet<RequestKind | 'local'> = new Set(['Sync', 'MalformedSync']);
-
-const SYNC_ANSWERED_WITH: ReadonlyMap<number, RequestKind> = new Map([
-  [BACKEND.ReadyForQuery, 'Sync'],
-  [BACKEND.ErrorResponse, 'MalformedSync'],
-]);
-
-/** Read over, whatever the body is. */
-const IGNORED_IN_COPY_IN: ReadonlySet<RequestKind | 'local'> = new Set(['Flush', 'MalformedFlush']);
-
-/** One row of ANSWERS by type byte, because it is looked up for each message of the server. */
-type AnswersByType = ReadonlyMap<number, Phase | Outcome>;
-
-const TYPE_BYTES: ReadonlyMap<string, number> = new Map(Object.entries(BACKEND));
-const ANSWERS_BY_TYPE: ReadonlyMap<string, AnswersByType> = new Map(
-  Object.entries(ANSWERS).map(([phase, answers]) => [
-    phase,
-    new Map(Object.entries(answers).map(([name, next]) => [TYPE_BYTES.get(name) ?? 0, next])),
-  ]),
-);
 
 /**
  * What the server owes, in order.
@@ -104,7 +77,7 @@ export class ResponseQueue<T> {
   #barrier = false;
   /** The last request that was forwarded belongs to the extended protocol, and is no Sync. */
   #lastIsExtended = false;
-  /** The server, or the gateway in its place, ignores everything up to the next Sync. */
+  /** The server ignores everything up to the next Sync. */
   #skipping = false;
   /**
    * Syncs directly behind a COPY FROM STDIN, sent before anyone knew that it was one: the server read
@@ -189,9 +162,9 @@ export class ResponseQueue<T> {
     return this.#copy === 'in';
   }
 
-  /** Whether the next thing the client is owed is the gateway's own answer; see {@link takeLocal}. */
-  get localIsDue(): boolean {
-    return this.#length > 0 && this.#at(0).kind === 'local';
+  /** The server ignores everything up to the next Sync. */
+  get skipping(): boolean {
+    return this.#skipping;
   }
 
   /** Requests without their whole answer, oldest first; answers to the first ones may be held by the server. */
@@ -251,33 +224,6 @@ export class ResponseQueue<T> {
   }
 
   /**
-   * A request that the gateway answers itself, in its turn: with an error, and for a Query or a
-   * FunctionCall (`simple`) with ReadyForQuery too. `extended` discards everything up to Sync.
-   */
-  pushLocal(protocol: 'simple' | 'extended', tag: T): PushAdvice {
-    this.#refuseIfWaiting();
-    if (this.#copy === 'in') throw violation('a request in copy-in mode');
-    if (this.#skipping) return this.#advise(tag, 'skipped', 'discard');
-    if (protocol === 'extended') this.#skipping = true;
-    this.#append({ kind: 'local', tag });
-    return 'forward';
-  }
-
-  /** The gateway's own answer, when it is due: after each `accept` and `pushLocal`, until undefined. */
-  takeLocal(): T | undefined {
-    if (!this.localIsDue) return undefined;
-    const { tag } = this.#at(0);
-    this.#dropHead();
-    this.#dropFlushes();
-    return tag;
-  }
-
-  /** The gateway refuses the rest up to Sync, for example because it made the server fail on purpose. */
-  discardUntilSync(): void {
-    this.#skipping = true;
-  }
-
-  /**
    * Before {@link head} is asked for a message that comes: an answer to something else than a Sync tells
    * that the unsure Syncs in front of it get none. That to a malformed one begins with an error, and that
    * to any other has none, because nothing is left to commit.
@@ -299,7 +245,7 @@ export class ResponseQueue<T> {
     if (type === BACKEND.ReadyForQuery && this.#unsureFirst && this.#unsure > 0) {
       return this.#acceptUnsureReady();
     }
-    const next = this.#length === 0 || this.localIsDue ? undefined : this.#answers?.get(type);
+    const next = this.#length === 0 ? undefined : this.#answers?.get(type);
     if (next === undefined) return this.#acceptOther(type);
     if (type !== BACKEND.ReadyForQuery) this.#strayReadyMax = 0;
     if (this.#phase === 'executeCopyIn' || this.#phase === 'queryCopyIn') this.#endCopyIn();
@@ -399,7 +345,7 @@ export class ResponseQueue<T> {
 
   #acceptError(): T | undefined {
     this.#copy = 'none';
-    if (this.#length === 0 || this.localIsDue) {
+    if (this.#length === 0) {
       // A statement timeout that strikes when the server reads a Flush makes it skip up to Sync.
       if (this.#length === 0 && this.#lastIsExtended) this.#skipping = true;
       else this.#strayReadyMax = 1;
@@ -529,7 +475,7 @@ export class ResponseQueue<T> {
   /** The request that is the head now is owed its first answer. */
   #startHead(): void {
     const { kind } = this.#at(0);
-    if (kind !== 'local' && kind !== 'Flush') this.#setPhase(FIRST_PHASE[kind]);
+    if (kind !== 'Flush') this.#setPhase(FIRST_PHASE[kind]);
   }
 
   #setPhase(phase: Phase): void {

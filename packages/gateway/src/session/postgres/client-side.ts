@@ -9,12 +9,13 @@
 
 import { giveBack } from '../../core/give-back.ts';
 import { LIMITS } from '../../core/limits.ts';
+import { SYNCS } from '../../protocols/postgres/answer-tables.ts';
 import { violation } from '../../protocols/postgres/byte-reader.ts';
 import { readFrontend } from '../../protocols/postgres/decode.ts';
 import { encodeFrontend } from '../../protocols/postgres/encode.ts';
 import { FRAME, type FrameEvent, FRONTEND_FRAMES, FrameReader } from '../../protocols/postgres/frames.ts';
 import { FRONTEND, type FrontendMessage, type MalformedMessage } from '../../protocols/postgres/messages.ts';
-import { type ResponseQueue, SYNCS } from '../../protocols/postgres/response-queue.ts';
+import type { ResponseQueue } from '../../protocols/postgres/response-queue.ts';
 import { Batch } from './batch.ts';
 import type { Gate } from './gate.ts';
 import type { Intents } from './intents.ts';
