@@ -23,6 +23,9 @@ const ANY_BODY: readonly (readonly [number, FrontendMessage])[] = [
   [FRONTEND.Flush, { kind: 'Flush' }],
 ];
 
+/** Nothing that PostgreSQL would refuse: the gateway could not know that it is a COPY. */
+const COPY_FROM_STDIN = /^\s*(?:\/\*[^/]*\*\/\s*)?copy\s+(?:"[^"]*"|\w+)\s*(?:\([^()]*\)\s*)?from\s+stdin\b/;
+
 function failure(code: string): Uint8Array {
   const fields = [
     { code: 'C', valueBytes: Buffer.from(code) },
@@ -158,7 +161,7 @@ export class ScriptedTarget {
   }
 
   #statement(text: string, protocol: 'simple' | 'extended'): Uint8Array[] | 'failed' {
-    if (/^\s*(?:\/\*.*?\*\/\s*)?copy\b(?!\s*\().*stdin/s.test(text)) {
+    if (COPY_FROM_STDIN.test(text)) {
       this.#copying = protocol;
       return [COPY_IN];
     }

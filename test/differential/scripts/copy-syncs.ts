@@ -76,6 +76,50 @@ export const COPY_SYNC_SCRIPTS: readonly Script[] = [
     send(SYNC, copyData('bad\n'), query('select 1')),
     ready(2),
   ),
+  ...[query('copy t from stdin'), Buffer.concat([run('copy t from stdin'), FLUSH])].flatMap((copy, i) => {
+    const malformed = frame('S', Buffer.of(120));
+    // Where the COPY of an Execute fails behind its Syncs, what follows is skipped up to the next one.
+    const skipped = i === 1 ? [SYNC] : [];
+    const isSimple = i === 0 ? 1 : 0;
+    return [
+      copyScript(
+        `a malformed Sync in copy-in mode, behind data that is bad: it has an error (${i + 1})`,
+        send(copy),
+        wait('G'),
+        send(copyData('bad\n'), malformed, query('selekt'), SYNC, malformed, query('select 1')),
+        ready(5 + isSimple),
+        send(copy),
+        wait('G'),
+        send(copyData('bad\n'), SYNC, malformed, SYNC, run('selekt'), malformed, SYNC, run('select 2'), SYNC),
+        ready(6 + isSimple),
+      ),
+      copyScript(
+        `a malformed Sync in copy-in mode, before data that is bad: it is read over (${i + 1})`,
+        send(copy),
+        wait('G'),
+        send(malformed, copyData('bad\n'), ...skipped, query('selekt')),
+        ready(2),
+        send(copy),
+        wait('G'),
+        send(SYNC, malformed, copyData('1\tx\n'), SYNC, copyData('bad\n'), SYNC, run('selekt'), SYNC),
+        ready(2 + isSimple),
+        send(copy),
+        wait('G'),
+        send(SYNC, malformed, copyData('1\tx\n'), COPY_DONE, malformed, SYNC, query('select 3')),
+        ready(3 + isSimple),
+      ),
+      {
+        name: `a malformed Sync, good data and a Query in copy-in mode (${i + 1})`,
+        steps: [
+          ...TABLE,
+          send(copy),
+          wait('G'),
+          send(copyData('1\tx\n'), malformed, copyData('2\tx\n'), query('select 1')),
+          closed(),
+        ],
+      },
+    ];
+  }),
   ...[query('select 1'), parse('', 'select 1'), execute(), frame('F'), close('P')].map((behind, i) => ({
     name: `a Sync, good data and a request in copy-in mode (${i + 1})`,
     steps: [

@@ -20,16 +20,6 @@ import { BACKEND, FRONTEND } from './messages.ts';
 /** `hold`: holds this, and passes the oldest that is held where it is one too many. `drop`: ours. `over`: the last of ours. */
 export type ProbeStep = 'pass' | 'hold' | 'drop' | 'over';
 
-/** What the server owes when it is asked. */
-export interface ProbedCopy {
-  /** The failure of the COPY has come already. */
-  readonly failed: boolean;
-  /** Behind its failure comes a ReadyForQuery of its own. */
-  readonly readyOwed: boolean;
-  /** So many Syncs may be answered without an error between them, before one that is answered with one. */
-  readonly readiesBefore: number;
-}
-
 const SYNC = encodeFrontend({ kind: 'Sync' });
 
 /** One probe, from when it is sent; owned by a response queue. */
@@ -39,23 +29,32 @@ export class CopyProbe {
   readonly #type: number;
   readonly #tailLength: number;
   #failed: boolean;
-  #readyOwed: boolean;
   #held = 0;
   #tail = 0;
 
-  /** @param type of the message that waits; a Sync waits only where the COPY is over */
-  constructor(type: number, { failed, readyOwed, readiesBefore }: ProbedCopy) {
+  /**
+   * @param type of the message that waits; a Sync waits only where the COPY is over
+   * @param failed whether the failure of the COPY has come already
+   * @param readiesBefore so many ReadyForQuery in a row may stand before an error that is not the probe's
+   */
+  constructor(type: number, failed: boolean, readiesBefore: number) {
     this.#type = type === FRONTEND.Sync ? FRONTEND.Describe : type;
     // A Query or FunctionCall that is refused is answered by a ReadyForQuery of its own.
     this.#tailLength = type === FRONTEND.Query || type === FRONTEND.FunctionCall ? 2 : 1;
     this.#failed = failed;
-    this.#readyOwed = readyOwed;
     this.heldMax = readiesBefore + 1;
   }
 
   get bytes(): Uint8Array {
-    const syncs = Array.from({ length: this.heldMax }, () => [...SYNC]).flat();
-    return Uint8Array.of(...syncs, this.#type, 0, 0, 0, 4, ...SYNC);
+    const parts = [...Array.from({ length: this.heldMax }, () => SYNC), this.#empty(), SYNC];
+    const bytes = new Uint8Array(parts.length * SYNC.length);
+    for (const [i, part] of parts.entries()) bytes.set(part, i * SYNC.length);
+    return bytes;
+  }
+
+  /** As long as a Sync. */
+  #empty(): Uint8Array {
+    return Uint8Array.of(this.#type, 0, 0, 0, 4);
   }
 
   /** What to do with a message of the server that is no notice and no news. */
@@ -72,10 +71,6 @@ export class CopyProbe {
       return 'pass';
     }
     if (type !== BACKEND.ReadyForQuery || !this.#failed) return 'pass';
-    if (this.#readyOwed) {
-      this.#readyOwed = false;
-      return 'pass';
-    }
     if (this.#tail === 0) {
       this.#held = Math.min(this.#held + 1, this.heldMax);
       return 'hold';

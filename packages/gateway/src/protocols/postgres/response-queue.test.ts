@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { CountersignError } from '../../core/errors.ts';
+import { LIMITS } from '../../core/limits.ts';
+import { CopyProbe } from './copy-probe.ts';
 import { BACKEND, FRONTEND } from './messages.ts';
 import { ResponseQueue } from './response-queue.ts';
 import { FIRST_PHASE, type RequestKind } from './states.ts';
@@ -116,4 +118,13 @@ test('who a message is for is known before it is accepted, behind a COPY that ha
   queue.prepare(BACKEND.FunctionCallResponse);
   expect(queue.head).toBe('call');
   expect(queue.accept(BACKEND.FunctionCallResponse)).toBe('call');
+});
+
+test('a probe for a request is Sync, that message without a body, Sync', () => {
+  expect(Buffer.from(new CopyProbe(FRONTEND.Query, false, 0).bytes).toString('latin1')).toBe(
+    'S\0\0\0\x04Q\0\0\0\x04S\0\0\0\x04',
+  );
+  const long = new CopyProbe(FRONTEND.Sync, true, LIMITS.postgres.pipelineDepthMax).bytes;
+  expect(long.length).toBe(5 * (LIMITS.postgres.pipelineDepthMax + 3));
+  expect(long.at(-10)).toBe(FRONTEND.Describe);
 });

@@ -137,11 +137,8 @@ export class ResponseQueue<T> {
 
   /** @param type of the message that waits */
   beginProbe(type: number): CopyProbe {
-    this.#probe = new CopyProbe(type, {
-      failed: this.#copy !== 'in',
-      readyOwed: this.#phase === 'queryCopyIn' && !this.#unsureFirst,
-      readiesBefore: this.#isErrorUnsure() ? this.#unsure : 0,
-    });
+    const readiesBefore = this.#isErrorUnsure() ? this.#unsure : 0;
+    this.#probe = new CopyProbe(type, this.#copy !== 'in', readiesBefore);
     return this.#probe;
   }
 
@@ -389,14 +386,13 @@ export class ResponseQueue<T> {
   }
 
   /**
-   * The malformed Sync at the head has an error, so that all behind it get an answer. Of two malformed ones
-   * in one COPY nothing tells which it was: the first is taken for it, and the other stays unsure.
+   * The malformed Sync at the head has an error. Of two malformed ones in one COPY nothing tells which it
+   * was: the first is taken for it, and what is behind it stays unsure.
    */
   #failUnsure(): void {
     this.#skipping = false;
     this.#unsureFirst = false;
     this.#unsure -= 1;
-    if (!this.#isErrorUnsure()) this.#unsure = 0;
   }
 
   /** Whether one of the unsure Syncs would be answered with an error. */

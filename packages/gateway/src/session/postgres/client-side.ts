@@ -9,6 +9,7 @@
 
 import { giveBack } from '../../core/give-back.ts';
 import { LIMITS } from '../../core/limits.ts';
+import { SYNCS } from '../../protocols/postgres/answer-tables.ts';
 import { violation } from '../../protocols/postgres/byte-reader.ts';
 import { readFrontend } from '../../protocols/postgres/decode.ts';
 import { encodeFrontend } from '../../protocols/postgres/encode.ts';
@@ -19,7 +20,6 @@ import {
   isSync,
   type MalformedMessage,
 } from '../../protocols/postgres/messages.ts';
-import { SYNCS } from '../../protocols/postgres/answer-tables.ts';
 import type { ResponseQueue } from '../../protocols/postgres/response-queue.ts';
 import type { Outcome, RequestKind } from '../../protocols/postgres/states.ts';
 import { Batch, type Understood } from './batch.ts';

@@ -80,7 +80,10 @@ const parsed = encodeBackend({ kind: 'ParseComplete' });
 const fatal = failure('FATAL');
 
 /** Behind CopyInResponse: Sync, CopyData, and a Parse that made the gateway ask. */
-function asked(type: number): { side: TargetSide; queue: ResponseQueue<Request>; settled: string[] } {
+function asked(
+  type: number,
+  sync: RequestKind = 'Sync',
+): { side: TargetSide; queue: ResponseQueue<Request>; settled: string[] } {
   const settled: string[] = [];
   const request = (name: string): Request => ({
     operation: undefined,
@@ -91,7 +94,7 @@ function asked(type: number): { side: TargetSide; queue: ResponseQueue<Request>;
   const side = new TargetSide(queue, new Set(), QUIET);
   queue.push('Execute', request('copy'), true);
   side.push(encodeBackend({ kind: 'CopyInResponse', format: 0, columnFormats: [] }));
-  queue.push('Sync', request('sync'));
+  queue.push(sync, request('sync'));
   queue.copy(FRONTEND.CopyData);
   expect(queue.mustProbe).toBe(true);
   queue.beginProbe(type);
@@ -139,6 +142,20 @@ describe('the answers to a probe', () => {
       if (skips) continue;
       passed.push(...side.push(rest));
       expect(Buffer.concat(passed)).toEqual(Buffer.concat([...given, parsed].toSorted(noticesFirst)));
+    }
+  });
+
+  it.each([
+    ['was answered', [failed, failed, ready], 'sync failed'],
+    ['was read over', [failed], 'sync swallowed'],
+  ])('are told from those to a malformed Sync, however they are split: it %s', (_, given, outcome) => {
+    const all = Buffer.concat([...given, ready, ready, failed, ready]);
+    for (let length = 1; length <= all.length; length++) {
+      const { side, settled } = asked(FRONTEND.Parse, 'MalformedSync');
+      const passed: Uint8Array[] = [];
+      for (let at = 0; at < all.length; at += length) passed.push(...side.push(all.slice(at, at + length)));
+      expect(settled).toEqual(['copy failed', outcome]);
+      expect(Buffer.concat(passed)).toEqual(Buffer.concat(given));
     }
   });
 
