@@ -348,6 +348,29 @@ describe('rows that are counted before COMMIT', () => {
     expect(await count('victim')).toBe(500);
   });
 
+  it('does not run a procedure in a pipeline, where it may COMMIT before its rows are counted', async () => {
+    const direct = await directly();
+    await direct.query(`create procedure sweep() language plpgsql as
+      $$begin update scores set score = 9; commit; end$$`);
+    await direct.end();
+    await harness.apply(`
+kind: Rule
+name: sweep-may-run
+when: { functions: [sweep] }
+then: allow
+`);
+    const client = await connect();
+    const extended = { text: 'call sweep()', queryMode: 'extended' };
+    expect(
+      (await client.query(extended).catch((thrown: DatabaseError) => thrown)) as DatabaseError,
+    ).toMatchObject({
+      message: expect.stringMatching(/may COMMIT first/),
+    });
+    expect((await refused(client, 'call sweep()')).code).toBe('2D000');
+    await client.end();
+    expect(await count('scores where score = 9')).toBe(0);
+  });
+
   it('sees a write to an append-only table through a function', async () => {
     const direct = await directly();
     await direct.query(`create function tidy() returns void language sql as $$ delete from log $$`);

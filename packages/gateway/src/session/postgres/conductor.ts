@@ -202,6 +202,10 @@ export class Conductor {
       const reason = 'a cursor WITH HOLD calls a function while its transaction is committed';
       return this.#refuse(piece, ground, new CountersignError('ROWS_NOT_COUNTED', { reason }));
     }
+    if (mayCommit(piece)) {
+      const reason = 'what it calls may COMMIT first; call it in a transaction block, or in a simple query';
+      return this.#refuse(piece, ground, new CountersignError('ROWS_NOT_COUNTED', { reason }));
+    }
     // It can only fail, and the target says how.
     if (this.#ports.transactionStatus() === 'E') return void (await this.#ports.pass(piece));
     const { holds, causes, counted } = piece.judgement.decision;
@@ -401,6 +405,13 @@ function tooLarge(): CountersignError {
 function endsTransactions({ judgement: { read }, understood }: Piece): boolean {
   if (read.kind !== 'read') return understood.kind === 'Query';
   return read.statements.length > 1 && verbsOf(read).length > 0;
+}
+
+/** PostgreSQL 15 and 16 let a procedure or a DO of an Execute COMMIT outside of a block, whatever is before it. */
+function mayCommit({ understood, judgement: { read, decision }, inBlock }: Piece): boolean {
+  if (understood.kind !== 'Execute' || inBlock || decision.counted.length === 0) return false;
+  if (read.kind !== 'read') return true;
+  return read.statements.some(({ node }) => node === 'CallStmt' || node === 'DoStmt');
 }
 
 /** What a cursor selects is computed at COMMIT where it outlives its transaction. */
