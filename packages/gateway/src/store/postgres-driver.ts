@@ -61,6 +61,8 @@ function makePool(url: Secret<string>): Pool {
   // A connection that breaks while nobody uses it: the pool makes another; without a listener Node
   // would end the process.
   pool.on('error', () => undefined);
+  // And one that breaks between two statements of whoever has it: the next statement says so.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
 }
 
