@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type PostgresServer, startPostgres } from '../../examples/demo/postgres-server.ts';
@@ -163,6 +164,19 @@ describe('a store in PostgreSQL', () => {
       store.db,
     );
     expect(counted.rows).toEqual([{ ours: 2, theirs: 0 }]);
+  });
+
+  it('outlives a connection that breaks between two statements of a transaction', async () => {
+    await using store = await open();
+    const broken = store.db.transaction().execute(async (held) => {
+      const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(held);
+      await sql`select pg_terminate_backend(${rows[0]?.pid ?? 0})`.execute(store.db);
+      // Nobody asks the connection for anything while it ends: what it says must not end the process.
+      await setTimeout(100);
+      await sql`select 1`.execute(held);
+    });
+    await expect(broken).rejects.toMatchObject({ code: 'STORE_FAILED' });
+    expect((await sql`select 1 as one`.execute(store.db)).rows).toEqual([{ one: 1 }]);
   });
 
   it('refuses a table that somebody else owns', async () => {
