@@ -14,6 +14,12 @@ let harness: Harness;
 let token: string;
 
 const RULES = `
+kind: Access
+name: search-team
+who: [group:search]
+to: [db]
+may: [read, write, export, define, maintain, grant, code, call, sleep, setting-risky, two-phase]
+---
 kind: Rule
 name: nothing-is-destroyed
 description: ask the owners of the data

@@ -138,11 +138,11 @@ describe('a client that waits', () => {
     expect((await answer).rowCount).toBe(500);
     expect(await count('score = 1')).toBe(500);
     // It was used: the same again is asked again.
-    const again = values === undefined ? client.query(text) : client.query(text, values);
+    const again = failure(values === undefined ? client.query(text) : client.query(text, values));
     const second = await one(() => (notices.length > 1 ? idIn(notices.at(-1) ?? '') : undefined));
     expect(second).not.toBe(id);
     await vote(second, 'olga', 'deny');
-    expect((await failure(again)).message).toMatch(/denied by olga/);
+    expect((await again).message).toMatch(/denied by olga/);
     expect((await client.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
     await client.end();
     const direct = await directly();

@@ -104,6 +104,15 @@ describe('what is decided', () => {
     expect(new SessionPolicy([], allowance(['unknown']), CALLER).decide(unread, 0).kind).toBe('allow');
   });
 
+  it('lets others agree to what nobody could read, and asks nobody about a slip of the pen', () => {
+    const unread = { kind: 'uninspectable', reason: 'it is too long' } as const;
+    const slip = { kind: 'syntax-error', message: 'syntax error', at: 0 } as const;
+    const ask = rule('ask', { effects: ['unknown'] }, 'hold');
+    const policy = new SessionPolicy([ask], allowance(), CALLER);
+    expect(policy.decide(unread, 0)).toMatchObject({ kind: 'hold', holds: [ask] });
+    expect(policy.decide(slip, 0).kind).toBe('block');
+  });
+
   it('asks rules about what may run unread', () => {
     const unread = { kind: 'uninspectable', reason: 'it is too long' } as const;
     const decided = (of: CompiledRule): string =>

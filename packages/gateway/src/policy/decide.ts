@@ -133,12 +133,12 @@ export class SessionPolicy {
   }
 
   #decide(read: ReadText, nowUs: number, known: KnownStatements): Decision {
-    if (read.kind !== 'read' && !this.#allowance.effects.has('unknown')) return this.#unreadable(read);
+    const rules = this.#rules.filter(({ hours }) => hours === undefined || withinHours(hours, nowUs));
+    if (read.kind !== 'read' && !this.#mayBeUnread(read.kind, rules)) return this.#unreadable(read);
     const statements =
       read.kind === 'read'
         ? read.statements.flatMap((statement) => withPrepared(statement, known))
         : [UNREAD];
-    const rules = this.#rules.filter(({ hours }) => hours === undefined || withinHours(hours, nowUs));
     const causes: Cause[] = [];
     const holds = new Set<CompiledRule>();
     const counted = new Set<CompiledRule>();
@@ -160,6 +160,15 @@ export class SessionPolicy {
     };
   }
 
+  /** Nobody is asked about a slip of the pen: what is no SQL is not held. */
+  #mayBeUnread(kind: ReadText['kind'], rules: readonly CompiledRule[]): boolean {
+    const { effects } = this.#allowance;
+    const says = (rule: CompiledRule): boolean =>
+      rule.effects?.has('unknown') === true &&
+      (kind === 'syntax-error' ? rule.verdict === 'allow' : letsThrough(rule));
+    return effects.has('unknown') || rules.some(says);
+  }
+
   /** A trigger may write any table; what defines or drops something hides in code only. */
   #countedFor({ effects, undoable }: StatementFacts): readonly CompiledRule[] {
     if (effects.some(({ effect }) => OPAQUE.has(effect))) return this.#counted;
@@ -171,12 +180,12 @@ export class SessionPolicy {
     return this.#counted.filter(({ rows, writes }) => rows !== undefined || writes !== undefined);
   }
 
-  /** Effects that neither the Access resource nor a rule lets through. */
+  /** Effects that neither the Access resource nor a rule lets through, or lets others agree to. */
   #notAllowed(statement: StatementFacts, rules: readonly CompiledRule[]): readonly Cause[] {
     const { access, version, effects } = this.#allowance;
     return statement.effects
       .filter((found) => !effects.has(found.effect))
-      .filter((found) => !rules.some((rule) => rule.verdict === 'allow' && covers(rule, statement, found)))
+      .filter((found) => !rules.some((rule) => letsThrough(rule) && covers(rule, statement, found)))
       .map((found) => ({
         rule: `access:${access}`,
         version,
@@ -337,7 +346,12 @@ function matchFunctions(
     .map((called) => ({ what: `call of ${nameOf(called)}`, from: called.from, to: called.to }));
 }
 
-/** Whether a rule that allows is about this effect, and not only about another one of the statement. */
+/** A rule that holds asks somebody each time; one on rows, only where there are too many. */
+function letsThrough({ verdict, rows }: CompiledRule): boolean {
+  return verdict === 'allow' || (verdict === 'hold' && rows === undefined);
+}
+
+/** Whether a rule that lets through is about this effect, and not only about another one of the statement. */
 function covers(rule: CompiledRule, statement: StatementFacts, found: FoundEffect): boolean {
   if (matches(rule, statement).length === 0) return false;
   if (rule.effects !== undefined && !rule.effects.has(found.effect)) return false;

@@ -50,10 +50,18 @@ export const EFFECT_WORDS: readonly string[] = [...new Set([...Object.keys(CLASS
 /** Effects that change rows, which can be counted. */
 export const WRITE_EFFECTS: ReadonlySet<string> = new Set(CLASSES.write);
 
-/** What nobody understood is not let through by an Access resource that does not say `may`. */
-const UNDERSTOOD: readonly Effect[] = EFFECTS.filter(
-  (effect) => effect !== 'unknown' && effect !== 'function-unknown',
-);
+/**
+ * What an Access resource that does not say `may` does not let through: what nobody understood, and what
+ * reaches out of the database or may do anything at all there.
+ */
+const ONLY_WHERE_SAID: ReadonlySet<Effect> = new Set<Effect>([
+  'unknown',
+  'function-unknown',
+  'code',
+  'host',
+  'remote',
+  'admin',
+]);
 
 /**
  * The effects that words stand for. A word that is a class and an effect (`read`, `export`, `maintain`,
@@ -70,7 +78,8 @@ export function effectsOf(words: readonly string[]): ReadonlySet<Effect> {
 
 /** What an Access resource lets through. */
 export function effectsThatMay(may: readonly string[] | undefined): ReadonlySet<Effect> {
-  const allowed = may === undefined ? UNDERSTOOD : effectsOf(may);
+  const allowed =
+    may === undefined ? EFFECTS.filter((effect) => !ONLY_WHERE_SAID.has(effect)) : effectsOf(may);
   return new Set([...HARMLESS, ...allowed]);
 }
 
