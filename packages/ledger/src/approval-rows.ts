@@ -6,6 +6,7 @@
  * row of its own, so that nothing is left out.
  */
 
+import type { AskedFor } from './change-rows.ts';
 import type { Row } from './csv.ts';
 import type { Json } from './jcs.ts';
 import type { Leaf } from './leaf.ts';
@@ -62,6 +63,18 @@ export class ApprovalRows {
     return leaf.ref === undefined ? undefined : this.#open.get(leaf.ref)?.row;
   }
 
+  /** The same as `changes` needs it. */
+  askedFor(leaf: Leaf): AskedFor | undefined {
+    const request = leaf.ref === undefined ? undefined : this.#open.get(leaf.ref);
+    if (request === undefined) return undefined;
+    const { row, asker, granted } = request;
+    const people = approversOf(request);
+    const { rule, rule_version: version, count } = row;
+    const isEnough = people.size >= (typeof count === 'number' ? count : 1);
+    const isGranted = granted !== undefined && isEnough && !(asker !== undefined && people.has(asker));
+    return { rule, version, isGranted };
+  }
+
   /** After the last leaf: what nothing ended. */
   *rest(): Generator<Row> {
     for (const request of this.#open.values()) yield cells(request);
@@ -102,8 +115,7 @@ function finish(request: Request, leaf: Leaf, values: Values): Row {
 
 function cells(request: Request): Row {
   const { row, asker, votes, granted } = request;
-  const approved = votes.filter(({ decision }) => decision === 'approve');
-  const people = new Set(approved.flatMap(({ actor }) => actor ?? []));
+  const people = approversOf(request);
   return {
     ...row,
     votes: votes.map(({ line }) => line),
@@ -113,6 +125,12 @@ function cells(request: Request): Row {
     same_person: asker === undefined ? undefined : people.has(asker),
     outcome: outcomeOf(request),
   };
+}
+
+/** Pseudonyms of who approved. */
+function approversOf({ votes }: Request): ReadonlySet<string> {
+  const approved = votes.filter(({ decision }) => decision === 'approve');
+  return new Set(approved.flatMap(({ actor }) => actor ?? []));
 }
 
 function outcomeOf({ granted, isTaken }: Request): string {

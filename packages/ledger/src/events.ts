@@ -120,7 +120,7 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
   ),
   'approval.expired': event('signed', 'hold_id digest reason'),
   'approval.withdrawn': event('signed', 'hold_id digest reason withdrawn_by'),
-  'hold.taken': event('signed', 'hold_id digest approvals votes held_session'),
+  'hold.taken': event('signed', 'hold_id digest approvals votes held_session intent_leaf'),
   'hold.executed': event('durable', 'hold_id digest approvals rows outcome_leaf', 'ok failed unknown'),
   'breakglass.used': event('signed', 'rule reason until notified'),
   'breakglass.reviewed': event('signed', 'reviewer comment', 'accepted rejected'),

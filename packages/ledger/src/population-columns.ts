@@ -8,6 +8,8 @@ export const POPULATION_NAMES = [
   'administrative-changes',
   'approvals',
   'denied',
+  'changes',
+  'changes-unapproved',
 ] as const;
 
 export type PopulationName = (typeof POPULATION_NAMES)[number];
@@ -28,6 +30,19 @@ export interface PopulationShape {
 export const COMMON_COLUMNS: readonly string[] = words(
   'leaf_index event_time_utc event_type log session_id session_seq actor_id actor_name actor_type idp_issuer src_ip target decision policy_id status body_state leaf_hash',
 );
+
+/** Of `changes`: of its session and intent, and computed from what let it (change-rows.ts). */
+const CHANGE_COLUMNS = {
+  types: ['statement.intent'],
+  joinedBy: 'statement.outcome',
+  joinedPrefix: 'outcome',
+  own: {
+    ...computed('principal database kinds'),
+    ...same('effects tables rules reason'),
+    ...computed('hold_ids approvers approvals approved_before_executed'),
+  },
+  joined: same('tags rows sqlstate'),
+};
 
 export const POPULATIONS: Readonly<Record<PopulationName, PopulationShape>> = {
   sessions: {
@@ -88,6 +103,8 @@ export const POPULATIONS: Readonly<Record<PopulationName, PopulationShape>> = {
     },
     joined: {},
   },
+  changes: CHANGE_COLUMNS,
+  'changes-unapproved': { ...CHANGE_COLUMNS, own: { ...CHANGE_COLUMNS.own, ...computed('why') } },
 };
 
 /** All columns of a population, in order. */

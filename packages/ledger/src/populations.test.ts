@@ -82,6 +82,7 @@ describe('the fold', () => {
     expect([...fold.rest()]).toMatchObject([
       { population: 'sessions', row: { leaf_index: 13, display_name: undefined, actor_name: 'two' } },
       { population: 'statements', row: { leaf_index: 12, sql: 'never answered', status: undefined } },
+      { population: 'changes', row: { leaf_index: 12, kinds: ['unknown'], status: undefined } },
     ]);
   });
 

@@ -7,6 +7,7 @@
 
 import { ApprovalRows } from './approval-rows.ts';
 import { toHex } from './bytes.ts';
+import { type ChangeEvent, ChangeRows } from './change-rows.ts';
 import type { Row } from './csv.ts';
 import type { Json } from './jcs.ts';
 import type { Leaf } from './leaf.ts';
@@ -62,9 +63,10 @@ const APPROVAL_ACTOR_FIELDS = ['requester', 'approver', 'withdrawn_by'];
 const BLOCKED_FIELDS = ['rules', 'effects', 'sql', 'method', 'path'];
 const OBJECT_KIND_FIELDS = ['resource_kind', 'credential_kind'];
 
-/** `denied` shows events that are of another population too. */
+/** These show events that are of another population too. */
+const BESIDE: ReadonlySet<PopulationName> = new Set(['denied', 'changes', 'changes-unapproved'] as const);
 const POPULATION_OF: ReadonlyMap<string, PopulationName> = new Map(
-  POPULATION_NAMES.filter((name) => name !== 'denied').flatMap((name) =>
+  POPULATION_NAMES.filter((name) => !BESIDE.has(name)).flatMap((name) =>
     POPULATIONS[name].types.map((type) => [type, name] as const),
   ),
 );
@@ -87,6 +89,7 @@ export class PopulationFold {
   /** and of open statements by the index of their intent. */
   readonly #openStatements = new Map<number, Row>();
   readonly #approvals = new ApprovalRows();
+  readonly #changes = new ChangeRows();
 
   constructor(period: Period) {
     this.#period = period;
@@ -106,7 +109,47 @@ export class PopulationFold {
     const completed = this.#join(event);
     if (leaf.type === 'session.end' && leaf.session !== undefined) this.#sessions.delete(leaf.session);
     const own = completed ?? this.#own(event);
-    return [...(own === undefined ? [] : [own]), ...(denied === undefined ? [] : [denied])];
+    const changes = this.#changed(event);
+    return [
+      ...(own === undefined ? [] : [own]),
+      ...(denied === undefined ? [] : [denied]),
+      ...(changes === undefined ? [] : changes),
+    ];
+  }
+
+  /** After its own row, so that a statement is open, and a request still knows its votes. */
+  #changed({ leaf, values, bodyState }: PopulationEvent): readonly PopulationRow[] | undefined {
+    const event: ChangeEvent = { leaf, values, isDisclosed: bodyState === 'disclosed' };
+    switch (leaf.type) {
+      case 'statement.intent': {
+        const row = this.#openStatements.get(leaf.n);
+        if (row !== undefined) this.#changes.begin(event, row, this.#sessionOf(leaf));
+        return undefined;
+      }
+      case 'hold.asked':
+        this.#changes.asked(event);
+        return undefined;
+      case 'hold.taken':
+        this.#changes.taken(event, this.#approvals.askedFor(leaf));
+        return undefined;
+      case 'statement.outcome': {
+        const change = this.#changes.outcome(event);
+        if (change === undefined) return undefined;
+        const { row, why } = change;
+        const changes: PopulationRow = { population: 'changes', row };
+        return why === undefined
+          ? [changes]
+          : [changes, { population: 'changes-unapproved', row: { ...row, why } }];
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  #sessionOf({ session }: Leaf): Row {
+    const values = session === undefined ? undefined : this.#sessions.get(session);
+    if (values === undefined) return {};
+    return { principal: valueOf(values, 'principal'), database: valueOf(values, 'database') };
   }
 
   #own(event: PopulationEvent): PopulationRow | undefined {
@@ -155,6 +198,7 @@ export class PopulationFold {
     for (const row of this.#openSessions.values()) yield { population: 'sessions', row };
     for (const row of this.#openStatements.values()) yield { population: 'statements', row };
     for (const row of this.#approvals.rest()) yield { population: 'approvals', row };
+    for (const row of this.#changes.rest()) yield { population: 'changes', row };
     this.#openSessions.clear();
     this.#openStatements.clear();
   }

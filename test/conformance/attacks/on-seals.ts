@@ -50,6 +50,26 @@ export const ON_SEALS: readonly ContentAttack[] = [
     found: [['populations', /statements\.jsonl is not what/]],
   },
   {
+    title: 'a change that was approved, as the package says',
+    sealed: 'stolen',
+    change: replaceIn('data/populations/changes.csv', ',false,', ',true,'),
+    found: [['populations', /changes\.csv is not what/]],
+  },
+  {
+    title: 'a change that nobody approved and that is left out',
+    sealed: 'stolen',
+    change: (files) => {
+      for (const name of ['changes-unapproved.csv', 'changes-unapproved.jsonl']) {
+        const path = `data/populations/${name}`;
+        setLines(files, path, lines(files, path).slice(0, -1));
+      }
+    },
+    found: [
+      ['populations', /changes-unapproved\.csv is not what/],
+      ['populations', /changes-unapproved\.jsonl is not what/],
+    ],
+  },
+  {
     title: 'a second part of a population',
     sealed: 'stolen',
     change: (files) => files.set('data/populations/sessions-0002.csv', utf8('x')),

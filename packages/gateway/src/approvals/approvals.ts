@@ -143,11 +143,11 @@ export class Approvals implements HoldsPort {
     });
   }
 
-  take(id: HoldId, digest: string, sessionId: SessionId): Promise<Taken | TakeRefused> {
+  take(id: HoldId, digest: string, sessionId: SessionId, intentLeaf?: number): Promise<Taken | TakeRefused> {
     return this.#lock.run(id, async () => {
       const record = await this.#current(id);
       if (record === undefined) return { kind: 'refused', why: 'not-granted' };
-      const taken = await this.#takes.take(record, digest, sessionId);
+      const taken = await this.#takes.take(record, digest, sessionId, intentLeaf);
       if (taken.kind === 'taken') {
         this.#waiters.tell(id, { state: 'used' });
         return { ...taken, done: (...end) => this.#lock.run(id, () => taken.done(...end)) };

@@ -108,7 +108,7 @@ export function withdrawnEvent(
 export function takenEvent(
   record: HoldRecord,
   votes: readonly VoteRecord[],
-  session: { readonly id: string; readonly actor: LeafActor },
+  session: { readonly id: string; readonly actor: LeafActor; readonly intentLeaf: number | undefined },
   node: string,
 ): LedgerEvent {
   return {
@@ -121,6 +121,7 @@ export function takenEvent(
       approvals: approvalsOf(votes, node),
       votes: votes.map(({ name, node: at, leaf }) => ({ approver: name, node: at, leaf })),
       held_session: session.id,
+      ...optional('intent_leaf', session.intentLeaf),
     },
   };
 }

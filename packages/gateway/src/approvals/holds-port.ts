@@ -4,7 +4,7 @@
  * ```ts
  * const hold = await holds.ask(request);            // signed: approvers can see it
  * const end = await hold.settled;                   // granted, denied, expired, withdrawn, used
- * const taken = await holds.take(hold.id, hold.digest, sessionId);
+ * const taken = await holds.take(hold.id, hold.digest, sessionId, intentLeaf);
  * if (taken.kind === 'taken') { …forward…; await taken.done('ok', { rows: 3 }); }
  * ```
  */
@@ -136,5 +136,6 @@ export interface HoldsPort {
    * LIMIT_EXCEEDED where too much is open.
    */
   ask(request: HoldRequest): Promise<Hold>;
-  take(id: HoldId, digest: string, sessionId: SessionId): Promise<Taken | TakeRefused>;
+  /** @param intentLeaf index of the leaf `statement.intent` that uses the grant */
+  take(id: HoldId, digest: string, sessionId: SessionId, intentLeaf?: number): Promise<Taken | TakeRefused>;
 }

@@ -42,7 +42,12 @@ export class Takes {
   }
 
   /** Only under the lock of the hold. */
-  async take(record: HoldRecord, digest: string, sessionId: SessionId): Promise<Taken | TakeRefused> {
+  async take(
+    record: HoldRecord,
+    digest: string,
+    sessionId: SessionId,
+    intentLeaf: number | undefined,
+  ): Promise<Taken | TakeRefused> {
     const { holds, clock, node, log, ledger } = this.#options;
     const why = await this.#refusalOf(record, digest, sessionId);
     if (why !== undefined) return refused(why);
@@ -54,7 +59,7 @@ export class Takes {
       return refused('busy');
     }
     const actor = await this.#actorOf(record);
-    const event = takenEvent(record, votes, { id: sessionId, actor }, node);
+    const event = takenEvent(record, votes, { id: sessionId, actor, intentLeaf }, node);
     const { index: leaf } = await ledger.append(event);
     const late = await this.#refusalAfter(record, votes);
     if (late !== undefined) {

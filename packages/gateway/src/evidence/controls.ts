@@ -13,6 +13,8 @@ const POPULATION_CONTROLS: Readonly<Record<string, readonly [string, string]>> =
   'administrative-changes': ['5.18 8.2 8.9 8.15', 'A.9.2.2 A.9.2.3 A.12.4.3'],
   approvals: ['5.3 8.15 8.32', 'A.6.1.2 A.12.4.1 A.14.2.2'],
   denied: ['8.2 8.3 8.15 8.18', 'A.9.2.3 A.9.4.1 A.12.4.1 A.9.4.4'],
+  changes: ['8.15 8.32', 'A.12.4.1 A.14.2.2'],
+  'changes-unapproved': ['5.3 8.15 8.32', 'A.6.1.2 A.12.4.1 A.14.2.2'],
 };
 
 const LOG_CONTROLS = ['5.28 5.33 8.15', 'A.16.1.7 A.18.1.3 A.12.4.2'] as const;

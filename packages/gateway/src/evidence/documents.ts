@@ -30,7 +30,7 @@ Read this before anything else. Package ${facts.packageId}, log ${facts.origin},
 
 That the leaves ${facts.startSize} to ${facts.endSize} (exclusive) of the log are complete, in order and unchanged since their checkpoint was signed; that each disclosed body is the one its leaf committed to when it was written; that the populations follow from them. The verifier computes all of it again.
 
-It evidences, under ISO/IEC 27001:2022: logging (8.15), and from the same records authentication (8.5), access to the connections of this gateway (5.15, 8.3) and administrative changes (5.18, 8.2, 8.9). All other controls are **not covered** by this package. Whether a control is met is the auditor's judgement, not this package's.
+It evidences, under ISO/IEC 27001:2022: logging (8.15), and from the same records authentication (8.5), access to the connections of this gateway (5.15, 8.3), administrative changes (5.18, 8.2, 8.9), and changes of data, schema, grants and settings with what approved them (8.32). All other controls are **not covered** by this package. Whether a control is met is the auditor's judgement, not this package's.
 
 ## What it does not show
 
@@ -40,7 +40,7 @@ It evidences, under ISO/IEC 27001:2022: logging (8.15), and from the same record
 4. **The clock.** Times are those of the gateway's system clock. They never go back within the log; that they are right is not shown. A step back is a \`clock.step\` leaf.
 5. **The end of the period.** What the log held at its last checkpoint is complete. That nothing happened between the last leaf and the end of the period is a claim, unless a leaf after the period is in the range; the verifier says which.
 6. **Signatures of people.** An approval is the gateway's word that somebody who had logged in gave it: \`signature_kind\` of every vote is \`none\`. \`approvals.csv\` lists each request with its votes; where several gateways share holds, a vote that was given at another one stands in that one's log and package.
-7. **Policy and masking of statements.** This version blocks no statement by rule and masks no value. Nothing here is evidence for data masking (8.11) or for the protection of personal data (5.34). Statement texts and bound values may contain personal data: handle the package accordingly.
+7. **Policy and masking of statements.** Statements are read, and blocked or held, only in sessions that a rule or the \`may\` of an Access resource reaches. Of all others \`changes.csv\` knows what the target's command tags say: a function in a SELECT, CREATE TABLE AS and COPY from a file of the server are not in it, and what is in it is in \`changes-unapproved.csv\` too, as \`unruled\`. This version masks no value. Nothing here is evidence for data masking (8.11) or for the protection of personal data (5.34). Statement texts and bound values may contain personal data: handle the package accordingly.
 8. **Results.** The package has the number of rows and bytes of each result and the SHA-256 of what was delivered, not the rows. They are in the recordings, which this package does not include.
 9. **Provisioning.** Logins show who authenticated (8.5). Who was entitled, and why, needs the records of joiners, movers and leavers (5.16, 5.18), of which the gateway has the administrative changes only.
 10. **Vulnerabilities.** Nothing here is evidence for 8.8.

@@ -139,8 +139,8 @@ describe('a package', () => {
 
   it('lists every statement of the period with who, from where and what came of it', async () => {
     const statements = await rows('statements.csv');
-    // The loop, the one with quotes, the one that was shredded, the one without an outcome.
-    expect(statements.length).toBe(STATEMENTS + 3);
+    // The loop, the one with quotes, the one that was shredded, four changes, the one without an outcome.
+    expect(statements.length).toBe(STATEMENTS + 7);
     const early = statements.find(({ sql }) => sql === 'select 1');
     expect(early).toMatchObject({
       actor_name: 'early@example.test',
@@ -196,6 +196,28 @@ describe('a package', () => {
     expect((await rows('denied.csv')).map((row) => [row['actor_name'], row['rule'], row['comment']])).toEqual(
       [['bo', 'bulk', 'no']],
     );
+  });
+
+  it('lists changes with who approved them, and those that nobody did', async () => {
+    const changes = (await rows('changes.csv')).filter(({ kinds }) => kinds !== '["undisclosed"]');
+    expect(
+      shown(changes, 'kinds', 'tables', 'approvers', 'approved_before_executed', 'status', 'database'),
+    ).toEqual([
+      ['["data"]', '["rr.scores"]', '["bo"]', 'true', 'ok', 'rerank'],
+      ['["data"]', '["a"]', '', '', 'ok', 'rerank'],
+      ['["schema"]', '', '', '', 'ok', 'rerank'],
+      ['["data"]', '["c"]', '', 'false', 'ok', 'rerank'],
+      // Still running, and nobody has read it.
+      ['["unknown"]', '', '', '', '', 'rerank'],
+    ]);
+    expect(shown(changes.slice(0, 1), 'rules', 'hold_ids', 'rows', 'tags')).toEqual([
+      ['[{"rule":"bulk","verdict":"hold","version":3}]', '["hld_1"]', '3', '["UPDATE 3"]'],
+    ]);
+    // Cells that a spreadsheet would run are guarded here too.
+    expect(shown(await rows('changes-unapproved.csv'), 'tags', 'why', 'reason')).toEqual([
+      ['["DROP TABLE"]', 'unruled', ''],
+      ['["DELETE 9"]', 'held', "'=delete"],
+    ]);
   });
 
   it('is good in parts', async () => {
@@ -254,3 +276,7 @@ describe('a package', () => {
     expect(existsSync(outFile('broken.zip'))).toBe(false);
   });
 });
+
+function shown(list: readonly Readonly<Record<string, string>>[], ...columns: string[]): unknown {
+  return list.map((row) => columns.map((column) => row[column]));
+}

@@ -21,6 +21,11 @@ const GROUP = 1_000;
 
 export const TESTING_ORIGIN = 'countersign.test/ledger/gw1';
 
+/** What policy says of a statement. */
+interface Said extends Readonly<Record<string, BodyValue>> {
+  readonly decision?: 'allow' | 'hold';
+}
+
 /** Everything but where to. */
 export type TestingExport = Omit<EvidenceOptions, 'out'>;
 
@@ -82,7 +87,8 @@ export async function writeTestingLog(directory: string, statements: number): Pr
       created_by: 'ana',
     }),
   );
-  await scene.holds();
+  await scene.holds(ana);
+  await scene.changes(ana);
   await ledger.rotateKey(seeds[1], 'yearly', 'ops');
   const second = ledger.verifierKey;
   await scene.intent(early, 'select pg_sleep(1000)');
@@ -219,22 +225,37 @@ class Scene {
     return session;
   }
 
-  async intent(session: string, sql: string): Promise<number> {
-    const body = { sql, protocol_message: 'Query', parameters: [{ text: 'x' }] };
+  async intent(session: string, sql: string, said: Said = {}): Promise<number> {
+    const { decision = 'allow', ...facts } = said;
+    const body = { sql, protocol_message: 'Query', parameters: [{ text: 'x' }], ...facts };
     this.#statements.set(session, (this.#statements.get(session) ?? 0) + 1);
-    return (await this.#ledger.append({ ...inSession('statement.intent', session), decision: 'allow', body }))
-      .index;
+    return (await this.#ledger.append({ ...inSession('statement.intent', session), decision, body })).index;
   }
 
-  async run(session: string, sql: string): Promise<void> {
-    const ref = await this.intent(session, sql);
-    const body = { rows: 3, bytes: 120, duration_us: 900, sha256: 'ef'.repeat(32), tags: ['SELECT 3'] };
+  async run(session: string, sql: string, said: Said = {}, tag = 'SELECT 3'): Promise<void> {
+    await this.#outcome(session, await this.intent(session, sql, said), tag);
+  }
+
+  async #outcome(session: string, ref: number, tag: string): Promise<void> {
+    const body = { rows: 3, bytes: 120, duration_us: 900, sha256: 'ef'.repeat(32), tags: [tag] };
     await this.append({ ...inSession('statement.outcome', session), ref, status: 'ok', body });
   }
 
+  /** One that a rule allowed, one that nobody has read, and one that nobody approved and that ran. */
+  async changes(session: string): Promise<void> {
+    const effects = ['insert'];
+    await this.run(session, 'insert into a values (1)', { effects, tables: ['a'] }, 'INSERT 0 1');
+    await this.run(session, 'drop table b', {}, 'DROP TABLE');
+    const held = { decision: 'hold', effects: ['delete'], reason: '=delete', tables: ['c'] } as const;
+    await this.run(session, 'delete from c where true', held, 'DELETE 9');
+  }
+
   /** A request that was approved and used, one that was denied, and one that is open. */
-  async holds(): Promise<void> {
-    const used = await this.#asked('hld_1');
+  async holds(session: string): Promise<void> {
+    const rules = [{ rule: 'bulk', verdict: 'hold', version: 3 }];
+    const said = { decision: 'hold', effects: ['update'], tables: ['rr.scores'], rules } as const;
+    const intent = await this.intent(session, 'update rr.scores set boost = 1 where id < 9', said);
+    const used = await this.#asked('hld_1', intent);
     const approval = {
       hold_id: 'hld_1',
       approver: 'bo',
@@ -242,7 +263,14 @@ class Scene {
       until: '2026-11-24T14:00:00.000000Z',
     };
     await this.append({ ...this.event('approval.granted', 'bo', approval), ref: used });
-    await this.append({ ...this.event('hold.taken', 'ana', { hold_id: 'hld_1' }), ref: used });
+    const taken = {
+      hold_id: 'hld_1',
+      intent_leaf: intent,
+      approvals: [used + 1],
+      votes: [{ approver: 'bo', node: 'gw1', leaf: used + 1 }],
+    };
+    await this.append({ ...this.event('hold.taken', 'ana', taken), ref: used });
+    await this.#outcome(session, intent, 'UPDATE 3');
     const executed = this.event('hold.executed', 'ana', { hold_id: 'hld_1', rows: 120 });
     await this.append({ ...executed, ref: used, status: 'ok' });
     const denied = await this.#asked('hld_2');
@@ -251,9 +279,20 @@ class Scene {
     await this.#asked('hld_3');
   }
 
-  async #asked(holdId: string): Promise<number> {
-    const body = { hold_id: holdId, rule: 'bulk', requester: 'ana', count: 1, approvers: ['group:owners'] };
-    const event = { ...this.event('hold.asked', 'ana', body), decision: 'hold' };
+  async #asked(holdId: string, ref?: number): Promise<number> {
+    const body = {
+      hold_id: holdId,
+      rule: 'bulk',
+      rule_version: 3,
+      requester: 'ana',
+      count: 1,
+      approvers: ['group:owners'],
+    };
+    const event = {
+      ...this.event('hold.asked', 'ana', body),
+      decision: 'hold',
+      ...(ref === undefined ? {} : { ref }),
+    } as const;
     return (await this.#ledger.append(event)).index;
   }
 

@@ -127,10 +127,10 @@ export class Asking {
   }
 
   /** Uses every grant, once; none is left half used where one cannot be. */
-  async take(grants: readonly Grant[]): Promise<Used> {
+  async take(grants: readonly Grant[], { intent }: RunningOperation): Promise<Used> {
     const taken: Taken[] = [];
     for (const { hold } of grants) {
-      const one = await this.#ports.holds.take(hold.id, hold.digest, this.#ports.session);
+      const one = await this.#ports.holds.take(hold.id, hold.digest, this.#ports.session, intent);
       if (one.kind === 'refused') {
         for (const other of taken) await other.done('failed');
         return {

@@ -250,7 +250,7 @@ export class Conductor {
 
   /** People have agreed, and no rule counts its rows: its answer passes as any other. */
   async #runGranted(piece: Piece, ground: Ground, grants: readonly Grant[]): Promise<void> {
-    const taken = await this.#ports.asking.take(grants);
+    const taken = await this.#ports.asking.take(grants, piece.operation);
     if (taken.kind === 'refused') return this.#refuse(piece, ground, taken.error);
     await ground.reopen();
     const outcome = await this.#ports.pass(piece);
@@ -336,7 +336,7 @@ export class Conductor {
   }
 
   async #keepRun(piece: Piece, ground: Ground, answer: KeptAnswer, grants: readonly Grant[]): Promise<void> {
-    const taken = await this.#ports.asking.take(grants);
+    const taken = await this.#ports.asking.take(grants, piece.operation);
     if (taken.kind === 'refused') {
       await ground.undo();
       return this.#refuse(piece, ground, taken.error);
