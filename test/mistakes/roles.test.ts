@@ -9,6 +9,7 @@ import { ROUTES } from '../../packages/gateway/src/api/routes.ts';
 import { testingOnlyRequest } from '../../packages/gateway/src/approvals/testing-room.ts';
 import { type TestingApi, testingOnlyApi } from '../../packages/gateway/src/api/testing-api.ts';
 import { WHO_MAY, type WhoMay } from '../../packages/gateway/src/api/who-may.ts';
+import { parseResources } from '../../packages/gateway/src/resources/parse.ts';
 
 type Role =
   | 'nobody'
@@ -59,6 +60,13 @@ const OTHERS: Readonly<Record<string, readonly Role[]>> = {
   'POST /v1/tokens': ['administrator'],
 };
 
+/** So that there may be a hold. */
+const REACHABLE = `
+{ kind: Connection, name: db, protocol: postgres, target: { host: db, database: rerank }, credential: { user: app } }
+---
+{ kind: Access, name: search, who: [ana], to: [db] }
+`;
+
 let api: TestingApi;
 const tokens = new Map<Role, string>();
 let sessionId = '';
@@ -84,6 +92,7 @@ beforeAll(async () => {
   await rooms.resources.apply(
     [
       machine,
+      ...parseResources(REACHABLE),
       ...['eve', 'rae', 'dan'].map((name) => ({ ...person, name, displayName: name, disabled: false })),
     ],
     by,

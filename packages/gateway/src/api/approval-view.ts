@@ -64,7 +64,7 @@ export async function holdDetail(approvals: Approvals, record: HoldRecord): Prom
   return {
     ...(await holdRow(approvals, record)),
     digest: record.digest,
-    policy: record.policy,
+    policy: document.bundle,
     approvers: demand.approvers,
     reasonRequired: demand.requireReason,
     ...optional('reason', demand.reason),

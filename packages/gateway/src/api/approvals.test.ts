@@ -3,8 +3,15 @@ import type { Hold } from '../approvals/holds-port.ts';
 import { testingOnlyRequest } from '../approvals/testing-room.ts';
 import { runCommandLine } from '../cli/main.ts';
 import type { SessionId } from '../core/ids.ts';
+import { parseResources } from '../resources/parse.ts';
 import type { ApprovalAnswer, ApprovalsAnswer, ErrorAnswer } from './answers.ts';
 import { type TestingApi, type TestingPerson, testingOnlyApi } from './testing-api.ts';
+
+const REACHABLE = `
+{ kind: Connection, name: db, protocol: postgres, target: { host: db, database: rerank }, credential: { user: app } }
+---
+{ kind: Access, name: search, who: [ana], to: [db] }
+`;
 
 let api: TestingApi;
 let session: SessionId;
@@ -19,6 +26,7 @@ beforeAll(async () => {
   await rooms.resources.apply(
     [
       { kind: 'Group', name: 'owners', members: [] },
+      ...parseResources(REACHABLE),
       ...['bo', 'cleo'].map((name) => ({ ...person, name, displayName: name, groups: ['owners'] })),
       { ...person, name: 'eve', displayName: 'eve', groups: [] },
       {
@@ -216,16 +224,10 @@ describe('a decision', () => {
     );
   });
 
-  it('is void where the policy changes, within a second', async () => {
+  it('is void where what decides about it changes, within a second', async () => {
     const hold = await ask();
-    const person = {
-      kind: 'Person',
-      name: 'new',
-      displayName: 'New',
-      groups: ['owners'],
-      disabled: false,
-    } as const;
-    await api.rooms.resources.apply([person], { name: 'test', kind: 'system', keyId: api.rooms.bootId });
+    const rule = parseResources('{ kind: Rule, name: new, when: { effects: [drop] }, then: block }');
+    await api.rooms.resources.apply(rule, { name: 'test', kind: 'system', keyId: api.rooms.bootId });
     expect(await hold.settled).toMatchObject({ state: 'withdrawn', reason: 'the policy changed' });
   });
 });

@@ -19,6 +19,7 @@ import {
   isOverdue,
   parseContent,
   type Pending,
+  policyAbout,
   stateAt,
   type VoteRecord,
 } from './hold-record.ts';
@@ -128,7 +129,11 @@ export class Approvals implements HoldsPort {
   }
 
   async ask(request: HoldRequest): Promise<Hold> {
-    const checked = checkRequest(request);
+    const { binding, requester } = request;
+    const about = { requester: requester.name, connection: binding.connection };
+    // Where nobody knows, it is void from the beginning: no digest of a part is that of the whole.
+    const policy = this.#options.policyDigest(about, binding.policy) ?? binding.policy;
+    const checked = checkRequest(request, policy);
     for (let tries = 0; tries < LIMITS.approvals.triesMax; tries++) {
       const record = await this.#lock.run(checked.openKey, async () => {
         const open = await this.#options.holds.findOpen(checked.openKey);
@@ -179,9 +184,11 @@ export class Approvals implements HoldsPort {
     });
   }
 
-  /** The policy changed: what this gateway asked under another one is withdrawn. */
+  /** What decides about something that this gateway asked for has changed: it is withdrawn. */
   async voidOutdated(): Promise<void> {
-    const outdated = await this.#options.holds.openUnderOther(this.#options.policyDigest());
+    const { holds, policyDigest } = this.#options;
+    const open = await holds.openPolicies();
+    const outdated = open.filter(({ policy, document }) => policy !== policyDigest(policyAbout(document)));
     await this.#voidAll(outdated, 'the policy changed');
   }
 
@@ -304,7 +311,7 @@ export class Approvals implements HoldsPort {
     if (why !== undefined) return refused(why);
     const nowUs = this.#clock.nowUs();
     if (!isOpen(stateAt(record, nowUs))) return refused('closed');
-    if (record.policy !== policyDigest()) {
+    if (record.policy !== policyDigest(policyAbout(record.document))) {
       await this.#giveUp(record, 'the policy changed');
       return refused('closed');
     }
@@ -360,7 +367,7 @@ export class Approvals implements HoldsPort {
     if (current !== undefined) await this.#withdrawNow(current, undefined, reason);
   }
 
-  async #voidAll(records: readonly HoldRecord[], reason: string): Promise<void> {
+  async #voidAll(records: readonly Pick<HoldRecord, 'id'>[], reason: string): Promise<void> {
     const results = await Promise.allSettled(
       records.map(({ id }) =>
         this.#lock.run(id, async () => {

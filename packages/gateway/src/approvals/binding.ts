@@ -37,7 +37,7 @@ export interface HoldBinding {
   readonly role: string;
   /** Session state that changes what the statement means: search_path and other settings. */
   readonly state: Readonly<Record<string, string>>;
-  /** Digest of the policy that holds it, 64 hex digits. */
+  /** Digest of the whole policy that it was judged by, 64 hex digits; bound is what of it decides. */
   readonly policy: string;
   readonly rule: { readonly name: string; readonly version: number };
   /** Rows that the approval covers, counted; absent where nothing was counted. */

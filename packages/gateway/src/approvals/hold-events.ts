@@ -46,7 +46,7 @@ export function askedEvent(record: HoldRecord, content: HoldContent, actor: Leaf
     target: document.connection,
     ref: document.intentLeaf,
     decision: 'hold',
-    policy: record.policy,
+    policy: document.bundle,
     body,
   };
 }
@@ -164,7 +164,7 @@ function commonOf(record: HoldRecord, node: string): Pick<LedgerEvent, 'target' 
   const ref = record.node === node ? record.askedLeaf : undefined;
   return {
     target: record.document.connection,
-    policy: record.policy,
+    policy: record.document.bundle,
     ...(ref === undefined ? {} : { ref }),
   };
 }

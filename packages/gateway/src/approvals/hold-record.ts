@@ -6,6 +6,7 @@ import type { ActorKind } from '../core/principal.ts';
 import type { HoldsTable, HoldVotesTable } from '../store/schema.ts';
 import type { BoundTo } from './binding.ts';
 import type { HoldDemand, TakeStatus } from './holds-port.ts';
+import type { PolicyAbout } from './options.ts';
 import { HOLD_STATES, type HoldState } from './states.ts';
 
 /** What was asked; no values. */
@@ -22,6 +23,8 @@ export interface HoldDocument {
   readonly connection: string;
   readonly database: string;
   readonly address: string;
+  /** Digest of the whole policy when it was asked; leaves name it. */
+  readonly bundle: string;
   readonly intentLeaf: number;
 }
 
@@ -69,6 +72,7 @@ export interface HoldRecord {
   readonly sessionId: SessionId;
   readonly boundSession: string | undefined;
   readonly node: string;
+  /** Digest of what decides about it; any other voids it. */
   readonly policy: string;
   readonly document: HoldDocument;
   readonly sealed: Uint8Array;
@@ -94,6 +98,11 @@ export interface VoteRecord extends Voter {
   readonly votedUs: number;
   readonly node: string;
   readonly leaf: number;
+}
+
+/** Which part of the policy it stands and falls with. */
+export function policyAbout({ requester, connection }: HoldDocument): PolicyAbout {
+  return { requester: requester.name, connection };
 }
 
 /** Whether nobody may be shown the hold: its first leaf is not signed yet. */
@@ -169,7 +178,8 @@ export function parseContent(text: string): HoldContent {
   return JSON.parse(text) as HoldContent;
 }
 
-function parseDocument(text: string): HoldDocument {
+/** What a row was asked for. */
+export function parseDocument(text: string): HoldDocument {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- This room wrote it.
   return JSON.parse(text) as HoldDocument;
 }

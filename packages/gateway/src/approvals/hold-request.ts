@@ -13,20 +13,23 @@ import type { HoldDemand, HoldFacts, HoldRequest } from './holds-port.ts';
 /** A request that is within the limits. */
 export interface CheckedRequest {
   readonly request: HoldRequest;
+  readonly policy: string;
   readonly digest: string;
   readonly openKey: string;
   readonly document: HoldDocument;
   readonly content: HoldContent;
 }
 
-export function checkRequest(request: HoldRequest): CheckedRequest {
+/** @param policy digest of what decides about it, of the whole policy that it names */
+export function checkRequest(request: HoldRequest, policy: string): CheckedRequest {
   const { binding, demand, requester, facts } = request;
   checkDemand(demand);
   if (binding.principal !== requester.id) throw invalid('it is bound to somebody else than who asks');
-  const { digest, boundTo } = bind(binding);
+  const { digest, boundTo } = bind({ ...binding, policy });
   const { name, kind, groups, issuer, subject } = requester;
   return {
     request,
+    policy,
     digest,
     openKey: `${requester.id} ${digest}`,
     document: {
@@ -36,6 +39,7 @@ export function checkRequest(request: HoldRequest): CheckedRequest {
       connection: binding.connection,
       database: binding.database,
       address: request.address,
+      bundle: binding.policy,
       intentLeaf: request.intentLeaf,
     },
     content: contentOf(binding.statement, facts),
@@ -44,7 +48,7 @@ export function checkRequest(request: HoldRequest): CheckedRequest {
 
 /** The row of a new hold, whose first leaf is not written yet. */
 export function newRow(
-  { request, digest, openKey, document }: CheckedRequest,
+  { request, policy, digest, openKey, document }: CheckedRequest,
   made: {
     readonly id: HoldId;
     readonly node: string;
@@ -64,7 +68,7 @@ export function newRow(
     session_id: request.sessionId,
     bound_session: request.bindToSession ? request.sessionId : null,
     node,
-    policy: request.binding.policy,
+    policy,
     document: JSON.stringify(document),
     sealed,
     asked_us: nowUs,

@@ -8,11 +8,18 @@
 
 import type { Kysely, Transaction, Updateable } from 'kysely';
 import { CountersignError } from '../core/errors.ts';
-import type { HoldId } from '../core/ids.ts';
+import { type HoldId, parseId } from '../core/ids.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { HoldsTable, Schema } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
-import { type HoldRecord, parseHold, parseVote, type Pending, type VoteRecord } from './hold-record.ts';
+import {
+  type HoldRecord,
+  parseDocument,
+  parseHold,
+  parseVote,
+  type Pending,
+  type VoteRecord,
+} from './hold-record.ts';
 
 type Change = Updateable<HoldsTable>;
 
@@ -75,14 +82,19 @@ export class HoldStore {
     return rows.map(parseHold);
   }
 
-  /** What this gateway asked and is open under another policy than this. */
-  async openUnderOther(policy: string): Promise<readonly HoldRecord[]> {
-    const rows = await this.#rows()
+  /** Under which policy this gateway asked what is still open; without what is sealed. */
+  async openPolicies(): Promise<readonly Pick<HoldRecord, 'id' | 'policy' | 'document'>[]> {
+    const rows = await this.#store.db
+      .selectFrom('holds')
+      .select(['id', 'policy', 'document'])
       .where('state', 'in', OPEN_STATES)
       .where('node', '=', this.#node)
-      .where('policy', '!=', policy)
       .execute();
-    return rows.map(parseHold);
+    return rows.map(({ id, policy, document }) => ({
+      id: parseId('hold', id),
+      policy,
+      document: parseDocument(document),
+    }));
   }
 
   /** What this gateway asked and is still open. */

@@ -22,14 +22,24 @@ export interface ApprovalPeople {
   }): Promise<LeafActor | undefined>;
 }
 
+/** Which part of the policy a hold stands and falls with. */
+export interface PolicyAbout {
+  /** Name of who asks. */
+  readonly requester: string;
+  readonly connection: string;
+}
+
 export interface ApprovalsOptions {
   readonly holds: HoldStore;
   readonly ledger: LedgerPort;
   readonly log: HoldLog;
   readonly keys: Pick<ScopeKeys, 'find'>;
   readonly people: ApprovalPeople;
-  /** Digest of the policy that decides now. */
-  readonly policyDigest: () => string;
+  /**
+   * Digest of what decides about one operation, now or under another whole policy; undefined where nothing
+   * allows it, or nobody knows that policy any more.
+   */
+  readonly policyDigest: (about: PolicyAbout, bundle?: string) => string | undefined;
   /** Name of this gateway. */
   readonly node: string;
   /** The gateway itself, as the author of a leaf. */

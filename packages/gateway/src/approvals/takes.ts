@@ -13,7 +13,7 @@ import { countApprovers } from './approvers.ts';
 import type { HoldClock } from './hold-clock.ts';
 import { executedEvent, type LeafActor, takenEvent } from './hold-events.ts';
 import type { HoldLeaf } from './hold-leaves.ts';
-import { type HoldRecord, isOverdue, type VoteRecord } from './hold-record.ts';
+import { type HoldRecord, isOverdue, policyAbout, type VoteRecord } from './hold-record.ts';
 import type { Taken, TakeRefusal, TakeRefused, TakeStatus } from './holds-port.ts';
 import type { ApprovalsOptions } from './options.ts';
 import { next } from './states.ts';
@@ -123,12 +123,13 @@ export class Takes {
     const { boundSession } = record;
     if (boundSession !== undefined && boundSession !== sessionId && (await holds.isSessionOpen(boundSession)))
       return 'other-session';
-    return record.policy === policyDigest() ? undefined : 'policy-changed';
+    return record.policy === policyDigest(policyAbout(record.document)) ? undefined : 'policy-changed';
   }
 
   /** Signing the leaf took up to a second. */
   async #refusalAfter(record: HoldRecord, votes: readonly VoteRecord[]): Promise<TakeRefusal | undefined> {
-    if (record.policy !== this.#options.policyDigest()) return 'policy-changed';
+    const { policyDigest } = this.#options;
+    if (record.policy !== policyDigest(policyAbout(record.document))) return 'policy-changed';
     if (!(await this.#areEnough(record, votes))) return 'approvers-gone';
     return isOverdue(record, this.#options.clock.nowUs()) ? 'expired' : undefined;
   }

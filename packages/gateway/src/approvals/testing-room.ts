@@ -185,7 +185,7 @@ export async function testingOnlyGateway(
     log,
     keys: { find: async () => new Uint8Array(32).fill(7) },
     people: world.people,
-    policyDigest: () => world.policy,
+    policyDigest: (_about, bundle) => bundle ?? world.policy,
     node,
     system: { kind: 'system', keyId: 'bot_x' },
     clock: world.clock,

@@ -416,6 +416,10 @@ export const LIMITS = {
     aliasesMax: 100,
     /** Depth of a document; the schema needs four. */
     depthMax: 16,
+    /** Views of all resources that are remembered: a statement that ran a while is asked for under the one that judged it. */
+    viewsKeptMax: 8,
+    /** Answers that one view remembers: of each principal with an open hold, on each of its connections. */
+    decidingKeptMax: 10_000,
     /** Resources of one installation, all held in memory. */
     totalMax: 50_000,
     /** Names in one list of a resource. */

@@ -12,6 +12,7 @@ import { CountersignError, reasonOf, toCountersignError } from '../core/errors.t
 import type { Clock } from '../core/clock.ts';
 import type { LedgerEvent, LedgerPort } from '../core/ledger-port.ts';
 import { LIMITS } from '../core/limits.ts';
+import type { PolicyAbout } from '../approvals/options.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Secret } from '../core/secret.ts';
 import { storeConnectionPassword } from '../keys/connection-password.ts';
@@ -83,6 +84,8 @@ export class Resources {
   #view = new ResourceView([]);
   #versions: ReadonlyMap<string, number> = new Map();
   #digest = '';
+  /** The last ones, the newest behind: what was judged a moment ago is asked for now. */
+  #views: readonly { readonly digest: string; readonly view: ResourceView }[] = [];
   #revision = 0;
   /** Changes of this process that are in the ledger and not in effect. */
   #written: (readonly ChangeRow[])[] = [];
@@ -169,6 +172,21 @@ export class Resources {
   /** SHA-256 of everything that decides about access: `policy` in leaves. */
   bundleDigest(): string {
     return this.#digest;
+  }
+
+  /**
+   * SHA-256 of what decides about one operation, so that a change of anything else leaves it as it is.
+   * Undefined where nothing lets the principal on the connection, and where the bundle is long gone.
+   *
+   * @param bundle the {@link bundleDigest} under which to look; the one of now where absent
+   */
+  decidingDigest(
+    { requester: name, connection }: PolicyAbout,
+    bundle: string = this.#digest,
+  ): string | undefined {
+    const view = this.#views.findLast(({ digest }) => digest === bundle)?.view;
+    const text = view?.deciding({ name }, connection);
+    return text === undefined ? undefined : digestOf(text);
   }
 
   /** What {@link bundleDigest} is the digest of. */
@@ -334,7 +352,9 @@ export class Resources {
   #setView(view: ResourceView, versions: ReadonlyMap<string, number>): void {
     this.#view = view;
     this.#versions = versions;
-    this.#digest = digestOf(view.bundle());
+    const digest = digestOf(view.bundle());
+    this.#digest = digest;
+    this.#views = [...this.#views, { digest, view }].slice(-LIMITS.resources.viewsKeptMax);
     this.#revision += 1;
   }
 }

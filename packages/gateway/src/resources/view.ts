@@ -4,7 +4,8 @@
  */
 
 import { createHash } from 'node:crypto';
-import { jcs } from '@countersign/ledger/jcs';
+import { type Json, jcs } from '@countersign/ledger/jcs';
+import { LIMITS } from '../core/limits.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Allowance } from '../policy/decide.ts';
 import { effectsThatMay } from '../policy/effect-classes.ts';
@@ -52,6 +53,7 @@ export class ResourceView {
   readonly #access: readonly Access[];
   #rules: readonly { readonly rule: Rule; readonly compiled: CompiledRule }[] | undefined;
   #bundle: string | undefined;
+  readonly #deciding = new Map<string, string | undefined>();
 
   constructor(resources: Iterable<StoredResource>) {
     const sorted = [...resources].toSorted((a, b) => compare(keyOf(a.document), keyOf(b.document)));
@@ -130,6 +132,40 @@ export class ResourceView {
     const effects = new Set(granting.flatMap(({ may }) => [...effectsThatMay(may)]));
     const version = this.find('Access', first.name)?.version ?? 0;
     return { rules, allowance: { access: first.name, version, effects } };
+  }
+
+  /**
+   * Everything that decides about what a principal does on a connection, as canonical JSON: who they are, what
+   * lets them in, and the rules that reach them. Undefined where nothing lets them in.
+   */
+  deciding({ name }: Pick<Principal, 'name'>, connectionName: string): string | undefined {
+    const key = `${name} ${connectionName}`;
+    if (this.#deciding.has(key)) return this.#deciding.get(key);
+    if (this.#deciding.size >= LIMITS.resources.decidingKeptMax) this.#deciding.clear();
+    const text = this.#decidingText(name, connectionName);
+    this.#deciding.set(key, text);
+    return text;
+  }
+
+  #decidingText(name: string, connectionName: string): string | undefined {
+    const connection = this.connection(connectionName);
+    const account = this.account(name);
+    if (connection === undefined || account === undefined || account.disabled) return undefined;
+    const access = this.#access.filter((candidate) => this.#grants(candidate, account, connection));
+    if (access.length === 0) return undefined;
+    const rules = this.documents('Rule').filter((rule) => this.#reaches(rule, account, connection));
+    return jcs({
+      access: access.map((document) => this.#versionOf(document)),
+      connection: this.#versionOf(connection),
+      groups: [...this.groupsOf(name)],
+      rules: rules.map((rule) => this.#versionOf(rule)),
+    });
+  }
+
+  /** Which version of a resource this is, and what stands in it. */
+  #versionOf(document: ResourceDocument): Json {
+    const stored = this.#byKey.get(keyOf(document));
+    return [document.name, stored?.version ?? 0, stored?.digest ?? ''];
   }
 
   #compiled(): readonly { readonly rule: Rule; readonly compiled: CompiledRule }[] {

@@ -10,6 +10,29 @@ import type { Hold } from '../approvals/holds-port.ts';
 import { type Config, loadConfig } from '../config/config.ts';
 import { makeId, type PrincipalId } from '../core/ids.ts';
 import { type RunningGateway, startGateway } from '../main.ts';
+import type { Changer } from '../resources/change-events.ts';
+import { parseResources } from '../resources/parse.ts';
+
+const RESOURCES = `
+{ kind: Group, name: search, members: [ana] }
+---
+{ kind: Group, name: others, members: [] }
+---
+kind: Connection
+name: db
+protocol: postgres
+target: { host: db, database: rerank }
+credential: { user: app }
+labels: { class: reranking }
+---
+{ kind: Connection, name: other, protocol: postgres, target: { host: db, database: x }, credential: { user: app } }
+---
+{ kind: Access, name: search, who: [group:search], to: [db] }
+---
+{ kind: Rule, name: bulk, on: ['label:class=reranking'], when: { effects: [update] }, then: { hold: { approvers: [group:owners] } } }
+---
+{ kind: Rule, name: others-rule, who: [group:others], when: { effects: [drop] }, then: block }
+`;
 
 let directory: string;
 let config: Config;
@@ -22,6 +45,7 @@ const server = createServer((request, response) => {
 });
 
 beforeEach(async () => {
+  told.length = 0;
   directory = await mkdtemp(join(tmpdir(), 'holds-'));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- It listens on TCP.
@@ -35,8 +59,9 @@ beforeEach(async () => {
       { kind: 'Group', name: 'owners', members: ['bo'] },
       { ...person, name: 'ana', displayName: 'Ana', groups: ['administrators'] },
       { ...person, name: 'bo', displayName: 'Bo', groups: [] },
+      ...parseResources(RESOURCES),
     ],
-    { name: 'test', kind: 'system', keyId: gateway.rooms.bootId },
+    by(),
   );
 });
 afterEach(async () => {
@@ -45,6 +70,10 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
   await rm(directory, { recursive: true });
 });
+
+function by(): Changer {
+  return { name: 'test', kind: 'system', keyId: gateway.rooms.bootId };
+}
 
 async function start(): Promise<void> {
   const HOOK = `whsec_${Buffer.alloc(32, 3).toString('base64')}`;
@@ -57,13 +86,13 @@ async function idOf(name: string): Promise<PrincipalId> {
   return record.id;
 }
 
-async function ask(): Promise<Hold> {
+async function ask(policy: string = gateway.rooms.resources.bundleDigest()): Promise<Hold> {
   const { rooms, approvals } = gateway;
   const record = await rooms.identity.principals.findByName('ana');
   if (record === undefined) throw new Error('no ana');
   const sessionId = makeId('session', Date.now(), randomBytes(10));
   await rooms.keys.create(sessionId);
-  const request = testingOnlyRequest({ ...record, groups: [] }, { policy: rooms.resources.bundleDigest() });
+  const request = testingOnlyRequest({ ...record, groups: [] }, { policy });
   return approvals.ask({ ...request, sessionId });
 }
 
@@ -80,6 +109,86 @@ async function leaves(): Promise<string[]> {
 async function stateOf(hold: Hold): Promise<string | undefined> {
   return (await gateway.approvals.find(hold.id))?.state;
 }
+
+/** Resources that are laid over those of the test, and whether what was approved under them stands. */
+const CHANGES: readonly (readonly [string, string, 'granted' | 'withdrawn'])[] = [
+  ['a group that nobody of the hold is in', '{ kind: Group, name: others, members: [bo] }', 'granted'],
+  ['a new approver', '{ kind: Group, name: owners, members: [bo, cleo] }', 'granted'],
+  ['a person', '{ kind: Person, name: dan, displayName: Dan }', 'granted'],
+  [
+    'another connection',
+    '{ kind: Connection, name: other, protocol: postgres, target: { host: x, database: x }, credential: { user: app } }',
+    'granted',
+  ],
+  ['access of others', '{ kind: Access, name: others, who: [group:others], to: [db, other] }', 'granted'],
+  [
+    'a rule that does not reach the requester',
+    '{ kind: Rule, name: others-rule, who: [group:others], when: {}, then: block }',
+    'granted',
+  ],
+  [
+    'the rule',
+    '{ kind: Rule, name: bulk, when: {}, then: { hold: { approvers: [group:owners] } } }',
+    'withdrawn',
+  ],
+  [
+    'another rule that reaches the requester',
+    '{ kind: Rule, name: new, when: { effects: [drop] }, then: block }',
+    'withdrawn',
+  ],
+  [
+    'what the requester may do',
+    '{ kind: Access, name: search, who: [group:search], to: [db], may: [read, write] }',
+    'withdrawn',
+  ],
+  ['that the requester may come in', '{ kind: Group, name: search, members: [] }', 'withdrawn'],
+  ["the requester's groups", '{ kind: Group, name: others, members: [ana] }', 'withdrawn'],
+  [
+    'the connection',
+    '{ kind: Connection, name: db, protocol: postgres, target: { host: elsewhere, database: x }, credential: { user: app } }',
+    'withdrawn',
+  ],
+];
+
+describe('what was approved', () => {
+  it.each(CHANGES)('after a change of %s', async (_what, text, state) => {
+    await gateway.rooms.resources.apply(parseResources('{ kind: Person, name: cleo, displayName: C }'), by());
+    const hold = await ask();
+    const vote = { decision: 'approve', comment: undefined } as const;
+    await gateway.approvals.vote(hold.id, await idOf('bo'), vote);
+    await gateway.rooms.resources.apply(parseResources(text), by());
+    await gateway.approvals.sweep();
+    expect(await stateOf(hold)).toBe(state);
+    const sessionId = makeId('session', Date.now(), randomBytes(10));
+    await gateway.rooms.keys.create(sessionId);
+    const taken = await gateway.approvals.take(hold.id, hold.digest, sessionId);
+    expect(taken.kind).toBe(state === 'granted' ? 'taken' : 'refused');
+  });
+
+  it('by somebody who left the group of approvers is not used', async () => {
+    const hold = await ask();
+    const vote = { decision: 'approve', comment: undefined } as const;
+    await gateway.approvals.vote(hold.id, await idOf('bo'), vote);
+    const { resources, keys } = gateway.rooms;
+    await resources.apply(parseResources('{ kind: Group, name: owners, members: [] }'), by());
+    const sessionId = makeId('session', Date.now(), randomBytes(10));
+    await keys.create(sessionId);
+    const taken = await gateway.approvals.take(hold.id, hold.digest, sessionId);
+    expect(taken).toEqual({ kind: 'refused', why: 'approvers-gone' });
+  });
+
+  it('stands where what was judged a moment ago is asked for after a change of something else', async () => {
+    const judged = gateway.rooms.resources.bundleDigest();
+    await gateway.rooms.resources.apply(parseResources('{ kind: Group, name: others, members: [bo] }'), by());
+    expect(gateway.rooms.resources.bundleDigest()).not.toBe(judged);
+    const hold = await ask(judged);
+    await gateway.approvals.sweep();
+    expect(await stateOf(hold)).toBe('asked');
+    const late = await ask('f'.repeat(64));
+    await gateway.approvals.sweep();
+    expect(await stateOf(late)).toBe('withdrawn');
+  });
+});
 
 describe('a gateway', () => {
   it('tells approvers of a hold at once, with where to decide on it and nothing of the statement', async () => {

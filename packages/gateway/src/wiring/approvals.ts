@@ -40,7 +40,7 @@ export async function openApprovals(
     log: holdLog(ledger, reader, keys),
     keys,
     people: peopleOf(rooms),
-    policyDigest: () => resources.bundleDigest(),
+    policyDigest: (about, bundle) => resources.decidingDigest(about, bundle),
     system: { kind: 'system', keyId: bootId },
     clock,
     notBeforeUs: await lastLeafUs(rooms),
