@@ -68,8 +68,7 @@ it('a malformed message is an intent with its bytes, and an outcome with the err
       malformed: 'The peer broke the protocol: Bind has 1 bytes too many.',
       parameters: binary(TRAILING),
     },
-    // It was skipped, and nothing was known of its portal while the Bind was not answered.
-    { message: 'Execute', malformed: undefined, sql: undefined, parameters: undefined, status: 'skipped' },
+    // The Execute behind it is not even sent: the target skips it.
     {
       ...refused,
       message: 'Sync',
@@ -84,6 +83,38 @@ it('a malformed message is an intent with its bytes, and an outcome with the err
       malformed: 'The peer broke the protocol: Flush has 1 bytes too many.',
       parameters: binary(Buffer.of(2)),
     },
+  ]);
+});
+
+it('behind a malformed message, each leaf has the text that ran', async () => {
+  const before = (await harness.finishedLog()).length;
+  const session = await rawSession(harness, await harness.token('ana'));
+  // The portal of the last Execute is not there, and what runs behind the error is known all the same.
+  const frames = [
+    parse('', 'select 1'),
+    frame('Q', ENDLESS),
+    execute('none'),
+    SYNC,
+    parse('s', 'select 2'),
+    SYNC,
+    frame('Q', ENDLESS),
+    bind('', 's'),
+    execute(),
+    SYNC,
+  ];
+  await session.send(frames, 5);
+  await session.close();
+  const log = (await harness.finishedLog()).slice(before);
+  const executes = log
+    .filter(({ leaf, body }) => leaf.type === 'statement.intent' && body['protocol_message'] === 'Execute')
+    .map(({ leaf, body }) => ({
+      sql: body['sql'],
+      status: log.find((other) => other.leaf.type === 'statement.outcome' && other.leaf.ref === leaf.n)?.leaf
+        .status,
+    }));
+  expect(executes).toEqual([
+    { sql: undefined, status: 'error' },
+    { sql: 'select 2', status: 'ok' },
   ]);
 });
 

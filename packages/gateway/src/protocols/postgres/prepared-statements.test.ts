@@ -145,6 +145,24 @@ describe('PreparedStatements', () => {
     expect([prepared.statement('s'), prepared.statement('t') !== undefined]).toEqual([undefined, true]);
   });
 
+  test('behind a malformed message, what a name stands for waits until its outcome is known', () => {
+    const prepared = new PreparedStatements();
+    prepared.settle(parse(prepared, 's', 'a'), 'completed');
+    prepared.settle(now(bind(prepared, 'p', 's')), 'completed');
+    const [first, second] = [prepared.doubt(), prepared.doubt()];
+    prepared.settle(first, 'failed');
+    expect([bind(prepared, 'q', 's'), prepared.statement('s'), prepared.portal('p')]).toEqual(
+      Array.from({ length: 3 }, () => 'wait'),
+    );
+    expect(prepared.forget('all', 'all')).toBe('wait');
+    // It cannot make a name stand for something.
+    expect([prepared.statement('none'), prepared.portal('none')]).toEqual([undefined, undefined]);
+    prepared.settle(second, 'swallowed');
+    expect(run(prepared, 'p')).toBe('a');
+    prepared.settle(now(prepared.forget('all', 'all')), 'failed');
+    expect([prepared.statement('s'), prepared.portal('p')]).toEqual([undefined, undefined]);
+  });
+
   test('names and bytes are bounded, and what is replaced, failed or gone is given back', () => {
     // Two texts, the one that the portal was bound to, and its values.
     const prepared = new PreparedStatements({ entriesMax: 4, bytesMax: 4_700 });

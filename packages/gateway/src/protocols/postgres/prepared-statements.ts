@@ -33,6 +33,8 @@ export interface Change {
   readonly portals: readonly PendingChange<BoundPortal>[];
   /** What holds when the server refuses the message. */
   readonly onFailure: 'undone' | 'done' | 'gone';
+  /** It changes nothing, and until it is settled nobody knows which message is run next. */
+  readonly isDoubt?: true;
 }
 
 /** How many names and bytes may be remembered. */
@@ -75,6 +77,8 @@ export class PreparedStatements {
   readonly #holders = new Map<PreparedStatement, number>();
   #closed = false;
   #segment = 0;
+  /** Malformed messages without an outcome. */
+  #doubts = 0;
   #entries = 0;
   #bytes = 0;
 
@@ -102,8 +106,8 @@ export class PreparedStatements {
 
   /** Makes a portal. Keeps its own copy of the values. */
   bind(message: Message<'Bind'>): Change | 'wait' {
-    const statement = this.#statements.find(message.statement, this.#segment);
-    if (statement === 'unsettled') return 'wait';
+    const statement = this.statement(message.statement);
+    if (statement === 'wait') return 'wait';
     const { portal: name, resultFormats, valueFormats } = message;
     const values = boundValues({ values: copyOf(message.values), valueFormats });
     const value = { name, statement, values, resultFormats };
@@ -133,19 +137,25 @@ export class PreparedStatements {
    * SQL that defines or destroys names behind the protocol's back: PREPARE, DEALLOCATE, DISCARD for
    * statements, DECLARE, CLOSE for portals. From the message that runs it on, nothing is known of them.
    */
-  forget(
-    statements: readonly string[] | 'all',
-    portals: readonly string[] | 'all',
-    onFailure: 'done' | 'undone' = 'done',
-  ): Change | 'wait' {
+  forget(statements: readonly string[] | 'all', portals: readonly string[] | 'all'): Change | 'wait' {
     const segment = this.#segment;
+    if (this.#doubts > 0) return 'wait';
     // Bounds what is on its way: each name is forgotten once in a segment, and one segment at a time.
     if (this.#statements.hasUnsettled(segment) || this.#portals.hasUnsettled(segment)) return 'wait';
     return this.#stage({
       statements: forgotten(this.#statements.names(), statements, segment),
       portals: forgotten(this.#portals.names(), portals, segment),
-      onFailure,
+      onFailure: 'done',
     });
+  }
+
+  /**
+   * A message that the server refuses, or reads over in copy-in mode: what follows it is skipped or run.
+   * Until it is settled, what a name stands for is in doubt, and questions about it wait.
+   */
+  doubt(): Change {
+    this.#doubts += 1;
+    return { statements: [], portals: [], onFailure: 'undone', isDoubt: true };
   }
 
   /** A Sync: what follows it is run even if what came before it failed. */
@@ -155,26 +165,25 @@ export class PreparedStatements {
 
   /** What an Execute runs. */
   execute(message: Message<'Execute'>): WireOperation | 'wait' {
-    const portal = this.#portals.find(message.portal, this.#segment);
-    if (portal === 'unsettled') return 'wait';
+    const portal = this.portal(message.portal);
+    if (portal === 'wait') return 'wait';
     const rowsMax = message.rowsMax > 0 ? message.rowsMax : undefined;
     return { kind: 'Execute', portalName: message.portal, portal, rowsMax };
   }
 
   /** What a name stands for, for a Describe or for SQL's EXECUTE. */
   statement(name: string): PreparedStatement | undefined | 'wait' {
-    const found = this.#statements.find(name, this.#segment);
-    return found === 'unsettled' ? 'wait' : found;
+    return this.#certain(this.#statements.find(name, this.#segment));
   }
 
   /** What a name stands for, for a Describe. */
   portal(name: string): BoundPortal | undefined | 'wait' {
-    const found = this.#portals.find(name, this.#segment);
-    return found === 'unsettled' ? 'wait' : found;
+    return this.#certain(this.#portals.find(name, this.#segment));
   }
 
   /** The server's answer to the message of a change, as ResponseQueue tells it. */
   settle(change: Change, outcome: Outcome): void {
+    if (change.isDoubt === true) this.#doubts -= 1;
     const to = NOT_RUN.has(outcome) ? 'undone' : outcome === 'failed' ? change.onFailure : 'done';
     for (const pending of change.statements) {
       if (to === 'gone') this.#releaseStatement(pending.value);
@@ -189,6 +198,12 @@ export class PreparedStatements {
   /** ReadyForQuery with status `I`: every portal that the server had is gone. */
   transactionEnded(): void {
     for (const portal of this.#portals.clear()) this.#releasePortal(portal);
+  }
+
+  /** A malformed message may take away what a name stands for, and never gives it anything. */
+  #certain<V>(found: V | undefined | 'unsettled'): V | undefined | 'wait' {
+    if (found === 'unsettled') return 'wait';
+    return found !== undefined && this.#doubts > 0 ? 'wait' : found;
   }
 
   #stage(change: Change): Change {

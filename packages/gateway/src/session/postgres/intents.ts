@@ -284,13 +284,11 @@ export class Intents {
   }
 
   /**
-   * The target refuses it, and its intent has all of its bytes. Until that is certain nothing is known
-   * of any name, so that no leaf states a text that is not the one that ran.
+   * The target refuses it, and its intent has all of its bytes. Until that is certain, what names stand
+   * for is in doubt, so that no leaf lacks the text that ran, or states another.
    */
-  #malformed({ type, body, reason }: MalformedMessage): Understood | 'wait' {
-    const change = this.#nothingIsKnown ? undefined : this.#prepared.forget('all', 'all', 'undone');
-    if (change === 'wait') return 'wait';
-    const changes = change === undefined ? [] : [change];
+  #malformed({ type, body, reason }: MalformedMessage): Understood {
+    const changes = this.#nothingIsKnown ? [] : [this.#prepared.doubt()];
     return this.#running(MALFORMED_KINDS[type] ?? 'MalformedExtended', changes, () => ({
       protocol_message: MESSAGE_NAMES.get(type) ?? '',
       malformed: reason,
