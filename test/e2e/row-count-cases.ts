@@ -22,7 +22,7 @@ const EVERY: readonly Way[] = [
   'in a transaction',
   'in an extended transaction',
 ];
-/** What may COMMIT by itself is refused in a pipeline outside of a block: policy-block.test.ts. */
+/** What may COMMIT by itself. */
 const WITHOUT_COMMIT: readonly Way[] = ['simple', 'in a transaction', 'in an extended transaction'];
 const SIMPLE: readonly Way[] = ['simple', 'in a transaction'];
 const BLOCK: readonly Way[] = ['in a transaction', 'in an extended transaction'];

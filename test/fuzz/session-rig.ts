@@ -180,9 +180,10 @@ const UNREAD: SqlReader = {
 
 /** No rule holds or counts. */
 const NOTHING_CONDUCTED: ConductorPort = {
-  pieceOf: () => undefined,
-  conduct: () => Promise.reject(new Error('nothing is conducted here')),
-  mustSettle: false,
+  alone: () => undefined,
+  watched: () => undefined,
+  bind: () => Promise.reject(new Error('nothing is conducted here')),
+  mustSettle: () => false,
   settle: () => Promise.reject(new Error('nothing is counted here')),
 };
 

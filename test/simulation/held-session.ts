@@ -169,7 +169,7 @@ export class SimulatedSession {
     this.#responses = new ResponseQueue((request, outcome) => {
       unlike.delete(request);
       if (request.keeper !== undefined) request.settled?.(outcome);
-      else intents.settle(request, outcome);
+      else this.#conducting.answered(request, outcome);
     });
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The gate uses no more of a socket.
     this.#gate = new Gate(this.#socket as unknown as Socket, {
@@ -195,6 +195,7 @@ export class SimulatedSession {
       deliver: (bytes) => {
         if (!this.over) this.delivered.push(bytes.slice());
       },
+      failed,
     });
     this.#client = new ClientSide(
       this.#responses,
@@ -233,7 +234,7 @@ export class SimulatedSession {
   /** The connection breaks on both sides, as where the process is killed. */
   break(): void {
     this.over = true;
-    this.#conducting.leave();
+    this.#conducting.end();
     this.#client.close();
     this.#gate.close();
     this.#backend.lost();

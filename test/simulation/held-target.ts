@@ -90,7 +90,12 @@ export class Backend {
   #execute(portal: string): void {
     const text = this.#portals.get(portal);
     if (text === undefined) return this.#fail('34000');
+    if (text === 'COMMIT' || text === 'ROLLBACK') return this.#endBlock(text);
     if (this.#status === 'E') return this.#fail('25P02');
+    if (text === 'BEGIN') {
+      this.#status = 'T';
+      return this.#say({ kind: 'CommandComplete', tag: 'BEGIN' });
+    }
     if (!this.#run(text, false)) this.#fail('22012');
     return undefined;
   }
@@ -101,13 +106,16 @@ export class Backend {
     else if (text === 'BEGIN') {
       this.#status = 'T';
       this.#say({ kind: 'CommandComplete', tag: 'BEGIN' });
-    } else if (text === 'COMMIT' || text === 'ROLLBACK') {
-      const kept = text === 'COMMIT' && this.#status === 'T';
-      this.#end(kept);
-      this.#say({ kind: 'CommandComplete', tag: kept ? 'COMMIT' : 'ROLLBACK' });
-    } else if (!this.#run(text, true)) this.#failSimple('22012');
+    } else if (text === 'COMMIT' || text === 'ROLLBACK') this.#endBlock(text);
+    else if (!this.#run(text, true)) this.#failSimple('22012');
     if (this.#status === 'I') this.#end(true);
     this.#ready();
+  }
+
+  #endBlock(text: string): void {
+    const kept = text === 'COMMIT' && this.#status === 'T';
+    this.#end(kept);
+    this.#say({ kind: 'CommandComplete', tag: kept ? 'COMMIT' : 'ROLLBACK' });
   }
 
   /** False: it fails. */

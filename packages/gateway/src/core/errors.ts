@@ -181,6 +181,14 @@ export const ERRORS = {
     exit: 3,
     fixedBy: 'caller',
   },
+  POLICY_UNDONE: {
+    says: 'Blocked by rule "{rule}" (version {version}): {what}. It ran, and is undone.',
+    hint: 'The target has run it and rolled it back, with all of its transaction. Write less at a time, or ask whoever owns the rule.',
+    http: 403,
+    sqlstate: '42501',
+    exit: 3,
+    fixedBy: 'policy owner',
+  },
   PREPARED_TOO_MUCH: {
     says: 'Prepared statements and bound values of all sessions together may have {allowed} bytes, and have them.',
     hint: 'Close prepared statements that are not needed any more, or connect again; others may hold more than you.',

@@ -442,6 +442,8 @@ export const LIMITS = {
     countedRunsMax: 5,
     /** Runs of deferred triggers before COMMIT, each of which may defer more; what goes on is refused. */
     deferredRunsMax: 8,
+    /** Outcomes of one pipeline that wait until it is kept; drivers pipeline some thousands at most. */
+    keptOutcomesMax: 10_000,
     /** Tables that one session has written to, whose counters are looked at before it writes again. */
     writtenTablesMax: 1_000,
     /** Bytes of a client that are read while its statement waits for people. */

@@ -6,7 +6,7 @@ import { bodyBytes } from '../../core/body-bytes.ts';
 import type { BodyValue } from '../../core/ledger-port.ts';
 import type { Judgement } from './inspection.ts';
 import { judgedBody } from './judged-body.ts';
-import type { Request } from './request.ts';
+import { PLAIN_REQUEST, type Request } from './request.ts';
 import type { RunningOperation } from './running-operation.ts';
 import type { Decided } from './session-leaves.ts';
 
@@ -15,6 +15,28 @@ type Body = Record<string, BodyValue>;
 export interface RunPortal {
   readonly portalName: string;
   readonly portal: BoundPortal | undefined;
+  /** Its values lie in the spool, and a mark stands for them: it cannot be bound again. */
+  readonly isSpooled: boolean;
+}
+
+/** Something that runs, with the body of its intent, which is made when it is admitted. */
+export interface Intent {
+  readonly operation: RunningOperation;
+  readonly body: () => Body;
+  readonly judgement: Judgement | undefined;
+  /** What runs; a view of the message where it stands there. */
+  readonly textBytes: Uint8Array | undefined;
+  /** Of an Execute. */
+  readonly portal: RunPortal | undefined;
+}
+
+/** What a Bind makes ready to run, where policy reads the session's texts. */
+export interface Bound {
+  readonly judgement: Judgement;
+  /** Undefined where nobody remembers its name. */
+  readonly portal: BoundPortal | undefined;
+  /** For the leaf, where it cannot be bound. */
+  readonly intent: Intent;
 }
 
 /** A frontend message that was understood. */
@@ -23,18 +45,9 @@ export interface Understood {
   readonly request: Request;
   /** Its text has a COPY … FROM STDIN, so that what follows may be data. */
   readonly copyIn: boolean;
-  /** The Operation with the body of its intent, for what runs something. Made when it is admitted. */
-  readonly intent:
-    | {
-        readonly operation: RunningOperation;
-        readonly body: () => Body;
-        readonly judgement: Judgement | undefined;
-        /** What runs; a view of the message where it stands there. */
-        readonly textBytes: Uint8Array | undefined;
-        /** Of an Execute. */
-        readonly portal: RunPortal | undefined;
-      }
-    | undefined;
+  readonly intent: Intent | undefined;
+  /** Of a Bind. */
+  readonly bound?: Bound | undefined;
   /** A Parse names its text to the target; `statement` tells texts apart by identity. */
   readonly prepare: { readonly statement: object; readonly body: () => Body } | undefined;
   /** The text that an Execute runs, so that the Parse of the same batch needs no leaf of its own. */
@@ -49,6 +62,12 @@ export interface Admitted extends Pick<Understood, 'prepare' | 'runs'> {
 }
 
 const NOTHING: Body = {};
+
+/** The server answers nothing to it: it says only where the pipeline may be read. */
+export const PLAIN: Readonly<Record<'Flush' | 'Sync', Understood>> = {
+  Flush: plain('Flush'),
+  Sync: plain('Sync'),
+};
 
 /** Owned by the client side until it passes the gate. */
 export class Batch {
@@ -109,4 +128,16 @@ export class Batch {
     if (this.#run !== undefined) this.#pieces.push(this.#run.subarray(this.#from, this.#to));
     this.#run = undefined;
   }
+}
+
+/** A message that runs nothing and changes nothing that is remembered. */
+export function plain(kind: RequestKind): Understood {
+  return {
+    kind,
+    request: PLAIN_REQUEST,
+    copyIn: false,
+    intent: undefined,
+    prepare: undefined,
+    runs: undefined,
+  };
 }

@@ -1,7 +1,8 @@
 /** What the client's side of a session needs of the others. */
 
 import type { Understood } from './batch.ts';
-import type { Piece } from './conductor.ts';
+import type { Cargo } from './gate.ts';
+import type { PipelineEnd, WatchedBind } from './pipeline-end.ts';
 
 export interface ClientSideEvents {
   /** The client said goodbye; nothing more comes. */
@@ -19,13 +20,16 @@ export interface ClientSideEvents {
 /** What the client side needs of whoever conducts. */
 export interface ConductorPort {
   /**
-   * What to conduct, where a statement may not simply pass.
+   * What to do instead, while nothing else of the client is on its way, where it may not simply pass.
    *
-   * @param alone whether it is the first Execute of its pipeline
+   * @param isFirst whether it is the first Execute of its pipeline
    */
-  pieceOf(understood: Understood, alone: boolean): Omit<Piece, 'bytes'> | undefined;
-  conduct(piece: Piece): Promise<void>;
+  alone(understood: Understood, isFirst: boolean): ((message: Uint8Array) => Promise<void>) | undefined;
+  /** A Bind that has to wait until counting has begun; undefined for any other message. */
+  watched(understood: Understood): WatchedBind | undefined;
+  /** Counting begins, and it goes to the target, or the client has its refusal. */
+  bind(bind: WatchedBind, cargo: Cargo): Promise<void>;
   /** Whether what ends a pipeline has to wait until that is counted which it keeps. */
-  readonly mustSettle: boolean;
-  settle(kind: 'Sync' | 'other'): Promise<void>;
+  mustSettle(kind: PipelineEnd): boolean;
+  settle(kind: PipelineEnd): Promise<void>;
 }

@@ -21,10 +21,9 @@ import {
   type MalformedMessage,
 } from '../../protocols/postgres/messages.ts';
 import type { ResponseQueue } from '../../protocols/postgres/response-queue.ts';
-import type { Outcome, RequestKind } from '../../protocols/postgres/states.ts';
+import type { RequestKind } from '../../protocols/postgres/states.ts';
 import { Batch, type Understood } from './batch.ts';
 import type { ClientSideEvents, ConductorPort } from './client-side-ports.ts';
-import type { Piece } from './conductor.ts';
 import type { Gate } from './gate.ts';
 import type { Intents } from './intents.ts';
 import type { LargeMessage, OpenLargeMessage, SpooledMessage } from './large-message.ts';
@@ -32,6 +31,7 @@ import { failingMessage } from './refusal.ts';
 import type { Request } from './request.ts';
 
 const FLUSH = encodeFrontend({ kind: 'Flush' });
+const COPY_FAIL = encodeFrontend({ kind: 'CopyFail', reasonBytes: Buffer.from('its client has left') });
 /** Behind it no Execute of before is open. */
 const SIMPLE: ReadonlySet<RequestKind> = new Set(['Query', 'FunctionCall', 'Sync', 'MalformedSync']);
 const PIPELINE_ENDS: ReadonlySet<number> = new Set([FRONTEND.Sync, FRONTEND.Flush]);
@@ -50,9 +50,8 @@ export class ClientSide {
   readonly #unlike: Set<Request>;
   readonly #conductor: ConductorPort;
   #chunks: Uint8Array[] = [];
-  /** The chunk in the reader, */
   #chunk: Uint8Array = new Uint8Array(0);
-  /** and whether it goes to the target, or views of it may be kept by what was understood. */
+  /** Whether the chunk in the reader goes to the target, or views of it may be kept by what was understood. */
   #use: 'none' | 'forwarded' | 'viewed' = 'none';
   #batch = new Batch();
   /** An event of the reader that has to wait for the target. */
@@ -62,9 +61,8 @@ export class ClientSide {
   #askedFor = -1;
   #large: LargeMessage | undefined;
   #busy = false;
-  /** One statement has all of the target for itself. */
+  /** One statement has the target for itself. */
   #conducts = false;
-  /** It waits for people. */
   #waits = false;
   /** Executes since the last Sync. */
   #executes = 0;
@@ -73,6 +71,7 @@ export class ClientSide {
   /** Wakes a large message that waits for the target's answers. */
   #answered: (() => void) | undefined;
   #over = false;
+  #left = false;
   /** The leaves of what was read already have to be written before more is understood. */
   #heldUp = false;
   #running = false;
@@ -115,7 +114,7 @@ export class ClientSide {
     this.resume();
   }
 
-  /** The session has ended: nothing more is taken, and what lies in the spool is given up. */
+  /** The session has ended: what lies in the spool is given up. */
   close(): void {
     this.#over = true;
     this.#chunks = [];
@@ -153,6 +152,8 @@ export class ClientSide {
       }
     }
     this.#letPass();
+    if (this.#left && this.#conducts && this.#responses.inCopyIn && this.#chunks.length === 0)
+      this.#failCopy();
   }
 
   /** A message of ten bytes can have a leaf of many thousands; what one turn makes of them is bounded. */
@@ -202,8 +203,7 @@ export class ClientSide {
     const { type } = this.#reader;
     if (this.#large !== undefined) return this.#takeLarge(this.#large);
     if (COPY_TYPES.has(type)) return this.#takeCopy(event);
-    // While one statement is conducted, what follows waits; in copy-in mode the target reads over these.
-    if (this.#conducts && !(this.#responses.inCopyIn && PIPELINE_ENDS.has(type))) return false;
+    if (this.#conducts) return this.#readsOver(type);
     if (type === FRONTEND.Terminate) {
       this.#over = true;
       this.#keep();
@@ -232,7 +232,7 @@ export class ClientSide {
     if (understood === 'wait') return false;
     if (understood === undefined) throw violation(`unexpected ${message.kind} from the client`);
     const { kind, request, copyIn } = understood;
-    if (this.#conduct(understood)) return true;
+    if (this.#goesAlone(understood)) return true;
     // Else the target's error could not be told from the rest of a frame that the client has half of.
     if (!this.#mayRefuse(understood)) return false;
     if (kind === 'Execute') this.#executes += 1;
@@ -247,14 +247,39 @@ export class ClientSide {
     return true;
   }
 
+  /** While one statement is conducted, what follows waits. In copy-in mode the target reads over these two. */
+  #readsOver(type: number): boolean {
+    if (!this.#responses.inCopyIn) return false;
+    if (PIPELINE_ENDS.has(type)) return true;
+    this.#failCopy();
+    return false;
+  }
+
+  /** Nothing of its data will come any more: the target would wait for ever. */
+  #failCopy(): void {
+    this.#letPass();
+    this.#responses.copy(FRONTEND.CopyFail);
+    this.#gate.pass({ bytes: [COPY_FAIL], bodyBytes: 0 });
+  }
+
+  /** The client sends nothing more. */
+  left(): void {
+    this.#left = true;
+    if (!this.#busy) this.resume();
+  }
+
   /** Whether it goes another way: its rows are counted, or people are asked. */
-  #conduct(understood: Understood): boolean {
-    const piece = this.#conductor.pieceOf(understood, this.#executes === 0);
-    // What the target would skip, or end the session for, it hears as it came.
-    if (piece === undefined || this.#responses.skipping || this.#responses.inCopyIn) return false;
+  #goesAlone(understood: Understood): boolean {
+    const act = this.#conductor.alone(understood, this.#executes === 0);
+    if (act === undefined) return false;
     const { bytes, start, end } = this.#reader;
+    const message = bytes.slice(start, end);
     this.#use = 'viewed';
-    void this.#conductAlone({ ...piece, bytes: bytes.slice(start, end) });
+    void this.#alone(async () => {
+      await act(message);
+      if (understood.kind === 'Execute') this.#executes += 1;
+      if (SIMPLE.has(understood.kind)) this.#executes = 0;
+    });
     return true;
   }
 
@@ -262,20 +287,10 @@ export class ClientSide {
   #settles(message: FrontendMessage | MalformedMessage): boolean {
     const endsPipeline = isSync(message);
     if (!endsPipeline && message.kind !== 'Query' && message.kind !== 'FunctionCall') return false;
-    if (!this.#conductor.mustSettle || this.#responses.skipping || this.#responses.inCopyIn) return false;
-    void this.#alone(async () => {
-      if (!this.#responses.skipping) await this.#conductor.settle(endsPipeline ? 'Sync' : 'other');
-    });
+    const end = !endsPipeline ? 'other' : message.kind === 'Sync' ? 'Sync' : 'malformed';
+    if (!this.#conductor.mustSettle(end)) return false;
+    void this.#alone(() => this.#conductor.settle(end));
     return true;
-  }
-
-  #conductAlone(piece: Piece): Promise<void> {
-    const { understood } = piece;
-    return this.#alone(async () => {
-      if (this.#responses.skipping) this.#responses.push(understood.kind, understood.request);
-      else await this.#conductor.conduct(piece);
-      this.#executes = understood.kind === 'Execute' ? this.#executes + 1 : 0;
-    });
   }
 
   /** Does something while nothing else of the client is on its way. */
@@ -318,26 +333,6 @@ export class ClientSide {
   waiting(waits: boolean): void {
     this.#waits = waits;
     this.#events.drained();
-  }
-
-  /** A statement that people have agreed to goes as any other. */
-  pass({ understood, bytes }: Piece): Promise<Outcome> {
-    const { promise, resolve } = Promise.withResolvers<Outcome>();
-    const { request, kind, copyIn } = understood;
-    const settled = (outcome: Outcome): void => {
-      request.settled?.(outcome);
-      resolve(outcome);
-    };
-    if (this.#responses.push(kind, { ...request, settled }, copyIn) === 'forward') {
-      const forwarded = (): void => this.#intents.forwardedOne(request.operation);
-      this.#gate.pass(
-        { bytes: kind === 'Execute' ? [bytes, FLUSH] : [bytes], bodyBytes: 0 },
-        undefined,
-        forwarded,
-      );
-    }
-    if (copyIn) this.copying();
-    return promise;
   }
 
   /** What fails goes to the target in the place of what was refused. */
@@ -454,9 +449,9 @@ export class ClientSide {
   }
 
   async #passLarge(spooled: SpooledMessage): Promise<void> {
-    if (LARGE_SIMPLE.has(spooled.type) && this.#conductor.mustSettle) {
+    if (LARGE_SIMPLE.has(spooled.type) && this.#conductor.mustSettle('other')) {
       await this.#quiet();
-      if (!this.#responses.skipping) await this.#conductor.settle('other');
+      await this.#conductor.settle('other');
     }
     let understood = this.#intents.understandLarge(spooled);
     while (understood === 'wait' || this.#mustWait(spooled.type) || !this.#mayRefuse(understood)) {
@@ -465,6 +460,11 @@ export class ClientSide {
       else await this.#answer();
       if (this.#over) throw violation('the session ended');
       if (understood === 'wait') understood = this.#intents.understandLarge(spooled);
+    }
+    const bind = this.#conductor.watched(understood);
+    if (!this.#over && bind !== undefined && !this.#responses.inCopyIn) {
+      await this.#quiet();
+      return this.#conductor.bind(bind, { bytes: [], bodyBytes: 0, spooled });
     }
     if (
       this.#over ||

@@ -1,17 +1,19 @@
 /** The conductor of one session with everything that it needs of the session. */
 
 import type { HoldsPort, Requester } from '../../approvals/holds-port.ts';
-import { CountersignError } from '../../core/errors.ts';
 import type { SessionId } from '../../core/ids.ts';
+import { encodeFrontend } from '../../protocols/postgres/encode.ts';
 import type { ResponseQueue } from '../../protocols/postgres/response-queue.ts';
+import type { Outcome } from '../../protocols/postgres/states.ts';
 import { Asking } from './asking.ts';
 import { Batch, type Understood } from './batch.ts';
 import type { ClientSide } from './client-side.ts';
 import type { ConductorPort } from './client-side-ports.ts';
 import { Conductor, type Piece } from './conductor.ts';
 import { Exchange } from './exchange.ts';
-import type { Gate } from './gate.ts';
+import type { Cargo, Gate } from './gate.ts';
 import type { Intents } from './intents.ts';
+import type { PipelineEnd, WatchedBind } from './pipeline-end.ts';
 import type { Request } from './request.ts';
 import type { TargetSide } from './target-side.ts';
 
@@ -34,6 +36,8 @@ export interface ConductingOptions {
   readonly targetSide: () => TargetSide;
   /** For the client: as the target's answer, or as a word of the gateway's own. */
   readonly deliver: (bytes: Uint8Array, as: 'answer' | 'word') => void;
+  /** Something could not be written when the session had ended. */
+  readonly failed: (error: unknown) => void;
 }
 
 /** Owned by one session. */
@@ -61,14 +65,15 @@ export class Conducting implements ConductorPort {
       exchange: new Exchange({ responses, gate, unlike }),
       asking: this.#asking,
       transactionStatus: () => targetSide().transactionStatus,
+      isSkipping: () => responses.skipping,
       writeIntent: async (understood) => {
         const batch = new Batch();
         batch.admit(understood);
         await intents.write(batch);
       },
       forwarded: (operation) => intents.forwardedOne(operation),
-      settle: ({ request }, outcome) => intents.settle(request, outcome),
-      pass: (piece) => clientSide().pass(piece),
+      settle: (request, outcome) => intents.settle(request, outcome),
+      pass: (piece) => this.#pass(piece),
       deliver: (frames) => frames.forEach((frame) => deliver(frame, 'answer')),
       copying: (frame) => {
         deliver(frame, 'answer');
@@ -78,9 +83,55 @@ export class Conducting implements ConductorPort {
     });
   }
 
-  pieceOf(understood: Understood, alone: boolean): Omit<Piece, 'bytes'> | undefined {
+  alone(understood: Understood, isFirst: boolean): ((message: Uint8Array) => Promise<void>) | undefined {
+    const { responses } = this.#options;
+    const piece = this.#pieceOf(understood, isFirst);
+    // What the target would skip, or end the session for, it hears as it came.
+    if (responses.skipping || responses.inCopyIn) return undefined;
+    const bind = this.#conductor.watched(understood);
+    if (bind !== undefined) return (message) => this.bind(bind, { bytes: [message], bodyBytes: 0 });
+    if (piece === undefined) return undefined;
+    return async (message) => {
+      if (responses.skipping) responses.push(understood.kind, understood.request);
+      else await this.#conductor.conduct({ ...piece, bytes: message });
+    };
+  }
+
+  watched(understood: Understood): WatchedBind | undefined {
+    return this.#conductor.watched(understood);
+  }
+
+  async bind(bind: WatchedBind, cargo: Cargo): Promise<void> {
+    const { responses, gate } = this.#options;
+    const { kind, request } = bind.understood;
+    const hears = responses.skipping ? (): void => undefined : await this.#conductor.bind(bind);
+    const settled = (outcome: Outcome): void => {
+      request.settled?.(outcome);
+      hears?.(outcome);
+    };
+    if (hears !== undefined && responses.push(kind, { ...request, settled }) === 'forward') gate.pass(cargo);
+    else await cargo.spooled?.discard();
+  }
+
+  mustSettle(kind: PipelineEnd): boolean {
+    const { skipping, inCopyIn } = this.#options.responses;
+    if (inCopyIn || !this.#conductor.mustSettle) return false;
+    return !skipping || (kind !== 'other' && this.#conductor.ownsBlock);
+  }
+
+  /** What has failed or ended meanwhile needs nothing. */
+  async settle(kind: PipelineEnd): Promise<void> {
+    if (this.mustSettle(kind)) await this.#conductor.settle(kind);
+  }
+
+  /** A request is answered whose answer nobody has kept. */
+  answered(request: Request, outcome: Outcome): void {
+    this.#conductor.answered(request, outcome);
+  }
+
+  #pieceOf(understood: Understood, isFirst: boolean): Omit<Piece, 'bytes'> | undefined {
     const { intent } = understood;
-    const { inBlock } = this.#conductor;
+    const { inBlock, isUncertain } = this.#conductor;
     this.#conductor.noteBlock(understood);
     if (intent?.judgement === undefined || !this.#conductor.isNeeded(understood, intent.judgement)) {
       return undefined;
@@ -92,23 +143,28 @@ export class Conducting implements ConductorPort {
       operation,
       // A view of what is read into again.
       textBytes: textBytes?.slice() ?? new Uint8Array(0),
-      portal: portal === undefined ? undefined : { ...portal, alone },
+      // What lies in the spool is gone when it was bound.
+      portal: portal === undefined ? undefined : { ...portal, alone: isFirst && !portal.isSpooled },
       inBlock,
+      isUncertain,
     };
   }
 
-  get mustSettle(): boolean {
-    return this.#conductor.mustSettle;
-  }
-
-  settle(kind: 'Sync' | 'other'): Promise<void> {
-    return this.#conductor.settle(kind);
-  }
-
-  conduct(piece: Piece): Promise<void> {
-    if (this.#options.responses.skipping)
-      throw new CountersignError('INTERNAL', {}, { cause: 'it would be skipped' });
-    return this.#conductor.conduct(piece);
+  /** A statement that people have agreed to goes as any other. */
+  #pass({ understood, bytes }: Piece): Promise<Outcome> {
+    const { responses, gate, intents, clientSide } = this.#options;
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
+    const { request, kind, copyIn } = understood;
+    const settled = (outcome: Outcome): void => {
+      request.settled?.(outcome);
+      resolve(outcome);
+    };
+    if (responses.push(kind, { ...request, settled }, copyIn) === 'forward') {
+      const flushed = kind === 'Execute' ? [bytes, encodeFrontend({ kind: 'Flush' })] : [bytes];
+      gate.pass({ bytes: flushed, bodyBytes: 0 }, undefined, () => intents.forwardedOne(request.operation));
+    }
+    if (copyIn) clientSide().copying();
+    return promise;
   }
 
   transactionEnded(): void {
@@ -120,8 +176,15 @@ export class Conducting implements ConductorPort {
     this.#asking.cancel();
   }
 
-  /** The client is gone, or the session ends. */
+  /** The client sends nothing more. */
   leave(): void {
     this.#asking.leave();
+    this.#options.clientSide().left();
+  }
+
+  /** The session is over. */
+  end(): void {
+    this.#asking.leave();
+    this.#conductor.lose().catch((error: unknown) => this.#options.failed(error));
   }
 }

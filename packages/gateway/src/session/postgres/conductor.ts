@@ -7,30 +7,40 @@
  * while nothing is open at the target, and it runs again.
  */
 
-import type { ReadText, TransactionVerb } from '../../core/effects.ts';
+import type { ReadText } from '../../core/effects.ts';
 import { CountersignError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
-import type { Cause } from '../../policy/decide.ts';
-import { causeOfCount, type Counted, type ObservedTable } from '../../policy/observed.ts';
-import { encodeErrorResponse } from '../../protocols/postgres/encode.ts';
+import { causeOfCount } from '../../policy/observed.ts';
 import { BACKEND } from '../../protocols/postgres/messages.ts';
 import { SYNCS } from '../../protocols/postgres/answer-tables.ts';
 import type { Outcome } from '../../protocols/postgres/states.ts';
 import type { Asking, Grant, Held } from './asking.ts';
 import type { Understood } from './batch.ts';
-import { CountedTransaction } from './counted-transaction.ts';
-import { errorOf, type Exchange, Kept, type KeptAnswer } from './exchange.ts';
 import {
-  ClientTransaction,
-  type Count,
-  type Ground,
-  OwnTransaction,
-  Pipeline,
-  type PortalGround,
-} from './ground.ts';
+  ENDS,
+  endsTransactions,
+  isPlannedByBind,
+  isUndoable,
+  KEEPS,
+  runsAtCommit,
+  verbsOf,
+} from './conducted-text.ts';
+import { errorOf, Kept, type KeptAnswer } from './exchange.ts';
+import { ClientTransaction, type Ground, OwnTransaction } from './ground.ts';
 import type { Judgement } from './inspection.ts';
-import { noteAnswer, taggedRows } from './note-answer.ts';
-import { refusalOf } from './refusal.ts';
+import { type Done, undoneBy } from './kept-outcomes.ts';
+import { noteAnswer } from './note-answer.ts';
+import { OpenWork, Over } from './open-work.ts';
+import {
+  beginBind,
+  endPipeline,
+  type PipelineEnd,
+  type PipelineEndPorts,
+  type WatchedBind,
+} from './pipeline-end.ts';
+import { Pipeline, type PortalGround } from './pipeline-ground.ts';
+import { type Refusal, refusalBecause, stopsOneStatement, undoneBecause } from './refusal.ts';
+import { PLAIN_REQUEST, type Request } from './request.ts';
 import type { RunningOperation } from './running-operation.ts';
 
 /** What is run, and where. */
@@ -42,56 +52,44 @@ export interface Piece {
   readonly bytes: Uint8Array;
   readonly textBytes: Uint8Array;
   /** Of an Execute. */
-  readonly portal: Omit<PortalGround, 'name' | 'inBlock'> | undefined;
+  readonly portal: PortalGround | undefined;
   /** Whether it runs inside of a transaction block. */
   readonly inBlock: boolean;
+  /** Whether something runs behind what the target last said of its transaction. */
+  readonly isUncertain: boolean;
 }
 
-export interface ConductorPorts {
-  readonly exchange: Exchange;
+export interface ConductorPorts extends PipelineEndPorts {
   readonly asking: Asking;
   /** `I`, `T` or `E`. */
   readonly transactionStatus: () => string;
-  /** Writes the leaves that the statement needs; resolves when they are durable. */
-  readonly writeIntent: (understood: Understood) => Promise<void>;
   readonly forwarded: (operation: RunningOperation) => void;
-  /** The outcome is known. */
-  readonly settle: (understood: Understood, outcome: Outcome) => void;
-  /** Sends it as any other statement; resolves with its outcome. */
+  /** Sends it as any other statement; resolves with its outcome, which is settled. */
   readonly pass: (piece: Piece) => Promise<Outcome>;
-  /** For the client, as the target's answer. */
-  readonly deliver: (frames: readonly Uint8Array[]) => void;
   /** The client is asked for COPY data, which must be let through. */
   readonly copying: (frame: Uint8Array) => void;
   /** 32 hex digits that no client knows. */
   readonly name: string;
 }
 
-/** All is within what is allowed; or it is not, or an error came in the place of the count. */
-type Settled =
-  | { readonly kind: 'rows' }
-  | { readonly kind: 'over'; readonly over: readonly Counted[] }
-  | { readonly kind: 'error'; readonly answer: KeptAnswer };
-
-/** What keeps a transaction, or makes it ready to be kept, and what ends one. */
-const KEEPS: ReadonlySet<TransactionVerb> = new Set<TransactionVerb>(['commit', 'prepare-transaction']);
-const ENDS: ReadonlySet<TransactionVerb> = new Set<TransactionVerb>([...KEEPS, 'rollback']);
+const UNREAD: ReadText = { kind: 'uninspectable', reason: '' };
+const NO_ERROR = { sqlstate: '', message: '' };
 const NO_PORTAL = { portalName: '', portal: undefined, alone: false };
 const NO_ANSWER: KeptAnswer = { outcome: 'failed', frames: [] };
-const NO_TEXT = new Uint8Array(0);
-
-/** The connection ended in the middle. */
-class Over extends Error {}
 
 /** Owned by one session. */
 export class Conductor {
   readonly #ports: ConductorPorts;
-  readonly #transaction = new CountedTransaction();
+  readonly #work: OpenWork;
   /** What an Execute since the last Sync has begun or ended. */
   #block: boolean | undefined;
+  #ranSinceSync = false;
+  /** The client has the answer to what is conducted, or gets it as it comes. */
+  #isAnswered = false;
 
   constructor(ports: ConductorPorts) {
     this.#ports = ports;
+    this.#work = new OpenWork(ports.settle);
   }
 
   /** Whether a statement has to come here. */
@@ -99,9 +97,21 @@ export class Conductor {
     if (decision.kind === 'hold') return true;
     if (decision.kind !== 'allow') return false;
     if (decision.counted.length > 0) return true;
+    const verbs = verbsOf(read);
+    // A BEGIN makes the block the client's.
+    if (this.#work.block.isOurs && verbs.includes('begin')) return true;
     // Of an Execute that nobody has read it may be the COMMIT.
-    const mayEnd = read.kind === 'read' ? verbsOf(read).some((verb) => ENDS.has(verb)) : kind === 'Execute';
-    return this.#transaction.isOpen && mayEnd;
+    const mayEnd = read.kind === 'read' ? verbs.some((verb) => ENDS.has(verb)) : kind === 'Execute';
+    return this.#work.isOpen && mayEnd;
+  }
+
+  /** What a Bind needs before it goes to the target; undefined where it needs nothing. */
+  watched(understood: Understood): WatchedBind | undefined {
+    const { bound } = understood;
+    if (bound === undefined || !isPlannedByBind(bound.judgement.read)) return undefined;
+    const { kind, counted } = bound.judgement.decision;
+    if (kind === 'allow' && counted.length === 0) return undefined;
+    return { understood, bound, inBlock: this.inBlock };
   }
 
   /** Whether what the client has sent so far since the last Sync ends inside of a transaction block. */
@@ -109,12 +119,20 @@ export class Conductor {
     return this.#block ?? this.#ports.transactionStatus() !== 'I';
   }
 
+  /** Whether something runs behind what the target last said of its transaction. */
+  get isUncertain(): boolean {
+    return this.#ranSinceSync;
+  }
+
   /** A message of the client's is understood, in the order in which they come. */
   noteBlock({ kind, intent }: Understood): void {
-    if (SYNCS.has(kind) || kind === 'Query' || kind === 'FunctionCall') this.#block = undefined;
-    const read = intent?.judgement?.read;
-    if (kind !== 'Execute' || read?.kind !== 'read') return;
-    for (const verb of verbsOf(read)) {
+    if (SYNCS.has(kind) || kind === 'Query' || kind === 'FunctionCall') {
+      this.#block = undefined;
+      this.#ranSinceSync = false;
+    }
+    if (kind !== 'Execute') return;
+    this.#ranSinceSync = true;
+    for (const verb of verbsOf(intent?.judgement?.read ?? UNREAD)) {
       if (verb === 'begin') this.#block = true;
       else if (ENDS.has(verb)) this.#block = false;
     }
@@ -122,93 +140,126 @@ export class Conductor {
 
   /** The client's transaction is over: the next one counts from its own beginning. */
   transactionEnded(): void {
-    this.#transaction.end();
+    this.#work.ended();
   }
 
-  /** Whether a Sync, or a message that is its own, keeps what was counted and could still grow. */
-  get mustSettle(): boolean {
-    return this.#transaction.isOpen && !this.#transaction.isSettled && !this.inBlock;
+  /** The session is over: nobody will know how what waits went. */
+  lose(): Promise<void> {
+    return this.#work.outcomes.lose();
+  }
+
+  /** Whether a block of ours is open in the pipeline. */
+  get ownsBlock(): boolean {
+    return this.#work.block.isOurs;
+  }
+
+  /** A request that was not conducted is answered. */
+  answered(request: Request, outcome: Outcome): void {
+    if (this.#work.block.isOurs) this.#work.outcomes.add(request, outcome);
+    else this.#ports.settle(request, outcome);
   }
 
   /**
-   * Before what ends a pipeline outside of a transaction block: what is deferred runs, and is counted. Where
-   * that is too much the pipeline fails, as where its COMMIT fails.
+   * Whether a Sync, or a message that is its own, keeps what was counted and could still grow, or ends a
+   * transaction of ours.
    */
-  async settle(kind: 'Sync' | 'other'): Promise<void> {
-    if (!this.mustSettle) return;
-    const { exchange, name, deliver } = this.#ports;
-    const ground = new Pipeline(exchange, { ...NO_PORTAL, name, inBlock: false });
-    const settled = await this.#settle(ground, []);
-    if (settled.kind === 'rows') {
-      this.#transaction.isSettled = true;
-      return;
-    }
-    const refusal = refusalOf({ causes: causesOf(settled), syntaxError: undefined }, NO_TEXT);
-    // No driver sends a Query into a pipeline; its answer would be the one to a statement that never ran.
-    if (kind === 'other') throw refusal.error;
-    if (settled.kind === 'error') return deliver(errorsOf(settled.answer));
-    await ground.fail();
-    return deliver([refusal.answer]);
+  get mustSettle(): boolean {
+    return !this.inBlock && this.#work.isOpen && !this.#work.transaction.isSettled;
+  }
+
+  /** Before what ends a pipeline outside of a transaction block. */
+  async settle(kind: PipelineEnd): Promise<void> {
+    await endPipeline(kind, this.#pipelineGround(NO_PORTAL, false, true), this.#work, this.#ports);
+  }
+
+  /** Before the client binds what is counted or held; gives who hears how that went, undefined: it is refused. */
+  async bind(bind: WatchedBind): Promise<((outcome: Outcome) => void) | undefined> {
+    // Nothing is planned in a transaction that has failed.
+    if (!this.#ranSinceSync && this.#ports.transactionStatus() === 'E') return () => undefined;
+    return beginBind(bind, this.#pipelineGround(NO_PORTAL, bind.inBlock, true), this.#work, this.#ports);
   }
 
   /** Resolves when the client has its answer; rejects where the session must end. */
   async conduct(piece: Piece): Promise<void> {
+    this.#isAnswered = false;
+    let ground: Ground | undefined;
     try {
       await this.#ports.writeIntent(piece.understood);
+      // A Query behind an Execute ends its pipeline: what the target said of its transaction is of before.
+      if (piece.isUncertain && piece.understood.kind !== 'Execute') await this.#ports.exchange.sync();
+      ground = this.#groundOf(piece);
       const { counted, holds } = piece.judgement.decision;
-      if (counted.length > 0 || holds.length > 0) await this.#conduct(piece);
-      else await this.#end(piece);
+      if (counted.length > 0 || holds.length > 0) await this.#conduct(piece, ground);
+      else await this.#end(piece, ground);
     } catch (error) {
-      if (!(error instanceof Over)) throw error;
+      if (error instanceof Over) return;
+      if (ground === undefined || this.#isAnswered || !stopsOneStatement(error)) throw error;
+      await ground.undo();
+      await this.#refuse(piece, ground, refusalBecause(error));
     }
   }
 
   /** What ends a transaction of which something was counted. */
-  async #end(piece: Piece): Promise<void> {
+  async #end(piece: Piece, ground: Ground): Promise<void> {
     const { judgement, understood } = piece;
-    const [first] = judgement.read.kind === 'read' ? verbsOf(judgement.read) : ['commit' as const];
-    const keeps = judgement.read.kind !== 'read' || verbsOf(judgement.read).some((verb) => KEEPS.has(verb));
+    const verbs = judgement.read.kind === 'read' ? verbsOf(judgement.read) : ['commit' as const];
+    const [first] = verbs;
     const status = this.#ports.transactionStatus();
+    const isKept = verbs.some((verb) => KEEPS.has(verb));
     // A Query outside of a block comes behind what was settled; what was open when this was understood may
     // have ended before it.
-    if (
-      keeps &&
-      this.#transaction.isOpen &&
-      status !== 'E' &&
-      (understood.kind === 'Execute' || status !== 'I')
-    ) {
-      const ground = this.#groundOf(piece);
+    const isSettled = understood.kind !== 'Execute' && status === 'I';
+    if (isKept && this.#work.isOpen && (status !== 'E' || piece.isUncertain) && !isSettled) {
       if (first === undefined || !KEEPS.has(first)) {
-        return this.#refuse(piece, ground, new CountersignError('POLICY_TEXT_MIXED'));
+        return this.#refuse(piece, ground, refusalBecause(new CountersignError('POLICY_TEXT_MIXED')));
       }
-      const settled = await this.#settle(ground, []);
+      const settled = await this.#work.settleAll(ground);
       if (settled.kind !== 'rows') {
         const tail = await ground.abandon(settled.kind === 'error');
-        this.#transaction.end();
-        if (settled.kind === 'over') return this.#answer(piece, causesOf(settled), tail);
+        this.transactionEnded();
+        if (settled.kind === 'refused') {
+          await this.#work.outcomes.undo('gateway', undoneBy(settled.refusal.error));
+          return this.#answer(piece, settled.refusal, tail);
+        }
+        await this.#work.outcomes.undo('target', errorOf(settled.answer) ?? NO_ERROR);
         return this.#giveOut(piece, withError(NO_ANSWER, settled.answer), tail);
       }
     }
-    await this.#ports.pass(piece);
-    this.#transaction.end();
+    await this.#passEnd(piece, first === 'begin', isKept);
   }
 
-  async #conduct(piece: Piece): Promise<void> {
-    const ground = this.#groundOf(piece);
-    if (endsTransactions(piece)) {
-      return this.#refuse(piece, ground, new CountersignError('POLICY_TEXT_MIXED'));
+  /** BEGIN makes a block of ours the client's; COMMIT and ROLLBACK end it. */
+  async #passEnd(piece: Piece, begins: boolean, isKept: boolean): Promise<void> {
+    const outcome = await this.#pass(piece);
+    if (outcome === 'skipped' || outcome === 'abandoned') return;
+    if (begins && outcome === 'failed') return;
+    if (!begins) this.transactionEnded();
+    this.#work.block.isOurs = false;
+    if (begins || (isKept && outcome !== 'failed')) await this.#work.outcomes.keep();
+    else await this.#work.outcomes.drop();
+  }
+
+  async #conduct(piece: Piece, ground: Ground): Promise<void> {
+    const { judgement, textBytes, understood } = piece;
+    if (endsTransactions(judgement.read, understood.kind)) {
+      return this.#refuse(piece, ground, refusalBecause(new CountersignError('POLICY_TEXT_MIXED')));
     }
-    if (runsAtCommit(piece)) {
-      const reason = 'a cursor WITH HOLD calls a function while its transaction is committed';
-      return this.#refuse(piece, ground, new CountersignError('ROWS_NOT_COUNTED', { reason }));
-    }
-    if (mayCommit(piece)) {
-      const reason = 'what it calls may COMMIT first; call it in a transaction block, or in a simple query';
-      return this.#refuse(piece, ground, new CountersignError('ROWS_NOT_COUNTED', { reason }));
+    if (runsAtCommit(judgement.read, textBytes)) {
+      throw new CountersignError('ROWS_NOT_COUNTED', {
+        reason: 'a cursor WITH HOLD calls a function while its transaction is committed',
+      });
     }
     // It can only fail, and the target says how.
-    if (this.#ports.transactionStatus() === 'E') return void (await this.#ports.pass(piece));
-    const { holds, causes, counted } = piece.judgement.decision;
+    if (!piece.isUncertain && this.#ports.transactionStatus() === 'E') return void (await this.#pass(piece));
+    // It may be the COMMIT.
+    if (judgement.read.kind !== 'read' && this.#work.transaction.isOpen) {
+      const settled = await this.#work.settleAll(ground);
+      if (settled.kind === 'refused') return this.#refuse(piece, ground, settled.refusal);
+      if (settled.kind === 'error') {
+        return this.#giveOut(piece, withError(NO_ANSWER, settled.answer), ground.tail);
+      }
+    }
+    const { holds, causes, counted } = judgement.decision;
     const grants: Grant[] = [];
     if (holds.length > 0) {
       const held = holds.map((rule) => ({
@@ -219,18 +270,26 @@ export class Conductor {
       const asked = await this.#ask(piece, ground, held, await ground.close());
       if (asked === undefined) return;
       grants.push(...asked);
+      this.#work.approved(piece.portal?.portal);
     }
     if (counted.length > 0) await this.#runCounted(piece, ground, grants);
     else await this.#runGranted(piece, ground, grants);
   }
 
-  #groundOf({ understood, portal, inBlock }: Piece): Ground {
-    const { exchange, name, transactionStatus } = this.#ports;
+  #groundOf({ understood, portal, inBlock, judgement }: Piece): Ground {
+    const { exchange, transactionStatus } = this.#ports;
     const isIdle = transactionStatus() === 'I';
     if (understood.kind === 'Execute' && portal !== undefined) {
-      return new Pipeline(exchange, { ...portal, name, inBlock, alone: portal.alone && isIdle });
+      const { decision, read } = judgement;
+      const mayBegin = decision.counted.length > 0 || isUndoable(read);
+      return this.#pipelineGround({ ...portal, alone: portal.alone && isIdle }, inBlock, mayBegin);
     }
     return isIdle ? new OwnTransaction(exchange) : new ClientTransaction(exchange);
+  }
+
+  #pipelineGround(portal: PortalGround, inBlock: boolean, mayBegin: boolean): Pipeline {
+    const { exchange, name } = this.#ports;
+    return new Pipeline(exchange, { ...portal, name, inBlock, block: this.#work.block, mayBegin });
   }
 
   /** Undefined where the client has its refusal. */
@@ -244,24 +303,42 @@ export class Conductor {
     const about = { ...piece, message: understood.kind, portal: portal?.portal, copyIn: understood.copyIn };
     const asked = await this.#ports.asking.all(about, ground, held, mayWait);
     if (asked.kind === 'granted') return asked.grants;
-    await this.#refuse(piece, ground, asked.error);
+    await this.#refuse(piece, ground, refusalBecause(asked.error));
     return undefined;
   }
 
   /** People have agreed, and no rule counts its rows: its answer passes as any other. */
   async #runGranted(piece: Piece, ground: Ground, grants: readonly Grant[]): Promise<void> {
     const taken = await this.#ports.asking.take(grants, piece.operation);
-    if (taken.kind === 'refused') return this.#refuse(piece, ground, taken.error);
+    if (taken.kind === 'refused') return this.#refuse(piece, ground, refusalBecause(taken.error));
     await ground.reopen();
+    await this.#pass(piece, (outcome) => taken.done(outcome, piece.operation));
+  }
+
+  /**
+   * It goes as any other, and its answer as it comes; resolves with its outcome.
+   *
+   * @param done says how it went, when it is known whether it is kept
+   */
+  async #pass(piece: Piece, done?: Done): Promise<Outcome> {
+    this.#isAnswered = true;
     const outcome = await this.#ports.pass(piece);
-    await taken.done(outcome, piece.operation);
+    if (done !== undefined) await this.#ended(PLAIN_REQUEST, outcome, done);
+    return outcome;
+  }
+
+  /** What runs in a block of ours is not kept before the client's Sync. */
+  async #ended(request: Request, outcome: Outcome, done?: Done): Promise<void> {
+    if (this.#work.block.isOurs) return this.#work.outcomes.add(request, outcome, done);
+    this.#ports.settle(request, outcome);
+    return done?.(outcome);
   }
 
   async #runCounted(piece: Piece, ground: Ground, grants: Grant[]): Promise<void> {
     for (let run = 0; run < LIMITS.policy.countedRunsMax; run += 1) {
       await ground.begin();
-      this.#transaction.isSettled = false;
-      const begun = await this.#countBefore(piece, ground);
+      this.#work.transaction.isSettled = false;
+      const begun = await this.#work.countBefore(piece.judgement.decision.counted, ground);
       if (begun?.kind === 'error') {
         await ground.leave();
         return this.#giveOut(piece, withError(NO_ANSWER, begun.answer), ground.tail);
@@ -271,7 +348,7 @@ export class Conductor {
         await ground.leave();
         return this.#giveOut(piece, answer, ground.tail);
       }
-      const count = await this.#settle(ground, grants, { piece, answer });
+      const count = await this.#work.settle(ground, grants, { judgement: piece.judgement, answer });
       if (count.kind === 'error') {
         await ground.leave();
         return this.#giveOut(piece, withError(answer, count.answer), ground.tail);
@@ -279,9 +356,9 @@ export class Conductor {
       const over = count.kind === 'over' ? count.over : [];
       if (over.length === 0 && !tooMuch) return this.#keepRun(piece, ground, answer, grants);
       const mayWait = await ground.undo();
-      if (over.length === 0) return this.#refuse(piece, ground, tooLarge());
+      if (over.length === 0) return this.#refuse(piece, ground, refusalBecause(tooLarge()));
       const blocked = over.filter(({ rule }) => rule.verdict === 'block');
-      if (blocked.length > 0) return this.#refuse(piece, ground, blocked.map(causeOfCount));
+      if (blocked.length > 0) return this.#refuse(piece, ground, undoneBecause(blocked.map(causeOfCount)));
       const held = over.map((one) => ({ rule: one.rule, cause: causeOfCount(one), rows: one.rows }));
       const asked = await this.#ask(piece, ground, held, mayWait);
       if (asked === undefined) return undefined;
@@ -290,61 +367,19 @@ export class Conductor {
       if (!mayWait) return this.#keepRun(piece, ground, answer, grants);
     }
     const reason = 'it writes another number of rows each time it runs';
-    return this.#refuse(piece, ground, new CountersignError('STATE_CONFLICT', { reason }));
-  }
-
-  async #countBefore({ judgement }: Piece, ground: Ground): Promise<Count | undefined> {
-    const text = this.#transaction.textFor(judgement.decision.counted);
-    if (this.#transaction.isOpen) return undefined;
-    const count = this.#whole(await ground.count(text, 'wait'));
-    if (count.kind === 'rows') this.#transaction.begin(count.rows);
-    return count;
-  }
-
-  /**
-   * Counts what was written, after all that is deferred where nothing more of the transaction comes. A trigger
-   * may defer others, which may defer others: it is over when tables with such triggers stay as they are.
-   */
-  async #settle(
-    ground: Ground,
-    grants: readonly Grant[],
-    ran?: { readonly piece: Piece; readonly answer: KeptAnswer },
-  ): Promise<Settled> {
-    const rules = ran?.piece.judgement.decision.counted;
-    const text = this.#transaction.textFor(rules ?? []);
-    const deferred = ran === undefined ? 'run' : ground.deferred;
-    let known = this.#transaction.deferrableBefore;
-    for (let run = 0; run < LIMITS.policy.deferredRunsMax; run += 1) {
-      const count = this.#whole(await ground.count(text, deferred));
-      if (count.kind === 'error') return count;
-      const { deferrable } = count.rows;
-      if (deferred === 'wait' || deferrable === undefined || deferrable === known) {
-        // Rows of foreign tables are in no count of the server, but in the tag.
-        const tagged = ran === undefined ? [] : tablesOf(ran.piece.judgement, taggedRows(ran.answer.frames));
-        const over = this.#transaction.over(count.rows, tagged, grants, rules);
-        return over.length === 0 ? { kind: 'rows' } : { kind: 'over', over };
-      }
-      known = deferrable;
-    }
-    throw new CountersignError('ROWS_NOT_COUNTED', { reason: 'deferred triggers defer others without end' });
-  }
-
-  /** An error without an ErrorResponse is the end of the connection. */
-  #whole(count: Count): Count {
-    if (count.kind === 'error' && errorOf(count.answer) === undefined) throw new Over();
-    return count;
+    return this.#refuse(piece, ground, refusalBecause(new CountersignError('STATE_CONFLICT', { reason })));
   }
 
   async #keepRun(piece: Piece, ground: Ground, answer: KeptAnswer, grants: readonly Grant[]): Promise<void> {
     const taken = await this.#ports.asking.take(grants, piece.operation);
     if (taken.kind === 'refused') {
       await ground.undo();
-      return this.#refuse(piece, ground, taken.error);
+      return this.#refuse(piece, ground, refusalBecause(taken.error));
     }
-    this.#transaction.use(grants);
+    this.#work.transaction.use(grants);
     const failed = await ground.commit();
-    this.#giveOut(piece, failed === undefined ? answer : withError(answer, failed), ground.tail);
-    return taken.done(failed === undefined ? answer.outcome : 'failed', piece.operation);
+    const kept = failed === undefined ? answer : withError(answer, failed);
+    return this.#giveOut(piece, kept, ground.tail, (outcome) => taken.done(outcome, piece.operation));
   }
 
   async #send({ understood, bytes, operation }: Piece): Promise<{ answer: KeptAnswer; tooMuch: boolean }> {
@@ -363,33 +398,28 @@ export class Conductor {
   }
 
   /** The client gets the answer that was kept. */
-  #giveOut({ understood, operation }: Piece, answer: KeptAnswer, tail: readonly Uint8Array[]): void {
+  async #giveOut(piece: Piece, answer: KeptAnswer, tail: readonly Uint8Array[], done?: Done): Promise<void> {
+    this.#isAnswered = true;
     const frames =
       tail.length === 0 ? answer.frames : answer.frames.filter(({ type }) => type !== BACKEND.ReadyForQuery);
-    noteAnswer(operation, frames);
-    this.#ports.settle(understood, answer.outcome);
+    noteAnswer(piece.operation, frames);
+    const ended = this.#ended(piece.understood.request, answer.outcome, done);
     this.#ports.deliver([...frames.map(({ bytes }) => bytes), ...tail]);
+    await ended;
   }
 
   /** The client gets an error in the place of an answer, and the target's state is what that error makes. */
-  async #refuse(piece: Piece, ground: Ground, why: CountersignError | readonly Cause[]): Promise<void> {
-    this.#answer(piece, why, await ground.fail());
+  async #refuse(piece: Piece, ground: Ground, refusal: Refusal): Promise<void> {
+    this.#answer(piece, refusal, await ground.fail());
   }
 
-  #answer(
-    { understood, operation, textBytes }: Piece,
-    why: CountersignError | readonly Cause[],
-    tail: readonly Uint8Array[],
-  ): void {
-    const refusal =
-      why instanceof CountersignError
-        ? { error: why, answer: encodeErrorResponse(why, 'ERROR') }
-        : refusalOf({ causes: why, syntaxError: undefined }, textBytes);
+  #answer({ understood, operation }: Piece, { error, answer }: Refusal, tail: readonly Uint8Array[]): void {
+    this.#isAnswered = true;
     operation.blocked = true;
-    operation.failed(refusal.error.row.sqlstate, refusal.error.message);
-    operation.digest.add(refusal.answer, 0, refusal.answer.length);
-    this.#ports.settle(understood, 'failed');
-    this.#ports.deliver([refusal.answer, ...tail]);
+    operation.failed(error.row.sqlstate, error.message);
+    operation.digest.add(answer, 0, answer.length);
+    this.#ports.settle(understood.request, 'failed');
+    this.#ports.deliver([answer, ...tail]);
   }
 }
 
@@ -398,61 +428,6 @@ function tooLarge(): CountersignError {
     limit: 'policy.keptAnswerBytesMax',
     allowed: LIMITS.policy.keptAnswerBytesMax,
     actual: 'more',
-  });
-}
-
-/** A text that ends a transaction in its middle cannot be undone as a whole; nor one that nobody has read. */
-function endsTransactions({ judgement: { read }, understood }: Piece): boolean {
-  if (read.kind !== 'read') return understood.kind === 'Query';
-  return read.statements.length > 1 && verbsOf(read).length > 0;
-}
-
-/** PostgreSQL 15 and 16 let a procedure or a DO of an Execute COMMIT outside of a block, whatever is before it. */
-function mayCommit({ understood, judgement: { read, decision }, inBlock }: Piece): boolean {
-  if (understood.kind !== 'Execute' || inBlock || decision.counted.length === 0) return false;
-  if (read.kind !== 'read') return true;
-  return read.statements.some(({ node }) => node === 'CallStmt' || node === 'DoStmt');
-}
-
-/** What a cursor selects is computed at COMMIT where it outlives its transaction. */
-function runsAtCommit({ judgement: { read }, textBytes }: Piece): boolean {
-  if (read.kind !== 'read') return false;
-  return read.statements.some(
-    ({ node, from, to }) =>
-      node === 'DeclareCursorStmt' && /\bhold\b/i.test(Buffer.from(textBytes.subarray(from, to)).toString()),
-  );
-}
-
-function verbsOf(read: Extract<ReadText, { readonly kind: 'read' }>): readonly TransactionVerb[] {
-  return read.statements.flatMap(({ transaction }) => (transaction === undefined ? [] : [transaction]));
-}
-
-function causesOf(settled: Settled): readonly Cause[] {
-  return settled.kind === 'over' ? settled.over.map(causeOfCount) : [];
-}
-
-function errorsOf({ frames }: KeptAnswer): readonly Uint8Array[] {
-  return frames.filter(({ type }) => type === BACKEND.ErrorResponse).map(({ bytes }) => bytes);
-}
-
-/** What each statement itself names and says that it wrote; a table that it names twice has its rows once. */
-function tablesOf({ read }: Judgement, rows: readonly number[]): readonly ObservedTable[] {
-  if (read.kind !== 'read') return [];
-  return read.statements.flatMap(({ writes }, at) => {
-    const count = rows[at] ?? 0;
-    const tables = new Map<string, ObservedTable>();
-    for (const { schema, name, verb } of writes) {
-      const key = JSON.stringify([schema, name]);
-      if (tables.has(key)) continue;
-      tables.set(key, {
-        schema,
-        name,
-        inserted: verb === 'update' || verb === 'delete' ? 0 : count,
-        updated: verb === 'update' ? count : 0,
-        deleted: verb === 'delete' ? count : 0,
-      });
-    }
-    return [...tables.values()];
   });
 }
 

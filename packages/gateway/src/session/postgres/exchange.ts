@@ -113,6 +113,11 @@ export class Exchange {
     return Promise.all(answers);
   }
 
+  /** Ends a pipeline of the client's before what follows it. */
+  sync(): Promise<KeptAnswer> {
+    return this.send('Sync', encodeFrontend({ kind: 'Sync' }));
+  }
+
   /** Makes the target say what it has to say. */
   flush(): void {
     this.#ports.gate.pass({ bytes: [FLUSH], bodyBytes: 0 });
@@ -167,6 +172,11 @@ export function errorOf(
   if (message.kind !== 'ErrorResponse') return undefined;
   const field = (code: string): string => Buffer.from(responseField(message, code) ?? []).toString();
   return { sqlstate: field('C'), message: field('M') };
+}
+
+/** Its ErrorResponse, for the client. */
+export function errorsOf({ frames }: KeptAnswer): readonly Uint8Array[] {
+  return frames.filter(({ type }) => type === BACKEND.ErrorResponse).map(({ bytes }) => bytes);
 }
 
 /** The values of each DataRow as text. */

@@ -5,10 +5,8 @@
  * transaction, and an error in it undoes all of it.
  */
 
-import { CountersignError } from '../../core/errors.ts';
 import { encodeFrontend } from '../../protocols/postgres/encode.ts';
 import { BACKEND } from '../../protocols/postgres/messages.ts';
-import type { BoundPortal } from '../../protocols/postgres/operation.ts';
 import { errorOf, type Exchange, type KeptAnswer } from './exchange.ts';
 import { failingMessage } from './refusal.ts';
 import { readCounts, type RowCounts } from './row-count.ts';
@@ -51,7 +49,8 @@ export interface Ground {
   readonly tail: readonly Uint8Array[];
 }
 
-const RUN_DEFERRED = 'SET CONSTRAINTS ALL IMMEDIATE';
+/** Runs what is deferred to COMMIT. */
+export const RUN_DEFERRED = 'SET CONSTRAINTS ALL IMMEDIATE';
 
 const IDLE: readonly Uint8Array[] = [Uint8Array.of(BACKEND.ReadyForQuery, 0, 0, 0, 5, 0x49)];
 
@@ -60,6 +59,8 @@ export class OwnTransaction implements Ground {
   readonly tail: readonly Uint8Array[] = IDLE;
   readonly deferred = 'run';
   readonly #exchange: Exchange;
+  /** A ROLLBACK of nothing would make the server warn the client. */
+  #isOpen = false;
 
   constructor(exchange: Exchange) {
     this.#exchange = exchange;
@@ -76,6 +77,7 @@ export class OwnTransaction implements Ground {
 
   async begin(): Promise<void> {
     await this.#exchange.query('BEGIN');
+    this.#isOpen = true;
   }
 
   count(text: string, deferred: Deferred): Promise<Count> {
@@ -83,22 +85,24 @@ export class OwnTransaction implements Ground {
   }
 
   async abandon(): Promise<readonly Uint8Array[]> {
-    await this.#exchange.query('ROLLBACK');
+    await this.leave();
     return IDLE;
   }
 
   async commit(): Promise<KeptAnswer | undefined> {
     const answer = await this.#exchange.send('Query', query('COMMIT'));
+    this.#isOpen = false;
     return errorOf(answer) === undefined ? undefined : answer;
   }
 
   async undo(): Promise<boolean> {
-    await this.#exchange.query('ROLLBACK');
+    await this.leave();
     return true;
   }
 
   async leave(): Promise<void> {
-    await this.#exchange.query('ROLLBACK');
+    if (this.#isOpen) await this.#exchange.query('ROLLBACK');
+    this.#isOpen = false;
   }
 
   /** Nothing is open: the client's picture is right without asking the target. */
@@ -164,133 +168,13 @@ export class ClientTransaction implements Ground {
   }
 }
 
-/** What an Execute needs to be run again. */
-export interface PortalGround {
-  readonly portalName: string;
-  readonly portal: BoundPortal | undefined;
-  /** Whether it is the first of a pipeline outside of a transaction: then all of it can be done again. */
-  readonly alone: boolean;
-  /** For names of ours that no client has. */
-  readonly name: string;
-  /** Whether it runs inside of a transaction block. */
-  readonly inBlock: boolean;
-}
-
-/** An Execute of a pipeline that is not synced yet. */
-export class Pipeline implements Ground {
-  readonly tail: readonly Uint8Array[] = [];
-  readonly deferred = 'wait';
-  readonly #exchange: Exchange;
-  readonly #at: PortalGround;
-  #portalIsGone = false;
-  /** Nothing of the pipeline is open at the target. */
-  #isSynced = false;
-
-  constructor(exchange: Exchange, at: PortalGround) {
-    this.#exchange = exchange;
-    this.#at = at;
-  }
-
-  close(): Promise<boolean> {
-    return this.undo();
-  }
-
-  reopen(): Promise<void> {
-    return this.begin();
-  }
-
-  async begin(): Promise<void> {
-    const { portal, portalName } = this.#at;
-    this.#isSynced = false;
-    if (!this.#portalIsGone || portal?.statement === undefined) return;
-    const [bound] = await this.#exchange.extended([
-      {
-        kind: 'Bind',
-        portal: portalName,
-        statement: portal.statement.name,
-        valueFormats: portal.values.map(({ format }) => (format === 'binary' ? 1 : 0)),
-        values: portal.values.map(({ bytes }) => bytes),
-        resultFormats: portal.resultFormats,
-      },
-    ]);
-    const error = bound === undefined ? undefined : errorOf(bound);
-    if (error !== undefined) {
-      throw new CountersignError('STATE_CONFLICT', { reason: `it cannot be bound again: ${error.message}` });
-    }
-    this.#portalIsGone = false;
-  }
-
-  async count(text: string, deferred: Deferred): Promise<Count> {
-    if (deferred === 'run') {
-      const ran = await this.#ask(RUN_DEFERRED);
-      if (errorOf(ran) !== undefined) return { kind: 'error', answer: ran };
-    }
-    return counted(await this.#ask(text));
-  }
-
-  /** Behind an error the target reads over everything up to a Sync, and the client's own is still to come. */
-  async abandon(failed: boolean): Promise<readonly Uint8Array[]> {
-    if (failed) await this.#exchange.send('Sync', encodeFrontend({ kind: 'Sync' }));
-    if (this.#at.inBlock) await this.#ask('ROLLBACK');
-    return this.fail();
-  }
-
-  async ask(text: string): Promise<KeptAnswer> {
-    const answer = await this.#ask(text);
-    if (this.#isSynced) await this.#exchange.send('Sync', encodeFrontend({ kind: 'Sync' }));
-    return answer;
-  }
-
-  /** Under a name of ours: a simple Query would destroy the client's unnamed statement. */
-  async #ask(text: string): Promise<KeptAnswer> {
-    const { name } = this.#at;
-    const textBytes = new TextEncoder().encode(text);
-    const answers = await this.#exchange.extended([
-      { kind: 'Parse', statement: name, textBytes, parameterTypeOids: [] },
-      { kind: 'Bind', portal: name, statement: name, valueFormats: [], values: [], resultFormats: [] },
-      { kind: 'Execute', portal: name, rowsMax: 0 },
-      { kind: 'Close', target: 'P', name },
-      { kind: 'Close', target: 'S', name },
-    ]);
-    const answer = answers.find((one) => errorOf(one) !== undefined) ?? answers[2];
-    if (answer === undefined)
-      throw new CountersignError('INTERNAL', {}, { cause: 'a question without an answer' });
-    return answer;
-  }
-
-  commit(): Promise<undefined> {
-    return Promise.resolve(undefined);
-  }
-
-  /** The pipeline fails and is synced, so that nothing of it is left but its prepared statements. */
-  async undo(): Promise<boolean> {
-    if (!this.#at.alone || this.#at.portal?.statement === undefined) return false;
-    const failed = this.#exchange.send('Execute', failingMessage('Execute'));
-    const synced = this.#exchange.send('Sync', encodeFrontend({ kind: 'Sync' }));
-    await Promise.all([failed, synced]);
-    this.#portalIsGone = true;
-    this.#isSynced = true;
-    return true;
-  }
-
-  leave(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  async fail(): Promise<readonly Uint8Array[]> {
-    const answer = this.#exchange.send('Execute', failingMessage('Execute'));
-    this.#exchange.flush();
-    await answer;
-    return [];
-  }
-}
-
 async function countSimple(exchange: Exchange, text: string, deferred: Deferred): Promise<Count> {
   const whole = deferred === 'run' ? `${RUN_DEFERRED}; ${text}` : text;
   return counted(await exchange.send('Query', query(whole)));
 }
 
-function counted(answer: KeptAnswer): Count {
+/** @param answer to the text that counts */
+export function counted(answer: KeptAnswer): Count {
   return errorOf(answer) === undefined
     ? { kind: 'rows', rows: readCounts(answer) }
     : { kind: 'error', answer };

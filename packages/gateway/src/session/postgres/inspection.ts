@@ -242,9 +242,14 @@ export class Inspection {
 }
 
 /** Whether it may have run any SQL that no text shows. */
-export function isOpaque(read: ReadText): boolean {
+function isOpaque(read: ReadText): boolean {
   if (read.kind !== 'read') return true;
   return read.statements.some(({ effects }) => effects.some(({ effect }) => OPAQUE.has(effect)));
+}
+
+/** Whether policy let something through of which no text says what it does to names. */
+export function mayRunAnything(judgement: Judgement | undefined): boolean {
+  return judgement !== undefined && judgement.decision.kind !== 'block' && isOpaque(judgement.read);
 }
 
 /** It has the same tokens under every setting. */

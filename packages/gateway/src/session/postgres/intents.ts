@@ -17,13 +17,14 @@ import {
 } from '../../protocols/postgres/operation.ts';
 import { type Change, PreparedStatements } from '../../protocols/postgres/prepared-statements.ts';
 import type { Outcome, RequestKind } from '../../protocols/postgres/states.ts';
-import type { Batch, RunPortal, Understood } from './batch.ts';
-import { type Inspection, isOpaque, type Judgement } from './inspection.ts';
+import { type Batch, PLAIN, plain, type RunPortal, type Understood } from './batch.ts';
+import { type Inspection, type Judgement, mayRunAnything } from './inspection.ts';
 import { NEVER_A_NAME, readNames } from './large-names.ts';
+import { MALFORMED_KINDS, MESSAGE_NAMES } from './malformed-kinds.ts';
 import type { SpooledMessage } from './large-message.ts';
 import { InlineBudget, parameterValues, textValue } from './operation-body.ts';
 import { refusalOf } from './refusal.ts';
-import { PLAIN_REQUEST, type Request } from './request.ts';
+import type { Request } from './request.ts';
 import { RunningOperation } from './running-operation.ts';
 import type { OutcomeStatus, SessionLeaves } from './session-leaves.ts';
 import { SpooledMarks } from './spooled-marker.ts';
@@ -35,19 +36,6 @@ type Message<K extends FrontendMessage['kind']> = Extract<FrontendMessage, { kin
 
 /** A text that was not read may do anything to names; no COPY of its is looked for. */
 const UNREAD: TextFacts = { effects: ALL_EFFECTS, copyIn: false };
-
-/** The server answers nothing to it: it says only where the pipeline may be read. */
-const PLAIN: Readonly<Record<'Flush' | 'Sync', Understood>> = { Flush: plain('Flush'), Sync: plain('Sync') };
-
-const MALFORMED_KINDS: Readonly<Partial<Record<number, RequestKind>>> = {
-  [FRONTEND.Query]: 'MalformedSimple',
-  [FRONTEND.FunctionCall]: 'MalformedSimple',
-  [FRONTEND.Flush]: 'MalformedFlush',
-  [FRONTEND.Sync]: 'MalformedSync',
-};
-const MESSAGE_NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(FRONTEND).map(([name, type]) => [type, name]),
-);
 
 /** How the server's answers appear in an outcome leaf; `failed` is told by the Operation itself. */
 const NOT_RUN: Readonly<Partial<Record<Outcome, OutcomeStatus>>> = {
@@ -373,10 +361,39 @@ export class Intents {
   }
 
   #bind(message: Message<'Bind'>): Understood | 'wait' {
-    if (!this.#isRemembered(message.portal)) return plain('Bind');
+    const isRemembered = this.#isRemembered(message.portal);
     const known = this.#isRemembered(message.statement) ? message : { ...message, statement: NEVER_A_NAME };
-    const change = this.#prepared.bind(known);
-    return change === 'wait' ? 'wait' : this.#changing('Bind', change);
+    const statement = this.#prepared.statement(known.statement);
+    if (statement === 'wait') return isRemembered || this.#options.inspection.active ? 'wait' : plain('Bind');
+    const judgement = this.#judgeRun(statement);
+    if (judgement === 'wait') return 'wait';
+    const textBytes = statement?.textBytes;
+    // What nobody knows may not be there: the target says so, and an Execute of it is refused.
+    if (judgement?.decision.kind === 'block' && statement !== undefined) {
+      return this.#running('Bind', [], this.#bodyOfBind(message, statement), { judgement, textBytes });
+    }
+    const change = isRemembered ? this.#prepared.bind(known) : undefined;
+    if (change === 'wait') return 'wait';
+    const understood = change === undefined ? plain('Bind') : this.#changing('Bind', change);
+    if (judgement === undefined) return understood;
+    const operation = new RunningOperation(this.#options.clock.monotonicUs());
+    const body = this.#bodyOfBind(message, statement);
+    const intent = { operation, body, judgement, textBytes, portal: undefined };
+    return { ...understood, bound: { judgement, portal: change?.portals[0]?.value, intent } };
+  }
+
+  #bodyOfBind({ portal }: Message<'Bind'>, statement: PreparedStatement | undefined): () => Body {
+    const bound = { name: portal, statement, values: [], resultFormats: [] };
+    const operation = { kind: 'Execute', portalName: portal, portal: bound, rowsMax: undefined } as const;
+    return () => ({ ...this.#executeBody(operation), protocol_message: 'Bind' });
+  }
+
+  /** What policy says about a statement that is known by its name. */
+  #judgeRun(statement: PreparedStatement | undefined): Judgement | 'wait' | undefined {
+    const { inspection } = this.#options;
+    if (statement === undefined) return inspection.judgeUnknown(NOT_KNOWN);
+    const isMarked = this.#marks.read(statement.textBytes) !== undefined;
+    return isMarked ? inspection.judgeUnknown(TOO_LONG) : inspection.judgePrepared(statement);
   }
 
   #execute(message: Message<'Execute'>): Understood | 'wait' {
@@ -387,15 +404,15 @@ export class Intents {
     const statement = operation.portal?.statement;
     const unread = statement === undefined || this.#marks.read(statement.textBytes) !== undefined;
     const { effects, copyIn } = unread ? UNREAD : this.#texts.facts(statement);
-    const judgement = unread
-      ? this.#options.inspection.judgeUnknown(statement === undefined ? NOT_KNOWN : TOO_LONG)
-      : this.#options.inspection.judgePrepared(statement);
+    const judgement = this.#judgeRun(statement);
     if (judgement === 'wait') return 'wait';
     const forgotten = this.#forgotten(mayRunAnything(judgement) ? ALL_EFFECTS : effects);
     if (forgotten === 'wait') return 'wait';
     const body = (): Body => this.#executeBody({ ...operation, portalName: message.portal });
     const textBytes = statement?.textBytes;
-    const portal = { portalName: message.portal, portal: operation.portal };
+    const first = operation.portal?.values[0]?.bytes ?? undefined;
+    const isSpooled = first !== undefined && this.#marks.read(first) !== undefined;
+    const portal = { portalName: message.portal, portal: operation.portal, isSpooled };
     return this.#running('Execute', forgotten, body, {
       judgement,
       textBytes,
@@ -473,22 +490,6 @@ export class Intents {
   }
 }
 
-/** Policy let something through of which no text says what it does to names. */
-function mayRunAnything(judgement: Judgement | undefined): boolean {
-  return judgement !== undefined && judgement.decision.kind !== 'block' && isOpaque(judgement.read);
-}
-
 function parametersOf(values: readonly BoundValue[]): Body {
   return values.length === 0 ? {} : { parameters: parameterValues(values, new InlineBudget()) };
-}
-
-function plain(kind: RequestKind): Understood {
-  return {
-    kind,
-    request: PLAIN_REQUEST,
-    copyIn: false,
-    intent: undefined,
-    prepare: undefined,
-    runs: undefined,
-  };
 }

@@ -6,7 +6,7 @@
  * after any error of the statement itself: the client's picture of the session and the target's agree.
  */
 
-import { CountersignError } from '../../core/errors.ts';
+import { CountersignError, type ErrorCode } from '../../core/errors.ts';
 import type { Cause, Decision } from '../../policy/decide.ts';
 import { encodeErrorResponse, encodeFrontend } from '../../protocols/postgres/encode.ts';
 import type { RequestKind } from '../../protocols/postgres/states.ts';
@@ -28,6 +28,20 @@ const FAILING_QUERY = encodeFrontend({
  */
 const FAILING_DESCRIBE = Uint8Array.of(0x44, 0, 0, 0, 6, 0x21, 0);
 
+/**
+ * Errors that say that one statement cannot be asked about or counted: it is undone and refused, and the
+ * session goes on. Any other one is of the session, or of the gateway.
+ */
+const STOPS_ONE_STATEMENT: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'GATEWAY_STATEMENT_FAILED',
+  'HOLD_NOT_USABLE',
+  'LIMIT_EXCEEDED',
+  'NOT_FOUND',
+  'ROWS_NOT_COUNTED',
+  'STATE_CONFLICT',
+  'STORE_FAILED',
+]);
+
 /** How many causes are told. */
 const CAUSES_SHOWN_MAX = 8;
 
@@ -36,19 +50,42 @@ export function failingMessage(kind: RequestKind): Uint8Array {
   return kind === 'Query' || kind === 'FunctionCall' ? FAILING_QUERY : FAILING_DESCRIBE;
 }
 
+/** Whether an error stops the statement that it came from, and not its session. */
+export function stopsOneStatement(error: unknown): error is CountersignError {
+  return error instanceof CountersignError && STOPS_ONE_STATEMENT.has(error.code);
+}
+
+/** The refusal of what cannot be asked about or counted. */
+export function refusalBecause(error: CountersignError): Refusal {
+  return { error, answer: encodeErrorResponse(error, 'ERROR') };
+}
+
+/** The error for what ran, and was undone because of what it did: it has no place in the text. */
+export function undoneBecause(causes: readonly Cause[]): Refusal {
+  return refusalWith('POLICY_UNDONE', causes, undefined);
+}
+
 /** The error for a decision that blocks. @param textBytes the text that its ranges are of */
 export function refusalOf(
   decision: Pick<Decision, 'causes' | 'syntaxError'>,
   textBytes: Uint8Array,
 ): Refusal {
   const { syntaxError, causes } = decision;
-  const [first, ...others] = causes;
+  const [first] = causes;
   const position = positionOf(textBytes, syntaxError?.at ?? (first?.to === 0 ? undefined : first?.from));
   if (syntaxError !== undefined) {
     const error = new CountersignError('SQL_INVALID', { message: syntaxError.message });
     return { error, answer: encodeErrorResponse(error, 'ERROR', { position }) };
   }
-  const error = new CountersignError('POLICY_BLOCKED', {
+  return refusalWith('POLICY_BLOCKED', causes, position);
+}
+
+function refusalWith(
+  code: 'POLICY_BLOCKED' | 'POLICY_UNDONE',
+  [first, ...others]: readonly Cause[],
+  position: number | undefined,
+): Refusal {
+  const error = new CountersignError(code, {
     rule: first?.rule ?? '',
     version: first?.version ?? 0,
     what: first === undefined ? 'no rule lets it through' : withDescription(first),

@@ -75,7 +75,6 @@ export class PostgresSession implements LiveSession {
   readonly #resolveClosed: () => void;
   readonly #segmentLeaves: Promise<unknown>[] = [];
   #bytesToClient = 0;
-  /** What the client was given ends between two frames, so that an error of ours may follow. */
   #clientAtBoundary = true;
   #bytesToTarget = 0;
   #finishing = false;
@@ -120,7 +119,7 @@ export class PostgresSession implements LiveSession {
       unlike.delete(request);
       // Whoever keeps an answer says what becomes of the statement.
       if (request.keeper !== undefined) request.settled?.(outcome);
-      else this.#intents.settle(request, outcome);
+      else this.#conducting.answered(request, outcome);
     });
     this.#gate = new Gate(this.#target, { failed, drained: () => this.#drained() });
     this.#cancellation = new Cancellation({
@@ -181,6 +180,7 @@ export class PostgresSession implements LiveSession {
       clientSide: () => this.#clientSide,
       targetSide: () => this.#targetSide,
       deliver: (bytes, as) => this.#deliver(bytes, as),
+      failed: (error) => ports.onError(toCountersignError(error), this.id),
     });
   }
 
@@ -423,7 +423,7 @@ export class PostgresSession implements LiveSession {
   #finish(status: EndStatus, error?: CountersignError, how: 'aloud' | 'silently' = 'aloud'): void {
     if (this.#finishing) return;
     this.#finishing = true;
-    this.#conducting.leave();
+    this.#conducting.end();
     this.#clientSide.close();
     this.#gate.close();
     this.#target.destroy();

@@ -1,0 +1,201 @@
+/**
+ * Where a statement of a pipeline runs so that it can be undone: in a transaction block of ours, which begins
+ * before the statement is bound and ends before the client's Sync.
+ *
+ * Spec: spec/policy.md §5; PostgreSQL 18, "Message Flow", "Pipelining": what stands before a Sync is one
+ * transaction, and an error in it undoes all of it. In a block nothing that it runs can COMMIT by itself
+ * (2D000), which servers before 17 allow outside of one. A BEGIN takes what ran before it in the pipeline
+ * into the block (BeginTransactionBlock in xact.c, TBLOCK_STARTED and TBLOCK_IMPLICIT_INPROGRESS).
+ */
+
+import { CountersignError } from '../../core/errors.ts';
+import { HEADER_LENGTH } from '../../protocols/postgres/frames.ts';
+import { BACKEND } from '../../protocols/postgres/messages.ts';
+import type { BoundPortal } from '../../protocols/postgres/operation.ts';
+import { errorOf, type Exchange, type KeptAnswer } from './exchange.ts';
+import { type Count, counted, type Deferred, type Ground, RUN_DEFERRED } from './ground.ts';
+import { failingMessage } from './refusal.ts';
+
+/** What is open in a pipeline. Owned by the conductor of one session. */
+export interface PipelineBlock {
+  /** A BEGIN of ours, which the client does not know of. */
+  isOurs: boolean;
+}
+
+/** What an Execute needs to be run again. */
+export interface PortalGround {
+  readonly portalName: string;
+  readonly portal: BoundPortal | undefined;
+  /** Whether it is the first of a pipeline outside of a transaction: then all of it can be done again. */
+  readonly alone: boolean;
+}
+
+export interface PipelineGround extends PortalGround {
+  /** For names of ours that no client has. */
+  readonly name: string;
+  /** Whether it runs inside of a transaction block of the client's. */
+  readonly inBlock: boolean;
+  readonly block: PipelineBlock;
+  /** Whether it may run in a transaction block. */
+  readonly mayBegin: boolean;
+}
+
+/** A part of a pipeline that is not synced yet. */
+export class Pipeline implements Ground {
+  readonly tail: readonly Uint8Array[] = [];
+  readonly deferred = 'wait';
+  readonly #exchange: Exchange;
+  readonly #at: PipelineGround;
+  #portalIsGone = false;
+  /** Nothing of the pipeline is open at the target. */
+  #isSynced = false;
+
+  constructor(exchange: Exchange, at: PipelineGround) {
+    this.#exchange = exchange;
+    this.#at = at;
+  }
+
+  close(): Promise<boolean> {
+    return this.undo();
+  }
+
+  reopen(): Promise<void> {
+    return this.begin();
+  }
+
+  async begin(): Promise<void> {
+    const { portal, portalName, inBlock, block, mayBegin } = this.#at;
+    this.#isSynced = false;
+    if (mayBegin && !inBlock && !block.isOurs) {
+      failed(await this.#ask('BEGIN'), 'BEGIN');
+      block.isOurs = true;
+    }
+    if (!this.#portalIsGone || portal?.statement === undefined) return;
+    const [bound] = await this.#exchange.extended([
+      {
+        kind: 'Bind',
+        portal: portalName,
+        statement: portal.statement.name,
+        valueFormats: portal.values.map(({ format }) => (format === 'binary' ? 1 : 0)),
+        values: portal.values.map(({ bytes }) => bytes),
+        resultFormats: portal.resultFormats,
+      },
+    ]);
+    const error = bound === undefined ? undefined : errorOf(bound);
+    if (error !== undefined) {
+      throw new CountersignError('STATE_CONFLICT', { reason: `it cannot be bound again: ${error.message}` });
+    }
+    this.#portalIsGone = false;
+  }
+
+  async count(text: string, deferred: Deferred): Promise<Count> {
+    if (deferred === 'run') {
+      const ran = await this.#ask(RUN_DEFERRED);
+      if (errorOf(ran) !== undefined) return { kind: 'error', answer: ran };
+    }
+    return counted(await this.#ask(text));
+  }
+
+  /** Behind an error the target reads over everything up to a Sync, and the client's own is still to come. */
+  async abandon(isFailed: boolean): Promise<readonly Uint8Array[]> {
+    if (isFailed) await this.#sync();
+    if (this.#at.inBlock || this.#at.block.isOurs) await this.#ask('ROLLBACK');
+    this.#at.block.isOurs = false;
+    return this.fail();
+  }
+
+  async ask(text: string): Promise<KeptAnswer> {
+    const answer = await this.#ask(text);
+    if (this.#isSynced) await this.#sync();
+    return answer;
+  }
+
+  commit(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  /** Before the client's Sync: what is ours is kept; the error, where the target does not. */
+  async keep(): Promise<KeptAnswer | undefined> {
+    if (!this.#at.block.isOurs) return undefined;
+    const answer = await this.#ask('COMMIT');
+    this.#at.block.isOurs = false;
+    if (errorOf(answer) !== undefined) return answer;
+    failed(answer, 'COMMIT');
+    // Of a transaction that has failed PostgreSQL says ROLLBACK.
+    if (!answer.frames.some(({ type, bytes }) => type === BACKEND.CommandComplete && isCommit(bytes))) {
+      throw new CountersignError('GATEWAY_STATEMENT_FAILED', { what: 'COMMIT', reason: 'it rolled back' });
+    }
+    return undefined;
+  }
+
+  /** The target reads over everything up to a Sync: what is ours ends, so that the client's Sync finds nothing. */
+  async drop(): Promise<void> {
+    if (!this.#at.block.isOurs) return;
+    await this.#sync();
+    await this.#rollBack();
+  }
+
+  /** The pipeline fails and is synced, so that nothing of it is left but its prepared statements. */
+  async undo(): Promise<boolean> {
+    if (!this.#at.alone || this.#at.portal?.statement === undefined) return false;
+    if (this.#isSynced) return true;
+    const isFailed = this.#exchange.send('Execute', failingMessage('Execute'));
+    await Promise.all([isFailed, this.#sync()]);
+    await this.#rollBack();
+    this.#portalIsGone = true;
+    this.#isSynced = true;
+    return true;
+  }
+
+  leave(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async fail(): Promise<readonly Uint8Array[]> {
+    const answer = this.#exchange.send('Execute', failingMessage('Execute'));
+    this.#exchange.flush();
+    await answer;
+    return [];
+  }
+
+  async #rollBack(): Promise<void> {
+    if (!this.#at.block.isOurs) return;
+    failed(await this.#ask('ROLLBACK'), 'ROLLBACK');
+    this.#at.block.isOurs = false;
+    await this.#sync();
+  }
+
+  #sync(): Promise<KeptAnswer> {
+    return this.#exchange.sync();
+  }
+
+  /** Under a name of ours: a simple Query would destroy the client's unnamed statement. */
+  async #ask(text: string): Promise<KeptAnswer> {
+    const { name } = this.#at;
+    const textBytes = new TextEncoder().encode(text);
+    const answers = await this.#exchange.extended([
+      // One that failed before it was closed is still there.
+      { kind: 'Close', target: 'S', name },
+      { kind: 'Parse', statement: name, textBytes, parameterTypeOids: [] },
+      { kind: 'Bind', portal: name, statement: name, valueFormats: [], values: [], resultFormats: [] },
+      { kind: 'Execute', portal: name, rowsMax: 0 },
+      { kind: 'Close', target: 'P', name },
+      { kind: 'Close', target: 'S', name },
+    ]);
+    const answer = answers.find((one) => errorOf(one) !== undefined) ?? answers[3];
+    if (answer === undefined)
+      throw new CountersignError('INTERNAL', {}, { cause: 'a question without an answer' });
+    return answer;
+  }
+}
+
+function isCommit(frame: Uint8Array): boolean {
+  return Buffer.from(frame.subarray(HEADER_LENGTH)).toString('latin1') === 'COMMIT\0';
+}
+
+function failed(answer: KeptAnswer, what: string): void {
+  const error = errorOf(answer);
+  if (error === undefined && answer.outcome === 'completed') return;
+  const reason = error === undefined ? answer.outcome : `${error.sqlstate} ${error.message}`;
+  throw new CountersignError('GATEWAY_STATEMENT_FAILED', { what, reason });
+}
