@@ -45,6 +45,8 @@ export interface Held {
   readonly cause: Cause | undefined;
   /** Rows that were counted. */
   readonly rows: number | undefined;
+  /** Keys of some of them. */
+  readonly keys?: readonly string[];
 }
 
 export interface Grant extends Held {
@@ -181,7 +183,7 @@ export class Asking {
 
   #request(
     piece: AskedPiece,
-    { rule, cause, rows }: Held,
+    { rule, cause, rows, keys = [] }: Held,
     state: SessionState,
     mayWait: boolean,
   ): Parameters<HoldsPort['ask']>[0] {
@@ -225,7 +227,7 @@ export class Asking {
           ),
         ],
         exactRows: rows,
-        affectedKeys: [],
+        affectedKeys: keys,
       },
       address,
     };

@@ -14,6 +14,7 @@ import { causeOfCount } from '../../policy/observed.ts';
 import { BACKEND } from '../../protocols/postgres/messages.ts';
 import { SYNCS } from '../../protocols/postgres/answer-tables.ts';
 import type { Outcome } from '../../protocols/postgres/states.ts';
+import { affectedKeys } from './affected-keys.ts';
 import type { Asking, Grant, Held } from './asking.ts';
 import type { Understood } from './batch.ts';
 import {
@@ -355,11 +356,13 @@ export class Conductor {
       }
       const over = count.kind === 'over' ? count.over : [];
       if (over.length === 0 && !tooMuch) return this.#keepRun(piece, ground, answer, grants);
+      const blocked = over.filter(({ rule }) => rule.verdict === 'block');
+      const isAsked = over.length > 0 && blocked.length === 0;
+      const keys = isAsked ? await affectedKeys(ground, piece.judgement.read) : [];
       const mayWait = await ground.undo();
       if (over.length === 0) return this.#refuse(piece, ground, refusalBecause(tooLarge()));
-      const blocked = over.filter(({ rule }) => rule.verdict === 'block');
       if (blocked.length > 0) return this.#refuse(piece, ground, undoneBecause(blocked.map(causeOfCount)));
-      const held = over.map((one) => ({ rule: one.rule, cause: causeOfCount(one), rows: one.rows }));
+      const held = over.map((one) => ({ rule: one.rule, cause: causeOfCount(one), rows: one.rows, keys }));
       const asked = await this.#ask(piece, ground, held, mayWait);
       if (asked === undefined) return undefined;
       grants.push(...asked);

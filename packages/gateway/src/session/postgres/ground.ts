@@ -33,6 +33,8 @@ export interface Ground {
   commit(): Promise<KeptAnswer | undefined>;
   /** Undoes the run, so that nothing is open at the target; false where the client has something open. */
   undo(): Promise<boolean>;
+  /** Whether a run can be undone with whatever a question about it has broken. */
+  readonly isUndone: boolean;
   /** Ends a run that failed by itself. */
   leave(): Promise<void>;
   /** Makes the target fail as an error of the statement would; gives what follows such an error. */
@@ -58,6 +60,7 @@ const IDLE: readonly Uint8Array[] = [Uint8Array.of(BACKEND.ReadyForQuery, 0, 0, 
 export class OwnTransaction implements Ground {
   readonly tail: readonly Uint8Array[] = IDLE;
   readonly deferred = 'run';
+  readonly isUndone = true;
   readonly #exchange: Exchange;
   /** A ROLLBACK of nothing would make the server warn the client. */
   #isOpen = false;
@@ -120,6 +123,7 @@ export class ClientTransaction implements Ground {
   /** Its own ReadyForQuery is among what was kept. */
   readonly tail: readonly Uint8Array[] = [];
   readonly deferred = 'wait';
+  readonly isUndone = false;
   readonly #exchange: Exchange;
 
   constructor(exchange: Exchange) {

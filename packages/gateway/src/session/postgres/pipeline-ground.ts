@@ -55,6 +55,10 @@ export class Pipeline implements Ground {
     this.#at = at;
   }
 
+  get isUndone(): boolean {
+    return this.#at.alone && this.#at.portal?.statement !== undefined;
+  }
+
   close(): Promise<boolean> {
     return this.undo();
   }
@@ -137,7 +141,7 @@ export class Pipeline implements Ground {
 
   /** The pipeline fails and is synced, so that nothing of it is left but its prepared statements. */
   async undo(): Promise<boolean> {
-    if (!this.#at.alone || this.#at.portal?.statement === undefined) return false;
+    if (!this.isUndone) return false;
     if (this.#isSynced) return true;
     const isFailed = this.#exchange.send('Execute', failingMessage('Execute'));
     await Promise.all([isFailed, this.#sync()]);
