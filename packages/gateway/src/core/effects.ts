@@ -72,6 +72,8 @@ export interface FoundEffect {
   readonly to: number;
   /** What it is about: a table, a function, a setting; for people. */
   readonly object: string | undefined;
+  /** One of the functions of the statement, where the text does not show that it is called. */
+  readonly by?: CalledFunction | undefined;
 }
 
 export type WriteVerb = 'insert' | 'update' | 'delete' | 'merge' | 'truncate' | 'copy-in';

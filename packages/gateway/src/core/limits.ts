@@ -120,6 +120,8 @@ export const LIMITS = {
     valuesMax: 1_048_576,
     /** Nodes within nodes; `1+1+…` has two for each sign, and PostgreSQL's own stack ends at some ten thousand. */
     depthMax: 16_384,
+    /** What the catalog says of one statement; a row has about 300 bytes. */
+    answerBytesMax: 4_194_304,
     /** Functions, operators and casts that users of one database have made; extensions bring some thousands. */
     catalogRowsMax: 100_000,
     /** Fields of kinds of nodes that are remembered; PostgreSQL has about 450 kinds with five each. */

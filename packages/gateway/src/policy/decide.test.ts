@@ -150,6 +150,25 @@ describe('what is decided', () => {
     expect(decide([allow], [both]).kind).toBe('block');
   });
 
+  it('knows two calls apart that the text does not show', () => {
+    const [score, purge] = ['score', 'purge'].map((name) => ({ schema: 'public', name, from: 0, to: 20 }));
+    const allow = rule('score', { functions: ['score'] }, 'allow');
+    const hidden = (by: typeof score): FoundEffect => ({
+      ...found('function-unknown', 'public.f', 0, 20),
+      by,
+    });
+    const effects = (...of: (typeof score)[]): StatementFacts =>
+      statement({ effects: of.map(hidden), functions: of.filter((one) => one !== undefined) });
+    expect(decide([allow], [effects(score)]).kind).toBe('allow');
+    expect(decide([allow], [effects(score, purge)]).kind).toBe('block');
+    // What the text shows at the same place is not what a hidden call does.
+    const shown = statement({
+      effects: [hidden(score), found('function-unknown', 'purge', 0, 20)],
+      functions: score === undefined ? [] : [score],
+    });
+    expect(decide([allow], [shown]).kind).toBe('block');
+  });
+
   it('is the same for the same text, and remembers it', () => {
     const policy = new SessionPolicy([rule('no-drops', { effects: ['drop'] })], allowance(), CALLER);
     const read = text(DROP);

@@ -7,6 +7,7 @@
  */
 
 import type {
+  CalledFunction,
   Effect,
   FoundEffect,
   QualifiedName,
@@ -116,6 +117,13 @@ export class SessionPolicy {
     this.#allowance = allowance;
     this.#counted = this.#rules.filter(isObservable);
     this.#dependsOnTime = this.#rules.some(({ hours }) => hours !== undefined);
+  }
+
+  /** Whether a rule lets something through by the name that it has. */
+  get allowsByName(): boolean {
+    return this.#rules.some(({ verdict, writes, functions }) => {
+      return verdict === 'allow' && (writes !== undefined || functions !== undefined);
+    });
   }
 
   /** Decides about a text; one that was decided on costs a look-up, unless a rule has hours. */
@@ -357,9 +365,9 @@ function covers(rule: CompiledRule, statement: StatementFacts, found: FoundEffec
   if (rule.effects !== undefined && !rule.effects.has(found.effect)) return false;
   if (rule.functions !== undefined) {
     const { functions } = rule;
-    return statement.functions
-      .filter((called) => called.from === found.from)
-      .some((called) => functions.some((pattern) => matchesName(pattern, called)));
+    return callsOf(statement, found).some((called) =>
+      functions.some((pattern) => matchesName(pattern, called)),
+    );
   }
   if (rule.writes !== undefined) {
     return statement.writes.some(
@@ -368,6 +376,15 @@ function covers(rule: CompiledRule, statement: StatementFacts, found: FoundEffec
   }
   if (rule.reads !== undefined) return rule.effects !== undefined || found.effect === 'read';
   return rule.effects !== undefined;
+}
+
+/** What the text does not show has no place of its own in it, so that each effect says whose it is. */
+function callsOf(
+  { functions, effects }: StatementFacts,
+  { from, by }: FoundEffect,
+): readonly CalledFunction[] {
+  if (by !== undefined) return [by];
+  return functions.filter((called) => called.from === from && !effects.some((other) => other.by === called));
 }
 
 function rangeOf(found: FoundEffect): Range {

@@ -66,12 +66,21 @@ export function calledEffects(
   return [...seen.values()];
 }
 
+/** Of modules that come with PostgreSQL: all that they do is make a value. */
+const MAKES_VALUES = /^(?:uuid_generate_v\w+|gen_random_uuid|gen_random_bytes|gen_salt)$/;
+
+/** Only a superuser makes a function in C. */
+function makesValues({ language, name, ownerIsSuperuser, securityDefiner }: CatalogFunction): boolean {
+  return language === 'c' && ownerIsSuperuser && !securityDefiner && MAKES_VALUES.test(name);
+}
+
 /** What one function may do by itself. */
 function functionEffects(called: CatalogFunction, rules: FunctionRules): FunctionEffects {
   const { securityDefiner } = called;
   if (called.oid < FIRST_USER_OID) return { effects: rules.builtIn(called), securityDefiner };
   // An aggregate has no language of its own; its components come with it.
   if (called.isAggregate) return { effects: [], securityDefiner };
+  if (makesValues(called)) return { effects: [], securityDefiner };
   if (!called.trustedLanguage) return { effects: ['host'], securityDefiner };
   const trusted =
     called.ownerIsSuperuser || (called.owner !== undefined && rules.trustedOwners.has(called.owner));
