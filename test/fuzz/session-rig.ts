@@ -184,6 +184,8 @@ const NOTHING_CONDUCTED: ConductorPort = {
   watched: () => undefined,
   bind: () => Promise.reject(new Error('nothing is conducted here')),
   mustSettle: () => false,
+  mustAsk: false,
+  ask: () => Promise.resolve(),
   settle: () => Promise.reject(new Error('nothing is counted here')),
 };
 

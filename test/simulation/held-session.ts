@@ -185,6 +185,7 @@ export class SimulatedSession {
         database: 'db',
         address: '10.0.0.1',
       },
+      asksForTrees: false,
       random: random.bytes(16),
       responses: this.#responses,
       gate: this.#gate,

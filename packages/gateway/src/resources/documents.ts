@@ -52,6 +52,8 @@ export interface Connection {
     readonly password?: SourceOption | { readonly sealed: true };
   };
   readonly labels: Readonly<Record<string, string>>;
+  /** `off` unless given: whether the target says what a ruled statement means before it runs. */
+  readonly serverTree?: 'off' | 'ask';
 }
 
 export interface Access {

@@ -64,6 +64,16 @@ to: [reranker-db, label:class=reranking]
   });
 
   const connection = 'kind: Connection\nname: c\nprotocol: postgres\n';
+  const reached = `${connection}target: { host: h, database: d }\ncredential: { user: u, password: { env: P } }\n`;
+
+  it('asks for trees of the server only where that is said', () => {
+    expect(parseResources(reached)[0]).not.toHaveProperty('serverTree');
+    expect(parseResources(`${reached}serverTree: ask`)[0]).toMatchObject({ serverTree: 'ask' });
+    expect(parseResources(`${reached}serverTree: 'off'`)[0]).toMatchObject({ serverTree: 'off' });
+    expect(() => parseResources(`${reached}serverTree: maybe`)).toThrow('serverTree');
+    expect(parseResources(`${reached}serverTree: off`)[0]).toMatchObject({ serverTree: 'off' });
+  });
+
   const refusals: readonly [string, string, string][] = [
     ['kind: Rule\nname: a', 'RESOURCE_INVALID', 'Rule "a" is not valid'],
     [

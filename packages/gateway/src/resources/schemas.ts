@@ -164,6 +164,8 @@ export const SCHEMAS: Readonly<Record<ResourceKind, TSchema>> = {
         maxProperties: 64,
         propertyNames: Type.String({ pattern: `^${LABEL_KEY}$` }),
       }),
+      // Left out, it stays out, as those of the target.
+      serverTree: Type.Optional(Type.Enum(['off', 'ask'])),
     },
     STRICT,
   ),

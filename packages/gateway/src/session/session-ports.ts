@@ -21,6 +21,8 @@ export interface Admission {
   readonly database: string;
   /** Digest of the policy bundle that said so. */
   readonly policy: string;
+  /** Whether the target says what a ruled statement means before it runs. */
+  readonly asksForTrees: boolean;
   /** What decides about statements now; changes with the resources. */
   policyNow(): PolicyNow;
   /** With the credential, fetched at this moment. */

@@ -159,6 +159,11 @@ export class ResponseQueue<T> {
     return this.#copy === 'in';
   }
 
+  /** Whether a Sync is still to come for what was sent. */
+  get isOpenPipeline(): boolean {
+    return this.#lastIsExtended;
+  }
+
   /** The server ignores everything up to the next Sync. */
   get skipping(): boolean {
     return this.#skipping;

@@ -29,6 +29,9 @@ export interface ConductorPort {
   watched(understood: Understood): WatchedBind | undefined;
   /** Counting begins, and it goes to the target, or the client has its refusal. */
   bind(bind: WatchedBind, cargo: Cargo): Promise<void>;
+  /** Whether a text waits for what the server says of it. */
+  readonly mustAsk: boolean;
+  ask(): Promise<void>;
   /** Whether what ends a pipeline has to wait until that is counted which it keeps. */
   mustSettle(kind: PipelineEnd): boolean;
   settle(kind: PipelineEnd): Promise<void>;

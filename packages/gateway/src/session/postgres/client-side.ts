@@ -3,8 +3,7 @@
  *
  * Pipeline: understand → writeDecision → forward. A frame that names or runs a statement passes only
  * with a durable leaf; all else passes in order behind it. What the target has to say before the next
- * frame can be understood (a COPY that is about to begin) makes this side wait.
- * Untrusted: every byte.
+ * frame can be understood (a COPY that is about to begin) makes this side wait. Untrusted: every byte.
  */
 
 import { giveBack } from '../../core/give-back.ts';
@@ -224,6 +223,7 @@ export class ClientSide {
     if (this.#settles(message)) return false;
     let understood = this.#intents.understand(message);
     if (understood === 'wait') {
+      if (this.#conductor.mustAsk) void this.#alone(() => this.#conductor.ask());
       if (!this.#responses.inCopyIn) return false;
       // The target waits for COPY data, and will end the session when it reads this instead.
       this.#intents.stopRemembering();

@@ -4,6 +4,7 @@ import type { HoldsPort, Requester } from '../../approvals/holds-port.ts';
 import type { SessionId } from '../../core/ids.ts';
 import { encodeFrontend } from '../../protocols/postgres/encode.ts';
 import type { ResponseQueue } from '../../protocols/postgres/response-queue.ts';
+import { ServerTrees } from './armed/server-trees.ts';
 import type { Outcome } from '../../protocols/postgres/states.ts';
 import { Asking } from './asking.ts';
 import { Batch, type Understood } from './batch.ts';
@@ -26,6 +27,8 @@ export interface ConductingOptions {
     readonly database: string;
     readonly address: string;
   };
+  /** Whether the server says what a ruled statement means before it runs. */
+  readonly asksForTrees: boolean;
   /** 16 random bytes. */
   readonly random: Uint8Array;
   readonly responses: ResponseQueue<Request>;
@@ -45,6 +48,8 @@ export class Conducting implements ConductorPort {
   readonly #options: ConductingOptions;
   readonly #asking: Asking;
   readonly #conductor: Conductor;
+  /** Absent where the server is not asked for its trees. */
+  readonly trees: ServerTrees | undefined;
 
   constructor(options: ConductingOptions) {
     this.#options = options;
@@ -61,6 +66,16 @@ export class Conducting implements ConductorPort {
       say: (frame) => deliver(frame, 'word'),
       waiting: (waits) => clientSide().waiting(waits),
     });
+    const name = `countersign ${Buffer.from(random).toString('hex')}`;
+    const treePorts = {
+      responses,
+      gate,
+      unlike,
+      transactionStatus: () => targetSide().transactionStatus,
+      deliver: (frame: Uint8Array) => deliver(frame, 'answer'),
+      name,
+    };
+    this.trees = options.asksForTrees ? new ServerTrees(treePorts) : undefined;
     this.#conductor = new Conductor({
       exchange: new Exchange({ responses, gate, unlike }),
       asking: this.#asking,
@@ -79,7 +94,7 @@ export class Conducting implements ConductorPort {
         deliver(frame, 'answer');
         clientSide().copying();
       },
-      name: `countersign ${Buffer.from(random).toString('hex')}`,
+      name,
     });
   }
 
@@ -148,6 +163,14 @@ export class Conducting implements ConductorPort {
       inBlock,
       isUncertain,
     };
+  }
+
+  get mustAsk(): boolean {
+    return this.trees?.mustAsk ?? false;
+  }
+
+  async ask(): Promise<void> {
+    await this.trees?.ask();
   }
 
   /** A statement that people have agreed to goes as any other. */

@@ -15,6 +15,8 @@ import { HEADER_LENGTH } from '../../protocols/postgres/frames.ts';
 import { BACKEND } from '../../protocols/postgres/messages.ts';
 import type { PreparedStatement } from '../../protocols/postgres/operation.ts';
 import type { SqlReader } from '../sql-reader.ts';
+import { eitherReading, type LookedAt, type ServerTrees } from './armed/server-trees.ts';
+import type { Refusal } from './refusal.ts';
 
 /** What decides now. */
 export interface PolicyNow {
@@ -32,6 +34,8 @@ export interface InspectionPorts {
   readonly settled: () => boolean;
   /** Whether answers may be held back until the client sends a Sync. */
   readonly mayBeUnflushed: () => boolean;
+  /** What the server says of texts; absent or undefined: the text alone decides. */
+  readonly trees?: () => ServerTrees | undefined;
   /** A text that was waited for is read. */
   readonly resumed: () => void;
 }
@@ -41,6 +45,8 @@ export interface Judgement {
   readonly policy: string;
   readonly decision: Decision;
   readonly read: ReadText;
+  /** In the place of ours, where it blocks: what the server itself has said. */
+  readonly refusal?: Refusal;
 }
 
 /** Settings that say how the server cuts a text into tokens. */
@@ -65,6 +71,8 @@ export class Inspection {
   readonly #settings = new Map<string, string>();
   /** What PREPARE may have put under a name; a failed one counts too. */
   readonly #prepared = new Map<string, readonly StatementFacts[]>();
+  /** When the server was first asked about what is under a name. */
+  readonly #askedAt = new Map<string, number>();
   /** Something ran that may have put anything under any name. */
   #namesAreUncertain = false;
   /** Something that may change settings is on its way. */
@@ -90,7 +98,8 @@ export class Inspection {
   }
 
   /** Every request is answered. */
-  idle(): void {
+  idle(isOutside = false): void {
+    if (isOutside) this.#trees?.idle();
     this.#settingsMayChange = false;
   }
 
@@ -99,22 +108,43 @@ export class Inspection {
     return this.#ports.policyNow().policy !== undefined;
   }
 
+  get #trees(): ServerTrees | undefined {
+    return this.#ports.trees?.();
+  }
+
   /** A text that runs now; undefined where nothing decides about it. */
   judge(textBytes: Uint8Array): Judgement | 'wait' | undefined {
+    return this.#judge({ textBytes, parameterTypeOids: [], place: 'Query' });
+  }
+
+  #judge(at: LookedAt): Judgement | 'wait' | undefined {
     const { policy, digest } = this.#ports.policyNow();
     if (policy === undefined) return undefined;
-    const read = this.#read(textBytes);
-    return read === 'wait' ? 'wait' : this.#decide(policy, digest, read);
+    const read = this.#read(at.textBytes);
+    return read === 'wait' ? 'wait' : this.#looked(policy, digest, at, read);
+  }
+
+  /** With what the server says of it, unless the text alone decides. */
+  #looked(policy: SessionPolicy, digest: string, at: LookedAt, read: ReadText): Judgement | 'wait' {
+    const judgement = this.#decide(policy, digest, read);
+    const trees = this.#trees;
+    if (trees === undefined || judgement.decision.kind === 'block') return judgement;
+    const looked = trees.look(at, read, policy.allowsByName);
+    return looked === 'wait' ? 'wait' : this.#decide(policy, digest, looked);
   }
 
   /** A text that the server is going to parse for later. What is no SQL the server says itself. */
-  judgeParse(textBytes: Uint8Array): Judgement | 'wait' | undefined {
-    return this.judge(textBytes);
+  judgeParse(
+    message: Pick<PreparedStatement, 'textBytes' | 'parameterTypeOids'>,
+  ): Judgement | 'wait' | undefined {
+    const { textBytes, parameterTypeOids } = message;
+    return this.#judge({ textBytes, parameterTypeOids, place: 'extended' });
   }
 
   /** What {@link judgeParse} read is the text of this statement. */
   keep(statement: PreparedStatement, read: ReadText): void {
     this.#texts.set(statement, read);
+    this.#trees?.kept(statement);
   }
 
   /** A statement that was parsed before and runs now. */
@@ -124,7 +154,19 @@ export class Inspection {
     const read = this.#texts.get(statement) ?? this.#readLate(statement.textBytes);
     if (read === 'wait') return 'wait';
     this.#texts.set(statement, read);
-    return this.#decide(policy, digest, read);
+    if (this.#trees?.isFresh(statement) ?? true) return this.#decide(policy, digest, read);
+    const { textBytes, parameterTypeOids } = statement;
+    const at = { textBytes, parameterTypeOids, place: 'extended' } as const;
+    const judgement = this.#looked(policy, digest, at, read);
+    if (judgement === 'wait') return 'wait';
+    this.keep(statement, eitherReading(read, judgement.read));
+    return this.#decide(policy, digest, this.#texts.get(statement) ?? read);
+  }
+
+  /** Before the server may look at a statement again: whether it has to be asked about it first. */
+  isStale(statement: PreparedStatement | undefined | 'wait'): boolean {
+    if (this.#trees === undefined || statement === undefined || statement === 'wait') return false;
+    return this.judgePrepared(statement) === 'wait';
   }
 
   /** Something runs of which no text is known. */
@@ -147,6 +189,7 @@ export class Inspection {
 
   /** Something goes to the target; undefined where nobody has read it. */
   forwarded(read: ReadText | undefined): void {
+    this.#trees?.forwarded(read, (name) => this.#known(name));
     if (read?.kind !== 'read') {
       this.#settingsMayChange = true;
       this.#namesAreUncertain = true;
@@ -162,7 +205,8 @@ export class Inspection {
 
   #decide(policy: SessionPolicy, digest: string, read: ReadText): Judgement {
     const decision = policy.decide(read, this.#ports.nowUs(), (name) => this.#known(name));
-    return { policy: digest, decision, read };
+    const judgement = { policy: digest, decision, read };
+    return this.#trees?.judged(judgement) ?? judgement;
   }
 
   #read(textBytes: Uint8Array): ReadText | 'wait' {
@@ -218,7 +262,7 @@ export class Inspection {
   }
 
   #known(name: string): StatementFacts | undefined {
-    if (this.#namesAreUncertain) return undefined;
+    if (this.#namesAreUncertain || this.#askedAt.get(name) !== this.#trees?.epoch) return undefined;
     const possible = this.#prepared.get(name);
     const [first, ...more] = possible ?? [];
     if (first === undefined) return undefined;
@@ -238,6 +282,8 @@ export class Inspection {
       return;
     }
     this.#prepared.set(name, possible);
+    const epoch = this.#trees?.epoch;
+    if (epoch !== undefined && !this.#askedAt.has(name)) this.#askedAt.set(name, epoch);
   }
 }
 

@@ -108,6 +108,7 @@ export class Intents {
           ? this.#changing('Close', this.#prepared.close(message))
           : plain('Close');
       case 'Describe':
+        if (message.target === 'S' && this.#isStale(message.name)) return 'wait';
         return plain(message.target === 'S' ? 'DescribeStatement' : 'DescribePortal');
       case 'FunctionCall':
         return this.#functionCall('whole', () => ({
@@ -315,7 +316,7 @@ export class Intents {
     const { inspection } = this.#options;
     const { textBytes } = message;
     const isMarked = this.#marks.read(textBytes) !== undefined;
-    const judgement = isMarked ? inspection.judgeUnknown(TOO_LONG) : inspection.judgeParse(textBytes);
+    const judgement = isMarked ? inspection.judgeUnknown(TOO_LONG) : inspection.judgeParse(message);
     if (judgement === 'wait') return 'wait';
     if (judgement?.read.kind === 'uninspectable' && judgement.decision.kind === 'block') {
       return this.#unparsed(message, judgement);
@@ -422,6 +423,10 @@ export class Intents {
     });
   }
 
+  #isStale(name: string): boolean {
+    return this.#options.inspection.isStale(this.#prepared.statement(name));
+  }
+
   #executeBody(operation: Extract<WireOperation, { readonly kind: 'Execute' }>): Body {
     const { portal, portalName, rowsMax } = operation;
     const budget = new InlineBudget();
@@ -471,7 +476,7 @@ export class Intents {
     const isBlocked = judgement?.decision.kind === 'block';
     operation.blocked = isBlocked;
     if (!isBlocked) this.#options.inspection.forwarded(judgement?.read);
-    const refusal = isBlocked ? refusalOf(judgement.decision, textBytes ?? NO_TEXT) : undefined;
+    const refusal = isBlocked ? refusalOf(judgement, textBytes ?? NO_TEXT) : undefined;
     return {
       kind,
       request: { operation, settled, refusal },

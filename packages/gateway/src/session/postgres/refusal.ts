@@ -65,11 +65,15 @@ export function undoneBecause(causes: readonly Cause[]): Refusal {
   return refusalWith('POLICY_UNDONE', causes, undefined);
 }
 
+interface Blocked {
+  readonly decision: Pick<Decision, 'causes' | 'syntaxError'>;
+  /** What the server itself has said. */
+  readonly refusal?: Refusal;
+}
+
 /** The error for a decision that blocks. @param textBytes the text that its ranges are of */
-export function refusalOf(
-  decision: Pick<Decision, 'causes' | 'syntaxError'>,
-  textBytes: Uint8Array,
-): Refusal {
+export function refusalOf({ decision, refusal }: Blocked, textBytes: Uint8Array): Refusal {
+  if (refusal !== undefined) return refusal;
   const { syntaxError, causes } = decision;
   const [first] = causes;
   const position = positionOf(textBytes, syntaxError?.at ?? (first?.to === 0 ? undefined : first?.from));

@@ -21,6 +21,8 @@ export interface AnswerKeeper {
   frame(type: number, bytes: Uint8Array): void;
   /** A piece of the large frame that began last. */
   more(bytes: Uint8Array): void;
+  /** Takes the notices that come before its answer, which the client does not get; absent: they are the client's. */
+  readonly notices?: AnswerKeeper;
 }
 
 /** Sync, Flush, Close and Describe: nothing depends on how they end. */

@@ -150,7 +150,7 @@ export class PostgresSession implements LiveSession {
         this.#intents.transactionEnded();
         this.#conducting.transactionEnded();
       },
-      idle: () => inspection.idle(),
+      idle: () => inspection.idle(this.#targetSide.transactionStatus === 'I'),
       parameterStatus: (name, value) => inspection.parameterStatus(name, value),
     });
     for (const { bytes } of options.ready.greeting) inspection.greeted(bytes);
@@ -164,14 +164,16 @@ export class PostgresSession implements LiveSession {
       settled: () => this.#responses.length === 0,
       mayBeUnflushed: () => this.#responses.mayBeUnflushed,
       resumed: () => this.#drained(),
+      trees: () => this.#conducting.trees,
     });
   }
 
   #conductingWith(unlike: Set<Request>): Conducting {
-    const { ports } = this.#options;
+    const { ports, admission } = this.#options;
     return new Conducting({
       holds: ports.holds,
       session: this,
+      asksForTrees: admission.asksForTrees,
       random: ports.randomBytes(16),
       responses: this.#responses,
       gate: this.#gate,
@@ -468,15 +470,9 @@ export class PostgresSession implements LiveSession {
           ...(recorded?.sha256 === undefined ? {} : { recording_sha256: recorded.sha256 }),
         }),
       );
-      const { id } = this;
       const statements = this.#intents.count;
-      await ports.index.ended({
-        id,
-        endedUs: ended.timeUs,
-        status: outcome,
-        statements,
-        lastLeaf: ended.index,
-      });
+      const { timeUs: endedUs, index: lastLeaf } = ended;
+      await ports.index.ended({ id: this.id, endedUs, status: outcome, statements, lastLeaf });
     } catch (thrown) {
       // The ledger has halted: the next start writes what is missing.
       ports.onError(toCountersignError(thrown), this.id);

@@ -116,7 +116,13 @@ export class TargetSide {
       if (this.#reader.last) this.#piecesKept = undefined;
       return into !== undefined;
     }
-    if (ASYNCHRONOUS.has(type)) return false;
+    if (ASYNCHRONOUS.has(type)) {
+      const notices = this.#responses.head?.keeper?.notices;
+      if (type !== BACKEND.NoticeResponse || notices === undefined) return false;
+      notices.frame(type, bytes.slice(start, end));
+      if (event === FRAME.begins) this.#piecesKept = notices;
+      return true;
+    }
     this.#responses.prepare(type);
     const keeper = this.#responses.head?.keeper;
     if (keeper === undefined) return false;
