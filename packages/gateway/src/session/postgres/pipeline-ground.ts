@@ -174,7 +174,8 @@ export class Pipeline implements Ground {
     const { name } = this.#at;
     const textBytes = new TextEncoder().encode(text);
     const answers = await this.#exchange.extended([
-      // One that failed before it was closed is still there.
+      // One that failed before it was closed is still there, as long as its block is.
+      { kind: 'Close', target: 'P', name },
       { kind: 'Close', target: 'S', name },
       { kind: 'Parse', statement: name, textBytes, parameterTypeOids: [] },
       { kind: 'Bind', portal: name, statement: name, valueFormats: [], values: [], resultFormats: [] },
@@ -182,7 +183,7 @@ export class Pipeline implements Ground {
       { kind: 'Close', target: 'P', name },
       { kind: 'Close', target: 'S', name },
     ]);
-    const answer = answers.find((one) => errorOf(one) !== undefined) ?? answers[3];
+    const answer = answers.find((one) => errorOf(one) !== undefined) ?? answers[4];
     if (answer === undefined)
       throw new CountersignError('INTERNAL', {}, { cause: 'a question without an answer' });
     return answer;
