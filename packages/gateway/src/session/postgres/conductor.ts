@@ -313,7 +313,13 @@ export class Conductor {
     mayWait: boolean,
   ): Promise<readonly Grant[] | undefined> {
     const { understood, portal } = piece;
-    const about = { ...piece, message: understood.kind, portal: portal?.portal, copyIn: understood.copyIn };
+    const about = {
+      ...piece,
+      message: understood.kind,
+      portal: portal?.portal,
+      spooled: portal?.spooled,
+      copyIn: understood.copyIn,
+    };
     const asked = await this.#ports.asking.all(about, ground, held, mayWait);
     if (asked.kind === 'granted') return asked.grants;
     await this.#refuse(piece, ground, refusalBecause(asked.error));

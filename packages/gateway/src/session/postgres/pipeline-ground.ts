@@ -15,6 +15,7 @@ import type { BoundPortal } from '../../protocols/postgres/operation.ts';
 import { errorOf, type Exchange, type KeptAnswer } from './exchange.ts';
 import { type Count, counted, type Deferred, type Ground, RUN_DEFERRED } from './ground.ts';
 import { failingMessage } from './refusal.ts';
+import type { Spooled } from './spooled-marker.ts';
 
 /** What is open in a pipeline. Owned by the conductor of one session. */
 export interface PipelineBlock {
@@ -26,6 +27,8 @@ export interface PipelineBlock {
 export interface PortalGround {
   readonly portalName: string;
   readonly portal: BoundPortal | undefined;
+  /** The Bind that has made it, where that lay in the spool: a mark stands for its values. */
+  readonly spooled?: Spooled | undefined;
   /** Whether it is the first of a pipeline outside of a transaction: then all of it can be done again. */
   readonly alone: boolean;
 }
