@@ -16,6 +16,8 @@ export interface RawSession {
   /** First column of each row, and the text of each error. */
   answers(): string[];
   close(): Promise<void>;
+  /** Goes without a goodbye: its stream ends, or its socket is gone. */
+  leave(how: 'end' | 'destroy'): void;
 }
 
 export async function rawSession({ gateway }: Reachable, token: string, user = 'ana'): Promise<RawSession> {
@@ -54,6 +56,9 @@ export async function rawSession({ gateway }: Reachable, token: string, user = '
       return framesOf(received)
         .filter(({ type }) => type === 'D' || type === 'E')
         .map(({ type, body }) => (type === 'D' ? body.subarray(6) : body).toString('latin1'));
+    },
+    leave(how) {
+      stream[how]();
     },
     async close() {
       const closed = new Promise((resolve) => stream.once('close', resolve));

@@ -53,6 +53,14 @@ const OTHERS: Readonly<Record<string, HoldBinding>> = {
     ...BINDING,
     parameters: [...BINDING.parameters, { typeOid: 0, format: 0, value: undefined }],
   },
+  'value in the spool': {
+    ...BINDING,
+    parameters: [{ spooled: { bytes: 2_097_152, sha256: '7'.repeat(64) } }],
+  },
+  'length in the spool': {
+    ...BINDING,
+    parameters: [{ spooled: { bytes: 2_097_153, sha256: '7'.repeat(64) } }],
+  },
   'the order of parameters': { ...BINDING, parameters: BINDING.parameters.toReversed() },
   principal: { ...BINDING, principal: 'prn_00000000000000000000000001' },
   connection: { ...BINDING, connection: 'reranker-db2' },
@@ -94,8 +102,10 @@ describe('the digest of a hold', () => {
       const given = {
         ...rest,
         statement: Buffer.from(statement).toString('base64'),
-        parameters: parameters.map(({ value, ...parameter }) =>
-          value === undefined ? parameter : { ...parameter, value: Buffer.from(value).toString('base64') },
+        parameters: parameters.map((parameter) =>
+          'value' in parameter && parameter.value !== undefined
+            ? { ...parameter, value: Buffer.from(parameter.value).toString('base64') }
+            : parameter,
         ),
       };
       const { digest, boundTo } = bind(binding);

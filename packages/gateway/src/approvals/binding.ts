@@ -21,6 +21,12 @@ export interface BoundParameter {
   readonly value: Uint8Array | undefined;
 }
 
+/** All values of a Bind that was too large to be held. */
+export interface SpooledParameters {
+  /** Bytes of the message without its header; SHA-256 of the whole message, 64 hex digits. */
+  readonly spooled: { readonly bytes: number; readonly sha256: string };
+}
+
 /** Everything that makes an operation this one and no other. */
 export interface HoldBinding {
   readonly protocol: string;
@@ -28,7 +34,7 @@ export interface HoldBinding {
   readonly message: string;
   /** The bytes as the client sent them. */
   readonly statement: Uint8Array;
-  readonly parameters: readonly BoundParameter[];
+  readonly parameters: readonly (BoundParameter | SpooledParameters)[];
   /** `prn_…`. */
   readonly principal: string;
   readonly connection: string;
@@ -75,8 +81,11 @@ export function bind(binding: HoldBinding): { readonly digest: string; readonly 
   return { digest: hashOf(boundTo), boundTo };
 }
 
-/** `{format, sha256, type}`; a NULL has no `sha256`. */
-function parameterOf({ typeOid, format, value }: BoundParameter): Json {
+/** `{format, sha256, type}`; a NULL has no `sha256`. Of what lies in the spool `{spooled: {bytes, sha256}}`. */
+function parameterOf(parameter: BoundParameter | SpooledParameters): Json {
+  if ('spooled' in parameter)
+    return { spooled: { bytes: parameter.spooled.bytes, sha256: parameter.spooled.sha256 } };
+  const { typeOid, format, value } = parameter;
   return { format, type: typeOid, ...(value === undefined ? {} : { sha256: sha256(value) }) };
 }
 

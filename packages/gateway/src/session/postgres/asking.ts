@@ -26,6 +26,7 @@ import type { Judgement } from './inspection.ts';
 import type { RunningOperation } from './running-operation.ts';
 import { readState, type SessionState, stateQuestion } from './session-state.ts';
 import type { BoundPortal } from '../../protocols/postgres/operation.ts';
+import type { Spooled } from './spooled-marker.ts';
 
 /** What people are asked about. */
 export interface AskedPiece {
@@ -35,6 +36,8 @@ export interface AskedPiece {
   readonly message: string;
   readonly textBytes: Uint8Array;
   readonly portal: BoundPortal | undefined;
+  /** The Bind in the spool, where a mark stands for the values of the portal. */
+  readonly spooled: Spooled | undefined;
   /** Its client sends data with it, which it has to send again. */
   readonly copyIn: boolean;
 }
@@ -188,7 +191,7 @@ export class Asking {
     mayWait: boolean,
   ): Parameters<HoldsPort['ask']>[0] {
     const { requester, session, connection, database, address } = this.#ports;
-    const { judgement, operation, message, textBytes, portal, copyIn } = piece;
+    const { judgement, operation, message, textBytes, copyIn } = piece;
     const { read, policy } = judgement;
     const statements: readonly StatementFacts[] = read.kind === 'read' ? read.statements : [];
     const copied = operation.copiedSha256;
@@ -197,11 +200,7 @@ export class Asking {
         protocol: 'postgres',
         message,
         statement: textBytes,
-        parameters: (portal?.values ?? []).map(({ format, bytes }, at) => ({
-          typeOid: portal?.statement?.parameterTypeOids[at] ?? 0,
-          format: format === 'binary' ? 1 : 0,
-          value: bytes ?? undefined,
-        })),
+        parameters: parametersOf(piece),
         principal: requester.id,
         connection,
         database,
@@ -232,6 +231,21 @@ export class Asking {
       address,
     };
   }
+}
+
+/** The values; of a Bind in the spool itself and the types, since a mark is another in each session. */
+function parametersOf({
+  portal,
+  spooled,
+}: AskedPiece): Parameters<HoldsPort['ask']>[0]['binding']['parameters'] {
+  const typeOids = portal?.statement?.parameterTypeOids ?? [];
+  if (spooled !== undefined)
+    return [{ spooled }, ...typeOids.map((typeOid) => ({ typeOid, format: 0, value: undefined }))];
+  return (portal?.values ?? []).map(({ format, bytes }, at) => ({
+    typeOid: typeOids[at] ?? 0,
+    format: format === 'binary' ? 1 : 0,
+    value: bytes ?? undefined,
+  }));
 }
 
 function demandOf({ name, version, hold, description }: CompiledRule, cause: Cause | undefined): HoldDemand {

@@ -9,14 +9,15 @@ import { judgedBody } from './judged-body.ts';
 import { PLAIN_REQUEST, type Request } from './request.ts';
 import type { RunningOperation } from './running-operation.ts';
 import type { Decided } from './session-leaves.ts';
+import type { Spooled } from './spooled-marker.ts';
 
 type Body = Record<string, BodyValue>;
 
 export interface RunPortal {
   readonly portalName: string;
   readonly portal: BoundPortal | undefined;
-  /** Its values lie in the spool, and a mark stands for them: it cannot be bound again. */
-  readonly isSpooled: boolean;
+  /** The Bind that lies in the spool with its values, where it does: it cannot be bound again. */
+  readonly spooled: Spooled | undefined;
 }
 
 /** Something that runs, with the body of its intent, which is made when it is admitted. */

@@ -159,7 +159,8 @@ export class Conducting implements ConductorPort {
       // A view of what is read into again.
       textBytes: textBytes?.slice() ?? new Uint8Array(0),
       // What lies in the spool is gone when it was bound.
-      portal: portal === undefined ? undefined : { ...portal, alone: isFirst && !portal.isSpooled },
+      portal:
+        portal === undefined ? undefined : { ...portal, alone: isFirst && portal.spooled === undefined },
       inBlock,
       isUncertain,
     };

@@ -85,6 +85,8 @@ export class Conductor {
   /** What an Execute since the last Sync has begun or ended. */
   #block: boolean | undefined;
   #ranSinceSync = false;
+  /** Executes since the last Sync that a block of ours would take in, should one begin. */
+  readonly #unsynced = new Set<RunningOperation>();
   /** The client has the answer to what is conducted, or gets it as it comes. */
   #isAnswered = false;
 
@@ -130,10 +132,15 @@ export class Conductor {
     if (SYNCS.has(kind) || kind === 'Query' || kind === 'FunctionCall') {
       this.#block = undefined;
       this.#ranSinceSync = false;
+      this.#unsynced.clear();
+      if (!this.#work.block.isOurs) this.#work.outcomes.synced();
     }
     if (kind !== 'Execute') return;
     this.#ranSinceSync = true;
-    for (const verb of verbsOf(intent?.judgement?.read ?? UNREAD)) {
+    const { judgement, operation } = intent ?? {};
+    // Where no policy reads the texts, nothing is ever counted.
+    if (judgement !== undefined && operation !== undefined && !this.inBlock) this.#waitsForSync(operation);
+    for (const verb of verbsOf(judgement?.read ?? UNREAD)) {
       if (verb === 'begin') this.#block = true;
       else if (ENDS.has(verb)) this.#block = false;
     }
@@ -156,8 +163,14 @@ export class Conductor {
 
   /** A request that was not conducted is answered. */
   answered(request: Request, outcome: Outcome): void {
-    if (this.#work.block.isOurs) this.#work.outcomes.add(request, outcome);
+    const { operation } = request;
+    const isUnsynced = operation !== undefined && this.#unsynced.has(operation);
+    if (this.#work.block.isOurs || isUnsynced) this.#work.outcomes.add(request, outcome);
     else this.#ports.settle(request, outcome);
+  }
+
+  #waitsForSync(operation: RunningOperation): void {
+    if (this.#unsynced.size < LIMITS.policy.keptOutcomesMax) this.#unsynced.add(operation);
   }
 
   /**
@@ -301,7 +314,13 @@ export class Conductor {
     mayWait: boolean,
   ): Promise<readonly Grant[] | undefined> {
     const { understood, portal } = piece;
-    const about = { ...piece, message: understood.kind, portal: portal?.portal, copyIn: understood.copyIn };
+    const about = {
+      ...piece,
+      message: understood.kind,
+      portal: portal?.portal,
+      spooled: portal?.spooled,
+      copyIn: understood.copyIn,
+    };
     const asked = await this.#ports.asking.all(about, ground, held, mayWait);
     if (asked.kind === 'granted') return asked.grants;
     await this.#refuse(piece, ground, refusalBecause(asked.error));
@@ -413,7 +432,12 @@ export class Conductor {
 
   /** The client gets an error in the place of an answer, and the target's state is what that error makes. */
   async #refuse(piece: Piece, ground: Ground, refusal: Refusal): Promise<void> {
-    this.#answer(piece, refusal, await ground.fail());
+    const tail = await ground.fail();
+    // The target undoes what stands before it in its pipeline.
+    if (piece.understood.kind === 'Execute' && !piece.inBlock) {
+      await this.#work.outcomes.undo('gateway', undoneBy(refusal.error));
+    }
+    this.#answer(piece, refusal, tail);
   }
 
   #answer({ understood, operation }: Piece, { error, answer }: Refusal, tail: readonly Uint8Array[]): void {

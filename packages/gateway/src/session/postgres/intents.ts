@@ -412,8 +412,8 @@ export class Intents {
     const body = (): Body => this.#executeBody({ ...operation, portalName: message.portal });
     const textBytes = statement?.textBytes;
     const first = operation.portal?.values[0]?.bytes ?? undefined;
-    const isSpooled = first !== undefined && this.#marks.read(first) !== undefined;
-    const portal = { portalName: message.portal, portal: operation.portal, isSpooled };
+    const spooled = first === undefined ? undefined : this.#marks.spooled(first);
+    const portal = { portalName: message.portal, portal: operation.portal, spooled };
     return this.#running('Execute', forgotten, body, {
       judgement,
       textBytes,

@@ -49,6 +49,13 @@ export class KeptOutcomes {
     }
   }
 
+  /** A pipeline ends of which nothing is in a transaction of ours: each ended as the server has said. */
+  synced(): void {
+    const waiting = this.#take();
+    this.#waiting = waiting.filter(({ done }) => done !== undefined);
+    for (const { request, outcome, done } of waiting) if (done === undefined) this.#settle(request, outcome);
+  }
+
   /** The client's own doing has undone it: each statement ended as the server has said. */
   async drop(): Promise<void> {
     for (const { request, outcome, done } of this.#take()) {

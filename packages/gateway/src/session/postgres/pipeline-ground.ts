@@ -15,6 +15,7 @@ import type { BoundPortal } from '../../protocols/postgres/operation.ts';
 import { errorOf, type Exchange, type KeptAnswer } from './exchange.ts';
 import { type Count, counted, type Deferred, type Ground, RUN_DEFERRED } from './ground.ts';
 import { failingMessage } from './refusal.ts';
+import type { Spooled } from './spooled-marker.ts';
 
 /** What is open in a pipeline. Owned by the conductor of one session. */
 export interface PipelineBlock {
@@ -26,6 +27,8 @@ export interface PipelineBlock {
 export interface PortalGround {
   readonly portalName: string;
   readonly portal: BoundPortal | undefined;
+  /** The Bind that has made it, where that lay in the spool: a mark stands for its values. */
+  readonly spooled?: Spooled | undefined;
   /** Whether it is the first of a pipeline outside of a transaction: then all of it can be done again. */
   readonly alone: boolean;
 }
@@ -178,7 +181,8 @@ export class Pipeline implements Ground {
     const { name } = this.#at;
     const textBytes = new TextEncoder().encode(text);
     const answers = await this.#exchange.extended([
-      // One that failed before it was closed is still there.
+      // One that failed before it was closed is still there, as long as its block is.
+      { kind: 'Close', target: 'P', name },
       { kind: 'Close', target: 'S', name },
       { kind: 'Parse', statement: name, textBytes, parameterTypeOids: [] },
       { kind: 'Bind', portal: name, statement: name, valueFormats: [], values: [], resultFormats: [] },
@@ -186,7 +190,7 @@ export class Pipeline implements Ground {
       { kind: 'Close', target: 'P', name },
       { kind: 'Close', target: 'S', name },
     ]);
-    const answer = answers.find((one) => errorOf(one) !== undefined) ?? answers[3];
+    const answer = answers.find((one) => errorOf(one) !== undefined) ?? answers[4];
     if (answer === undefined)
       throw new CountersignError('INTERNAL', {}, { cause: 'a question without an answer' });
     return answer;

@@ -10,6 +10,12 @@ import { spooledReference } from './operation-body.ts';
 const TAG_BYTES = 16;
 const SHA256_HEX_CHARS = 64;
 
+/** A message that lies in the spool: bytes of its body, and SHA-256 of the whole frame. */
+export interface Spooled {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
 /** Owned by one session. */
 export class SpooledMarks {
   readonly #tag: Uint8Array;
@@ -25,9 +31,15 @@ export class SpooledMarks {
 
   /** The reference that a mark stands for; undefined for bytes that are none. */
   read(mark: Uint8Array): BodyValue | undefined {
+    const spooled = this.spooled(mark);
+    return spooled === undefined ? undefined : spooledReference(spooled.bytes, spooled.sha256);
+  }
+
+  /** What a mark stands for; undefined for bytes that are none. */
+  spooled(mark: Uint8Array): Spooled | undefined {
     if (mark.length <= TAG_BYTES + SHA256_HEX_CHARS) return undefined;
     if (Buffer.compare(mark.subarray(0, TAG_BYTES), this.#tag) !== 0) return undefined;
     const text = Buffer.from(mark.subarray(TAG_BYTES)).toString('latin1');
-    return spooledReference(Number(text.slice(SHA256_HEX_CHARS)), text.slice(0, SHA256_HEX_CHARS));
+    return { bytes: Number(text.slice(SHA256_HEX_CHARS)), sha256: text.slice(0, SHA256_HEX_CHARS) };
   }
 }
