@@ -318,6 +318,52 @@ async function principal(name: string) {
   return found;
 }
 
+/** Runs a COPY, and sends the next of these each time that it is asked for data. */
+async function copy(client: Client, text: string, data: string[]): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  let message = '';
+  const request = {
+    submit: (connection: { query(sql: string): void }) => connection.query(text),
+    handleCopyInResponse: (connection: { sendCopyFromChunk(chunk: Buffer): void; endCopyFrom(): void }) => {
+      connection.sendCopyFromChunk(Buffer.from(data.shift() ?? ''));
+      connection.endCopyFrom();
+    },
+    handleError: (error: Error) => {
+      message = error.message;
+      resolve(message);
+    },
+    handleCommandComplete: () => undefined,
+    handleReadyForQuery: () => resolve(message),
+  };
+  client.query(request as never);
+  return promise;
+}
+
+describe('COPY data', () => {
+  it.each([
+    ['inside of a transaction', true],
+    ['outside of one', false],
+  ])('that was approved is the data that is kept: %s', async (_, inside) => {
+    const { client } = await connect();
+    const text = 'copy models_copy from stdin';
+    const run = async (data: string[]): Promise<string> => {
+      if (inside) await client.query('begin');
+      const said = await copy(client, text, data);
+      if (inside) await client.query('commit');
+      return said;
+    };
+    const id = idIn(await run(['900\tgood\n', '900\tgood\n']));
+    if (id === undefined) throw new Error('it ran');
+    await vote(id, 'olga');
+    await run(['901\tbad\n', '901\tbad\n']);
+    await run(['900\tgood\n', '901\tbad\n']);
+    expect(await directly('select * from models_copy where id = 901')).toEqual([]);
+    expect(await directly(`delete from models_copy where id = 900 returning stage`)).toEqual([
+      { stage: 'good' },
+    ]);
+  });
+});
+
 describe('while it waits', () => {
   it('what it means may not change', async () => {
     const { client, notices } = await connect();

@@ -30,7 +30,7 @@ import { ClientTransaction, type Ground, OwnTransaction } from './ground.ts';
 import type { Judgement } from './inspection.ts';
 import { type Done, undoneBy } from './kept-outcomes.ts';
 import { noteAnswer } from './note-answer.ts';
-import { OpenWork, Over } from './open-work.ts';
+import { OpenWork, Over, type Settled } from './open-work.ts';
 import {
   beginBind,
   endPipeline,
@@ -75,6 +75,7 @@ export interface ConductorPorts extends PipelineEndPorts {
 const UNREAD: ReadText = { kind: 'uninspectable', reason: '' };
 const NO_ERROR = { sqlstate: '', message: '' };
 const NO_PORTAL = { portalName: '', portal: undefined, alone: false };
+const NO_ROWS: Settled = { kind: 'rows' };
 const NO_ANSWER: KeptAnswer = { outcome: 'failed', frames: [] };
 
 /** Owned by one session. */
@@ -267,6 +268,7 @@ export class Conductor {
         cause: causes.find((cause) => cause.rule === rule.name),
         rows: undefined,
       }));
+      if (understood.copyIn) return this.#holdCopied(piece, ground, held);
       const asked = await this.#ask(piece, ground, held, await ground.close());
       if (asked === undefined) return;
       grants.push(...asked);
@@ -334,11 +336,37 @@ export class Conductor {
     return done?.(outcome);
   }
 
-  async #runCounted(piece: Piece, ground: Ground, grants: Grant[]): Promise<void> {
+  /** Its data is a part of what is approved: it runs, and is asked about before it is kept. */
+  async #holdCopied(piece: Piece, ground: Ground, held: readonly Held[]): Promise<void> {
+    if (!isUndoable(piece.judgement.read)) {
+      const reason = 'its COPY data comes with what cannot be undone';
+      throw new CountersignError('ROWS_NOT_COUNTED', { reason });
+    }
+    return this.#runCounted(piece, ground, [], held);
+  }
+
+  /** The client sends its data once for each run: it is kept, or refused, with what was sent. */
+  async #keepCopied(piece: Piece, ground: Ground, answer: KeptAnswer, held: readonly Held[]): Promise<void> {
+    const { understood, portal } = piece;
+    const about = { ...piece, message: understood.kind, portal: portal?.portal, copyIn: true };
+    const asked = await this.#ports.asking.all(about, ground, held, false);
+    if (asked.kind === 'granted') return this.#keepRun(piece, ground, answer, asked.grants);
+    await ground.undo();
+    return this.#refuse(piece, ground, refusalBecause(asked.error));
+  }
+
+  /** @param asksFor rules that hold it whatever it writes, and are asked for when its data has come */
+  async #runCounted(
+    piece: Piece,
+    ground: Ground,
+    grants: Grant[],
+    asksFor: readonly Held[] = [],
+  ): Promise<void> {
+    const { counted } = piece.judgement.decision;
     for (let run = 0; run < LIMITS.policy.countedRunsMax; run += 1) {
       await ground.begin();
       this.#work.transaction.isSettled = false;
-      const begun = await this.#work.countBefore(piece.judgement.decision.counted, ground);
+      const begun = counted.length === 0 ? undefined : await this.#work.countBefore(counted, ground);
       if (begun?.kind === 'error') {
         await ground.leave();
         return this.#giveOut(piece, withError(NO_ANSWER, begun.answer), ground.tail);
@@ -348,15 +376,26 @@ export class Conductor {
         await ground.leave();
         return this.#giveOut(piece, answer, ground.tail);
       }
-      const count = await this.#work.settle(ground, grants, { judgement: piece.judgement, answer });
+      const last = { judgement: piece.judgement, answer };
+      const count: Settled = counted.length === 0 ? NO_ROWS : await this.#work.settle(ground, grants, last);
       if (count.kind === 'error') {
         await ground.leave();
         return this.#giveOut(piece, withError(answer, count.answer), ground.tail);
       }
       const over = count.kind === 'over' ? count.over : [];
-      if (over.length === 0 && !tooMuch) return this.#keepRun(piece, ground, answer, grants);
+      const isBlocked = over.some(({ rule }) => rule.verdict === 'block');
+      const isAsked = over.length > 0 || asksFor.length > 0;
+      if (isAsked && piece.understood.copyIn && !tooMuch && !isBlocked) {
+        const names = new Set(over.map(({ rule }) => rule.name));
+        const held = over.map((one) => ({ rule: one.rule, cause: causeOfCount(one), rows: one.rows }));
+        const others = asksFor.filter(({ rule }) => !names.has(rule.name));
+        return this.#keepCopied(piece, ground, answer, [...others, ...held]);
+      }
+      if (!isAsked && !tooMuch) return this.#keepRun(piece, ground, answer, grants);
       const mayWait = await ground.undo();
-      if (over.length === 0) return this.#refuse(piece, ground, refusalBecause(tooLarge()));
+      // Nothing is run again with data that the client sends then.
+      const isLost = over.length === 0 || (piece.understood.copyIn && !isBlocked);
+      if (isLost) return this.#refuse(piece, ground, refusalBecause(tooLarge()));
       const blocked = over.filter(({ rule }) => rule.verdict === 'block');
       if (blocked.length > 0) return this.#refuse(piece, ground, undoneBecause(blocked.map(causeOfCount)));
       const held = over.map((one) => ({ rule: one.rule, cause: causeOfCount(one), rows: one.rows }));
