@@ -15,7 +15,7 @@ import { stopsOneStatement } from './refusal.ts';
 const EQ = 'OPERATOR(pg_catalog.=)';
 
 /** What a row that is written leaves behind; of one that is deleted nothing can be read. */
-const LEAVES_A_ROW: ReadonlySet<WrittenTable['verb']> = new Set(['insert', 'update', 'merge', 'copy-in']);
+const LEAVES_A_ROW: ReadonlySet<WrittenTable['verb']> = new Set(['insert', 'update', 'merge']);
 
 /** The first OID that PostgreSQL gives away itself: whose output functions may be anybody's. */
 const FIRST_USER_OID = 16_384;

@@ -5,6 +5,7 @@
  * else it gets an error at once, and the identical statement passes once when it was approved.
  */
 
+import { isDeepStrictEqual } from 'node:util';
 import type {
   Hold,
   HoldDemand,
@@ -107,8 +108,7 @@ export class Asking {
    * @param mayWait whether nothing of the session is open at the target
    */
   async all(piece: AskedPiece, ground: Ground, held: readonly Held[], mayWait: boolean): Promise<Asked> {
-    const { read } = piece.judgement;
-    const state = readState(await ground.ask(stateQuestion(read.kind === 'read' ? read.statements : [])));
+    const state = await stateOf(piece, ground);
     const grants: Grant[] = [];
     for (const one of held) {
       const hold = await this.#ports.holds.ask(this.#request(piece, one, state, mayWait));
@@ -127,6 +127,12 @@ export class Asking {
         for (const { hold } of grants) hold.release();
         return { kind: 'refused', error };
       }
+    }
+    // Other sessions went on meanwhile: what was approved is what it meant then.
+    if (!isDeepStrictEqual(await stateOf(piece, ground), state)) {
+      for (const { hold } of grants) hold.release();
+      const why = 'what the statement means was changed while it waited';
+      return { kind: 'refused', error: new CountersignError('HOLD_NOT_USABLE', { id: first.hold.id, why }) };
     }
     return { kind: 'granted', grants };
   }
@@ -209,7 +215,7 @@ export class Asking {
         policy,
         rule: { name: rule.name, version: rule.version },
         ...(rows === undefined ? {} : { rows }),
-        context: { ...state.tables, ...(copied === undefined ? {} : { 'copy data': copied }) },
+        context: { ...state.objects, ...(copied === undefined ? {} : { 'copy data': copied }) },
       },
       demand: demandOf(rule, cause),
       requester,
@@ -246,6 +252,10 @@ function parametersOf({
     format: format === 'binary' ? 1 : 0,
     value: bytes ?? undefined,
   }));
+}
+
+async function stateOf({ judgement: { read } }: AskedPiece, ground: Ground): Promise<SessionState> {
+  return readState(await ground.ask(stateQuestion(read.kind === 'read' ? read.statements : [])));
 }
 
 function demandOf({ name, version, hold, description }: CompiledRule, cause: Cause | undefined): HoldDemand {

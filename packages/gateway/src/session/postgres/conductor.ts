@@ -15,7 +15,7 @@ import { BACKEND } from '../../protocols/postgres/messages.ts';
 import { SYNCS } from '../../protocols/postgres/answer-tables.ts';
 import type { Outcome } from '../../protocols/postgres/states.ts';
 import { affectedKeys } from './affected-keys.ts';
-import type { Asking, Grant, Held } from './asking.ts';
+import type { AskedPiece, Asking, Grant, Held } from './asking.ts';
 import type { Understood } from './batch.ts';
 import {
   ENDS,
@@ -26,12 +26,12 @@ import {
   runsAtCommit,
   verbsOf,
 } from './conducted-text.ts';
-import { errorOf, Kept, type KeptAnswer } from './exchange.ts';
+import { errorOf, Kept, type KeptAnswer, withError } from './exchange.ts';
 import { ClientTransaction, type Ground, OwnTransaction } from './ground.ts';
 import type { Judgement } from './inspection.ts';
 import { type Done, undoneBy } from './kept-outcomes.ts';
 import { noteAnswer } from './note-answer.ts';
-import { OpenWork, Over } from './open-work.ts';
+import { OpenWork, Over, type Settled } from './open-work.ts';
 import {
   beginBind,
   endPipeline,
@@ -76,6 +76,7 @@ export interface ConductorPorts extends PipelineEndPorts {
 const UNREAD: ReadText = { kind: 'uninspectable', reason: '' };
 const NO_ERROR = { sqlstate: '', message: '' };
 const NO_PORTAL = { portalName: '', portal: undefined, alone: false };
+const NO_ROWS: Settled = { kind: 'rows' };
 const NO_ANSWER: KeptAnswer = { outcome: 'failed', frames: [] };
 
 /** Owned by one session. */
@@ -281,6 +282,7 @@ export class Conductor {
         cause: causes.find((cause) => cause.rule === rule.name),
         rows: undefined,
       }));
+      if (understood.copyIn) return this.#holdCopied(piece, ground, held);
       const asked = await this.#ask(piece, ground, held, await ground.close());
       if (asked === undefined) return;
       grants.push(...asked);
@@ -313,15 +315,7 @@ export class Conductor {
     held: readonly Held[],
     mayWait: boolean,
   ): Promise<readonly Grant[] | undefined> {
-    const { understood, portal } = piece;
-    const about = {
-      ...piece,
-      message: understood.kind,
-      portal: portal?.portal,
-      spooled: portal?.spooled,
-      copyIn: understood.copyIn,
-    };
-    const asked = await this.#ports.asking.all(about, ground, held, mayWait);
+    const asked = await this.#ports.asking.all(askedOf(piece), ground, held, mayWait);
     if (asked.kind === 'granted') return asked.grants;
     await this.#refuse(piece, ground, refusalBecause(asked.error));
     return undefined;
@@ -354,11 +348,35 @@ export class Conductor {
     return done?.(outcome);
   }
 
-  async #runCounted(piece: Piece, ground: Ground, grants: Grant[]): Promise<void> {
+  /** Its data is a part of what is approved: it runs, and is asked about before it is kept. */
+  async #holdCopied(piece: Piece, ground: Ground, held: readonly Held[]): Promise<void> {
+    if (!isUndoable(piece.judgement.read)) {
+      const reason = 'its COPY data comes with what cannot be undone';
+      throw new CountersignError('ROWS_NOT_COUNTED', { reason });
+    }
+    return this.#runCounted(piece, ground, [], held);
+  }
+
+  /** The client sends its data once for each run: it is kept, or refused, with what was sent. */
+  async #keepCopied(piece: Piece, ground: Ground, answer: KeptAnswer, held: readonly Held[]): Promise<void> {
+    const asked = await this.#ports.asking.all(askedOf(piece), ground, held, false);
+    if (asked.kind === 'granted') return this.#keepRun(piece, ground, answer, asked.grants);
+    await ground.undo();
+    return this.#refuse(piece, ground, refusalBecause(asked.error));
+  }
+
+  /** @param asksFor rules that hold it whatever it writes, and are asked for when its data has come */
+  async #runCounted(
+    piece: Piece,
+    ground: Ground,
+    grants: Grant[],
+    asksFor: readonly Held[] = [],
+  ): Promise<void> {
+    const { counted } = piece.judgement.decision;
     for (let run = 0; run < LIMITS.policy.countedRunsMax; run += 1) {
       await ground.begin();
       this.#work.transaction.isSettled = false;
-      const begun = await this.#work.countBefore(piece.judgement.decision.counted, ground);
+      const begun = counted.length === 0 ? undefined : await this.#work.countBefore(counted, ground);
       if (begun?.kind === 'error') {
         await ground.leave();
         return this.#giveOut(piece, withError(NO_ANSWER, begun.answer), ground.tail);
@@ -368,18 +386,28 @@ export class Conductor {
         await ground.leave();
         return this.#giveOut(piece, answer, ground.tail);
       }
-      const count = await this.#work.settle(ground, grants, { judgement: piece.judgement, answer });
+      const last = { judgement: piece.judgement, answer };
+      const count: Settled = counted.length === 0 ? NO_ROWS : await this.#work.settle(ground, grants, last);
       if (count.kind === 'error') {
         await ground.leave();
         return this.#giveOut(piece, withError(answer, count.answer), ground.tail);
       }
       const over = count.kind === 'over' ? count.over : [];
-      if (over.length === 0 && !tooMuch) return this.#keepRun(piece, ground, answer, grants);
       const blocked = over.filter(({ rule }) => rule.verdict === 'block');
-      const isAsked = over.length > 0 && blocked.length === 0;
-      const keys = isAsked ? await affectedKeys(ground, piece.judgement.read) : [];
+      const isAsked = over.length > 0 || asksFor.length > 0;
+      const { copyIn } = piece.understood;
+      if (isAsked && copyIn && !tooMuch && blocked.length === 0) {
+        const names = new Set(over.map(({ rule }) => rule.name));
+        const held = over.map((one) => ({ rule: one.rule, cause: causeOfCount(one), rows: one.rows }));
+        const others = asksFor.filter(({ rule }) => !names.has(rule.name));
+        return this.#keepCopied(piece, ground, answer, [...others, ...held]);
+      }
+      if (!isAsked && !tooMuch) return this.#keepRun(piece, ground, answer, grants);
+      // Nothing is run again with data that the client sends then.
+      const isLost = over.length === 0 || (copyIn && blocked.length === 0);
+      const keys = isLost || blocked.length > 0 ? [] : await affectedKeys(ground, piece.judgement.read);
       const mayWait = await ground.undo();
-      if (over.length === 0) return this.#refuse(piece, ground, refusalBecause(tooLarge()));
+      if (isLost) return this.#refuse(piece, ground, refusalBecause(tooLarge()));
       if (blocked.length > 0) return this.#refuse(piece, ground, undoneBecause(blocked.map(causeOfCount)));
       const held = over.map((one) => ({ rule: one.rule, cause: causeOfCount(one), rows: one.rows, keys }));
       const asked = await this.#ask(piece, ground, held, mayWait);
@@ -458,14 +486,13 @@ function tooLarge(): CountersignError {
   });
 }
 
-/**
- * The error that came when what was done should be kept: PostgreSQL says it in the place of the last tag. The
- * ReadyForQuery of a Query that failed is that of the client's.
- */
-function withError(answer: KeptAnswer, failed: KeptAnswer): KeptAnswer {
-  const last = answer.frames.findLastIndex(({ type }) => type === BACKEND.CommandComplete);
-  const error = failed.frames.filter(
-    ({ type }) => type === BACKEND.ErrorResponse || type === BACKEND.ReadyForQuery,
-  );
-  return { outcome: 'failed', frames: [...answer.frames.slice(0, Math.max(0, last)), ...error] };
+function askedOf(piece: Piece): AskedPiece {
+  const { understood, portal } = piece;
+  return {
+    ...piece,
+    message: understood.kind,
+    portal: portal?.portal,
+    spooled: portal?.spooled,
+    copyIn: understood.copyIn,
+  };
 }

@@ -179,6 +179,18 @@ export function errorsOf({ frames }: KeptAnswer): readonly Uint8Array[] {
   return frames.filter(({ type }) => type === BACKEND.ErrorResponse).map(({ bytes }) => bytes);
 }
 
+/**
+ * The error that came when what was done should be kept: PostgreSQL says it in the place of the last tag. The
+ * ReadyForQuery of a Query that failed is that of the client's.
+ */
+export function withError(answer: KeptAnswer, failed: KeptAnswer): KeptAnswer {
+  const last = answer.frames.findLastIndex(({ type }) => type === BACKEND.CommandComplete);
+  const error = failed.frames.filter(
+    ({ type }) => type === BACKEND.ErrorResponse || type === BACKEND.ReadyForQuery,
+  );
+  return { outcome: 'failed', frames: [...answer.frames.slice(0, Math.max(0, last)), ...error] };
+}
+
 /** The values of each DataRow as text. */
 export function rowsOf(answer: KeptAnswer): readonly (readonly (string | undefined)[])[] {
   const rows: (readonly (string | undefined)[])[] = [];
