@@ -1,10 +1,11 @@
-/** Sync where the server reads COPY data, or has stopped to. */
+/** Sync, and a malformed Flush, where the server reads COPY data, or has stopped to. */
 
 import {
   close,
   COPY_DONE,
   copyData,
   copyFail,
+  describe,
   execute,
   FLUSH,
   frame,
@@ -15,6 +16,90 @@ import {
 } from '../frames.ts';
 import { closed, ready, type Script, send, wait } from '../run-script.ts';
 import { copyScript, TABLE } from './copy.ts';
+
+const COPIES = [query('copy t from stdin'), Buffer.concat([run('copy t from stdin'), FLUSH])];
+const BAD_FLUSH = frame('H', Buffer.of(120));
+const BAD_SYNC = frame('S', Buffer.of(120));
+
+/** Behind the COPY of a Query it has an error, and what follows is skipped; that of an Execute skips it. */
+const MALFORMED_FLUSHES: readonly Script[] = COPIES.flatMap((copy, i) => {
+  const isSimple = i === 0 ? 1 : 0;
+  const rest = [execute(), FLUSH, SYNC, describe('P'), SYNC, query('select 1')];
+  return [
+    copyScript(
+      `a malformed Flush in copy-in mode, behind data that is bad (${i + 1})`,
+      send(copy),
+      wait('G'),
+      send(copyData('bad\n'), BAD_FLUSH, ...rest),
+      ready(3 + isSimple),
+      send(copy),
+      wait('G'),
+      send(copyData('bad\n'), SYNC, BAD_FLUSH, BAD_FLUSH, query('skipped'), SYNC, query('select 2')),
+      ready(3 + isSimple),
+      send(copy),
+      wait('G'),
+      send(
+        copyData('bad\n'),
+        BAD_SYNC,
+        BAD_FLUSH,
+        BAD_SYNC,
+        BAD_FLUSH,
+        copyData('1\tx\n'),
+        SYNC,
+        query('selekt'),
+      ),
+      ready(4 + isSimple),
+    ),
+    copyScript(
+      `a malformed Flush in copy-in mode, before data that is bad (${i + 1})`,
+      send(copy),
+      wait('G'),
+      send(BAD_FLUSH, copyData('bad\n'), ...rest),
+      ready(3 + isSimple),
+      send(copy),
+      wait('G'),
+      send(SYNC, BAD_FLUSH, copyData('bad\n'), SYNC, BAD_FLUSH, query('skipped'), SYNC, query('select 2')),
+      ready(3 + isSimple),
+      send(copy),
+      wait('G'),
+      send(BAD_FLUSH, copyData('bad\n'), BAD_SYNC, SYNC, query('selekt')),
+      ready(3 + isSimple),
+      send(copy),
+      wait('G'),
+      send(
+        BAD_SYNC,
+        copyData('bad\n'),
+        BAD_FLUSH,
+        copyData('1\tx\n'),
+        run('select 3'),
+        SYNC,
+        query('select 4'),
+      ),
+      ready(2 + isSimple),
+    ),
+    copyScript(
+      `a malformed Flush in copy-in mode, and CopyDone or CopyFail behind it (${i + 1})`,
+      send(copy),
+      wait('G'),
+      send(BAD_FLUSH, copyData('1\tx\n'), BAD_FLUSH, COPY_DONE, run('select 1'), SYNC),
+      ready(1 + isSimple),
+      send(copy),
+      wait('G'),
+      send(BAD_FLUSH, SYNC, BAD_FLUSH, copyFail('no'), BAD_FLUSH, run('select 1'), SYNC, query('select 2')),
+      ready(2 + isSimple),
+    ),
+    {
+      name: `a malformed Flush, good data and a Query in copy-in mode (${i + 1})`,
+      steps: [
+        ...TABLE,
+        send(copy),
+        wait('G'),
+        send(copyData('1\tx\n'), BAD_FLUSH, copyData('2\tx\n'), query('select 1')),
+        closed(),
+      ],
+    },
+  ];
+});
 
 /** Whether a Sync in copy-in mode was read over depends on the data around it, and what follows on that. */
 export const COPY_SYNC_SCRIPTS: readonly Script[] = [
@@ -120,6 +205,7 @@ export const COPY_SYNC_SCRIPTS: readonly Script[] = [
       },
     ];
   }),
+  ...MALFORMED_FLUSHES,
   ...[query('select 1'), parse('', 'select 1'), execute(), frame('F'), close('P')].map((behind, i) => ({
     name: `a Sync, good data and a request in copy-in mode (${i + 1})`,
     steps: [

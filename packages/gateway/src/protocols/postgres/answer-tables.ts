@@ -26,14 +26,18 @@ export const SIMPLE: ReadonlySet<RequestKind> = new Set([
 /** They end what an error began, and are read over in copy-in mode. */
 export const SYNCS: ReadonlySet<RequestKind> = new Set(['Sync', 'MalformedSync']);
 
-/** How the answer to a Sync begins, behind a COPY that has failed. */
-export const SYNC_ANSWERED_WITH: ReadonlyMap<number, RequestKind> = new Map([
-  [BACKEND.ReadyForQuery, 'Sync'],
-  [BACKEND.ErrorResponse, 'MalformedSync'],
+/** Whose answer begins with this, behind a COPY that has failed, of what it may have read over. */
+export const UNSURE_ANSWERED_WITH: ReadonlyMap<number, ReadonlySet<RequestKind>> = new Map([
+  [BACKEND.ReadyForQuery, new Set<RequestKind>(['Sync'])],
+  [BACKEND.ErrorResponse, new Set<RequestKind>(['MalformedSync', 'MalformedFlush'])],
 ]);
 
-/** Read over, whatever the body is. */
-export const IGNORED_IN_COPY_IN: ReadonlySet<RequestKind> = new Set(['Flush', 'MalformedFlush']);
+/** Read over in copy-in mode, and answered with something where the COPY had failed before. */
+export const UNSURE_IN_COPY_IN: ReadonlySet<RequestKind> = new Set([
+  'Sync',
+  'MalformedSync',
+  'MalformedFlush',
+]);
 
 /** One row of ANSWERS by type byte, because it is looked up for each message of the server. */
 export type AnswersByType = ReadonlyMap<number, Phase | Outcome>;

@@ -8,7 +8,7 @@
  * In copy-in mode the server reads over the Sync and ends the session when it reads the type, as it does
  * without a gateway. Else it answers ReadyForQuery for each Sync behind the failure, the last of them the
  * probe's; an error to the message, because none of these types has an empty body; ReadyForQuery. Where a
- * Sync of the client's is malformed, and so answered with an error too, the probe begins with one Sync more
+ * Sync or Flush of the client's is malformed, and so answered with an error too, the probe begins with one Sync more
  * than there are of the client's: behind so many ReadyForQuery in a row the error is the probe's.
  * Refused: nothing; what fits nothing is passed on, and the response queue judges it.
  * Untrusted: the server. Nothing can run: the transaction has failed, and the probe has no text.
@@ -33,12 +33,12 @@ export class CopyProbe {
   #tail = 0;
 
   /**
-   * @param type of the message that waits; a Sync waits only where the COPY is over
+   * @param type of the message that waits; a Sync or Flush, which may be empty, waits only where the COPY is over
    * @param failed whether the failure of the COPY has come already
    * @param readiesBefore so many ReadyForQuery in a row may stand before an error that is not the probe's
    */
   constructor(type: number, failed: boolean, readiesBefore: number) {
-    this.#type = type === FRONTEND.Sync ? FRONTEND.Describe : type;
+    this.#type = type === FRONTEND.Sync || type === FRONTEND.Flush ? FRONTEND.Describe : type;
     // A Query or FunctionCall that is refused is answered by a ReadyForQuery of its own.
     this.#tailLength = type === FRONTEND.Query || type === FRONTEND.FunctionCall ? 2 : 1;
     this.#failed = failed;
@@ -65,7 +65,7 @@ export class CopyProbe {
       return 'drop';
     }
     if (type === BACKEND.ErrorResponse) {
-      // Of the COPY, or of a malformed Sync of the client's.
+      // Of the COPY, or of a malformed Sync or Flush of the client's.
       this.#failed = true;
       this.#held = 0;
       return 'pass';

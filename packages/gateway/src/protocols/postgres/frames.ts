@@ -16,7 +16,7 @@ import { BACKEND, FRONTEND } from './messages.ts';
 /** Byte1 type and Int32 length. */
 export const HEADER_LENGTH = 5;
 /** The Int32 length counts itself. */
-const LENGTH_MIN = 4;
+export const LENGTH_MIN = 4;
 /** A buffer that has grown beyond this is given back after its frame. */
 const KEPT_BUFFER_BYTES = 64 * 1024;
 const FIRST_BUFFER_BYTES = 1024;

@@ -171,8 +171,22 @@ class ModelServer {
   }
 }
 
-const IGNORED: ReadonlySet<string> = new Set(['Sync', 'MalformedSync', 'Flush', 'ProbeSync']);
+const IGNORED: ReadonlySet<string> = new Set([
+  'Sync',
+  'MalformedSync',
+  'Flush',
+  'MalformedFlush',
+  'ProbeSync',
+]);
+const MALFORMED: ReadonlySet<string> = new Set(['MalformedSync', 'MalformedFlush']);
 const COPY_IN: ReadonlySet<Script> = new Set(['copyIn', 'copyInFail', 'copyInFailLate']);
+
+/** Type byte and length, as far as they matter. */
+function headerOf(kind: RequestKind): [type: number, length: number] {
+  if (SYNCS.has(kind)) return [FRONTEND.Sync, 4];
+  if (kind === 'Flush') return [FRONTEND.Flush, 4];
+  return [kind === 'MalformedFlush' ? FRONTEND.Flush : FRONTEND.Parse, 5];
+}
 
 function entersCopyIn(sent: { readonly kind: RequestKind; readonly scripts: readonly Script[] }): boolean {
   return (
@@ -215,7 +229,7 @@ const request = fc.oneof(
   {
     weight: 1,
     arbitrary: fc.record({
-      kind: fc.constant<RequestKind>('MalformedSync'),
+      kind: fc.constantFrom<RequestKind>('MalformedSync', 'MalformedFlush'),
       scripts: fc.tuple(fc.constant<Script>('fail')),
     }),
   },
@@ -232,6 +246,7 @@ const request = fc.oneof(
   },
 );
 const malformedSync: Planned = { kind: 'MalformedSync', scripts: ['fail'] };
+const malformedFlush: Planned = { kind: 'MalformedFlush', scripts: ['fail'] };
 const copyMessage = fc.record({
   kind: fc.constantFrom('CopyData' as const, 'CopyData' as const, 'CopyDone' as const, 'CopyFail' as const),
 });
@@ -245,8 +260,8 @@ const syncInCopyIn = fc.tuple(
     kind: fc.constantFrom<RequestKind>('Execute', 'Execute', 'Query'),
     scripts: fc.tuple(copyScript),
   }),
-  fc.constantFrom<Planned>({ kind: 'CopyData' }, { kind: 'Sync', scripts: [] }),
-  fc.constantFrom<Planned>({ kind: 'Sync', scripts: [] }, malformedSync),
+  fc.constantFrom<Planned>({ kind: 'CopyData' }, { kind: 'Sync', scripts: [] }, malformedFlush),
+  fc.constantFrom<Planned>({ kind: 'Sync', scripts: [] }, malformedSync, malformedFlush),
   fc.constantFrom<Planned>({ kind: 'CopyData' }, { kind: 'Sync', scripts: [] }, { kind: 'CopyDone' }),
   request,
 );
@@ -313,16 +328,16 @@ class Simulation {
       if (advice === 'wait') return;
       if (advice === 'forward') this.server.inbox.push({ ...next, id: -1, scripts: [] });
     } else if (!this.queue.inCopyIn || this.queue.mustProbe || IGNORED.has(next.kind)) {
-      if (!IGNORED.has(next.kind) || (SYNCS.has(next.kind) && this.queue.mustAskForSync)) {
+      if (this.queue.isAskedFor(...headerOf(next.kind))) {
         if (this.queue.mustFlush) return;
         if (this.queue.mustProbe) this.#probe(next.kind);
       }
       if (this.queue.mustWait) return;
       const sent = { ...next, id: this.#nextId++ };
       const unsure = !this.#declareCopy || this.queue.inCopyIn || this.unsureSyncs;
-      if (SYNCS.has(sent.kind) && this.queue.inCopyIn) this.unsureSyncs = true;
+      if ((SYNCS.has(sent.kind) || MALFORMED.has(sent.kind)) && this.queue.inCopyIn) this.unsureSyncs = true;
       const isRead = this.queue.inCopyIn || !this.#declareCopy;
-      if (sent.kind === 'MalformedSync' && isRead) this.#twins.add(sent.id);
+      if (MALFORMED.has(sent.kind) && isRead) this.#twins.add(sent.id);
       if (sent.kind === 'Flush' || (sent.kind === 'Sync' && unsure)) this.#vague.add(sent.id);
       const advice = this.queue.push(sent.kind, sent.id, this.#declareCopy && entersCopyIn(sent));
       // What is said to be skipped may as well be sent: the server ignores it.
@@ -348,6 +363,7 @@ class Simulation {
     const step = probe.take(answer.type);
     if (step === 'pass') {
       this.#passHeld(0);
+      if (answer.type === BACKEND.ErrorResponse) this.#answeredSyncs = 0;
       return false;
     }
     if (step === 'hold') {

@@ -127,4 +127,5 @@ test('a probe for a request is Sync, that message without a body, Sync', () => {
   const long = new CopyProbe(FRONTEND.Sync, true, LIMITS.postgres.pipelineDepthMax).bytes;
   expect(long.length).toBe(5 * (LIMITS.postgres.pipelineDepthMax + 3));
   expect(long.at(-10)).toBe(FRONTEND.Describe);
+  expect(new CopyProbe(FRONTEND.Flush, true, 0).bytes[5]).toBe(FRONTEND.Describe);
 });

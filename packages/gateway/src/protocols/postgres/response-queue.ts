@@ -15,32 +15,21 @@ import {
   ANSWERS_BY_TYPE,
   type AnswersByType,
   ASYNCHRONOUS,
-  IGNORED_IN_COPY_IN,
   SIMPLE,
-  SYNC_ANSWERED_WITH,
   SYNCS,
+  UNSURE_ANSWERED_WITH,
+  UNSURE_IN_COPY_IN,
 } from './answer-tables.ts';
 import { violation } from './byte-reader.ts';
 import { CopyProbe } from './copy-probe.ts';
+import { LENGTH_MIN } from './frames.ts';
 import { BACKEND, FRONTEND } from './messages.ts';
+import type { CopyAdvice, CopyState, PushAdvice } from './queue-advice.ts';
+import { type Entry, RequestRing } from './request-ring.ts';
 import { FIRST_PHASE, isOutcome, type Outcome, type Phase, type RequestKind } from './states.ts';
 
 /** Called once for each request, in the order in which they were pushed. */
 export type Settle<T> = (tag: T, outcome: Outcome) => void;
-
-/** `discard`: the server would ignore it (or is known to), so it must not be forwarded. */
-export type PushAdvice = 'forward' | 'discard';
-
-/** `wait`: only the server's answers can tell; ask again after the next `accept`. */
-export type CopyAdvice = 'forward' | 'discard' | 'wait';
-
-interface Entry<T> {
-  readonly kind: RequestKind;
-  readonly tag: T;
-}
-
-/** `in`: the server reads COPY data. `ended`: CopyDone or CopyFail was sent, the answer is not there. */
-type CopyState = 'none' | 'in' | 'ended';
 
 /**
  * What the server owes, in order.
@@ -64,10 +53,7 @@ type CopyState = 'none' | 'in' | 'ended';
 export class ResponseQueue<T> {
   readonly #settle: Settle<T>;
   readonly #depthMax: number;
-  /** The ring has a power of two of places; #first is the head's. */
-  #ring: (Entry<T> | undefined)[] = Array.from({ length: 16 });
-  #first = 0;
-  #length = 0;
+  readonly #ring = new RequestRing<Entry<T>>();
   #pushedCount = 0;
 
   #phase: Phase = 'readyOwed';
@@ -80,12 +66,17 @@ export class ResponseQueue<T> {
   /** The server ignores everything up to the next Sync. */
   #skipping = false;
   /**
-   * Syncs directly behind a COPY FROM STDIN, sent before anyone knew that it was one: the server read
+   * Syncs and malformed Flushes directly behind a COPY FROM STDIN, before its end is known: the server read
    * them in copy-in mode and ignored them, unless an error came first; then it answers them.
    */
   #unsure = 0;
-  /** The COPY has failed and is gone, so that the unsure Syncs are the first in the queue. */
+  /** The COPY has failed and is gone, so that the unsure ones are the first in the queue. */
   #unsureFirst = false;
+  /**
+   * An error was taken for the first malformed one that is unsure, and may be of a later one. `Flush`: a
+   * ReadyForQuery may be a malformed Sync's. `Sync`: for that, which is the head, none may come.
+   */
+  #errorTakenFor: 'Flush' | 'Sync' | undefined;
   /** ReadyForQuery messages that may still come for unsure Syncs that were taken for swallowed. */
   #strayReadyMax = 0;
   #probe: CopyProbe | undefined;
@@ -97,7 +88,7 @@ export class ResponseQueue<T> {
 
   /** Requests without their whole answer. */
   get length(): number {
-    return this.#length;
+    return this.#ring.length;
   }
 
   /** Whether nothing may be pushed before the server has answered more. */
@@ -105,24 +96,31 @@ export class ResponseQueue<T> {
     if (this.#probe !== undefined) return true;
     // Its ReadyForQuery comes for certain, and what comes behind it can be asked about then.
     const isOver = this.#copy !== 'in' && this.#phase !== 'executeCopyIn';
-    if (isOver && !this.#unsureFirst && this.#isErrorUnsure()) return true;
-    return this.#length >= this.#depthMax || (this.#barrier && this.#copy !== 'in');
+    if (isOver && !this.#unsureFirst && this.#errorTakenFor !== 'Sync' && this.#isErrorUnsure()) return true;
+    return this.#ring.length >= this.#depthMax || (this.#barrier && this.#copy !== 'in');
   }
 
   /**
    * Whether nobody can tell what the server would do with another request than Sync and Flush, because
    * it may or may not have read a Sync in the COPY of an Execute, or whose an error would be, because it
-   * may or may not have read a malformed one: ask it first, with {@link beginProbe}.
+   * may or may not have read a malformed Sync or Flush: ask it first, with {@link beginProbe}.
    */
   get mustProbe(): boolean {
     if (this.#probe !== undefined || !this.#lastIsUnsure()) return false;
     if (this.#copy === 'in') return this.#phase === 'executeCopyIn' || this.#isErrorUnsure();
+    if (this.#errorTakenFor === 'Sync') return true;
     return this.#unsureFirst && (this.#skipping || this.#isErrorUnsure());
   }
 
   /** Whether a Sync is such a request too. */
   get mustAskForSync(): boolean {
     return this.#copy !== 'in' && this.#isErrorUnsure();
+  }
+
+  /** Whether a message, as its header says, is such a request. In copy-in mode a malformed Flush is read over. */
+  isAskedFor(type: number, length: number): boolean {
+    if (type === FRONTEND.Sync) return this.mustAskForSync;
+    return type !== FRONTEND.Flush || (length > LENGTH_MIN && this.#copy !== 'in');
   }
 
   /** Whether such a request must wait for the end of a COPY, which the server may hold back: Flush. */
@@ -142,11 +140,15 @@ export class ResponseQueue<T> {
     return this.#probe;
   }
 
-  /** The probe is answered: Syncs without an answer were read over, and if all were, the server has skipped on. */
+  /**
+   * The probe is answered: Syncs without an answer were read over, and if all were since the last error that
+   * was passed, the server has skipped on.
+   */
   endProbe(answeredSyncs: number): void {
     this.#probe = undefined;
+    this.#skipping = this.#errorTakenFor === 'Sync' || (this.#skipping && answeredSyncs === 0);
+    if (this.#errorTakenFor === 'Sync') this.#completeHead('failed');
     this.#swallowUnsure();
-    this.#skipping &&= answeredSyncs === 0;
   }
 
   /** The server ends the session instead. */
@@ -171,7 +173,7 @@ export class ResponseQueue<T> {
 
   /** Requests without their whole answer, oldest first; answers to the first ones may be held by the server. */
   *pending(): Generator<T> {
-    for (let i = 0; i < this.#length; i++) yield this.#at(i).tag;
+    for (let i = 0; i < this.#ring.length; i++) yield this.#ring.at(i).tag;
   }
 
   /** Requests that were pushed so far. */
@@ -186,7 +188,7 @@ export class ResponseQueue<T> {
 
   /** The oldest request without its whole answer. */
   get head(): T | undefined {
-    return this.#length === 0 ? undefined : this.#at(0).tag;
+    return this.#ring.length === 0 ? undefined : this.#ring.at(0).tag;
   }
 
   /**
@@ -196,7 +198,8 @@ export class ResponseQueue<T> {
    */
   push(kind: RequestKind, tag: T, copyIn: boolean = false): PushAdvice {
     this.#refuseIfWaiting();
-    const ends = (SYNCS.has(kind) && !this.mustAskForSync) || IGNORED_IN_COPY_IN.has(kind);
+    const isRead = this.#copy === 'in' && kind === 'MalformedFlush';
+    const ends = (SYNCS.has(kind) && !this.mustAskForSync) || kind === 'Flush' || isRead;
     if (!ends && (this.mustProbe || this.mustFlush)) {
       throw new CountersignError('INTERNAL', {}, { cause: `${kind} behind a COPY that nobody asked about` });
     }
@@ -220,21 +223,26 @@ export class ResponseQueue<T> {
       return 'forward';
     }
     // Nothing that could become a COPY is on its way, or the only one has had its CopyDone.
-    if (this.#length === 0 || (this.#unsureFirst && this.#lastIsUnsure())) return 'discard';
-    const isLast = this.#length === 1 || this.#lastIsUnsure();
+    const isGone = this.#unsureFirst || this.#errorTakenFor === 'Sync';
+    if (this.#ring.length === 0 || (isGone && this.#lastIsUnsure())) return 'discard';
+    const isLast = this.#ring.length === 1 || this.#lastIsUnsure();
     return this.#phase === 'executeCopyIn' && isLast ? 'discard' : 'wait';
   }
 
   /**
-   * Before {@link head} is asked for a message that comes: an answer to something else than a Sync tells
-   * that the unsure Syncs in front of it get none. That to a malformed one begins with an error, and that
-   * to any other has none, because nothing is left to commit.
+   * Before {@link head} is asked for a message that comes: an answer to something else than a Sync or Flush
+   * tells that the unsure ones in front of it get none. That to a malformed one begins with an error, and
+   * that to any other has none, because nothing is left to commit.
    */
   prepare(type: number): void {
-    if (!this.#unsureFirst || this.#unsure === 0 || ASYNCHRONOUS.has(type)) return;
-    const answered = SYNC_ANSWERED_WITH.get(type);
+    if (ASYNCHRONOUS.has(type)) return;
+    // A malformed Flush has it: of it, or of what is behind it, this is the next answer.
+    if (this.#errorTakenFor === 'Sync' && type !== BACKEND.ReadyForQuery) this.#completeHead('failed');
+    if (!this.#unsureFirst || this.#unsure === 0) return;
+    const isSyncs = this.#errorTakenFor === 'Flush' && type === BACKEND.ReadyForQuery;
+    const answered = isSyncs ? SYNCS : UNSURE_ANSWERED_WITH.get(type);
     let count = 0;
-    while (count < this.#unsure && this.#at(count).kind !== answered) count++;
+    while (count < this.#unsure && answered?.has(this.#ring.at(count).kind) !== true) count++;
     this.#swallowUnsure(count);
   }
 
@@ -247,7 +255,7 @@ export class ResponseQueue<T> {
     if (type === BACKEND.ReadyForQuery && this.#unsureFirst && this.#unsure > 0) {
       return this.#acceptUnsureReady();
     }
-    const next = this.#length === 0 ? undefined : this.#answers?.get(type);
+    const next = this.#ring.length === 0 ? undefined : this.#answers?.get(type);
     if (next === undefined) return this.#acceptOther(type);
     if (type !== BACKEND.ReadyForQuery) this.#strayReadyMax = 0;
     if (this.#phase === 'executeCopyIn' || this.#phase === 'queryCopyIn') this.#endCopyIn();
@@ -255,12 +263,12 @@ export class ResponseQueue<T> {
     this.#setPhase(next);
     if (next === 'queryCopyIn' || next === 'executeCopyIn') this.#beginCopyIn();
     if (next === 'queryCopyBoth') this.#copy = 'in';
-    return this.#at(0).tag;
+    return this.#ring.at(0).tag;
   }
 
   /** The connection is over: whatever has no answer never gets one. */
   close(): void {
-    while (this.#length > 0) {
+    while (this.#ring.length > 0) {
       this.#completeHead(this.#phase === 'failedReadyOwed' ? 'failed' : 'abandoned');
     }
   }
@@ -271,14 +279,15 @@ export class ResponseQueue<T> {
     throw new CountersignError('LIMIT_EXCEEDED', {
       limit,
       allowed: this.#depthMax,
-      actual: this.#length + 1,
+      actual: this.#ring.length + 1,
     });
   }
 
   /** The COPY may have failed already, on data or in a trigger; then the server is not in copy-in mode. */
   #pushInCopyIn(kind: RequestKind, tag: T, copyIn: boolean): PushAdvice {
-    if (IGNORED_IN_COPY_IN.has(kind)) return this.#advise(tag, 'swallowed', 'forward');
-    if (SYNCS.has(kind)) {
+    if (this.#isNeverAnswered(kind)) return this.#advise(tag, 'swallowed', 'forward');
+    const isUnsure = UNSURE_IN_COPY_IN.has(kind);
+    if (isUnsure) {
       this.#unsure++;
     } else {
       // In copy-in mode the server ends the session: "unexpected message type during COPY from stdin".
@@ -287,8 +296,14 @@ export class ResponseQueue<T> {
     this.#append({ kind, tag });
     this.#lastIsExtended = !SIMPLE.has(kind);
     // Behind a Sync the Query that reads COPY data is still the one that what follows must wait for.
-    if (!SYNCS.has(kind)) this.#barrier = copyIn;
+    if (!isUnsure) this.#barrier = copyIn;
     return 'forward';
+  }
+
+  /** Behind the COPY of an Execute: a Flush is read over, or skipped where the COPY has failed, up to Sync. */
+  #isNeverAnswered(kind: RequestKind): boolean {
+    if (kind === 'Flush') return true;
+    return kind === 'MalformedFlush' && this.#phase === 'executeCopyIn' && this.#ring.length === 1;
   }
 
   /** For what needs no place in the queue. */
@@ -303,17 +318,14 @@ export class ResponseQueue<T> {
     // What follows CopyDone of a Query may be read by a second COPY of the same text.
     if (this.#phase === 'executeCopyIn') this.#barrier = false;
     this.#unsureFirst = false;
-    const behind: Entry<T>[] = [];
-    for (let i = 1; i < this.#length; i++) behind.push(this.#at(i));
-    this.#length = 1;
     this.#unsure = 0;
-    for (const entry of behind) {
-      if (IGNORED_IN_COPY_IN.has(entry.kind)) {
+    for (const entry of this.#ring.removeBehindFirst(this.#ring.length - 1)) {
+      if (this.#isNeverAnswered(entry.kind)) {
         this.#settle(entry.tag, 'swallowed');
         continue;
       }
       this.#append(entry);
-      if (SYNCS.has(entry.kind) && this.#length === this.#unsure + 2) this.#unsure++;
+      if (UNSURE_IN_COPY_IN.has(entry.kind) && this.#ring.length === this.#unsure + 2) this.#unsure++;
       // The server ends the session when it reads this, unless the COPY has failed before.
       else this.#copy = 'ended';
     }
@@ -323,14 +335,9 @@ export class ResponseQueue<T> {
   #endCopyIn(): void {
     if (this.#copy !== 'ended') throw violation('the target ended a COPY that the client did not end');
     this.#copy = 'none';
-    const head = this.#at(0);
-    const swallowed: T[] = [];
-    for (; this.#unsure > 0; this.#unsure--) {
-      this.#removeFirst();
-      swallowed.push(this.#at(0).tag);
-    }
-    this.#ring[this.#first] = head;
-    for (const tag of swallowed) this.#settle(tag, 'swallowed');
+    const swallowed = this.#ring.removeBehindFirst(this.#unsure);
+    this.#unsure = 0;
+    for (const { tag } of swallowed) this.#settle(tag, 'swallowed');
   }
 
   /** What is no answer to the head: an error, news for nobody, or a violation. */
@@ -341,20 +348,23 @@ export class ResponseQueue<T> {
       this.#strayReadyMax--;
       return undefined;
     }
-    const owed = this.#length === 0 ? 'nothing is owed' : `the answer to ${this.#at(0).kind} is owed`;
+    const owed =
+      this.#ring.length === 0 ? 'nothing is owed' : `the answer to ${this.#ring.at(0).kind} is owed`;
     throw violation(`the target sent a message of type 0x${type.toString(16)} where ${owed}`);
   }
 
   #acceptError(): T | undefined {
     this.#copy = 'none';
-    if (this.#length === 0) {
+    if (this.#ring.length === 0) {
       // A statement timeout that strikes when the server reads a Flush makes it skip up to Sync.
-      if (this.#length === 0 && this.#lastIsExtended) this.#skipping = true;
+      if (this.#lastIsExtended) this.#skipping = true;
       else this.#strayReadyMax = 1;
       return undefined;
     }
     this.#strayReadyMax = 0;
-    const { kind, tag } = this.#at(0);
+    const { kind, tag } = this.#ring.at(0);
+    this.#errorTakenFor = undefined;
+    if (kind === 'MalformedFlush' && this.#unsureFirst && this.#unsure > 0) return this.#failUnsureFlush();
     if (SIMPLE.has(kind)) {
       if (this.#unsureFirst && this.#unsure > 0) this.#failUnsure();
       this.#setPhase('failedReadyOwed');
@@ -368,18 +378,16 @@ export class ResponseQueue<T> {
 
   /** The server ignores all that it was sent, up to Sync. */
   #skipToSync(): void {
-    while (this.#length > 0) {
-      const { kind, tag } = this.#at(0);
-      if (SYNCS.has(kind)) return;
-      this.#dropHead();
-      this.#settle(tag, 'skipped');
+    while (this.#ring.length > 0) {
+      if (SYNCS.has(this.#ring.at(0).kind)) return;
+      this.#settleHead('skipped');
     }
     this.#skipping = true;
   }
 
   /** A COPY failed while Syncs were on their way: this ReadyForQuery answers one of them, or a later one. */
   #acceptUnsureReady(): T {
-    if (!this.#lastIsUnsure() && this.#at(this.#unsure).kind === 'Sync') {
+    if (!this.#lastIsUnsure() && this.#ring.at(this.#unsure).kind === 'Sync') {
       // The later one gets an answer in any case.
       this.#strayReadyMax += this.#unsure;
       this.#swallowUnsure();
@@ -398,14 +406,36 @@ export class ResponseQueue<T> {
     this.#skipping = false;
     this.#unsureFirst = false;
     this.#unsure -= 1;
+    if (this.#isUnsure('MalformedFlush')) this.#errorTakenFor = 'Sync';
   }
 
-  /** Whether one of the unsure Syncs would be answered with an error. */
-  #isErrorUnsure(): boolean {
-    const first = this.#unsureFirst ? 0 : 1;
-    for (let i = 0; i < this.#unsure; i++) {
-      if (this.#at(first + i).kind === 'MalformedSync') return true;
+  /** As {@link #failUnsure}, of a malformed Flush: the server ignores everything up to Sync. */
+  #failUnsureFlush(): T {
+    this.#unsure -= 1;
+    const tag = this.#completeHead('failed');
+    while (this.#unsure > 0 && this.#ring.at(0).kind === 'MalformedFlush') {
+      this.#unsure -= 1;
+      this.#settleHead('skipped');
     }
+    if (this.#isErrorUnsure()) {
+      this.#errorTakenFor = 'Flush';
+      this.#skipping = this.#lastIsUnsure();
+    } else {
+      // It can be of nothing else, and so the Syncs behind it have their answers.
+      this.#unsure = 0;
+      this.#skipToSync();
+    }
+    return tag;
+  }
+
+  /** Whether one of the unsure ones would be answered with an error. */
+  #isErrorUnsure(): boolean {
+    return this.#unsure > 0 && (this.#isUnsure('MalformedSync') || this.#isUnsure('MalformedFlush'));
+  }
+
+  #isUnsure(kind: RequestKind): boolean {
+    const first = this.#unsureFirst ? 0 : 1;
+    for (let i = 0; i < this.#unsure; i++) if (this.#ring.at(first + i).kind === kind) return true;
     return false;
   }
 
@@ -413,24 +443,23 @@ export class ResponseQueue<T> {
   #swallowUnsure(count: number = this.#unsure): void {
     for (let left = count; left > 0; left--) {
       this.#unsure -= 1;
-      const { tag } = this.#at(0);
-      this.#dropHead();
-      this.#settle(tag, 'swallowed');
+      this.#settleHead('swallowed');
     }
     this.#dropFlushes();
   }
 
   /** Whether nothing was pushed behind the unsure Syncs. */
   #lastIsUnsure(): boolean {
-    return this.#unsure > 0 && this.#length === this.#unsure + (this.#unsureFirst ? 0 : 1);
+    return this.#unsure > 0 && this.#ring.length === this.#unsure + (this.#unsureFirst ? 0 : 1);
   }
 
   #completeHead(outcome: Outcome): T {
-    const { tag } = this.#at(0);
+    const { tag } = this.#ring.at(0);
     this.#copy = 'none';
+    this.#errorTakenFor = undefined;
     this.#dropHead();
     // Behind a Query that reads COPY data nothing is pushed but Syncs.
-    if (this.#length === this.#unsure) this.#barrier = false;
+    if (this.#ring.length === this.#unsure) this.#barrier = false;
     this.#settle(tag, outcome);
     this.#dropFlushes();
     return tag;
@@ -438,44 +467,28 @@ export class ResponseQueue<T> {
 
   #append(entry: Entry<T>): void {
     this.#pushedCount++;
-    if (this.#length === this.#ring.length) this.#grow();
-    this.#ring[(this.#first + this.#length) & (this.#ring.length - 1)] = entry;
-    this.#length++;
-    if (this.#length > 1) return;
+    this.#ring.append(entry);
+    if (this.#ring.length > 1) return;
     this.#startHead();
     this.#dropFlushes();
   }
 
-  #grow(): void {
-    const larger: (Entry<T> | undefined)[] = Array.from({ length: this.#ring.length * 2 });
-    for (let i = 0; i < this.#length; i++) larger[i] = this.#at(i);
-    this.#ring = larger;
-    this.#first = 0;
-  }
-
-  #at(index: number): Entry<T> {
-    const entry = this.#ring[(this.#first + index) & (this.#ring.length - 1)];
-    if (entry === undefined)
-      throw new CountersignError('INTERNAL', {}, { cause: 'an empty place in the queue' });
-    return entry;
-  }
-
-  #removeFirst(): void {
-    this.#ring[this.#first] = undefined;
-    this.#first = (this.#first + 1) & (this.#ring.length - 1);
-    this.#length--;
+  #settleHead(outcome: Outcome): void {
+    const { tag } = this.#ring.at(0);
+    this.#dropHead();
+    this.#settle(tag, outcome);
   }
 
   #dropHead(): void {
-    this.#removeFirst();
+    this.#ring.removeFirst();
     this.#unsureFirst = true;
-    if (this.#length === 0) this.#barrier = false;
+    if (this.#ring.length === 0) this.#barrier = false;
     else this.#startHead();
   }
 
   /** The request that is the head now is owed its first answer. */
   #startHead(): void {
-    const { kind } = this.#at(0);
+    const { kind } = this.#ring.at(0);
     if (kind !== 'Flush') this.#setPhase(FIRST_PHASE[kind]);
   }
 
@@ -486,10 +499,6 @@ export class ResponseQueue<T> {
 
   /** A Flush at the head is owed nothing. */
   #dropFlushes(): void {
-    while (this.#length > 0 && this.#at(0).kind === 'Flush') {
-      const { tag } = this.#at(0);
-      this.#dropHead();
-      this.#settle(tag, 'completed');
-    }
+    while (this.#ring.length > 0 && this.#ring.at(0).kind === 'Flush') this.#settleHead('completed');
   }
 }

@@ -363,7 +363,7 @@ export class ClientSide {
   /** Asks the target where only it can tell what it would do with a message. */
   #mustWait(type: number): boolean {
     const responses = this.#responses;
-    const asks = type === FRONTEND.Sync ? responses.mustAskForSync : type !== FRONTEND.Flush;
+    const asks = responses.isAskedFor(type, this.#reader.length);
     if (asks && responses.mustFlush) {
       if (this.#askedFor !== responses.pushedCount) this.#batch.add(FLUSH, 0, FLUSH.length);
       this.#askedFor = responses.pushedCount;

@@ -49,7 +49,7 @@ export class TargetSide {
   #largeError: Uint8Array | undefined;
   /** ReadyForQuery messages that may be the probe's, oldest first. */
   #heldReady: Uint8Array[] = [];
-  /** Syncs of the client that were answered while the probe was out. */
+  /** Syncs of the client that were answered while the probe was out, since the last error that was passed. */
   #answeredSyncs = 0;
   #transactionStatus = IDLE;
   /** Requests without their whole answer, of which the client does not get all as it comes. */
@@ -164,6 +164,7 @@ export class TargetSide {
     const step = probe.take(type);
     if (step === 'pass') {
       this.#passHeld(picked, 0);
+      if (type === BACKEND.ErrorResponse) this.#answeredSyncs = 0;
       return true;
     }
     if (step === 'hold') {
