@@ -33,7 +33,6 @@ export type Settle<T> = (tag: T, outcome: Outcome) => void;
 
 /**
  * What the server owes, in order.
- *
  * The caller pushes each request when it forwards it, and gives each message of the server to
  * {@link ResponseQueue.accept}, which says whose it is. `settle` is called from inside `push`,
  * `accept` and `close`, before they return.
@@ -44,18 +43,15 @@ export type Settle<T> = (tag: T, outcome: Outcome) => void;
  * that can be known, and anything else behind it is refused.
  *
  * @example
- * const settled: string[] = [];
- * const queue = new ResponseQueue<string>((tag, outcome) => settled.push(`${tag} ${outcome}`));
+ * const queue = new ResponseQueue<string>((tag, outcome) => console.info(`${tag} ${outcome}`));
  * queue.push('Query', 'q1'); // 'forward'
- * queue.accept(BACKEND.EmptyQueryResponse); // 'q1'
- * queue.accept(BACKEND.ReadyForQuery); // 'q1', and settled is ['q1 completed']
+ * queue.accept(BACKEND.EmptyQueryResponse); // 'q1', which the ReadyForQuery behind it settles
  */
 export class ResponseQueue<T> {
   readonly #settle: Settle<T>;
   readonly #depthMax: number;
   readonly #ring = new RequestRing<Entry<T>>();
   #pushedCount = 0;
-
   #phase: Phase = 'readyOwed';
   #answers: AnswersByType | undefined;
   #copy: CopyState = 'none';
@@ -66,8 +62,8 @@ export class ResponseQueue<T> {
   /** The server ignores everything up to the next Sync. */
   #skipping = false;
   /**
-   * Syncs and malformed Flushes directly behind a COPY FROM STDIN, before its end is known: the server read
-   * them in copy-in mode and ignored them, unless an error came first; then it answers them.
+   * Syncs and malformed Flushes directly behind a COPY FROM STDIN, before its end is known: ignored by the
+   * server in copy-in mode, unless an error came first; then it answers them.
    */
   #unsure = 0;
   /** The COPY has failed and is gone, so that the unsure ones are the first in the queue. */
