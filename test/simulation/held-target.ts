@@ -5,6 +5,7 @@
  * Texts: `W id n` writes n rows, `R id` reads one, `D id` defines something, `X id` fails.
  */
 
+import { createHash } from 'node:crypto';
 import { encodeBackend } from '../../packages/gateway/src/protocols/postgres/encode.ts';
 import type {
   BackendMessage,
@@ -107,7 +108,7 @@ export class Backend {
       this.#status = 'T';
       this.#say({ kind: 'CommandComplete', tag: 'BEGIN' });
     } else if (text === 'COMMIT' || text === 'ROLLBACK') this.#endBlock(text);
-    else if (!this.#run(text, true)) this.#failSimple('22012');
+    else if (!text.split('; ').every((part) => this.#run(part, true))) this.#failSimple('22012');
     if (this.#status === 'I') this.#end(true);
     this.#ready();
   }
@@ -122,6 +123,9 @@ export class Backend {
   #run(text: string, simple: boolean): boolean {
     if (text.includes('WITH RECURSIVE named')) return this.#count(simple);
     if (text === 'SET CONSTRAINTS ALL IMMEDIATE') return this.#done('SET CONSTRAINTS');
+    if (text.startsWith('SELECT pg_catalog.encode(')) return this.#prepared(text, simple);
+    const [, name] = /^EXECUTE "([^"]+)"/.exec(text) ?? [];
+    if (name !== undefined) return this.#run(this.#statements.get(name) ?? '', simple);
     if (text.startsWith(`SELECT 'role'`)) return this.#rows([['role', 'current_user', 'app']], simple);
     const [verb, id = '', rows = '0'] = text.split(' ');
     if (verb === 'R') return this.#rows([[id]], simple);
@@ -130,6 +134,14 @@ export class Backend {
     this.#counter += Number(rows);
     this.#say({ kind: 'CommandComplete', tag: verb === 'W' ? `UPDATE ${rows}` : 'CREATE TABLE' });
     return true;
+  }
+
+  /** The SHA-256 of the text under the name at the end of the question. */
+  #prepared(text: string, simple: boolean): boolean {
+    const [, name = ''] = /'([^']*)'$/.exec(text) ?? [];
+    const prepared = this.#statements.get(name);
+    const rows = prepared === undefined ? [] : [[createHash('sha256').update(prepared).digest('hex')]];
+    return this.#rows(rows, simple);
   }
 
   #count(simple: boolean): boolean {

@@ -93,7 +93,7 @@ export class Conductor {
 
   constructor(ports: ConductorPorts) {
     this.#ports = ports;
-    this.#work = new OpenWork(ports.settle);
+    this.#work = new OpenWork(ports.settle, ports.name);
   }
 
   /** Whether a statement has to come here. */
@@ -130,6 +130,7 @@ export class Conductor {
 
   /** A message of the client's is understood, in the order in which they come. */
   noteBlock({ kind, intent }: Understood): void {
+    this.#work.count.note(intent?.judgement?.read);
     if (SYNCS.has(kind) || kind === 'Query' || kind === 'FunctionCall') {
       this.#block = undefined;
       this.#ranSinceSync = false;
@@ -221,8 +222,7 @@ export class Conductor {
     const [first] = verbs;
     const status = this.#ports.transactionStatus();
     const isKept = verbs.some((verb) => KEEPS.has(verb));
-    // A Query outside of a block comes behind what was settled; what was open when this was understood may
-    // have ended before it.
+    // A Query outside of a block comes behind what was settled.
     const isSettled = understood.kind !== 'Execute' && status === 'I';
     if (isKept && this.#work.isOpen && (status !== 'E' || piece.isUncertain) && !isSettled) {
       if (first === undefined || !KEEPS.has(first)) {
@@ -300,12 +300,14 @@ export class Conductor {
       const mayBegin = decision.counted.length > 0 || isUndoable(read);
       return this.#pipelineGround({ ...portal, alone: portal.alone && isIdle }, inBlock, mayBegin);
     }
-    return isIdle ? new OwnTransaction(exchange) : new ClientTransaction(exchange);
+    const { count } = this.#work;
+    return isIdle ? new OwnTransaction(exchange, count) : new ClientTransaction(exchange, count);
   }
 
   #pipelineGround(portal: PortalGround, inBlock: boolean, mayBegin: boolean): Pipeline {
     const { exchange, name } = this.#ports;
-    return new Pipeline(exchange, { ...portal, name, inBlock, block: this.#work.block, mayBegin });
+    const { block, count } = this.#work;
+    return new Pipeline(exchange, { ...portal, name, inBlock, block, count, mayBegin });
   }
 
   /** Undefined where the client has its refusal. */
