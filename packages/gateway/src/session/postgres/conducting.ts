@@ -10,10 +10,11 @@ import { Asking } from './asking.ts';
 import { Batch, type Understood } from './batch.ts';
 import type { ClientSide } from './client-side.ts';
 import type { ConductorPort } from './client-side-ports.ts';
-import { Conductor, type Piece } from './conductor.ts';
+import { Conductor } from './conductor.ts';
 import { Exchange } from './exchange.ts';
 import type { Cargo, Gate } from './gate.ts';
 import type { Intents } from './intents.ts';
+import type { Piece } from './piece.ts';
 import type { PipelineEnd, WatchedBind } from './pipeline-end.ts';
 import type { Request } from './request.ts';
 import type { TargetSide } from './target-side.ts';
@@ -158,9 +159,11 @@ export class Conducting implements ConductorPort {
       operation,
       // A view of what is read into again.
       textBytes: textBytes?.slice() ?? new Uint8Array(0),
-      // What lies in the spool is gone when it was bound.
+      // What lies in the spool is gone when it was parsed or bound.
       portal:
-        portal === undefined ? undefined : { ...portal, alone: isFirst && portal.spooled === undefined },
+        portal === undefined
+          ? undefined
+          : { ...portal, alone: isFirst && portal.isRead && portal.spooled === undefined },
       inBlock,
       isUncertain,
     };

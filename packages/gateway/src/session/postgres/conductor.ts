@@ -15,7 +15,7 @@ import { BACKEND } from '../../protocols/postgres/messages.ts';
 import { SYNCS } from '../../protocols/postgres/answer-tables.ts';
 import type { Outcome } from '../../protocols/postgres/states.ts';
 import { affectedKeys } from './affected-keys.ts';
-import type { AskedPiece, Asking, Grant, Held } from './asking.ts';
+import type { Asking, Grant, Held } from './asking.ts';
 import type { Understood } from './batch.ts';
 import {
   ENDS,
@@ -27,11 +27,13 @@ import {
   verbsOf,
 } from './conducted-text.ts';
 import { errorOf, Kept, type KeptAnswer, withError } from './exchange.ts';
-import { ClientTransaction, type Ground, OwnTransaction } from './ground.ts';
+import type { Ground } from './ground.ts';
+import { type Grounds, groundOf, pipelineOf } from './ground-of.ts';
 import type { Judgement } from './inspection.ts';
 import { type Done, undoneBy } from './kept-outcomes.ts';
 import { noteAnswer } from './note-answer.ts';
 import { OpenWork, Over, type Settled } from './open-work.ts';
+import { askedOf, type Piece } from './piece.ts';
 import {
   beginBind,
   endPipeline,
@@ -39,26 +41,9 @@ import {
   type PipelineEndPorts,
   type WatchedBind,
 } from './pipeline-end.ts';
-import { Pipeline, type PortalGround } from './pipeline-ground.ts';
 import { type Refusal, refusalBecause, stopsOneStatement, undoneBecause } from './refusal.ts';
 import { PLAIN_REQUEST, type Request } from './request.ts';
 import type { RunningOperation } from './running-operation.ts';
-
-/** What is run, and where. */
-export interface Piece {
-  readonly understood: Understood;
-  readonly judgement: Judgement;
-  readonly operation: RunningOperation;
-  /** The message as it came. */
-  readonly bytes: Uint8Array;
-  readonly textBytes: Uint8Array;
-  /** Of an Execute. */
-  readonly portal: PortalGround | undefined;
-  /** Whether it runs inside of a transaction block. */
-  readonly inBlock: boolean;
-  /** Whether something runs behind what the target last said of its transaction. */
-  readonly isUncertain: boolean;
-}
 
 export interface ConductorPorts extends PipelineEndPorts {
   readonly asking: Asking;
@@ -75,7 +60,6 @@ export interface ConductorPorts extends PipelineEndPorts {
 
 const UNREAD: ReadText = { kind: 'uninspectable', reason: '' };
 const NO_ERROR = { sqlstate: '', message: '' };
-const NO_PORTAL = { portalName: '', portal: undefined, alone: false };
 const NO_ROWS: Settled = { kind: 'rows' };
 const NO_ANSWER: KeptAnswer = { outcome: 'failed', frames: [] };
 
@@ -184,14 +168,14 @@ export class Conductor {
 
   /** Before what ends a pipeline outside of a transaction block. */
   async settle(kind: PipelineEnd): Promise<void> {
-    await endPipeline(kind, this.#pipelineGround(NO_PORTAL, false, true), this.#work, this.#ports);
+    await endPipeline(kind, pipelineOf(false, this.#grounds), this.#work, this.#ports);
   }
 
   /** Before the client binds what is counted or held; gives who hears how that went, undefined: it is refused. */
   async bind(bind: WatchedBind): Promise<((outcome: Outcome) => void) | undefined> {
     // Nothing is planned in a transaction that has failed.
     if (!this.#ranSinceSync && this.#ports.transactionStatus() === 'E') return () => undefined;
-    return beginBind(bind, this.#pipelineGround(NO_PORTAL, bind.inBlock, true), this.#work, this.#ports);
+    return beginBind(bind, pipelineOf(bind.inBlock, this.#grounds), this.#work, this.#ports);
   }
 
   /** Resolves when the client has its answer; rejects where the session must end. */
@@ -202,7 +186,7 @@ export class Conductor {
       await this.#ports.writeIntent(piece.understood);
       // A Query behind an Execute ends its pipeline: what the target said of its transaction is of before.
       if (piece.isUncertain && piece.understood.kind !== 'Execute') await this.#ports.exchange.sync();
-      ground = this.#groundOf(piece);
+      ground = groundOf(piece, this.#grounds);
       const { counted, holds } = piece.judgement.decision;
       if (counted.length > 0 || holds.length > 0) await this.#conduct(piece, ground);
       else await this.#end(piece, ground);
@@ -292,20 +276,9 @@ export class Conductor {
     else await this.#runGranted(piece, ground, grants);
   }
 
-  #groundOf({ understood, portal, inBlock, judgement }: Piece): Ground {
-    const { exchange, transactionStatus } = this.#ports;
-    const isIdle = transactionStatus() === 'I';
-    if (understood.kind === 'Execute' && portal !== undefined) {
-      const { decision, read } = judgement;
-      const mayBegin = decision.counted.length > 0 || isUndoable(read);
-      return this.#pipelineGround({ ...portal, alone: portal.alone && isIdle }, inBlock, mayBegin);
-    }
-    return isIdle ? new OwnTransaction(exchange) : new ClientTransaction(exchange);
-  }
-
-  #pipelineGround(portal: PortalGround, inBlock: boolean, mayBegin: boolean): Pipeline {
-    const { exchange, name } = this.#ports;
-    return new Pipeline(exchange, { ...portal, name, inBlock, block: this.#work.block, mayBegin });
+  get #grounds(): Grounds {
+    const { exchange, name, transactionStatus } = this.#ports;
+    return { exchange, name, block: this.#work.block, status: transactionStatus() };
   }
 
   /** Undefined where the client has its refusal. */
@@ -484,15 +457,4 @@ function tooLarge(): CountersignError {
     allowed: LIMITS.policy.keptAnswerBytesMax,
     actual: 'more',
   });
-}
-
-function askedOf(piece: Piece): AskedPiece {
-  const { understood, portal } = piece;
-  return {
-    ...piece,
-    message: understood.kind,
-    portal: portal?.portal,
-    spooled: portal?.spooled,
-    copyIn: understood.copyIn,
-  };
 }

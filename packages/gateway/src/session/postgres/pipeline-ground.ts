@@ -11,11 +11,14 @@
 import { CountersignError } from '../../core/errors.ts';
 import { HEADER_LENGTH } from '../../protocols/postgres/frames.ts';
 import { BACKEND } from '../../protocols/postgres/messages.ts';
-import type { BoundPortal } from '../../protocols/postgres/operation.ts';
-import { errorOf, type Exchange, type KeptAnswer } from './exchange.ts';
+import type { BoundPortal, PreparedStatement } from '../../protocols/postgres/operation.ts';
+import { errorOf, type Exchange, type KeptAnswer, rowsOf } from './exchange.ts';
 import { type Count, counted, type Deferred, type Ground, RUN_DEFERRED } from './ground.ts';
 import { failingMessage } from './refusal.ts';
 import type { Spooled } from './spooled-marker.ts';
+
+/** However text is read now, it was read under these when it was judged. */
+const READING = `SELECT pg_catalog.current_setting('client_encoding'), pg_catalog.current_setting('standard_conforming_strings')`;
 
 /** What is open in a pipeline. Owned by the conductor of one session. */
 export interface PipelineBlock {
@@ -41,6 +44,8 @@ export interface PipelineGround extends PortalGround {
   readonly block: PipelineBlock;
   /** Whether it may run in a transaction block. */
   readonly mayBegin: boolean;
+  /** Whether settings say how the server cuts its text into tokens. */
+  readonly isDoubtful: boolean;
 }
 
 /** A part of a pipeline that is not synced yet. */
@@ -71,27 +76,14 @@ export class Pipeline implements Ground {
   }
 
   async begin(): Promise<void> {
-    const { portal, portalName, inBlock, block, mayBegin } = this.#at;
+    const { portal, inBlock, block, mayBegin } = this.#at;
     this.#isSynced = false;
     if (mayBegin && !inBlock && !block.isOurs) {
       failed(await this.#ask('BEGIN'), 'BEGIN');
       block.isOurs = true;
     }
     if (!this.#portalIsGone || portal?.statement === undefined) return;
-    const [bound] = await this.#exchange.extended([
-      {
-        kind: 'Bind',
-        portal: portalName,
-        statement: portal.statement.name,
-        valueFormats: portal.values.map(({ format }) => (format === 'binary' ? 1 : 0)),
-        values: portal.values.map(({ bytes }) => bytes),
-        resultFormats: portal.resultFormats,
-      },
-    ]);
-    const error = bound === undefined ? undefined : errorOf(bound);
-    if (error !== undefined) {
-      throw new CountersignError('STATE_CONFLICT', { reason: `it cannot be bound again: ${error.message}` });
-    }
+    await this.#bindAgain(portal, portal.statement);
     this.#portalIsGone = false;
   }
 
@@ -172,6 +164,34 @@ export class Pipeline implements Ground {
     await this.#sync();
   }
 
+  /**
+   * Of the text that was judged, parsed again: its name may stand for another by now, by a Parse that came
+   * behind the Bind, or by a PREPARE in what it ran itself.
+   */
+  async #bindAgain(portal: BoundPortal, { textBytes, parameterTypeOids }: PreparedStatement): Promise<void> {
+    const { name, portalName, isDoubtful } = this.#at;
+    const [settings] = isDoubtful ? rowsOf(await this.#ask(READING)) : [['UTF8', 'on']];
+    if (settings?.[0] !== 'UTF8' || settings[1] !== 'on') {
+      throw cannotBind('the server would read its text otherwise than when it was prepared');
+    }
+    const answers = await this.#exchange.extended([
+      { kind: 'Close', target: 'S', name },
+      { kind: 'Parse', statement: name, textBytes, parameterTypeOids },
+      {
+        kind: 'Bind',
+        portal: portalName,
+        statement: name,
+        valueFormats: portal.values.map(({ format }) => (format === 'binary' ? 1 : 0)),
+        values: portal.values.map(({ bytes }) => bytes),
+        resultFormats: portal.resultFormats,
+      },
+      // The portal keeps what it was made of.
+      { kind: 'Close', target: 'S', name },
+    ]);
+    const [error] = answers.flatMap((answer) => errorOf(answer) ?? []);
+    if (error !== undefined) throw cannotBind(error.message);
+  }
+
   #sync(): Promise<KeptAnswer> {
     return this.#exchange.sync();
   }
@@ -199,6 +219,10 @@ export class Pipeline implements Ground {
 
 function isCommit(frame: Uint8Array): boolean {
   return Buffer.from(frame.subarray(HEADER_LENGTH)).toString('latin1') === 'COMMIT\0';
+}
+
+function cannotBind(why: string): CountersignError {
+  return new CountersignError('STATE_CONFLICT', { reason: `it cannot be bound again: ${why}` });
 }
 
 function failed(answer: KeptAnswer, what: string): void {
