@@ -63,9 +63,9 @@ async function approveUntil(answered: Promise<unknown>): Promise<HoldId[]> {
   const owner = await harness.gateway.rooms.identity.principals.findByName('olga');
   const { approvals } = harness.gateway;
   const seen: HoldId[] = [];
-  let over = false;
-  void answered.then(() => (over = true));
-  while (!over) {
+  const state = { over: false };
+  void answered.then(() => (state.over = true));
+  while (!state.over) {
     // oxlint-disable-next-line no-await-in-loop -- It is looked at again.
     for (const { id } of await approvals.page(undefined, true, 100)) {
       if (seen.includes(id) || owner === undefined) continue;

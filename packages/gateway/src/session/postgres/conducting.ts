@@ -153,17 +153,18 @@ export class Conducting implements ConductorPort {
       return undefined;
     }
     const { operation, judgement, textBytes, portal } = intent;
+    // What lies in the spool is gone when it was parsed or bound.
+    const alone = isFirst && portal?.isRead === true && portal.spooled === undefined;
     return {
       understood,
       judgement,
       operation,
       // A view of what is read into again.
       textBytes: textBytes?.slice() ?? new Uint8Array(0),
-      // What lies in the spool is gone when it was parsed or bound.
       portal:
         portal === undefined
           ? undefined
-          : { ...portal, alone: isFirst && portal.isRead && portal.spooled === undefined },
+          : { ...portal, alone, isJustBound: alone && this.#conductor.isJustBound(portal.portal) },
       inBlock,
       isUncertain,
     };

@@ -13,6 +13,7 @@ import { LIMITS } from '../../core/limits.ts';
 import { causeOfCount } from '../../policy/observed.ts';
 import { BACKEND } from '../../protocols/postgres/messages.ts';
 import { SYNCS } from '../../protocols/postgres/answer-tables.ts';
+import type { BoundPortal } from '../../protocols/postgres/operation.ts';
 import type { Outcome } from '../../protocols/postgres/states.ts';
 import { affectedKeys } from './affected-keys.ts';
 import type { Asking, Grant, Held } from './asking.ts';
@@ -32,6 +33,7 @@ import { type Grounds, groundOf, pipelineOf } from './ground-of.ts';
 import type { Judgement } from './inspection.ts';
 import { type Done, undoneBy } from './kept-outcomes.ts';
 import { noteAnswer } from './note-answer.ts';
+import type { OpenAtTarget } from './open-at-target.ts';
 import { OpenWork, Over, type Settled } from './open-work.ts';
 import { askedOf, type Piece } from './piece.ts';
 import {
@@ -70,6 +72,8 @@ export class Conductor {
   /** What an Execute since the last Sync has begun or ended. */
   #block: boolean | undefined;
   #ranSinceSync = false;
+  /** What a Bind since the last Sync has made, where nothing was bound behind it. */
+  #lastBound: BoundPortal | undefined;
   /** Executes since the last Sync that a block of ours would take in, should one begin. */
   readonly #unsynced = new Set<RunningOperation>();
   /** The client has the answer to what is conducted, or gets it as it comes. */
@@ -112,11 +116,18 @@ export class Conductor {
     return this.#ranSinceSync;
   }
 
+  /** Whether it can be bound again inside of a block as it was: nothing of it has run, and nothing is behind it. */
+  isJustBound(portal: BoundPortal | undefined): boolean {
+    return portal !== undefined && portal === this.#lastBound;
+  }
+
   /** A message of the client's is understood, in the order in which they come. */
-  noteBlock({ kind, intent }: Understood): void {
+  noteBlock({ kind, intent, bound }: Understood): void {
+    if (kind === 'Bind') this.#lastBound = bound?.portal;
     if (SYNCS.has(kind) || kind === 'Query' || kind === 'FunctionCall') {
       this.#block = undefined;
       this.#ranSinceSync = false;
+      this.#lastBound = undefined;
       this.#unsynced.clear();
       if (!this.#work.block.isOurs) this.#work.outcomes.synced();
     }
@@ -286,9 +297,9 @@ export class Conductor {
     piece: Piece,
     ground: Ground,
     held: readonly Held[],
-    mayWait: boolean,
+    open: OpenAtTarget,
   ): Promise<readonly Grant[] | undefined> {
-    const asked = await this.#ports.asking.all(askedOf(piece), ground, held, mayWait);
+    const asked = await this.#ports.asking.all(askedOf(piece), ground, held, open);
     if (asked.kind === 'granted') return asked.grants;
     await this.#refuse(piece, ground, refusalBecause(asked.error));
     return undefined;
@@ -332,7 +343,7 @@ export class Conductor {
 
   /** The client sends its data once for each run: it is kept, or refused, with what was sent. */
   async #keepCopied(piece: Piece, ground: Ground, answer: KeptAnswer, held: readonly Held[]): Promise<void> {
-    const asked = await this.#ports.asking.all(askedOf(piece), ground, held, false);
+    const asked = await this.#ports.asking.all(askedOf(piece), ground, held, 'all');
     if (asked.kind === 'granted') return this.#keepRun(piece, ground, answer, asked.grants);
     await ground.undo();
     return this.#refuse(piece, ground, refusalBecause(asked.error));
@@ -379,15 +390,16 @@ export class Conductor {
       // Nothing is run again with data that the client sends then.
       const isLost = over.length === 0 || (copyIn && blocked.length === 0);
       const keys = isLost || blocked.length > 0 ? [] : await affectedKeys(ground, piece.judgement.read);
-      const mayWait = await ground.undo();
+      const open = await ground.undo();
+      await this.#work.undone(ground);
       if (isLost) return this.#refuse(piece, ground, refusalBecause(tooLarge()));
       if (blocked.length > 0) return this.#refuse(piece, ground, undoneBecause(blocked.map(causeOfCount)));
       const held = over.map((one) => ({ rule: one.rule, cause: causeOfCount(one), rows: one.rows, keys }));
-      const asked = await this.#ask(piece, ground, held, mayWait);
+      const asked = await this.#ask(piece, ground, held, open);
       if (asked === undefined) return undefined;
       grants.push(...asked);
       // What could not be undone was not: it was granted before, and stands.
-      if (!mayWait) return this.#keepRun(piece, ground, answer, grants);
+      if (open === 'all') return this.#keepRun(piece, ground, answer, grants);
     }
     const reason = 'it writes another number of rows each time it runs';
     return this.#refuse(piece, ground, refusalBecause(new CountersignError('STATE_CONFLICT', { reason })));

@@ -1,11 +1,12 @@
 /** Where a piece runs so that it can be undone. */
 
-import { isUndoable } from './conducted-text.ts';
+import { isUndoable, verbsOf } from './conducted-text.ts';
 import type { Exchange } from './exchange.ts';
 import { ClientTransaction, type Ground, OwnTransaction } from './ground.ts';
 import { isPlain } from './inspection.ts';
 import type { Piece } from './piece.ts';
 import { Pipeline, type PipelineBlock } from './pipeline-ground.ts';
+import { BehindSavepoint, type BlockGround } from './savepoint-ground.ts';
 
 /** The target's side of a session. */
 export interface Grounds {
@@ -17,7 +18,29 @@ export interface Grounds {
   readonly status: string;
 }
 
-export function groundOf({ understood, portal, inBlock, judgement }: Piece, grounds: Grounds): Ground {
+export function groundOf(piece: Piece, grounds: Grounds): Ground {
+  const ground = plainGroundOf(piece, grounds);
+  if (ground instanceof OwnTransaction || !mayWaitInside(piece, grounds)) return ground;
+  return new BehindSavepoint(ground, grounds.name);
+}
+
+/**
+ * Whether a rule lets its client wait inside of its own transaction, and it can be run again there as it
+ * was: not with data that comes with it, nor behind something else of its pipeline.
+ */
+function mayWaitInside({ understood, portal, judgement }: Piece, { status }: Grounds): boolean {
+  const { decision, read } = judgement;
+  if (![...decision.holds, ...decision.counted].some(({ hold }) => hold?.inTransaction === 'wait'))
+    return false;
+  if (status !== 'T' || understood.copyIn || read.kind !== 'read' || verbsOf(read).length > 0) return false;
+  if (understood.kind === 'Execute' && portal?.isJustBound !== true) return false;
+  return decision.counted.length === 0 || isUndoable(read);
+}
+
+function plainGroundOf(
+  { understood, portal, inBlock, judgement }: Piece,
+  grounds: Grounds,
+): OwnTransaction | BlockGround {
   const { exchange, status } = grounds;
   const isIdle = status === 'I';
   if (understood.kind === 'Execute' && portal !== undefined) {
@@ -43,6 +66,7 @@ export function pipelineOf(inBlock: boolean, { exchange, name, block }: Grounds)
     portalName: '',
     portal: undefined,
     alone: false,
+    isJustBound: false,
     mayBegin: true,
     isDoubtful: false,
   });

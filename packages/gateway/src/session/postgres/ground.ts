@@ -9,7 +9,9 @@ import { encodeFrontend } from '../../protocols/postgres/encode.ts';
 import { BACKEND } from '../../protocols/postgres/messages.ts';
 import { errorOf, type Exchange, type KeptAnswer } from './exchange.ts';
 import { failingMessage } from './refusal.ts';
+import type { OpenAtTarget } from './open-at-target.ts';
 import { readCounts, type RowCounts } from './row-count.ts';
+import type { BlockGround } from './savepoint-ground.ts';
 
 /** Rows that were counted, or the error that came in the place of the count: of a constraint, say. */
 export type Count =
@@ -20,8 +22,8 @@ export type Count =
 export type Deferred = 'run' | 'wait';
 
 export interface Ground {
-  /** Before people are asked: false where the client has something open at the target. */
-  close(): Promise<boolean>;
+  /** Before people are asked; says what of the session is open at the target then. */
+  close(): Promise<OpenAtTarget>;
   /** After people were asked, for a run without a count. */
   reopen(): Promise<void>;
   /** Makes ready for one run that is counted. */
@@ -31,8 +33,10 @@ export interface Ground {
   readonly deferred: Deferred;
   /** Keeps what was done; the error, where the target does not. */
   commit(): Promise<KeptAnswer | undefined>;
-  /** Undoes the run, so that nothing is open at the target; false where the client has something open. */
-  undo(): Promise<boolean>;
+  /** Undoes the run; says what of the session is open at the target then, `all` where the run stands. */
+  undo(): Promise<OpenAtTarget>;
+  /** Whether a run is undone without what its transaction did before it. */
+  readonly undoesPart: boolean;
   /** Whether a run can be undone with whatever a question about it has broken. */
   readonly isUndone: boolean;
   /** Ends a run that failed by itself. */
@@ -61,6 +65,7 @@ export class OwnTransaction implements Ground {
   readonly tail: readonly Uint8Array[] = IDLE;
   readonly deferred = 'run';
   readonly isUndone = true;
+  readonly undoesPart = false;
   readonly #exchange: Exchange;
   /** A ROLLBACK of nothing would make the server warn the client. */
   #isOpen = false;
@@ -69,8 +74,8 @@ export class OwnTransaction implements Ground {
     this.#exchange = exchange;
   }
 
-  close(): Promise<boolean> {
-    return Promise.resolve(true);
+  close(): Promise<OpenAtTarget> {
+    return Promise.resolve('nothing');
   }
 
   /** No transaction of ours: it may be a statement that runs in none. */
@@ -98,9 +103,9 @@ export class OwnTransaction implements Ground {
     return errorOf(answer) === undefined ? undefined : answer;
   }
 
-  async undo(): Promise<boolean> {
+  async undo(): Promise<OpenAtTarget> {
     await this.leave();
-    return true;
+    return 'nothing';
   }
 
   async leave(): Promise<void> {
@@ -119,19 +124,31 @@ export class OwnTransaction implements Ground {
 }
 
 /** A Query inside of the client's transaction. */
-export class ClientTransaction implements Ground {
+export class ClientTransaction implements BlockGround {
   /** Its own ReadyForQuery is among what was kept. */
   readonly tail: readonly Uint8Array[] = [];
   readonly deferred = 'wait';
   readonly isUndone = false;
+  readonly undoesPart = false;
   readonly #exchange: Exchange;
 
   constructor(exchange: Exchange) {
     this.#exchange = exchange;
   }
 
-  close(): Promise<boolean> {
-    return Promise.resolve(false);
+  close(): Promise<OpenAtTarget> {
+    return Promise.resolve('all');
+  }
+
+  /** A Query has none. */
+  closePortal(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  portalGone(): void {}
+
+  rest(): Promise<void> {
+    return Promise.resolve();
   }
 
   reopen(): Promise<void> {
@@ -155,8 +172,8 @@ export class ClientTransaction implements Ground {
     return Promise.resolve(undefined);
   }
 
-  undo(): Promise<boolean> {
-    return Promise.resolve(false);
+  undo(): Promise<OpenAtTarget> {
+    return Promise.resolve('all');
   }
 
   leave(): Promise<void> {

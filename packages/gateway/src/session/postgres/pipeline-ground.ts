@@ -13,8 +13,10 @@ import { HEADER_LENGTH } from '../../protocols/postgres/frames.ts';
 import { BACKEND } from '../../protocols/postgres/messages.ts';
 import type { BoundPortal, PreparedStatement } from '../../protocols/postgres/operation.ts';
 import { errorOf, type Exchange, type KeptAnswer, rowsOf } from './exchange.ts';
-import { type Count, counted, type Deferred, type Ground, RUN_DEFERRED } from './ground.ts';
+import { type Count, counted, type Deferred, RUN_DEFERRED } from './ground.ts';
+import type { OpenAtTarget } from './open-at-target.ts';
 import { failingMessage } from './refusal.ts';
+import type { BlockGround } from './savepoint-ground.ts';
 import type { Spooled } from './spooled-marker.ts';
 
 /** However text is read now, it was read under these when it was judged. */
@@ -34,6 +36,8 @@ export interface PortalGround {
   readonly spooled?: Spooled | undefined;
   /** Whether it is the first of a pipeline outside of a transaction: then all of it can be done again. */
   readonly alone: boolean;
+  /** Whether it is the first of a pipeline inside of a transaction, and what was bound in it last. */
+  readonly isJustBound: boolean;
 }
 
 export interface PipelineGround extends PortalGround {
@@ -49,9 +53,10 @@ export interface PipelineGround extends PortalGround {
 }
 
 /** A part of a pipeline that is not synced yet. */
-export class Pipeline implements Ground {
+export class Pipeline implements BlockGround {
   readonly tail: readonly Uint8Array[] = [];
   readonly deferred = 'wait';
+  readonly undoesPart = false;
   readonly #exchange: Exchange;
   readonly #at: PipelineGround;
   #portalIsGone = false;
@@ -67,8 +72,25 @@ export class Pipeline implements Ground {
     return this.#at.alone && this.#at.portal?.statement !== undefined;
   }
 
-  close(): Promise<boolean> {
+  close(): Promise<OpenAtTarget> {
     return this.undo();
+  }
+
+  async closePortal(): Promise<void> {
+    const { portalName } = this.#at;
+    if (this.#portalIsGone) return;
+    await this.#exchange.extended([{ kind: 'Close', target: 'P', name: portalName }]);
+    this.#portalIsGone = true;
+  }
+
+  portalGone(): void {
+    this.#portalIsGone = true;
+  }
+
+  /** In a block of the client's: portals and all stay. */
+  async rest(): Promise<void> {
+    await this.#sync();
+    this.#isSynced = true;
   }
 
   reopen(): Promise<void> {
@@ -135,15 +157,15 @@ export class Pipeline implements Ground {
   }
 
   /** The pipeline fails and is synced, so that nothing of it is left but its prepared statements. */
-  async undo(): Promise<boolean> {
-    if (!this.isUndone) return false;
-    if (this.#isSynced) return true;
+  async undo(): Promise<OpenAtTarget> {
+    if (!this.isUndone) return 'all';
+    if (this.#isSynced) return 'nothing';
     const isFailed = this.#exchange.send('Execute', failingMessage('Execute'));
     await Promise.all([isFailed, this.#sync()]);
     await this.#rollBack();
     this.#portalIsGone = true;
     this.#isSynced = true;
-    return true;
+    return 'nothing';
   }
 
   leave(): Promise<void> {
