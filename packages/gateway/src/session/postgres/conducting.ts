@@ -145,9 +145,9 @@ export class Conducting implements ConductorPort {
     this.#conductor.answered(request, outcome);
   }
 
-  #pieceOf(understood: Understood, isFirst: boolean): Omit<Piece, 'bytes'> | undefined {
+  #pieceOf(understood: Understood, isFirst: boolean): Omit<Piece, 'bytes' | 'inBlock'> | undefined {
     const { intent } = understood;
-    const { inBlock, isUncertain } = this.#conductor;
+    const { isUncertain } = this.#conductor;
     this.#conductor.noteBlock(understood);
     if (intent?.judgement === undefined || !this.#conductor.isNeeded(understood, intent.judgement)) {
       return undefined;
@@ -165,7 +165,6 @@ export class Conducting implements ConductorPort {
         portal === undefined
           ? undefined
           : { ...portal, alone, isJustBound: alone && this.#conductor.isJustBound(portal.portal) },
-      inBlock,
       isUncertain,
     };
   }

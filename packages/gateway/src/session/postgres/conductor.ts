@@ -71,6 +71,8 @@ export class Conductor {
   readonly #work: OpenWork;
   /** What an Execute since the last Sync has begun or ended. */
   #block: boolean | undefined;
+  /** The same before the last message. */
+  #blockBefore: boolean | undefined;
   #ranSinceSync = false;
   /** What a Bind since the last Sync has made, where nothing was bound behind it. */
   #lastBound: BoundPortal | undefined;
@@ -103,7 +105,7 @@ export class Conductor {
     if (bound === undefined || !isPlannedByBind(bound.judgement.read)) return undefined;
     const { kind, counted } = bound.judgement.decision;
     if (kind === 'allow' && counted.length === 0) return undefined;
-    return { understood, bound, inBlock: this.inBlock };
+    return { understood, bound };
   }
 
   /** Whether what the client has sent so far since the last Sync ends inside of a transaction block. */
@@ -123,6 +125,7 @@ export class Conductor {
 
   /** A message of the client's is understood, in the order in which they come. */
   noteBlock({ kind, intent, bound }: Understood): void {
+    this.#blockBefore = this.#block;
     if (kind === 'Bind') this.#lastBound = bound?.portal;
     if (SYNCS.has(kind) || kind === 'Query' || kind === 'FunctionCall') {
       this.#block = undefined;
@@ -186,12 +189,15 @@ export class Conductor {
   async bind(bind: WatchedBind): Promise<((outcome: Outcome) => void) | undefined> {
     // Nothing is planned in a transaction that has failed.
     if (!this.#ranSinceSync && this.#ports.transactionStatus() === 'E') return () => undefined;
-    return beginBind(bind, pipelineOf(bind.inBlock, this.#grounds), this.#work, this.#ports);
+    return beginBind(bind, pipelineOf(this.inBlock, this.#grounds), this.#work, this.#ports);
   }
 
   /** Resolves when the client has its answer; rejects where the session must end. */
-  async conduct(piece: Piece): Promise<void> {
+  async conduct(unplaced: Omit<Piece, 'inBlock'>): Promise<void> {
     this.#isAnswered = false;
+    // A BEGIN of before it may have been on its way when it was understood, and is answered now.
+    const inBlock = this.#blockBefore ?? this.#ports.transactionStatus() !== 'I';
+    const piece: Piece = { ...unplaced, inBlock };
     let ground: Ground | undefined;
     try {
       await this.#ports.writeIntent(piece.understood);
