@@ -53,7 +53,7 @@ export interface Held {
   /** Rows that were counted. */
   readonly rows: number | undefined;
   /** Keys of some of them. */
-  readonly keys?: readonly string[];
+  readonly keys?: readonly string[] | undefined;
 }
 
 export interface Grant extends Held {

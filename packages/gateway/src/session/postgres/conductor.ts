@@ -395,11 +395,13 @@ export class Conductor {
       if (!isAsked && !tooMuch) return this.#keepRun(piece, ground, answer, grants);
       // Nothing is run again with data that the client sends then.
       const isLost = over.length === 0 || (copyIn && blocked.length === 0);
-      const keys = isLost || blocked.length > 0 ? [] : await affectedKeys(ground, piece.judgement.read);
+      const mayAsk = !isLost && blocked.length === 0;
+      const keysOf = mayAsk ? await affectedKeys(ground, piece.judgement.read) : undefined;
       const open = await ground.undo();
       await this.#work.undone(ground);
       if (isLost) return this.#refuse(piece, ground, refusalBecause(tooLarge()));
       if (blocked.length > 0) return this.#refuse(piece, ground, undoneBecause(blocked.map(causeOfCount)));
+      const keys = await keysOf?.();
       const held = over.map((one) => ({ rule: one.rule, cause: causeOfCount(one), rows: one.rows, keys }));
       const asked = await this.#ask(piece, ground, held, open);
       if (asked === undefined) return undefined;
