@@ -21,7 +21,7 @@ displayName: Olga Owner
 ---
 kind: Rule
 name: bulk
-when: { writes: [scores, 'other.pairs', parts, guarded, nokey, moods, broken, '"Odd name"'], rows: '>= 3' }
+when: { writes: [scores, 'other.pairs', parts, guarded, nokey, moods, broken, kept, trees, '"Odd name"'], rows: '>= 3' }
 then: { hold: { approvers: [olga], expires: 1m } }
 `;
 
@@ -39,6 +39,14 @@ const SCHEMA = `
   create type mood as enum ('good', 'bad');
   create table moods(m mood, id int, primary key (m, id));
   create table broken(id int primary key);
+  create table kept(id int primary key);
+  insert into kept select generate_series(1, 9);
+  create function keep() returns trigger language plpgsql as $$ begin
+    return case when old.id = 1 then null else old end;
+  end $$;
+  create trigger keep before delete on kept for each row execute function keep();
+  create table trees(id int primary key, parent int references trees on delete cascade);
+  insert into trees values (1, null), (2, 1), (3, 2), (4, null);
   create table "Odd name"("Odd ""key" text primary key);
 `;
 
@@ -105,6 +113,44 @@ describe('keys of rows', () => {
 
   it('are five at most', async () => {
     expect(await asked(`update scores set secret = 'x'`)).toHaveLength(5);
+    expect(await asked('delete from scores')).toHaveLength(5);
+  });
+
+  it.each([
+    ['in a simple query', undefined, 'delete from scores where id between 40 and 42', undefined],
+    ['in the extended protocol', [42], 'delete from scores where id between 40 and $1', undefined],
+    [
+      'by other tables',
+      undefined,
+      'delete from scores s using generate_series(40, 42) g where s.id = g',
+      undefined,
+    ],
+    [
+      'under another default of transactions',
+      undefined,
+      'delete from scores where id between 40 and 42',
+      'set default_transaction_isolation = serializable; set default_transaction_deferrable = on; set default_transaction_read_only = off',
+    ],
+  ])('are those of what is deleted: %s', async (_, values, text, before) => {
+    expect([...(await asked(text, values, before))].toSorted()).toEqual(['id=40', 'id=41', 'id=42']);
+    // Whatever is asked behind it, nothing is gone.
+    expect(await directly('select count(*)::int as n from scores')).toEqual([{ n: 500 }]);
+  });
+
+  it('are those of what is deleted, in partitions and with what goes along', async () => {
+    await directly('insert into parts select g, 0 from generate_series(1, 9) g');
+    expect([...(await asked('delete from parts where id > 6'))].toSorted()).toEqual(['id=7', 'id=8', 'id=9']);
+    await directly('delete from parts');
+    expect([...(await asked('delete from trees where id = 1'))].toSorted()).toEqual(['id=1', 'id=2', 'id=3']);
+  });
+
+  it('are not those of an earlier statement that was undone', async () => {
+    await asked('delete from scores where id between 40 and 42');
+    expect([...(await asked('delete from scores where id between 42 and 44'))].toSorted()).toEqual([
+      'id=42',
+      'id=43',
+      'id=44',
+    ]);
   });
 
   it('have every column of the key, also through a partition and search_path', async () => {
@@ -132,7 +178,12 @@ describe('keys of rows', () => {
   });
 
   it.each([
-    ['nothing is left of a row', 'delete from scores where id between 40 and 42'],
+    ['a policy chooses which rows are deleted', 'delete from guarded where id < 4'],
+    [
+      'a row that is not deleted is locked with those that are',
+      'delete from scores where id in (select id from scores where id between 40 and 43 for update) and id <> 43',
+    ],
+    ['a trigger keeps a row from being deleted', 'delete from kept where id between 1 and 4'],
     ['a policy chooses the rows', 'update guarded set n = 1 where id < 4'],
     ['there is no key', 'insert into nokey select generate_series(1, 3)'],
     ['a type is not PostgreSQL’s own', `insert into moods select 'good', g from generate_series(1, 3) g`],

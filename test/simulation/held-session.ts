@@ -7,6 +7,7 @@ import type { ReadText, StatementFacts } from '../../packages/gateway/src/core/e
 import { makeId } from '../../packages/gateway/src/core/ids.ts';
 import type { Appended, LedgerEvent, LedgerPort } from '../../packages/gateway/src/core/ledger-port.ts';
 import { SessionPolicy } from '../../packages/gateway/src/policy/decide.ts';
+import type { CompiledRule } from '../../packages/gateway/src/policy/rule.ts';
 import { effectsThatMay } from '../../packages/gateway/src/policy/effect-classes.ts';
 import { rule, statement, text as textOf } from '../../packages/gateway/src/policy/testing-facts.ts';
 import { readFrontend } from '../../packages/gateway/src/protocols/postgres/decode.ts';
@@ -27,10 +28,12 @@ import { Backend, type Database } from './held-target.ts';
 /** A rule on rows holds from so many on. */
 export const BOUND = 10;
 
-const RULES = [
-  rule('definitions', { effects: ['create'] }, 'hold'),
-  rule('rows', { writes: ['scores'], rows: `>= ${BOUND}` }, 'hold'),
-];
+function rulesOf(inTransaction: 'refuse' | 'wait'): readonly CompiledRule[] {
+  return [
+    rule('definitions', { effects: ['create'] }, 'hold', { inTransaction }),
+    rule('rows', { writes: ['scores'], rows: `>= ${BOUND}` }, 'hold', { inTransaction }),
+  ];
+}
 
 const known = new Map<string, ReadText>();
 
@@ -59,6 +62,10 @@ function factsOf(text: string): StatementFacts {
     return statement({ effects: effect('transaction'), transaction: 'begin', undoable: false });
   if (verb === 'COMMIT')
     return statement({ effects: effect('transaction'), transaction: 'commit', undoable: false });
+  if (verb === 'SAVEPOINT' || text.startsWith('ROLLBACK TO')) {
+    const transaction = verb === 'SAVEPOINT' ? 'savepoint' : 'rollback-to';
+    return statement({ effects: effect('transaction'), transaction, undoable: false });
+  }
   if (verb === 'ROLLBACK')
     return statement({ effects: effect('transaction'), transaction: 'rollback', undoable: false });
   return statement({ effects: effect('read') });
@@ -119,6 +126,8 @@ export interface SimulatedOptions {
   readonly holds: HoldsPort;
   readonly database: Database;
   readonly random: Random;
+  /** What the rules say of a client in its own transaction. */
+  readonly inTransaction: 'refuse' | 'wait';
   readonly principal: Conducting extends never
     ? never
     : ConstructorParameters<typeof Conducting>[0]['session']['principal'];
@@ -140,7 +149,7 @@ export class SimulatedSession {
   readonly #gate: Gate;
   readonly #responses: ResponseQueue<Request>;
 
-  constructor({ holds, database, random, principal }: SimulatedOptions) {
+  constructor({ holds, database, random, inTransaction, principal }: SimulatedOptions) {
     let us = 0;
     const clock = { nowUs: () => ++us, monotonicUs: () => ++us };
     const failed = (error: unknown): void => {
@@ -148,7 +157,11 @@ export class SimulatedSession {
     };
     const leaves = new SessionLeaves({ session: 's', kind: 'user', actor: 'a', target: 'db', policy: 'p' });
     const allowance = { access: 'all', version: 1, effects: effectsThatMay(undefined) };
-    const policy = new SessionPolicy(RULES, allowance, { kind: 'user', address: '10.0.0.1', client: '' });
+    const policy = new SessionPolicy(rulesOf(inTransaction), allowance, {
+      kind: 'user',
+      address: '10.0.0.1',
+      client: '',
+    });
     const inspection = new Inspection({
       policyNow: () => ({ digest: 'p', policy }),
       reader: { read },

@@ -152,9 +152,13 @@ function statementsOf(random: Random, name: string): Sent {
       const inside = random.oneIn(2)
         ? [query(text()), query(text())]
         : [...execute(text()), { kind: 'Sync' } as const, query(text())];
+      const isSaved = random.oneIn(2);
+      const saved = isSaved ? [query('SAVEPOINT mine')] : [];
+      const back = isSaved ? [query('ROLLBACK TO SAVEPOINT mine'), query(text())] : [];
+      const end = query(random.oneIn(3) ? 'ROLLBACK' : 'COMMIT');
       return {
-        messages: [query('BEGIN'), ...inside, query(random.oneIn(3) ? 'ROLLBACK' : 'COMMIT')],
-        readies: 4,
+        messages: [query('BEGIN'), ...saved, ...inside, ...back, end],
+        readies: isSaved ? 7 : 4,
       };
     }
     default:
@@ -184,11 +188,14 @@ interface Sum {
   asked: number;
   used: number;
   broken: number;
+  /** Runs inside of a client's transaction that were undone alone. */
+  undone: number;
 }
 
 async function simulate(random: Random, sum: Sum): Promise<void> {
   const database = new Database();
   const people = new People(random);
+  const inTransaction = random.oneIn(2) ? 'wait' : 'refuse';
   const sessions = ['a', 'b'].map((name) => {
     const principal = {
       id: makeId('principal', name.charCodeAt(0), new Uint8Array(10).fill(name.charCodeAt(0))),
@@ -201,7 +208,7 @@ async function simulate(random: Random, sum: Sum): Promise<void> {
     return {
       name,
       principal,
-      session: new SimulatedSession({ holds: people, database, random, principal }),
+      session: new SimulatedSession({ holds: people, database, random, inTransaction, principal }),
       owed: 0,
       sent: 0,
     };
@@ -219,7 +226,8 @@ async function simulate(random: Random, sum: Sum): Promise<void> {
     if (random.oneIn(250) && !one.session.over) {
       one.session.break();
       sum.broken += 1;
-      one.session = new SimulatedSession({ holds: people, database, random, principal: one.principal });
+      const { principal } = one;
+      one.session = new SimulatedSession({ holds: people, database, random, inTransaction, principal });
       one.owed = 0;
     }
     one.session.step(random);
@@ -266,13 +274,14 @@ function check(database: Database, people: People, sum: Sum): void {
   sum.committed += database.committed.length;
   sum.asked += people.asked.length;
   sum.used += used.length;
+  sum.undone += database.undone;
 }
 
 it(`nothing runs twice, unapproved, or on another’s approval in ${RUNS} interleavings`, {
   timeout: 3_600_000,
 }, async () => {
   const [from, to] = only === undefined ? [0, RUNS] : [Number(only), Number(only) + 1];
-  const sum: Sum = { committed: 0, asked: 0, used: 0, broken: 0 };
+  const sum: Sum = { committed: 0, asked: 0, used: 0, broken: 0, undone: 0 };
   for (let run = from; run < to; run += 1) {
     try {
       // oxlint-disable-next-line no-await-in-loop -- One after the other.
@@ -282,8 +291,9 @@ it(`nothing runs twice, unapproved, or on another’s approval in ${RUNS} interl
     }
   }
   console.info(
-    `seed ${seed}, ${to - from} interleavings: ${sum.committed} transactions committed, ${sum.asked} approvals asked, ${sum.used} used, ${sum.broken} connections broken`,
+    `seed ${seed}, ${to - from} interleavings: ${sum.committed} transactions committed, ${sum.asked} approvals asked, ${sum.used} used, ${sum.undone} runs undone inside of a transaction, ${sum.broken} connections broken`,
   );
   // Where nothing is ever approved, nothing is tested.
   expect(sum.used).toBeGreaterThan(only === undefined ? RUNS / 10 : -1);
+  expect(sum.undone).toBeGreaterThan(only === undefined ? RUNS / 10 : -1);
 });

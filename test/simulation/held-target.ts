@@ -2,7 +2,8 @@
  * A database for simulations of held statements: transactions, pipelines, rows that are counted, and what
  * was committed; nothing else of PostgreSQL.
  *
- * Texts: `W id n` writes n rows, `R id` reads one, `D id` defines something, `X id` fails.
+ * Texts: `W id n` writes n rows, `R id` reads one, `D id` defines something, `X id` fails. Savepoints are
+ * undone with what is behind them, but for the counters, as PostgreSQL does it.
  */
 
 import { createHash } from 'node:crypto';
@@ -22,6 +23,16 @@ export interface Ran {
 export class Database {
   /** The statements of each transaction that was committed, in order. */
   readonly committed: (readonly Ran[])[] = [];
+  /** Runs that were undone to a savepoint of the gateway's. */
+  undone = 0;
+}
+
+interface Savepoint {
+  readonly name: string;
+  /** Statements before it, */
+  readonly ran: number;
+  /** and portals. */
+  readonly portals: ReadonlyMap<string, string>;
 }
 
 /** One backend. Owned by one simulated session. */
@@ -38,6 +49,7 @@ export class Backend {
   #skipping = false;
   readonly #statements = new Map<string, string>();
   readonly #portals = new Map<string, string>();
+  #savepoints: Savepoint[] = [];
 
   constructor(database: Database, answer: (bytes: Uint8Array) => void) {
     this.#database = database;
@@ -92,9 +104,10 @@ export class Backend {
     const text = this.#portals.get(portal);
     if (text === undefined) return this.#fail('34000');
     if (text === 'COMMIT' || text === 'ROLLBACK') return this.#endBlock(text);
+    if (text.startsWith('ROLLBACK TO')) return void (this.#rollBackTo(text) || this.#fail('3B001'));
     if (this.#status === 'E') return this.#fail('25P02');
     if (text === 'BEGIN') {
-      this.#status = 'T';
+      this.#begin();
       return this.#say({ kind: 'CommandComplete', tag: 'BEGIN' });
     }
     if (!this.#run(text, false)) this.#fail('22012');
@@ -103,14 +116,22 @@ export class Backend {
 
   #query(text: string): void {
     this.#statements.delete('');
-    if (this.#status === 'E' && text !== 'ROLLBACK' && text !== 'COMMIT') this.#failSimple('25P02');
+    if (text.startsWith('ROLLBACK TO')) {
+      if (!this.#rollBackTo(text)) this.#failSimple('3B001');
+    } else if (this.#status === 'E' && text !== 'ROLLBACK' && text !== 'COMMIT') this.#failSimple('25P02');
     else if (text === 'BEGIN') {
-      this.#status = 'T';
+      this.#begin();
       this.#say({ kind: 'CommandComplete', tag: 'BEGIN' });
     } else if (text === 'COMMIT' || text === 'ROLLBACK') this.#endBlock(text);
     else if (!text.split('; ').every((part) => this.#run(part, true))) this.#failSimple('22012');
     if (this.#status === 'I') this.#end(true);
     this.#ready();
+  }
+
+  /** PostgreSQL warns the client. */
+  #begin(): void {
+    if (this.#status !== 'I') throw new Error('a transaction begins inside of another');
+    this.#status = 'T';
   }
 
   #endBlock(text: string): void {
@@ -126,6 +147,11 @@ export class Backend {
     if (text.startsWith('SELECT pg_catalog.encode(')) return this.#prepared(text, simple);
     const [, name] = /^EXECUTE "([^"]+)"/.exec(text) ?? [];
     if (name !== undefined) return this.#run(this.#statements.get(name) ?? '', simple);
+    if (text.startsWith('SAVEPOINT')) return this.#savepoint(text);
+    if (text.startsWith('RELEASE')) return this.#release(text);
+    if (text.includes(`current_setting('transaction_isolation')`)) {
+      return this.#rows([['read committed']], simple);
+    }
     if (text.startsWith(`SELECT 'role'`)) return this.#rows([['role', 'current_user', 'app']], simple);
     const [verb, id = '', rows = '0'] = text.split(' ');
     if (verb === 'R') return this.#rows([[id]], simple);
@@ -148,6 +174,33 @@ export class Backend {
     const rows = [['state', 'on', String(this.#transaction), '', '', '{}']];
     if (this.#counter > 0) rows.push(['written', '1', '0', String(this.#counter), '0', '{public,scores}']);
     return this.#rows(rows, simple);
+  }
+
+  #savepoint(text: string): boolean {
+    if (this.#status !== 'T') return false;
+    this.#savepoints.push({ name: nameIn(text), ran: this.#ran.length, portals: new Map(this.#portals) });
+    return this.#done('SAVEPOINT');
+  }
+
+  #release(text: string): boolean {
+    const at = this.#savepoints.findLastIndex(({ name }) => name === nameIn(text));
+    if (at === -1) return false;
+    this.#savepoints.length = at;
+    return this.#done('RELEASE');
+  }
+
+  #rollBackTo(text: string): boolean {
+    const at = this.#savepoints.findLastIndex(({ name }) => name === nameIn(text));
+    const savepoint = this.#savepoints[at];
+    if (savepoint === undefined || this.#status === 'I') return false;
+    this.#savepoints.length = at + 1;
+    this.#ran.length = savepoint.ran;
+    for (const portal of this.#portals.keys()) {
+      if (!savepoint.portals.has(portal)) this.#portals.delete(portal);
+    }
+    this.#status = 'T';
+    if (savepoint.name.includes('countersign')) this.#database.undone += 1;
+    return this.#done('ROLLBACK');
   }
 
   #done(tag: string): boolean {
@@ -174,6 +227,7 @@ export class Backend {
   #end(kept: boolean): void {
     if (kept && this.#ran.length > 0) this.#database.committed.push(this.#ran);
     this.#ran = [];
+    this.#savepoints = [];
     this.#status = 'I';
     this.#transaction += 1;
     this.#portals.clear();
@@ -210,4 +264,8 @@ export class Backend {
   #say(message: BackendMessage): void {
     this.#answer(encodeBackend(message));
   }
+}
+
+function nameIn(text: string): string {
+  return text.slice(text.indexOf('SAVEPOINT') + 'SAVEPOINT '.length);
 }

@@ -448,6 +448,13 @@ export const LIMITS = {
     keptOutcomesMax: 10_000,
     /** Tables that one session has written to, whose counters are looked at before it writes again. */
     writtenTablesMax: 1_000,
+    /** What approvers are shown of rows is looked for so long at the target: finding them reads whole tables. */
+    lookTimeoutMs: 1_000,
+    /**
+     * A client waits so long for people inside of its own transaction: others wait for its locks, and the
+     * target keeps what it deletes for as long.
+     */
+    waitInTransactionMs: 300_000,
     /** Bytes of a client that are read while its statement waits for people. */
     waitingClientBytesMax: 262_144,
     /** Causes of a decision that its leaf names; the first ones say enough. */

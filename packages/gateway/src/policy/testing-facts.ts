@@ -38,6 +38,7 @@ export function rule(
   name: string,
   when: When,
   consequence: 'allow' | 'block' | 'hold' = 'block',
+  terms: Partial<HoldTerms> = {},
 ): CompiledRule {
   return compileRule(
     {
@@ -48,7 +49,7 @@ export function rule(
       unless: [],
       when,
       // oxlint-disable-next-line unicorn/no-thenable -- The word of the policy language; nothing awaits a rule.
-      then: consequence === 'hold' ? { hold: HOLD } : consequence,
+      then: consequence === 'hold' ? { hold: { ...HOLD, ...terms } } : consequence,
     },
     7,
   );

@@ -92,9 +92,9 @@ to: [reranker-db, label:class=reranking]
     ['kind: Rule\nname: a\nwhen: {}\nthen: allow', 'RESOURCE_INVALID', 'must say what'],
     ['kind: Rule\nname: a\nwhen: {}\nthen: { hold: { approvers: [] } }', 'RESOURCE_INVALID', 'then'],
     [
-      'kind: Rule\nname: a\nwhen: {}\nthen: { hold: { approvers: [x], inTransaction: wait } }',
-      'RESOURCE_NOT_ENFORCED',
-      '"inTransaction: wait" of a hold',
+      'kind: Rule\nname: a\nwhen: {}\nthen: { hold: { approvers: [x], inTransaction: queue } }',
+      'RESOURCE_INVALID',
+      'then',
     ],
     ['kind: Mask\nname: a', 'RESOURCE_NOT_ENFORCED', 'The kind Mask is not enforced'],
     ['kind: Access\nname: a\nwho: [ana]\nto: [c]\nmay: [everything]', 'RESOURCE_INVALID', 'may'],

@@ -66,13 +66,6 @@ export function parseResource(value: unknown): ResourceDocument {
   if (problem !== undefined) throw invalid(kind, name, problem);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- This is the parse function.
   const document = filled as ResourceDocument;
-  if (
-    document.kind === 'Rule' &&
-    typeof document.then === 'object' &&
-    document.then.hold.inTransaction === 'wait'
-  ) {
-    throw new CountersignError('RESOURCE_NOT_ENFORCED', { what: '"inTransaction: wait" of a hold' });
-  }
   const contradiction = contradictionIn(document);
   if (contradiction !== undefined) throw invalid(kind, name, contradiction);
   try {

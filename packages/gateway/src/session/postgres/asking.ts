@@ -1,8 +1,9 @@
 /**
  * Asks people, waits for them, and uses what they granted.
  *
- * Spec: spec/policy.md, "Holds". A client waits only while nothing of its session is open at the target;
- * else it gets an error at once, and the identical statement passes once when it was approved.
+ * Spec: spec/policy.md, "Holds". A client waits while nothing of its session is open at the target, and in its
+ * own transaction where the rule says so; else it gets an error at once, and the identical statement passes
+ * once when it was approved.
  */
 
 import { isDeepStrictEqual } from 'node:util';
@@ -15,6 +16,7 @@ import type {
   Taken,
 } from '../../approvals/holds-port.ts';
 import { CountersignError } from '../../core/errors.ts';
+import { LIMITS } from '../../core/limits.ts';
 import type { SessionId } from '../../core/ids.ts';
 import type { StatementFacts } from '../../core/effects.ts';
 import type { Cause } from '../../policy/decide.ts';
@@ -24,6 +26,7 @@ import { encodeNoticeResponse } from '../../protocols/postgres/encode.ts';
 import type { Outcome } from '../../protocols/postgres/states.ts';
 import type { Ground } from './ground.ts';
 import type { Judgement } from './inspection.ts';
+import { mayWait, type OpenAtTarget } from './open-at-target.ts';
 import type { RunningOperation } from './running-operation.ts';
 import { readState, type SessionState, stateQuestion } from './session-state.ts';
 import type { BoundPortal } from '../../protocols/postgres/operation.ts';
@@ -50,7 +53,7 @@ export interface Held {
   /** Rows that were counted. */
   readonly rows: number | undefined;
   /** Keys of some of them. */
-  readonly keys?: readonly string[];
+  readonly keys?: readonly string[] | undefined;
 }
 
 export interface Grant extends Held {
@@ -81,7 +84,10 @@ export interface AskingPorts {
   readonly waiting: (waits: boolean) => void;
 }
 
-type Interrupted = { readonly state: 'interrupted'; readonly by: 'cancel' | 'leave' };
+/** What a client that waits inside of its transaction has to know. */
+const STAYS_OPEN = `Its transaction stays open with its locks for ${LIMITS.policy.waitInTransactionMs / 60_000} minutes at most; then it fails.`;
+
+type Interrupted = { readonly state: 'interrupted'; readonly by: 'cancel' | 'leave' | 'limit' };
 
 /** Owned by the conductor of one session. */
 export class Asking {
@@ -105,28 +111,27 @@ export class Asking {
   /**
    * Asks for each rule.
    *
-   * @param mayWait whether nothing of the session is open at the target
+   * @param open what of the session is open at the target
    */
-  async all(piece: AskedPiece, ground: Ground, held: readonly Held[], mayWait: boolean): Promise<Asked> {
+  async all(piece: AskedPiece, ground: Ground, held: readonly Held[], open: OpenAtTarget): Promise<Asked> {
+    const waits = await mayWait(open, held, ground);
     const state = await stateOf(piece, ground);
     const grants: Grant[] = [];
     for (const one of held) {
-      const hold = await this.#ports.holds.ask(this.#request(piece, one, state, mayWait));
+      const hold = await this.#ports.holds.ask(this.#request(piece, one, state, waits));
       grants.push({ ...one, hold });
     }
-    const open = grants.filter(({ hold }) => hold.state !== 'granted');
-    const [first] = open;
+    const missing = grants.filter(({ hold }) => hold.state !== 'granted');
+    const [first] = missing;
     if (first === undefined) return { kind: 'granted', grants };
-    if (!mayWait || piece.copyIn) {
+    if (!waits || piece.copyIn) {
       for (const { hold } of grants) hold.release();
       return { kind: 'refused', error: heldError(first) };
     }
-    for (const grant of open) {
-      const error = await this.#waitFor(grant);
-      if (error !== undefined) {
-        for (const { hold } of grants) hold.release();
-        return { kind: 'refused', error };
-      }
+    const error = await this.#waitForAll(missing, open === 'transaction');
+    if (error !== undefined) {
+      for (const { hold } of grants) hold.release();
+      return { kind: 'refused', error };
     }
     // Other sessions went on meanwhile: what was approved is what it meant then.
     if (!isDeepStrictEqual(await stateOf(piece, ground), state)) {
@@ -159,8 +164,32 @@ export class Asking {
     return { kind: 'taken', done };
   }
 
-  async #waitFor({ hold, rule, cause }: Grant): Promise<CountersignError | undefined> {
+  /** The error, where it may not go on. */
+  async #waitForAll(grants: readonly Grant[], inTransaction: boolean): Promise<CountersignError | undefined> {
+    const { promise: tooLong, resolve } = Promise.withResolvers<Interrupted>();
+    const limit = inTransaction
+      ? setTimeout(() => resolve({ state: 'interrupted', by: 'limit' }), LIMITS.policy.waitInTransactionMs)
+      : undefined;
+    try {
+      for (const grant of grants) {
+        // oxlint-disable-next-line no-await-in-loop -- Whoever has approved all but one has approved nothing.
+        const error = await this.#waitFor(grant, tooLong, inTransaction);
+        if (error !== undefined) return error;
+      }
+      return undefined;
+    } finally {
+      clearTimeout(limit);
+    }
+  }
+
+  async #waitFor(
+    grant: Grant,
+    tooLong: Promise<Interrupted>,
+    inTransaction: boolean,
+  ): Promise<CountersignError | undefined> {
+    const { hold, rule, cause } = grant;
     const { say, waiting } = this.#ports;
+    const approvers = `It waits for ${rule.hold?.count ?? 1} of: ${(rule.hold?.approvers ?? []).join(', ')}.`;
     say(
       encodeNoticeResponse(
         new CountersignError('HOLD_WAITING', {
@@ -171,7 +200,7 @@ export class Asking {
           until: new Date(hold.expiresUs / 1000).toISOString().slice(0, 19),
         }),
         'NOTICE',
-        { detail: `It waits for ${rule.hold?.count ?? 1} of: ${(rule.hold?.approvers ?? []).join(', ')}.` },
+        { detail: inTransaction ? `${approvers} ${STAYS_OPEN}` : approvers },
       ),
     );
     const { promise, resolve } = Promise.withResolvers<Interrupted>();
@@ -179,7 +208,7 @@ export class Asking {
     waiting(true);
     let end: Settlement | Interrupted;
     try {
-      end = await Promise.race([hold.settled, promise]);
+      end = await Promise.race([hold.settled, promise, tooLong]);
     } finally {
       this.#interrupt = undefined;
       waiting(false);
@@ -187,14 +216,14 @@ export class Asking {
     if (end.state === 'interrupted' && end.by === 'cancel') {
       await hold.withdraw('its client cancelled the statement');
     }
-    return errorOfEnd(end, hold);
+    return errorOfEnd(end, grant);
   }
 
   #request(
     piece: AskedPiece,
     { rule, cause, rows, keys = [] }: Held,
     state: SessionState,
-    mayWait: boolean,
+    waits: boolean,
   ): Parameters<HoldsPort['ask']>[0] {
     const { requester, session, connection, database, address } = this.#ports;
     const { judgement, operation, message, textBytes, copyIn } = piece;
@@ -220,7 +249,7 @@ export class Asking {
       demand: demandOf(rule, cause),
       requester,
       sessionId: session,
-      bindToSession: mayWait && !copyIn,
+      bindToSession: waits && !copyIn,
       intentLeaf: operation.intent ?? 0,
       facts: {
         effects: [...new Set(statements.flatMap(({ effects }) => effects.map(({ effect }) => effect)))],
@@ -281,7 +310,8 @@ function heldError({ hold, rule, cause }: Grant): CountersignError {
   });
 }
 
-function errorOfEnd(end: Settlement | Interrupted, { id }: Hold): CountersignError | undefined {
+function errorOfEnd(end: Settlement | Interrupted, grant: Grant): CountersignError | undefined {
+  const { id } = grant.hold;
   switch (end.state) {
     case 'granted':
       return undefined;
@@ -294,6 +324,8 @@ function errorOfEnd(end: Settlement | Interrupted, { id }: Hold): CountersignErr
     case 'used':
       return new CountersignError('HOLD_NOT_USABLE', { id, why: 'used' });
     case 'interrupted':
+      // The request stays: it can be used when it is approved.
+      if (end.by === 'limit') return heldError(grant);
       return new CountersignError('HOLD_WITHDRAWN', {
         id,
         reason: end.by === 'cancel' ? 'the client cancelled' : 'the client left',

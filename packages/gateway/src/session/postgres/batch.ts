@@ -18,6 +18,8 @@ export interface RunPortal {
   readonly portal: BoundPortal | undefined;
   /** The Bind that lies in the spool with its values, where it does: it cannot be bound again. */
   readonly spooled: Spooled | undefined;
+  /** Whether its text is in memory: it can be parsed again. */
+  readonly isRead: boolean;
 }
 
 /** Something that runs, with the body of its intent, which is made when it is admitted. */

@@ -10,10 +10,11 @@ import { Asking } from './asking.ts';
 import { Batch, type Understood } from './batch.ts';
 import type { ClientSide } from './client-side.ts';
 import type { ConductorPort } from './client-side-ports.ts';
-import { Conductor, type Piece } from './conductor.ts';
+import { Conductor } from './conductor.ts';
 import { Exchange } from './exchange.ts';
 import type { Cargo, Gate } from './gate.ts';
 import type { Intents } from './intents.ts';
+import type { Piece } from './piece.ts';
 import type { PipelineEnd, WatchedBind } from './pipeline-end.ts';
 import type { Request } from './request.ts';
 import type { TargetSide } from './target-side.ts';
@@ -144,24 +145,26 @@ export class Conducting implements ConductorPort {
     this.#conductor.answered(request, outcome);
   }
 
-  #pieceOf(understood: Understood, isFirst: boolean): Omit<Piece, 'bytes'> | undefined {
+  #pieceOf(understood: Understood, isFirst: boolean): Omit<Piece, 'bytes' | 'inBlock'> | undefined {
     const { intent } = understood;
-    const { inBlock, isUncertain } = this.#conductor;
+    const { isUncertain } = this.#conductor;
     this.#conductor.noteBlock(understood);
     if (intent?.judgement === undefined || !this.#conductor.isNeeded(understood, intent.judgement)) {
       return undefined;
     }
     const { operation, judgement, textBytes, portal } = intent;
+    // What lies in the spool is gone when it was parsed or bound.
+    const alone = isFirst && portal?.isRead === true && portal.spooled === undefined;
     return {
       understood,
       judgement,
       operation,
       // A view of what is read into again.
       textBytes: textBytes?.slice() ?? new Uint8Array(0),
-      // What lies in the spool is gone when it was bound.
       portal:
-        portal === undefined ? undefined : { ...portal, alone: isFirst && portal.spooled === undefined },
-      inBlock,
+        portal === undefined
+          ? undefined
+          : { ...portal, alone, isJustBound: alone && this.#conductor.isJustBound(portal.portal) },
       isUncertain,
     };
   }

@@ -13,9 +13,10 @@ import { LIMITS } from '../../core/limits.ts';
 import { causeOfCount } from '../../policy/observed.ts';
 import { BACKEND } from '../../protocols/postgres/messages.ts';
 import { SYNCS } from '../../protocols/postgres/answer-tables.ts';
+import type { BoundPortal } from '../../protocols/postgres/operation.ts';
 import type { Outcome } from '../../protocols/postgres/states.ts';
 import { affectedKeys } from './affected-keys.ts';
-import type { AskedPiece, Asking, Grant, Held } from './asking.ts';
+import type { Asking, Grant, Held } from './asking.ts';
 import type { Understood } from './batch.ts';
 import {
   ENDS,
@@ -27,11 +28,14 @@ import {
   verbsOf,
 } from './conducted-text.ts';
 import { errorOf, Kept, type KeptAnswer, withError } from './exchange.ts';
-import { ClientTransaction, type Ground, OwnTransaction } from './ground.ts';
+import type { Ground } from './ground.ts';
+import { type Grounds, groundOf, pipelineOf } from './ground-of.ts';
 import type { Judgement } from './inspection.ts';
 import { type Done, undoneBy } from './kept-outcomes.ts';
 import { noteAnswer } from './note-answer.ts';
+import type { OpenAtTarget } from './open-at-target.ts';
 import { OpenWork, Over, type Settled } from './open-work.ts';
+import { askedOf, type Piece } from './piece.ts';
 import {
   beginBind,
   endPipeline,
@@ -39,26 +43,9 @@ import {
   type PipelineEndPorts,
   type WatchedBind,
 } from './pipeline-end.ts';
-import { Pipeline, type PortalGround } from './pipeline-ground.ts';
 import { type Refusal, refusalBecause, stopsOneStatement, undoneBecause } from './refusal.ts';
 import { PLAIN_REQUEST, type Request } from './request.ts';
 import type { RunningOperation } from './running-operation.ts';
-
-/** What is run, and where. */
-export interface Piece {
-  readonly understood: Understood;
-  readonly judgement: Judgement;
-  readonly operation: RunningOperation;
-  /** The message as it came. */
-  readonly bytes: Uint8Array;
-  readonly textBytes: Uint8Array;
-  /** Of an Execute. */
-  readonly portal: PortalGround | undefined;
-  /** Whether it runs inside of a transaction block. */
-  readonly inBlock: boolean;
-  /** Whether something runs behind what the target last said of its transaction. */
-  readonly isUncertain: boolean;
-}
 
 export interface ConductorPorts extends PipelineEndPorts {
   readonly asking: Asking;
@@ -75,7 +62,6 @@ export interface ConductorPorts extends PipelineEndPorts {
 
 const UNREAD: ReadText = { kind: 'uninspectable', reason: '' };
 const NO_ERROR = { sqlstate: '', message: '' };
-const NO_PORTAL = { portalName: '', portal: undefined, alone: false };
 const NO_ROWS: Settled = { kind: 'rows' };
 const NO_ANSWER: KeptAnswer = { outcome: 'failed', frames: [] };
 
@@ -85,7 +71,11 @@ export class Conductor {
   readonly #work: OpenWork;
   /** What an Execute since the last Sync has begun or ended. */
   #block: boolean | undefined;
+  /** The same before the last message. */
+  #blockBefore: boolean | undefined;
   #ranSinceSync = false;
+  /** What a Bind since the last Sync has made, where nothing was bound behind it. */
+  #lastBound: BoundPortal | undefined;
   /** Executes since the last Sync that a block of ours would take in, should one begin. */
   readonly #unsynced = new Set<RunningOperation>();
   /** The client has the answer to what is conducted, or gets it as it comes. */
@@ -115,7 +105,7 @@ export class Conductor {
     if (bound === undefined || !isPlannedByBind(bound.judgement.read)) return undefined;
     const { kind, counted } = bound.judgement.decision;
     if (kind === 'allow' && counted.length === 0) return undefined;
-    return { understood, bound, inBlock: this.inBlock };
+    return { understood, bound };
   }
 
   /** Whether what the client has sent so far since the last Sync ends inside of a transaction block. */
@@ -128,12 +118,20 @@ export class Conductor {
     return this.#ranSinceSync;
   }
 
+  /** Whether it can be bound again inside of a block as it was: nothing of it has run, and nothing is behind it. */
+  isJustBound(portal: BoundPortal | undefined): boolean {
+    return portal !== undefined && portal === this.#lastBound;
+  }
+
   /** A message of the client's is understood, in the order in which they come. */
-  noteBlock({ kind, intent }: Understood): void {
+  noteBlock({ kind, intent, bound }: Understood): void {
     this.#work.count.note(intent?.judgement?.read);
+    this.#blockBefore = this.#block;
+    if (kind === 'Bind') this.#lastBound = bound?.portal;
     if (SYNCS.has(kind) || kind === 'Query' || kind === 'FunctionCall') {
       this.#block = undefined;
       this.#ranSinceSync = false;
+      this.#lastBound = undefined;
       this.#unsynced.clear();
       if (!this.#work.block.isOurs) this.#work.outcomes.synced();
     }
@@ -185,25 +183,28 @@ export class Conductor {
 
   /** Before what ends a pipeline outside of a transaction block. */
   async settle(kind: PipelineEnd): Promise<void> {
-    await endPipeline(kind, this.#pipelineGround(NO_PORTAL, false, true), this.#work, this.#ports);
+    await endPipeline(kind, pipelineOf(false, this.#grounds), this.#work, this.#ports);
   }
 
   /** Before the client binds what is counted or held; gives who hears how that went, undefined: it is refused. */
   async bind(bind: WatchedBind): Promise<((outcome: Outcome) => void) | undefined> {
     // Nothing is planned in a transaction that has failed.
     if (!this.#ranSinceSync && this.#ports.transactionStatus() === 'E') return () => undefined;
-    return beginBind(bind, this.#pipelineGround(NO_PORTAL, bind.inBlock, true), this.#work, this.#ports);
+    return beginBind(bind, pipelineOf(this.inBlock, this.#grounds), this.#work, this.#ports);
   }
 
   /** Resolves when the client has its answer; rejects where the session must end. */
-  async conduct(piece: Piece): Promise<void> {
+  async conduct(unplaced: Omit<Piece, 'inBlock'>): Promise<void> {
     this.#isAnswered = false;
+    // A BEGIN of before it may have been on its way when it was understood, and is answered now.
+    const inBlock = this.#blockBefore ?? this.#ports.transactionStatus() !== 'I';
+    const piece: Piece = { ...unplaced, inBlock };
     let ground: Ground | undefined;
     try {
       await this.#ports.writeIntent(piece.understood);
       // A Query behind an Execute ends its pipeline: what the target said of its transaction is of before.
       if (piece.isUncertain && piece.understood.kind !== 'Execute') await this.#ports.exchange.sync();
-      ground = this.#groundOf(piece);
+      ground = groundOf(piece, this.#grounds);
       const { counted, holds } = piece.judgement.decision;
       if (counted.length > 0 || holds.length > 0) await this.#conduct(piece, ground);
       else await this.#end(piece, ground);
@@ -292,22 +293,10 @@ export class Conductor {
     else await this.#runGranted(piece, ground, grants);
   }
 
-  #groundOf({ understood, portal, inBlock, judgement }: Piece): Ground {
-    const { exchange, transactionStatus } = this.#ports;
-    const isIdle = transactionStatus() === 'I';
-    if (understood.kind === 'Execute' && portal !== undefined) {
-      const { decision, read } = judgement;
-      const mayBegin = decision.counted.length > 0 || isUndoable(read);
-      return this.#pipelineGround({ ...portal, alone: portal.alone && isIdle }, inBlock, mayBegin);
-    }
-    const { count } = this.#work;
-    return isIdle ? new OwnTransaction(exchange, count) : new ClientTransaction(exchange, count);
-  }
-
-  #pipelineGround(portal: PortalGround, inBlock: boolean, mayBegin: boolean): Pipeline {
-    const { exchange, name } = this.#ports;
+  get #grounds(): Grounds {
+    const { exchange, name, transactionStatus } = this.#ports;
     const { block, count } = this.#work;
-    return new Pipeline(exchange, { ...portal, name, inBlock, block, count, mayBegin });
+    return { exchange, name, block, count, status: transactionStatus() };
   }
 
   /** Undefined where the client has its refusal. */
@@ -315,9 +304,9 @@ export class Conductor {
     piece: Piece,
     ground: Ground,
     held: readonly Held[],
-    mayWait: boolean,
+    open: OpenAtTarget,
   ): Promise<readonly Grant[] | undefined> {
-    const asked = await this.#ports.asking.all(askedOf(piece), ground, held, mayWait);
+    const asked = await this.#ports.asking.all(askedOf(piece), ground, held, open);
     if (asked.kind === 'granted') return asked.grants;
     await this.#refuse(piece, ground, refusalBecause(asked.error));
     return undefined;
@@ -361,7 +350,7 @@ export class Conductor {
 
   /** The client sends its data once for each run: it is kept, or refused, with what was sent. */
   async #keepCopied(piece: Piece, ground: Ground, answer: KeptAnswer, held: readonly Held[]): Promise<void> {
-    const asked = await this.#ports.asking.all(askedOf(piece), ground, held, false);
+    const asked = await this.#ports.asking.all(askedOf(piece), ground, held, 'all');
     if (asked.kind === 'granted') return this.#keepRun(piece, ground, answer, asked.grants);
     await ground.undo();
     return this.#refuse(piece, ground, refusalBecause(asked.error));
@@ -407,16 +396,19 @@ export class Conductor {
       if (!isAsked && !tooMuch) return this.#keepRun(piece, ground, answer, grants);
       // Nothing is run again with data that the client sends then.
       const isLost = over.length === 0 || (copyIn && blocked.length === 0);
-      const keys = isLost || blocked.length > 0 ? [] : await affectedKeys(ground, piece.judgement.read);
-      const mayWait = await ground.undo();
+      const mayAsk = !isLost && blocked.length === 0;
+      const keysOf = mayAsk ? await affectedKeys(ground, piece.judgement.read) : undefined;
+      const open = await ground.undo();
+      await this.#work.undone(ground);
       if (isLost) return this.#refuse(piece, ground, refusalBecause(tooLarge()));
       if (blocked.length > 0) return this.#refuse(piece, ground, undoneBecause(blocked.map(causeOfCount)));
+      const keys = await keysOf?.();
       const held = over.map((one) => ({ rule: one.rule, cause: causeOfCount(one), rows: one.rows, keys }));
-      const asked = await this.#ask(piece, ground, held, mayWait);
+      const asked = await this.#ask(piece, ground, held, open);
       if (asked === undefined) return undefined;
       grants.push(...asked);
       // What could not be undone was not: it was granted before, and stands.
-      if (!mayWait) return this.#keepRun(piece, ground, answer, grants);
+      if (open === 'all') return this.#keepRun(piece, ground, answer, grants);
     }
     const reason = 'it writes another number of rows each time it runs';
     return this.#refuse(piece, ground, refusalBecause(new CountersignError('STATE_CONFLICT', { reason })));
@@ -486,15 +478,4 @@ function tooLarge(): CountersignError {
     allowed: LIMITS.policy.keptAnswerBytesMax,
     actual: 'more',
   });
-}
-
-function askedOf(piece: Piece): AskedPiece {
-  const { understood, portal } = piece;
-  return {
-    ...piece,
-    message: understood.kind,
-    portal: portal?.portal,
-    spooled: portal?.spooled,
-    copyIn: understood.copyIn,
-  };
 }

@@ -12,7 +12,7 @@ import type { CompiledRule } from '../../policy/rule.ts';
 import type { Grant } from './asking.ts';
 import type { CountQuestion } from './count-statement.ts';
 import { countText } from './count-text.ts';
-import { type RowCounts, writtenBetween } from './row-count.ts';
+import { type RowCounts, withRowsOf, writtenBetween } from './row-count.ts';
 
 /** Owned by the conductor of one session. */
 export class CountedTransaction {
@@ -87,6 +87,15 @@ export class CountedTransaction {
     );
     if (grant !== undefined && grant.rows === undefined) this.#agreed.set(rule, rows);
     return grant !== undefined;
+  }
+
+  /** What was written between these two was undone, and is not counted again: the counters still have it. */
+  forget(from: RowCounts, to: RowCounts): void {
+    const before = this.#before;
+    if (before === undefined || [from, to].some(({ transaction }) => transaction !== before.transaction)) {
+      throw new CountersignError('ROWS_NOT_COUNTED', { reason: 'its transaction ended in its middle' });
+    }
+    this.#before = withRowsOf(before, from, to);
   }
 
   /** What was granted is used. */

@@ -10,7 +10,9 @@ import { BACKEND } from '../../protocols/postgres/messages.ts';
 import type { AskedCount, CountQuestion, CountStatement } from './count-statement.ts';
 import { errorOf, type Exchange, type KeptAnswer } from './exchange.ts';
 import { failingMessage } from './refusal.ts';
+import type { OpenAtTarget } from './open-at-target.ts';
 import { readCounts, type RowCounts } from './row-count.ts';
+import type { BlockGround } from './savepoint-ground.ts';
 
 /** Rows that were counted, or the error that came in the place of the count: of a constraint, say. */
 export type Count =
@@ -21,8 +23,8 @@ export type Count =
 export type Deferred = 'run' | 'wait';
 
 export interface Ground {
-  /** Before people are asked: false where the client has something open at the target. */
-  close(): Promise<boolean>;
+  /** Before people are asked; says what of the session is open at the target then. */
+  close(): Promise<OpenAtTarget>;
   /** After people were asked, for a run without a count. */
   reopen(): Promise<void>;
   /** Makes ready for one run that is counted. */
@@ -32,8 +34,10 @@ export interface Ground {
   readonly deferred: Deferred;
   /** Keeps what was done; the error, where the target does not. */
   commit(): Promise<KeptAnswer | undefined>;
-  /** Undoes the run, so that nothing is open at the target; false where the client has something open. */
-  undo(): Promise<boolean>;
+  /** Undoes the run; says what of the session is open at the target then, `all` where the run stands. */
+  undo(): Promise<OpenAtTarget>;
+  /** Whether a run is undone without what its transaction did before it. */
+  readonly undoesPart: boolean;
   /** Whether a run can be undone with whatever a question about it has broken. */
   readonly isUndone: boolean;
   /** Ends a run that failed by itself. */
@@ -62,6 +66,7 @@ export class OwnTransaction implements Ground {
   readonly tail: readonly Uint8Array[] = IDLE;
   readonly deferred = 'run';
   readonly isUndone = true;
+  readonly undoesPart = false;
   readonly #exchange: Exchange;
   readonly #statement: CountStatement;
   /** A ROLLBACK of nothing would make the server warn the client. */
@@ -72,8 +77,8 @@ export class OwnTransaction implements Ground {
     this.#statement = statement;
   }
 
-  close(): Promise<boolean> {
-    return Promise.resolve(true);
+  close(): Promise<OpenAtTarget> {
+    return Promise.resolve('nothing');
   }
 
   /** No transaction of ours: it may be a statement that runs in none. */
@@ -101,9 +106,9 @@ export class OwnTransaction implements Ground {
     return errorOf(answer) === undefined ? undefined : answer;
   }
 
-  async undo(): Promise<boolean> {
+  async undo(): Promise<OpenAtTarget> {
     await this.leave();
-    return true;
+    return 'nothing';
   }
 
   async leave(): Promise<void> {
@@ -122,11 +127,12 @@ export class OwnTransaction implements Ground {
 }
 
 /** A Query inside of the client's transaction. */
-export class ClientTransaction implements Ground {
+export class ClientTransaction implements BlockGround {
   /** Its own ReadyForQuery is among what was kept. */
   readonly tail: readonly Uint8Array[] = [];
   readonly deferred = 'wait';
   readonly isUndone = false;
+  readonly undoesPart = false;
   readonly #exchange: Exchange;
   readonly #statement: CountStatement;
 
@@ -135,8 +141,19 @@ export class ClientTransaction implements Ground {
     this.#statement = statement;
   }
 
-  close(): Promise<boolean> {
-    return Promise.resolve(false);
+  close(): Promise<OpenAtTarget> {
+    return Promise.resolve('all');
+  }
+
+  /** A Query has none. */
+  closePortal(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  portalGone(): void {}
+
+  rest(): Promise<void> {
+    return Promise.resolve();
   }
 
   reopen(): Promise<void> {
@@ -160,8 +177,8 @@ export class ClientTransaction implements Ground {
     return Promise.resolve(undefined);
   }
 
-  undo(): Promise<boolean> {
-    return Promise.resolve(false);
+  undo(): Promise<OpenAtTarget> {
+    return Promise.resolve('all');
   }
 
   leave(): Promise<void> {

@@ -299,7 +299,7 @@ export function mayRunAnything(judgement: Judgement | undefined): boolean {
 }
 
 /** It has the same tokens under every setting. */
-function isPlain({ backslash, unicodeEscape, nonAscii }: TextDoubts): boolean {
+export function isPlain({ backslash, unicodeEscape, nonAscii }: TextDoubts): boolean {
   return !backslash && !unicodeEscape && !nonAscii;
 }
 

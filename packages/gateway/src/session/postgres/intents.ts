@@ -413,7 +413,7 @@ export class Intents {
     const textBytes = statement?.textBytes;
     const first = operation.portal?.values[0]?.bytes ?? undefined;
     const spooled = first === undefined ? undefined : this.#marks.spooled(first);
-    const portal = { portalName: message.portal, portal: operation.portal, spooled };
+    const portal = { portalName: message.portal, portal: operation.portal, spooled, isRead: !unread };
     return this.#running('Execute', forgotten, body, {
       judgement,
       textBytes,

@@ -19,6 +19,7 @@ import type { Count, Ground } from './ground.ts';
 import type { Judgement } from './inspection.ts';
 import { KeptOutcomes } from './kept-outcomes.ts';
 import { taggedRows } from './note-answer.ts';
+import type { RowCounts } from './row-count.ts';
 import type { PipelineBlock } from './pipeline-ground.ts';
 import { type Refusal, undoneBecause } from './refusal.ts';
 import type { Request } from './request.ts';
@@ -43,6 +44,8 @@ export class OpenWork {
   readonly block: PipelineBlock = { isOurs: false };
   readonly outcomes: KeptOutcomes;
   readonly count: CountStatement;
+  /** What was written before a run that is undone alone. */
+  #beforeRun: RowCounts | undefined;
   /** Portals that are bound, and that nobody has approved to run, with why. */
   readonly #unapproved = new Map<object, readonly Cause[]>();
 
@@ -76,13 +79,27 @@ export class OpenWork {
     if (portal !== undefined) this.#unapproved.delete(portal);
   }
 
-  /** Before the first statement that is counted. */
+  /** Before the first statement that is counted, and before each that is undone without the others. */
   async countBefore(rules: readonly CompiledRule[], ground: Ground): Promise<Count | undefined> {
     const question = this.transaction.questionFor(rules);
-    if (this.transaction.isOpen) return undefined;
+    if (this.transaction.isOpen && !ground.undoesPart) return undefined;
     const count = whole(await ground.count(question, 'wait'));
     if (count.kind === 'rows') this.transaction.begin(count.rows);
+    this.#beforeRun = ground.undoesPart && count.kind === 'rows' ? count.rows : undefined;
     return count;
+  }
+
+  /** A run is undone, and nothing before it: the server still counts its rows, and nobody else does. */
+  async undone(ground: Ground): Promise<void> {
+    const before = this.#beforeRun;
+    this.#beforeRun = undefined;
+    if (before === undefined) return;
+    const count = whole(await ground.count(this.transaction.questionFor([]), 'wait'));
+    if (count.kind === 'error') {
+      const reason = errorOf(count.answer)?.message ?? '';
+      throw new CountersignError('ROWS_NOT_COUNTED', { reason });
+    }
+    this.transaction.forget(before, count.rows);
   }
 
   /** Counts all that is open, before it is kept: nothing in it may be bound that nobody has approved. */

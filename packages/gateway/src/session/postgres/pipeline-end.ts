@@ -20,8 +20,6 @@ import type { Request } from './request.ts';
 export interface WatchedBind {
   readonly understood: Understood;
   readonly bound: NonNullable<Understood['bound']>;
-  /** Whether it stands inside of a transaction block of the client's. */
-  readonly inBlock: boolean;
 }
 
 /** `malformed`: a Sync that the target refuses; `other`: a Query or a FunctionCall. */

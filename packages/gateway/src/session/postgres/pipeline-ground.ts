@@ -11,12 +11,17 @@
 import { CountersignError } from '../../core/errors.ts';
 import { HEADER_LENGTH } from '../../protocols/postgres/frames.ts';
 import { BACKEND, type FrontendMessage } from '../../protocols/postgres/messages.ts';
-import type { BoundPortal } from '../../protocols/postgres/operation.ts';
-import { errorOf, type Exchange, type KeptAnswer } from './exchange.ts';
+import type { BoundPortal, PreparedStatement } from '../../protocols/postgres/operation.ts';
 import type { AskedCount, CountQuestion, CountStatement } from './count-statement.ts';
-import { type Count, counted, type Deferred, type Ground, RUN_DEFERRED } from './ground.ts';
+import { errorOf, type Exchange, type KeptAnswer, rowsOf } from './exchange.ts';
+import { type Count, counted, type Deferred, RUN_DEFERRED } from './ground.ts';
+import type { OpenAtTarget } from './open-at-target.ts';
 import { failingMessage } from './refusal.ts';
+import type { BlockGround } from './savepoint-ground.ts';
 import type { Spooled } from './spooled-marker.ts';
+
+/** However text is read now, it was read under these when it was judged. */
+const READING = `SELECT pg_catalog.current_setting('client_encoding'), pg_catalog.current_setting('standard_conforming_strings')`;
 
 /** What is open in a pipeline. Owned by the conductor of one session. */
 export interface PipelineBlock {
@@ -32,6 +37,8 @@ export interface PortalGround {
   readonly spooled?: Spooled | undefined;
   /** Whether it is the first of a pipeline outside of a transaction: then all of it can be done again. */
   readonly alone: boolean;
+  /** Whether it is the first of a pipeline inside of a transaction, and what was bound in it last. */
+  readonly isJustBound: boolean;
 }
 
 export interface PipelineGround extends PortalGround {
@@ -43,12 +50,15 @@ export interface PipelineGround extends PortalGround {
   readonly count: CountStatement;
   /** Whether it may run in a transaction block. */
   readonly mayBegin: boolean;
+  /** Whether settings say how the server cuts its text into tokens. */
+  readonly isDoubtful: boolean;
 }
 
 /** A part of a pipeline that is not synced yet. */
-export class Pipeline implements Ground {
+export class Pipeline implements BlockGround {
   readonly tail: readonly Uint8Array[] = [];
   readonly deferred = 'wait';
+  readonly undoesPart = false;
   readonly #exchange: Exchange;
   readonly #at: PipelineGround;
   #portalIsGone = false;
@@ -64,8 +74,25 @@ export class Pipeline implements Ground {
     return this.#at.alone && this.#at.portal?.statement !== undefined;
   }
 
-  close(): Promise<boolean> {
+  close(): Promise<OpenAtTarget> {
     return this.undo();
+  }
+
+  async closePortal(): Promise<void> {
+    const { portalName } = this.#at;
+    if (this.#portalIsGone) return;
+    await this.#exchange.extended([{ kind: 'Close', target: 'P', name: portalName }]);
+    this.#portalIsGone = true;
+  }
+
+  portalGone(): void {
+    this.#portalIsGone = true;
+  }
+
+  /** In a block of the client's: portals and all stay. */
+  async rest(): Promise<void> {
+    await this.#sync();
+    this.#isSynced = true;
   }
 
   reopen(): Promise<void> {
@@ -73,27 +100,14 @@ export class Pipeline implements Ground {
   }
 
   async begin(): Promise<void> {
-    const { portal, portalName, inBlock, block, mayBegin } = this.#at;
+    const { portal, inBlock, block, mayBegin } = this.#at;
     this.#isSynced = false;
     if (mayBegin && !inBlock && !block.isOurs) {
       failed(await this.#ask('BEGIN'), 'BEGIN');
       block.isOurs = true;
     }
     if (!this.#portalIsGone || portal?.statement === undefined) return;
-    const [bound] = await this.#exchange.extended([
-      {
-        kind: 'Bind',
-        portal: portalName,
-        statement: portal.statement.name,
-        valueFormats: portal.values.map(({ format }) => (format === 'binary' ? 1 : 0)),
-        values: portal.values.map(({ bytes }) => bytes),
-        resultFormats: portal.resultFormats,
-      },
-    ]);
-    const error = bound === undefined ? undefined : errorOf(bound);
-    if (error !== undefined) {
-      throw new CountersignError('STATE_CONFLICT', { reason: `it cannot be bound again: ${error.message}` });
-    }
+    await this.#bindAgain(portal, portal.statement);
     this.#portalIsGone = false;
   }
 
@@ -155,15 +169,15 @@ export class Pipeline implements Ground {
   }
 
   /** The pipeline fails and is synced, so that nothing of it is left but its prepared statements. */
-  async undo(): Promise<boolean> {
-    if (!this.isUndone) return false;
-    if (this.#isSynced) return true;
+  async undo(): Promise<OpenAtTarget> {
+    if (!this.isUndone) return 'all';
+    if (this.#isSynced) return 'nothing';
     const isFailed = this.#exchange.send('Execute', failingMessage('Execute'));
     await Promise.all([isFailed, this.#sync()]);
     await this.#rollBack();
     this.#portalIsGone = true;
     this.#isSynced = true;
-    return true;
+    return 'nothing';
   }
 
   leave(): Promise<void> {
@@ -182,6 +196,34 @@ export class Pipeline implements Ground {
     failed(await this.#ask('ROLLBACK'), 'ROLLBACK');
     this.#at.block.isOurs = false;
     await this.#sync();
+  }
+
+  /**
+   * Of the text that was judged, parsed again: its name may stand for another by now, by a Parse that came
+   * behind the Bind, or by a PREPARE in what it ran itself.
+   */
+  async #bindAgain(portal: BoundPortal, { textBytes, parameterTypeOids }: PreparedStatement): Promise<void> {
+    const { name, portalName, isDoubtful } = this.#at;
+    const [settings] = isDoubtful ? rowsOf(await this.#ask(READING)) : [['UTF8', 'on']];
+    if (settings?.[0] !== 'UTF8' || settings[1] !== 'on') {
+      throw cannotBind('the server would read its text otherwise than when it was prepared');
+    }
+    const answers = await this.#exchange.extended([
+      { kind: 'Close', target: 'S', name },
+      { kind: 'Parse', statement: name, textBytes, parameterTypeOids },
+      {
+        kind: 'Bind',
+        portal: portalName,
+        statement: name,
+        valueFormats: portal.values.map(({ format }) => (format === 'binary' ? 1 : 0)),
+        values: portal.values.map(({ bytes }) => bytes),
+        resultFormats: portal.resultFormats,
+      },
+      // The portal keeps what it was made of.
+      { kind: 'Close', target: 'S', name },
+    ]);
+    const [error] = answers.flatMap((answer) => errorOf(answer) ?? []);
+    if (error !== undefined) throw cannotBind(error.message);
   }
 
   #sync(): Promise<KeptAnswer> {
@@ -227,6 +269,10 @@ function executing(
 
 function isCommit(frame: Uint8Array): boolean {
   return Buffer.from(frame.subarray(HEADER_LENGTH)).toString('latin1') === 'COMMIT\0';
+}
+
+function cannotBind(why: string): CountersignError {
+  return new CountersignError('STATE_CONFLICT', { reason: `it cannot be bound again: ${why}` });
 }
 
 function failed(answer: KeptAnswer, what: string): void {

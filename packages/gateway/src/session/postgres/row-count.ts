@@ -88,6 +88,24 @@ export function writtenBetween(before: RowCounts, after: RowCounts): readonly Ob
   return [...tables, ...exchanged(before, after)];
 }
 
+/** A count with the rows added that were written between two others, so that a later one does not have them. */
+export function withRowsOf(count: RowCounts, from: RowCounts, to: RowCounts): RowCounts {
+  const written = new Map(count.written);
+  for (const [relation, { names, ...now }] of to.written) {
+    const earlier = from.written.get(relation);
+    const known = count.written.get(relation);
+    const added = (rows: 'inserted' | 'updated' | 'deleted'): number =>
+      (known?.[rows] ?? 0) + Math.max(0, now[rows] - (earlier?.[rows] ?? 0));
+    written.set(relation, {
+      names: known?.names ?? names,
+      inserted: added('inserted'),
+      updated: added('updated'),
+      deleted: added('deleted'),
+    });
+  }
+  return { ...count, written };
+}
+
 /** Tables whose rows were exchanged without being counted. */
 function exchanged(before: RowCounts, after: RowCounts): readonly ObservedTable[] {
   const found: ObservedTable[] = [];
