@@ -52,6 +52,8 @@ export interface Held {
   readonly cause: Cause | undefined;
   /** Rows that were counted. */
   readonly rows: number | undefined;
+  /** Rows that the target guesses, of what is asked about before it runs. */
+  readonly estimate?: number | undefined;
   /** Keys of some of them. */
   readonly keys?: readonly string[] | undefined;
 }
@@ -221,7 +223,7 @@ export class Asking {
 
   #request(
     piece: AskedPiece,
-    { rule, cause, rows, keys = [] }: Held,
+    { rule, cause, rows, estimate, keys = [] }: Held,
     state: SessionState,
     waits: boolean,
   ): Parameters<HoldsPort['ask']>[0] {
@@ -261,6 +263,7 @@ export class Asking {
           ),
         ],
         exactRows: rows,
+        estimatedRows: estimate,
         affectedKeys: keys,
       },
       address,
