@@ -339,6 +339,37 @@ async function copy(client: Client, text: string, data: string[]): Promise<strin
   return promise;
 }
 
+describe('a transaction that sees what was there when it began', () => {
+  it.each([
+    ['a simple query', false, 'begin isolation level repeatable read'],
+    ['the extended protocol', true, 'begin isolation level serializable'],
+  ])('uses no approval, since what a text means may be another by now: %s', async (_, extended, begin) => {
+    const { client } = await connect();
+    const text = `update models set stage = 'stale' where id = 3`;
+    const run = (): Promise<unknown> =>
+      extended ? client.query({ text, queryMode: 'extended' } as never) : client.query(text);
+    await client.query('begin');
+    const id = idIn((await failure(run()))?.message);
+    if (id === undefined) throw new Error('it ran');
+    await client.query('rollback');
+    await vote(id, 'olga');
+    await client.query(begin);
+    await client.query('select 1');
+    await directly(`create function stale() returns trigger language plpgsql as
+      $$ begin delete from wanted; return new; end $$;
+      create trigger stale before update on models for each row execute function stale()`);
+    const error = await failure(run());
+    await client.query('rollback');
+    await directly('drop trigger stale on models; drop function stale()');
+    expect(error?.message).toMatch(/cannot be used: its transaction sees/);
+    expect(await directly(`select count(*)::int n from wanted`)).toEqual([{ n: 1 }]);
+    // It is there still, for what was approved.
+    await client.query('begin');
+    await run();
+    await client.query('rollback');
+  });
+});
+
 describe('COPY data', () => {
   it.each([
     ['inside of a transaction', true],

@@ -26,7 +26,7 @@ import { encodeNoticeResponse } from '../../protocols/postgres/encode.ts';
 import type { Outcome } from '../../protocols/postgres/states.ts';
 import type { Ground } from './ground.ts';
 import type { Judgement } from './inspection.ts';
-import { mayWait, type OpenAtTarget } from './open-at-target.ts';
+import { mayDo, type OpenAtTarget } from './open-at-target.ts';
 import type { RunningOperation } from './running-operation.ts';
 import { readState, type SessionState, stateQuestion } from './session-state.ts';
 import type { BoundPortal } from '../../protocols/postgres/operation.ts';
@@ -52,6 +52,8 @@ export interface Held {
   readonly cause: Cause | undefined;
   /** Rows that were counted. */
   readonly rows: number | undefined;
+  /** Rows that the target guesses, of what is asked about before it runs. */
+  readonly estimate?: number | undefined;
   /** Keys of some of them. */
   readonly keys?: readonly string[] | undefined;
 }
@@ -114,17 +116,22 @@ export class Asking {
    * @param open what of the session is open at the target
    */
   async all(piece: AskedPiece, ground: Ground, held: readonly Held[], open: OpenAtTarget): Promise<Asked> {
-    const waits = await mayWait(open, held, ground);
+    const may = await mayDo(open, held, ground);
     const state = await stateOf(piece, ground);
     const grants: Grant[] = [];
     for (const one of held) {
-      const hold = await this.#ports.holds.ask(this.#request(piece, one, state, waits));
+      const hold = await this.#ports.holds.ask(this.#request(piece, one, state, may.wait));
       grants.push({ ...one, hold });
     }
     const missing = grants.filter(({ hold }) => hold.state !== 'granted');
     const [first] = missing;
+    const [known] = grants;
+    if (first === undefined && known !== undefined && !may.use) {
+      for (const { hold } of grants) hold.release();
+      return { kind: 'refused', error: staleError(known) };
+    }
     if (first === undefined) return { kind: 'granted', grants };
-    if (!waits || piece.copyIn) {
+    if (!may.wait || piece.copyIn) {
       for (const { hold } of grants) hold.release();
       return { kind: 'refused', error: heldError(first) };
     }
@@ -221,7 +228,7 @@ export class Asking {
 
   #request(
     piece: AskedPiece,
-    { rule, cause, rows, keys = [] }: Held,
+    { rule, cause, rows, estimate, keys = [] }: Held,
     state: SessionState,
     waits: boolean,
   ): Parameters<HoldsPort['ask']>[0] {
@@ -261,6 +268,7 @@ export class Asking {
           ),
         ],
         exactRows: rows,
+        estimatedRows: estimate,
         affectedKeys: keys,
       },
       address,
@@ -308,6 +316,12 @@ function heldError({ hold, rule, cause }: Grant): CountersignError {
     what: cause?.what ?? '',
     id: hold.id,
   });
+}
+
+function staleError({ hold: { id } }: Grant): CountersignError {
+  const why =
+    'its transaction sees the database as it was when it began, and what it means may be another by now; run it at READ COMMITTED, or outside of a transaction';
+  return new CountersignError('HOLD_NOT_USABLE', { id, why });
 }
 
 function errorOfEnd(end: Settlement | Interrupted, grant: Grant): CountersignError | undefined {

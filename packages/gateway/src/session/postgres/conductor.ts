@@ -27,6 +27,7 @@ import {
   runsAtCommit,
   verbsOf,
 } from './conducted-text.ts';
+import { estimatedRows } from './estimate.ts';
 import { errorOf, Kept, type KeptAnswer, withError } from './exchange.ts';
 import type { Ground } from './ground.ts';
 import { type Grounds, groundOf, pipelineOf } from './ground-of.ts';
@@ -284,7 +285,10 @@ export class Conductor {
         rows: undefined,
       }));
       if (understood.copyIn) return this.#holdCopied(piece, ground, held);
-      const asked = await this.#ask(piece, ground, held, await ground.close());
+      const open = await ground.close();
+      const estimate = open === 'nothing' ? await estimatedRows(piece, ground, this.#ports) : undefined;
+      const guessed = held.map((one) => ({ ...one, estimate }));
+      const asked = await this.#ask(piece, ground, guessed, open);
       if (asked === undefined) return;
       grants.push(...asked);
       this.#work.approved(piece.portal?.portal);

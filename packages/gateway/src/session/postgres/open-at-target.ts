@@ -1,4 +1,4 @@
-/** What of a session is open at the target while people are asked, and whether its client may wait then. */
+/** What of a session is open at the target while people are asked, and what may be done then. */
 
 import { rowsOf } from './exchange.ts';
 import type { Held } from './asking.ts';
@@ -15,18 +15,27 @@ const ISOLATION = `SELECT pg_catalog.current_setting('transaction_isolation')`;
 /** Each question sees what others have committed before it. */
 const SEES_CHANGES: ReadonlySet<string | undefined> = new Set(['read committed', 'read uncommitted']);
 
+/** What may be done about a statement that is held. */
+export interface MayDo {
+  /** Its client may wait. */
+  readonly wait: boolean;
+  /** An approval may be used: whether it is for what the statement means now can be asked. */
+  readonly use: boolean;
+}
+
 /**
  * Inside of a transaction a client waits where every rule that holds the statement says so. Not where the
- * transaction sees the database as it was when it began: whether a table, a trigger or a function is another
- * by the end of the wait could not be asked in it.
+ * transaction sees the database as it was when it began, and then nothing that was approved is used in it
+ * either: whether a table, a trigger or a function is another by now could not be asked in it.
  */
-export async function mayWait(
+export async function mayDo(
   open: OpenAtTarget,
   held: readonly Pick<Held, 'rule'>[],
   ground: Pick<Ground, 'ask'>,
-): Promise<boolean> {
-  if (open !== 'transaction') return open === 'nothing';
-  if (!held.every(({ rule }) => rule.hold?.inTransaction === 'wait')) return false;
+): Promise<MayDo> {
+  if (open === 'nothing') return { wait: true, use: true };
   const [isolation] = rowsOf(await ground.ask(ISOLATION));
-  return SEES_CHANGES.has(isolation?.[0]);
+  const use = SEES_CHANGES.has(isolation?.[0]);
+  const isLet = held.every(({ rule }) => rule.hold?.inTransaction === 'wait');
+  return { wait: use && isLet && open === 'transaction', use };
 }

@@ -18,7 +18,16 @@ export async function inReadOnly<T>(ground: Pick<Ground, 'ask'>, questions: () =
     );
     return await questions();
   } finally {
+    await end(ground);
+  }
+}
+
+/** What runs next must not be in it: the session ends where it is still there. */
+async function end(ground: Pick<Ground, 'ask'>): Promise<void> {
+  try {
     await must(ground, 'ROLLBACK');
+  } catch (cause) {
+    throw new CountersignError('INTERNAL', {}, { cause });
   }
 }
 
