@@ -188,7 +188,7 @@ async function tellWhenDecided(open: OpenRequest, api: DemoApi, people: DemoPeop
     const { votes } = await look(api, people.analyst, open.hold);
     const by = votes.map(({ name }) => name).join(', ');
     const rows = number(rowCount ?? 0);
-    process.stdout.write(`  ${open.hold} was approved by ${by}: ${open.as} has written ${rows} rows.\n`);
+    process.stdout.write(`  Approved by ${by}: ${open.as} has written ${rows} rows (${open.hold}).\n`);
   } catch (error) {
     if (!stopping) process.stdout.write(`  ${error instanceof Error ? error.message : String(error)}\n`);
   }

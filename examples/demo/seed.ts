@@ -31,7 +31,7 @@ export interface DemoTarget {
 export const CONNECTION = 'reranker-db';
 
 /** The rules, as `countersign policy pack` prints them. */
-export const PACK = 'reranking-iso27001';
+const PACK = 'reranking-iso27001';
 
 const NAMES = {
   analyst: 'ana',

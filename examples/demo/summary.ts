@@ -76,8 +76,8 @@ function tourReadable({ counts, policy, open, evidence }: Toured, people: DemoPe
 }
 
 interface Style {
-  bold(text: string): string;
-  dim(text: string): string;
+  readonly bold: (text: string) => string;
+  readonly dim: (text: string) => string;
 }
 
 /** Lines for a terminal of 80 columns; styled only where it can show it. */
@@ -107,7 +107,7 @@ export function summary(facts: DemoFacts, styled: boolean): string {
 function connectLines({ postgres, people: { analyst } }: DemoFacts, { bold }: Style): string[] {
   return [
     `  ${bold('Connect')} as ${analyst.name}, the ${analyst.title}, with the psql that you have. The token is the`,
-    '  password, the database names the connection, the tables are in schema rr.',
+    '  password, the database names the connection, and \\dt rr.* lists the tables.',
     '',
     `    export PGPASSWORD=${analyst.token}`,
     `    psql "host=${postgres.host} port=${postgres.port} user=${analyst.name} dbname=${CONNECTION}"`,

@@ -181,6 +181,6 @@ function clientFor(endpoints: TourEndpoints, person: TourPerson): Client {
 }
 
 function sqlstateOf(error: unknown): string {
-  if (error === undefined) return 'none';
-  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  if (!(error instanceof Error)) return 'none';
+  return 'code' in error ? String(error.code) : error.message;
 }

@@ -243,6 +243,28 @@ describe('npm run demo -- --json', () => {
   });
 });
 
+interface Shell {
+  /** Its exit status. */
+  readonly done: Promise<number | null>;
+  /** What it has said so far. */
+  readonly said: () => string;
+}
+
+/** A shell into which somebody types these lines. */
+function shell(lines: readonly string[]): Shell {
+  const PATH = `${join(ROOT, 'node_modules/.bin')}:${process.env['PATH']}`;
+  const child = spawn('bash', ['-c', `exec 2>&1; ${lines.join('\n')}`], {
+    cwd: ROOT,
+    env: { ...process.env, PATH },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let said = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  return { done: once(child, 'close').then(([status]) => status as number | null), said: () => said };
+}
+
 describe.skipIf(!HAS_PSQL)('npm run demo', () => {
   let demo: Demo;
   /** The lines that are indented as what can be typed is, by the heading above them. */
@@ -258,21 +280,6 @@ describe.skipIf(!HAS_PSQL)('npm run demo', () => {
     }
   }, START_MS);
   afterAll(() => demo?.end());
-
-  /** A shell into which somebody types these lines, and what it has said so far. */
-  function shell(lines: readonly string[]): { readonly done: Promise<number | null>; said(): string } {
-    const PATH = `${join(ROOT, 'node_modules/.bin')}:${process.env['PATH']}`;
-    const child = spawn('bash', ['-c', `exec 2>&1; ${lines.join('\n')}`], {
-      cwd: ROOT,
-      env: { ...process.env, PATH },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    let said = '';
-    child.stdout.on('data', (chunk: Buffer) => {
-      said += chunk.toString();
-    });
-    return { done: once(child, 'close').then(([status]) => status as number | null), said: () => said };
-  }
 
   function psql(sql: string): readonly string[] {
     const [password = '', connect = ''] = typed.get('Connect') ?? [];
@@ -309,8 +316,8 @@ describe.skipIf(!HAS_PSQL)('npm run demo', () => {
     expect(await visitor.done).toBe(0);
     const [, rows = ''] = /UPDATE (\d+)/.exec(visitor.said()) ?? [];
     expect(Number(rows)).toBeGreaterThan(99);
-    const [, waited, by, written] = await demo.printed(
-      /(hld_\w+) was approved by (\w+): ana has written ([\d,]+) rows/,
+    const [, by, written, waited] = await demo.printed(
+      /Approved by (\w+): ana has written ([\d,]+) rows \((hld_\w+)\)/,
     );
     expect([waited, by]).toEqual([open, 'rolf']);
     expect(demo.output).toContain(`One request is open now: ana waits to write ${written} rows`);
