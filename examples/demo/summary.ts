@@ -141,9 +141,15 @@ function approveLines({ api, people }: DemoFacts, { open }: Toured, { bold }: St
   ];
 }
 
-function othersLines({ people }: DemoFacts, { bold, dim }: Style): string[] {
-  const { modelOwner, ciJob, searchService, auditor } = people;
-  const others: readonly DemoPerson[] = [modelOwner, ciJob, searchService, auditor];
+function othersLines({ people, toured }: DemoFacts, { bold, dim }: Style): string[] {
+  const { rankingOwner, modelOwner, ciJob, searchService, auditor } = people;
+  const others: readonly DemoPerson[] = [
+    ...(toured === undefined ? [rankingOwner] : []),
+    modelOwner,
+    ciJob,
+    searchService,
+    auditor,
+  ];
   const width = Math.max(...others.map(({ name }) => name.length));
   return [
     `  ${bold('Others')}, with tokens; the ${auditor.title} sees what is recorded, and cannot connect.`,
