@@ -24,6 +24,9 @@ export interface House {
 }
 
 const LINES_MAX = 500;
+/** What main opens, and in which order, is one page. */
+const MAIN = 'packages/gateway/src/main.ts';
+const MAIN_LINES_MAX = 99;
 
 /** Functions of node:crypto that make something out of nothing. */
 const RANDOM = new Set([
@@ -99,8 +102,9 @@ function placeOf(path: string): Place {
 function shapeViolations(file: SourceFile, nodes: readonly Node[]): readonly string[] {
   const name = posix.basename(file.path);
   const lines = file.text.split('\n').length - 1;
+  const linesMax = file.path === MAIN ? MAIN_LINES_MAX : LINES_MAX;
   return [
-    ...(lines > LINES_MAX ? [`expected at most ${LINES_MAX} lines, got ${lines}`] : []),
+    ...(lines > linesMax ? [`expected at most ${linesMax} lines, got ${lines}`] : []),
     ...(name === 'index.ts' ? ['is a barrel'] : []),
     ...(/^[a-z0-9]+(-[a-z0-9]+)*(\.d)?\.ts$/.test(name) ? [] : ['expected a kebab-case name']),
     ...(nodes.some(({ type }) => type === 'ExportDefaultDeclaration') ? ['has a default export'] : []),

@@ -189,6 +189,7 @@ const PLANTED: readonly (readonly [path: string, text: string, says: string])[] 
   [`${GATEWAY}/audit/LeafWriter.ts`, 'export const a = 1;', 'expected a kebab-case name'],
   [`${GATEWAY}/audit/x.ts`, '// A line.\n'.repeat(501), 'expected at most 500 lines, got 501'],
   [`${GATEWAY}/audit/x.ts`, '// A line.\n'.repeat(500), ''],
+  [`${GATEWAY}/main.ts`, '// A line.\n'.repeat(100), 'expected at most 99 lines, got 100'],
 ];
 
 const HARMLESS = PLANTED.filter(([, , says]) => says === '');

@@ -1,6 +1,6 @@
 /**
- * The demo: a real PostgreSQL with a reranking database, the gateway in front of it, a tour of real
- * traffic, and the package that proves it.
+ * The demo: a real PostgreSQL with a reranking database, the gateway in front of it with the rules of a
+ * pack, a tour of real traffic, the package that proves it, and a request that waits for the visitor.
  *
  * Usage: npm run -s demo -- [--json] [--no-tour] [--data DIR]. Runs until SIGTERM or Ctrl-C.
  */
@@ -13,12 +13,15 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadConfig } from '../../packages/gateway/src/config/config.ts';
 import { type RunningGateway, startGateway } from '../../packages/gateway/src/main.ts';
+import { DemoApi } from './api-client.ts';
 import { loadDatabase } from './database.ts';
+import { leaveOneOpen, look, type OpenRequest, runPolicyTour } from './policy-tour.ts';
 import { exportAndVerify } from './prove.ts';
 import { type PostgresServer, startPostgres } from './postgres-server.ts';
-import { CONNECTION, DemoApi, type DemoPeople, giveTokens, logIn, seed } from './seed.ts';
-import { type DemoEvidence, summary } from './summary.ts';
-import { runTour, type TourCounts } from './tour.ts';
+import { CONNECTION, type DemoPeople, giveTokens, logIn, moveTarget, seed } from './seed.ts';
+import { machineReadable, number, summary, type Toured } from './summary.ts';
+import { runTour } from './tour.ts';
+import { noCounts } from './tour-session.ts';
 
 const SEED = 20_261_124;
 const POSTGRES_PORT = 15_432;
@@ -96,21 +99,28 @@ async function main(): Promise<void> {
   mustGoOn();
 
   const api = `http://${gateway.api.host}:${gateway.api.port}`;
-  const people = await enrolOrRemember(data, gateway, api, server);
+  const client = new DemoApi(api);
+  const people = await enrolOrRemember(data, gateway, client, server);
   const evidenceFile = join(data, `evidence-${Date.now()}.zip`);
-  const toured = options.tour ? await takeTour(gateway, people, api, evidenceFile, say) : undefined;
+  const toured = options.tour ? await takeTour(gateway, people, client, evidenceFile, say) : undefined;
   mustGoOn();
-  const seconds = (performance.now() - started) / 1000;
-  const rows = Object.values(database.rows).reduce((sum, count) => sum + count, 0);
+  const facts = {
+    postgres: gateway.postgres,
+    api,
+    verifierKey: gateway.rooms.ledger.verifierKey,
+    people,
+    rows: Object.values(database.rows).reduce((sum, count) => sum + count, 0),
+    seconds: (performance.now() - started) / 1000,
+    toured,
+    kept: options.data,
+  };
   if (options.json) {
-    process.stdout.write(
-      `${JSON.stringify(machineReadable(gateway, api, people, toured?.evidence, seconds))}\n`,
-    );
+    process.stdout.write(`${JSON.stringify(machineReadable(facts))}\n`);
     return;
   }
-  const facts = { postgres: gateway.postgres, api, people, rows, seconds, kept: options.data };
   const styled = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
-  process.stdout.write(summary({ ...facts, tour: toured?.tour, evidence: toured?.evidence }, styled));
+  process.stdout.write(summary(facts, styled));
+  if (toured !== undefined) void tellWhenDecided(toured.open, client, people);
 }
 
 async function startDemoGateway(data: string, password: string): Promise<RunningGateway> {
@@ -132,11 +142,10 @@ async function startDemoGateway(data: string, password: string): Promise<Running
 async function enrolOrRemember(
   data: string,
   gateway: RunningGateway,
-  api: string,
+  client: DemoApi,
   server: PostgresServer,
 ): Promise<DemoPeople> {
   const file = join(data, 'administrator-password');
-  const client = new DemoApi(api);
   const target = { port: server.port, database: 'rerank', user: 'rerank_app' };
   if (gateway.firstCode !== undefined) {
     const password = randomBytes(18).toString('base64url');
@@ -144,56 +153,46 @@ async function enrolOrRemember(
     return giveTokens(client, await seed(client, gateway.firstCode.reveal(), password, target));
   }
   const token = await logIn(client, await readFile(file, 'utf8'));
-  await client.moveTarget(token, target);
+  await moveTarget(client, token, target);
   return giveTokens(client, token);
 }
 
 async function takeTour(
   gateway: RunningGateway,
   people: DemoPeople,
-  api: string,
+  api: DemoApi,
   evidenceFile: string,
   say: (text: string) => void,
-): Promise<{ readonly tour: TourCounts; readonly evidence: DemoEvidence }> {
+): Promise<Toured> {
   say('Taking the tour …');
   const { host, port } = gateway.postgres;
-  const { analyst, rankingOwner, ciJob, auditor } = people;
-  const tour = await runTour({
-    endpoints: { postgres: { host, port, connection: CONNECTION } },
-    people: { analyst, rankingOwner, ciJob, outsider: auditor },
-  });
+  const { auditor } = people;
+  const endpoints = { postgres: { host, port, connection: CONNECTION } };
+  const counts = noCounts();
+  const all = { endpoints, people: { ...people, outsider: auditor }, api, counts };
+  await runTour(all);
+  const policy = await runPolicyTour(all);
   await Promise.all(gateway.sessions.list().map((session) => session.closed));
+  const open = await leaveOneOpen(all);
+  running.push(() => open.giveUp());
   say('Writing and verifying the evidence package …');
-  const evidence = await exportAndVerify(
-    new DemoApi(api),
-    auditor.token,
-    gateway.rooms.ledger.verifierKey,
-    evidenceFile,
-  );
-  return { tour, evidence };
+  const { verifierKey } = gateway.rooms.ledger;
+  const evidence = await exportAndVerify(api, auditor.token, verifierKey, evidenceFile);
+  return { counts, policy, open, evidence };
 }
 
-function machineReadable(
-  gateway: RunningGateway,
-  api: string,
-  people: DemoPeople,
-  evidence: DemoEvidence | undefined,
-  seconds: number,
-): unknown {
-  const { host, port } = gateway.postgres;
-  const persons = Object.entries(people).map(([role, person]) => [
-    role,
-    { user: person.name, token: person.token },
-  ]);
-  return {
-    ready: true,
-    seconds: Number(seconds.toFixed(2)),
-    postgres: { host, port, dbname: CONNECTION },
-    api: { url: api },
-    ledger: { verifierKey: gateway.rooms.ledger.verifierKey },
-    people: Object.fromEntries(persons),
-    ...(evidence === undefined ? {} : { evidence }),
-  };
+/** The visitor, or time, decides on what the tour left open; whoever looks at this terminal hears of it. */
+async function tellWhenDecided(open: OpenRequest, api: DemoApi, people: DemoPeople): Promise<void> {
+  try {
+    const { rowCount } = await open.answer;
+    const { votes } = await look(api, people.analyst, open.hold);
+    const by = votes.map(({ name }) => name).join(', ');
+    const rows = number(rowCount ?? 0);
+    process.stdout.write(`  Approved by ${by}: ${open.as} has written ${rows} rows (${open.hold}).\n`);
+  } catch (error) {
+    if (!stopping) process.stdout.write(`  ${error instanceof Error ? error.message : String(error)}\n`);
+  }
+  await open.giveUp();
 }
 
 /** The usual port where nobody has it; 0 lets the system choose. */

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { FileSource, nodeHost } from '../../packages/verify/src/node-host.ts';
 import { verifyPackage } from '../../packages/verify/src/verify-package.ts';
-import type { DemoApi } from './seed.ts';
+import type { DemoApi } from './api-client.ts';
 import type { DemoEvidence } from './summary.ts';
 
 /** @param token of somebody who may export */
@@ -29,6 +29,7 @@ export async function exportAndVerify(
     verified: report.verdict === 'verified',
     passed: report.checks.filter((check) => check.status === 'passed').length,
     checks: report.checks.length,
+    rows: report.rows,
     verifierKey,
   };
 }

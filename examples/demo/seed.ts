@@ -1,4 +1,7 @@
-/** The demo's people and resources, made through the API as an administrator would. */
+/** The demo's people, rules and resources, made through the API as an administrator would. */
+
+import { readPack } from '../../packages/gateway/src/cli/policy-packs.ts';
+import type { DemoApi } from './api-client.ts';
 
 export interface DemoPerson {
   readonly name: string;
@@ -10,8 +13,11 @@ export interface DemoPeople {
   readonly administrator: DemoPerson;
   readonly analyst: DemoPerson;
   readonly rankingOwner: DemoPerson;
+  /** Owns the models, and the ranking too: what the other owner asks for needs somebody else. */
+  readonly modelOwner: DemoPerson;
   readonly auditor: DemoPerson;
   readonly ciJob: DemoPerson;
+  readonly searchService: DemoPerson;
 }
 
 /** Where the demo's database is. */
@@ -24,92 +30,64 @@ export interface DemoTarget {
 /** Name of the connection. */
 export const CONNECTION = 'reranker-db';
 
-const NAMES = { analyst: 'ana', rankingOwner: 'rolf', auditor: 'audra', ciJob: 'nightly-rerank' } as const;
+/** The rules, as `countersign policy pack` prints them. */
+const PACK = 'reranking-iso27001';
+
+const NAMES = {
+  analyst: 'ana',
+  rankingOwner: 'rolf',
+  modelOwner: 'mona',
+  auditor: 'audra',
+  ciJob: 'nightly-rerank',
+  searchService: 'rerank-api',
+} as const;
 const ADMINISTRATOR = 'ada';
 
-/** A client of the API. */
-export class DemoApi {
-  readonly #base: string;
-
-  constructor(base: string) {
-    this.#base = base;
-  }
-
-  async call(
-    method: string,
-    path: string,
-    token: string | undefined,
-    body?: unknown,
-  ): Promise<Record<string, unknown>> {
-    const response = await this.raw(method, path, token, body);
-    return (await response.json()) as Record<string, unknown>;
-  }
-
-  /** The database server has another port after each start. */
-  async moveTarget(token: string, target: DemoTarget): Promise<void> {
-    const text = JSON.stringify(connection(target));
-    await this.call('POST', '/v1/resources/apply', token, { text });
-  }
-
-  /** The answer itself; anything but success is an error with what the gateway said. */
-  async raw(method: string, path: string, token: string | undefined, body?: unknown): Promise<Response> {
-    const response = await fetch(`${this.#base}${path}`, {
-      method,
-      headers: {
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
-    return response;
-  }
-}
-
-/** Makes the administrator, and the resources; gives the token of their login. */
+/** Makes the administrator, the rules and the resources; gives the token of their login. */
 export async function seed(
   api: DemoApi,
   firstCode: string,
   password: string,
   target: DemoTarget,
 ): Promise<string> {
-  const enrolled = await api.call('POST', '/v1/enrol', undefined, {
+  const { token } = await api.call<{ readonly token: string }>('POST', '/v1/enrol', undefined, {
     code: firstCode,
     name: ADMINISTRATOR,
     displayName: 'Ada Administrator',
     password,
   });
-  const token = String(enrolled['token']);
-  await api.call('POST', '/v1/resources/apply', token, {
-    text: resources(target)
-      .map((resource) => JSON.stringify(resource))
-      .join('\n---\n'),
-  });
+  // The pack names its approvers as groups without members; the resources after it say who they are.
+  await apply(api, token, await readPack(PACK, 'rules'));
+  await apply(api, token, yamlOf(resources(target)));
   return token;
 }
 
 /** The administrator of an earlier start; the token of that login may have expired. */
 export async function logIn(api: DemoApi, password: string): Promise<string> {
-  const answer = await api.call('POST', '/v1/login', undefined, { name: ADMINISTRATOR, password });
-  return String(answer['token']);
+  const body = { name: ADMINISTRATOR, password };
+  return (await api.call<{ readonly token: string }>('POST', '/v1/login', undefined, body)).token;
+}
+
+/** The database server has another port after each start. */
+export async function moveTarget(api: DemoApi, token: string, target: DemoTarget): Promise<void> {
+  await apply(api, token, yamlOf([connection(target)]));
 }
 
 /** Everybody, with a token for a day. */
 export async function giveTokens(api: DemoApi, token: string): Promise<DemoPeople> {
-  const tokenOf = async (owner: string): Promise<string> => {
-    const made = await api.call('POST', '/v1/tokens', token, { name: 'demo', owner, days: 1 });
-    return String(made['token']);
+  const person = async (role: keyof typeof NAMES, title: string): Promise<DemoPerson> => {
+    const body = { name: 'demo', owner: NAMES[role], days: 1 };
+    const made = await api.call<{ readonly token: string }>('POST', '/v1/tokens', token, body);
+    return { name: NAMES[role], title, token: made.token };
   };
   return {
     administrator: { name: ADMINISTRATOR, title: 'administrator', token },
-    analyst: { name: NAMES.analyst, title: 'analyst', token: await tokenOf(NAMES.analyst) },
-    rankingOwner: {
-      name: NAMES.rankingOwner,
-      title: 'ranking owner',
-      token: await tokenOf(NAMES.rankingOwner),
-    },
-    auditor: { name: NAMES.auditor, title: 'auditor', token: await tokenOf(NAMES.auditor) },
-    ciJob: { name: NAMES.ciJob, title: 'CI job', token: await tokenOf(NAMES.ciJob) },
+    analyst: await person('analyst', 'analyst'),
+    rankingOwner: await person('rankingOwner', 'ranking owner'),
+    modelOwner: await person('modelOwner', 'model owner'),
+    auditor: await person('auditor', 'auditor'),
+    ciJob: await person('ciJob', 'CI job'),
+    searchService: await person('searchService', 'search service'),
   };
 }
 
@@ -120,24 +98,43 @@ function connection({ port, database, user }: DemoTarget): unknown {
     protocol: 'postgres',
     target: { host: '127.0.0.1', port, database, tls: 'disable' },
     credential: { user, password: { env: 'DEMO_RERANK_PASSWORD' } },
+    // The rules of the pack are about connections of this class.
     labels: { environment: 'demo', class: 'reranking' },
   };
 }
 
-function resources(target: DemoTarget): unknown[] {
+function resources(target: DemoTarget): readonly unknown[] {
+  const { analyst, rankingOwner, modelOwner, auditor, ciJob, searchService } = NAMES;
   return [
     connection(target),
-    { kind: 'Person', name: NAMES.analyst, displayName: 'Ana Analyst' },
-    { kind: 'Person', name: NAMES.rankingOwner, displayName: 'Rolf Ranking' },
-    { kind: 'Person', name: NAMES.auditor, displayName: 'Audra Auditor', groups: ['auditors'] },
-    { kind: 'ServiceAccount', name: NAMES.ciJob, displayName: 'Nightly rerank', type: 'ci' },
-    { kind: 'Group', name: 'search', members: [NAMES.analyst] },
-    { kind: 'Group', name: 'ranking-owners', members: [NAMES.rankingOwner] },
+    { kind: 'Person', name: analyst, displayName: 'Ana Analyst' },
+    { kind: 'Person', name: rankingOwner, displayName: 'Rolf Ranking' },
+    { kind: 'Person', name: modelOwner, displayName: 'Mona Models' },
+    { kind: 'Person', name: auditor, displayName: 'Audra Auditor', groups: ['auditors'] },
+    { kind: 'ServiceAccount', name: ciJob, displayName: 'Nightly rerank', type: 'ci' },
+    { kind: 'ServiceAccount', name: searchService, displayName: 'Search service', type: 'service' },
+    { kind: 'Group', name: 'search', members: [analyst] },
+    { kind: 'Group', name: 'ranking-owners', members: [rankingOwner, modelOwner] },
+    { kind: 'Group', name: 'model-owners', members: [modelOwner] },
     {
       kind: 'Access',
       name: 'search-and-ranking',
-      who: ['group:search', 'group:ranking-owners', `service:${NAMES.ciJob}`],
+      who: [
+        'group:search',
+        'group:ranking-owners',
+        'group:model-owners',
+        `service:${ciJob}`,
+        `service:${searchService}`,
+      ],
       to: [CONNECTION],
     },
   ];
+}
+
+function yamlOf(documents: readonly unknown[]): string {
+  return documents.map((document) => JSON.stringify(document)).join('\n---\n');
+}
+
+async function apply(api: DemoApi, token: string, text: string): Promise<void> {
+  await api.call('POST', '/v1/resources/apply', token, { text });
 }

@@ -1,17 +1,27 @@
-/** What the demo tells: how to connect, what was recorded, what was proven. */
+/** What the demo tells: how to connect, what to try, what was recorded, what was proven. */
 
-import type { TourCounts } from './tour.ts';
-import { CONNECTION, type DemoPeople } from './seed.ts';
+import type { OpenRequest, PolicyTour } from './policy-tour.ts';
+import { CONNECTION, type DemoPeople, type DemoPerson } from './seed.ts';
+import type { TourCounts } from './tour-session.ts';
 
 export interface DemoFacts {
   readonly postgres: { readonly host: string; readonly port: number };
   readonly api: string;
+  readonly verifierKey: string;
   readonly people: DemoPeople;
+  /** Rows of the database, before the tour. */
   readonly rows: number;
   readonly seconds: number;
-  readonly tour: TourCounts | undefined;
-  readonly evidence: DemoEvidence | undefined;
+  readonly toured: Toured | undefined;
+  /** Where the data stays. */
   readonly kept: string | undefined;
+}
+
+export interface Toured {
+  readonly counts: TourCounts;
+  readonly policy: PolicyTour;
+  readonly open: OpenRequest;
+  readonly evidence: DemoEvidence;
 }
 
 export interface DemoEvidence {
@@ -23,72 +33,166 @@ export interface DemoEvidence {
   /** Checks that passed, and all of them. */
   readonly passed: number;
   readonly checks: number;
+  /** Rows by population. */
+  readonly rows: Readonly<Record<string, number>>;
   readonly verifierKey: string;
 }
 
-/** Lines for a terminal; styled only where it can show it. */
+/** One JSON value for programs. */
+export function machineReadable(facts: DemoFacts): object {
+  const { postgres, api, verifierKey, people, seconds, toured } = facts;
+  const persons = Object.entries(people).map(([role, { name, token }]) => [role, { user: name, token }]);
+  return {
+    ready: true,
+    seconds: Number(seconds.toFixed(2)),
+    postgres: { ...postgres, dbname: CONNECTION },
+    api: { url: api },
+    ledger: { verifierKey },
+    people: Object.fromEntries(persons),
+    ...(toured === undefined ? {} : tourReadable(toured, people)),
+  };
+}
+
+function tourReadable({ counts, policy, open, evidence }: Toured, people: DemoPeople): object {
+  const { as, sql, rule, hold, rows, tables } = open;
+  return {
+    tour: { ...counts, ...policy },
+    try: {
+      blocked: { as: policy.blocked[0].as, sql: policy.blocked[0].sql },
+      held: { as: policy.approved.as, sql: policy.approved.sql },
+    },
+    open: {
+      hold,
+      as,
+      sql,
+      rule,
+      rows,
+      tables,
+      approver: people.rankingOwner.name,
+      approve: { method: 'POST', path: `/v1/approvals/${hold}/approve`, body: { reason: 'ok' } },
+    },
+    evidence,
+  };
+}
+
+interface Style {
+  readonly bold: (text: string) => string;
+  readonly dim: (text: string) => string;
+}
+
+/** Lines for a terminal of 80 columns; styled only where it can show it. */
 export function summary(facts: DemoFacts, styled: boolean): string {
-  const bold = (text: string): string => (styled ? `\u001b[1m${text}\u001b[22m` : text);
-  const dim = (text: string): string => (styled ? `\u001b[2m${text}\u001b[22m` : text);
-  const { people, postgres } = facts;
-  const lines = [
-    '',
-    `  ${bold('Countersign')} is up after ${facts.seconds.toFixed(1)} s: PostgreSQL 18 with ${facts.rows.toLocaleString('en-US')} rows behind it.`,
-    '',
-    `  ${bold('Connect')} with the psql that you have. The password is a token; the`,
-    '  database names the connection. The tables are in schema rr: \\dt rr.*',
-    '',
+  const style: Style = {
+    bold: (text) => (styled ? `\u001b[1m${text}\u001b[22m` : text),
+    dim: (text) => (styled ? `\u001b[2m${text}\u001b[22m` : text),
+  };
+  const { toured, seconds, rows } = facts;
+  const sections = [
+    [
+      `  ${style.bold('Countersign')} is up after ${seconds.toFixed(1)} s, in front of a PostgreSQL 18 with ${number(rows)} rows.`,
+    ],
+    ...(toured === undefined ? [] : [tourLines(toured, style), evidenceLines(toured.evidence, style)]),
+    connectLines(facts, style),
+    ...(toured === undefined ? [] : [tryLines(toured, style), approveLines(facts, toured, style)]),
+    othersLines(facts, style),
+    [
+      facts.kept === undefined
+        ? `  ${style.dim('Ctrl-C ends it and removes everything; npm run demo -- --data DIR keeps it.')}`
+        : `  ${style.dim(`Ctrl-C ends it; ${facts.kept} keeps the data.`)}`,
+    ],
   ];
-  for (const person of [people.analyst, people.rankingOwner, people.ciJob]) {
-    lines.push(`    ${dim(`# ${person.title}`)}`);
-    lines.push(
-      `    PGPASSWORD=${person.token} psql "host=${postgres.host} port=${postgres.port} user=${person.name} dbname=${CONNECTION}"`,
-    );
-  }
-  lines.push(
-    '',
-    `    ${dim(`# ${people.auditor.title}: may look at everything recorded, and may not connect`)}`,
-  );
-  lines.push(`    export COUNTERSIGN_SERVER=${facts.api} COUNTERSIGN_TOKEN=${people.auditor.token}`);
-  lines.push('    npx countersign sessions list', '');
-  if (facts.tour !== undefined) lines.push(...tourLines(facts.tour, bold), '');
-  if (facts.evidence !== undefined) lines.push(...evidenceLines(facts.evidence, bold, dim), '');
-  lines.push(
-    facts.kept === undefined
-      ? `  ${dim('Ctrl-C ends it and removes everything; npm run demo -- --data DIR keeps it.')}`
-      : `  ${dim(`Ctrl-C ends it; ${facts.kept} keeps the data.`)}`,
-    '',
-  );
-  return `${lines.join('\n')}\n`;
+  return `\n${sections.map((lines) => `${lines.join('\n')}\n`).join('\n')}\n`;
 }
 
-function tourLines(tour: TourCounts, bold: (text: string) => string): string[] {
+function connectLines({ postgres, people: { analyst } }: DemoFacts, { bold }: Style): string[] {
   return [
-    `  ${bold('Recorded')} on the tour`,
+    `  ${bold('Connect')} as ${analyst.name}, the ${analyst.title}, with the psql that you have. The token is the`,
+    '  password, the database names the connection, and \\dt rr.* lists the tables.',
     '',
-    `    ${column(tour.sessions)} sessions, ${tour.statements} statements, each durable in the ledger before`,
-    '         PostgreSQL heard it',
-    `    ${column(tour.rowsRead)} rows read, ${tour.rowsWritten} written, ${tour.statementErrors} statements that failed`,
-    `    ${column(tour.loginsFailed)} login with a wrong token, ${tour.sessionsRefused} person without access: refused,`,
-    '         and a leaf each',
+    `    export PGPASSWORD=${analyst.token}`,
+    `    psql "host=${postgres.host} port=${postgres.port} user=${analyst.name} dbname=${CONNECTION}"`,
   ];
 }
 
-function evidenceLines(
-  evidence: DemoEvidence,
-  bold: (text: string) => string,
-  dim: (text: string) => string,
-): string[] {
-  const verdict = evidence.verified ? 'verified' : 'NOT VERIFIED';
+/** The statements are those of the tour, and the rules those that stopped them there. */
+function tryLines({ policy }: Toured, { bold, dim }: Style): string[] {
+  const [blocked] = policy.blocked;
+  const { approved } = policy;
   return [
-    `  ${bold('Proven')}: ${evidence.leaves} leaves in a package of ${Math.ceil(evidence.bytes / 1024)} KiB, ${verdict} (${evidence.passed} of ${evidence.checks} checks)`,
+    `  ${bold('Try')} there what is blocked, and what waits until somebody else has approved it.`,
     '',
-    `    ${evidence.file}`,
-    `    sha256 ${evidence.sha256}`,
-    `    ${dim('check it yourself, offline:')}  npx countersign-verify --vkey '${evidence.verifierKey}' ${evidence.file}`,
+    `    ${dim(`-- rule ${blocked.rule} blocks it`)}`,
+    `    ${blocked.sql};`,
+    `    ${dim(`-- rule ${approved.rule} holds it, and psql waits`)}`,
+    `    ${approved.sql};`,
   ];
+}
+
+function approveLines({ api, people }: DemoFacts, { open }: Toured, { bold }: Style): string[] {
+  const { name, title, token } = people.rankingOwner;
+  return [
+    `  ${bold('Approve')} as ${name}, the ${title}, in a second terminal in this directory.`,
+    `  One request is open now: ${open.as} waits to write ${number(open.rows)} rows of ${open.tables.join(', ')}.`,
+    '',
+    `    export COUNTERSIGN_SERVER=${api}`,
+    `    export COUNTERSIGN_TOKEN=${token}`,
+    '    npx countersign approvals list',
+    `    npx countersign approvals approve ${open.hold} --reason ok`,
+  ];
+}
+
+function othersLines({ people, toured }: DemoFacts, { bold, dim }: Style): string[] {
+  const { rankingOwner, modelOwner, ciJob, searchService, auditor } = people;
+  const others: readonly DemoPerson[] = [
+    ...(toured === undefined ? [rankingOwner] : []),
+    modelOwner,
+    ciJob,
+    searchService,
+    auditor,
+  ];
+  const width = Math.max(...others.map(({ name }) => name.length));
+  return [
+    `  ${bold('Others')}, with tokens; the ${auditor.title} sees what is recorded, and cannot connect.`,
+    '',
+    ...others.map(({ name, title, token }) => `    ${name.padEnd(width)}  ${token}  ${dim(title)}`),
+  ];
+}
+
+function tourLines({ counts, policy, open }: Toured, { bold }: Style): string[] {
+  const { blocked, approved, denied } = policy;
+  const rules = blocked.map(({ rule }) => rule).join(' and ');
+  return [
+    `  ${bold('Recorded')} on a tour`,
+    '',
+    `${column(counts.statements)} statements in ${counts.sessions} sessions, each durable in the ledger before`,
+    '           PostgreSQL heard it',
+    `${column(counts.rowsRead)} rows read, ${number(counts.rowsWritten)} written, those that were rolled back included`,
+    `${column(blocked.length)} statements blocked, by ${rules}`,
+    `${column(1)} held by ${approved.rule}, approved by ${approved.by}: ${number(approved.rowsCounted)} rows, as counted`,
+    `${column(1)} held by ${denied.rule}, denied by ${denied.by}`,
+    `${column(1)} held by ${open.rule}, and it still waits`,
+    `${column(counts.loginsFailed)} login with a wrong token, ${counts.sessionsRefused} person without access: refused`,
+  ];
+}
+
+function evidenceLines(evidence: DemoEvidence, { bold, dim }: Style): string[] {
+  const { verified, leaves, bytes, passed, checks, rows, file, verifierKey } = evidence;
+  const verdict = verified ? 'verified' : 'NOT VERIFIED';
+  const shown = ['changes', 'changes-unapproved', 'approvals', 'denied'];
+  return [
+    `  ${bold('Proven')}: ${leaves} leaves in a package of ${Math.ceil(bytes / 1024)} KiB, ${verdict} (${passed} of ${checks} checks)`,
+    '',
+    `    rows of ${shown.map((name) => `${name} ${rows[name] ?? 0}`).join(', ')}`,
+    `    ${dim('# check it yourself, offline')}`,
+    `    npx countersign-verify --vkey '${verifierKey}' \\`,
+    `      ${file}`,
+  ];
+}
+
+export function number(count: number): string {
+  return count.toLocaleString('en-US');
 }
 
 function column(count: number): string {
-  return String(count).padStart(4);
+  return `    ${number(count).padStart(6)}`;
 }

@@ -1,8 +1,9 @@
 /** Values too large to be held in memory are approved as any others: by what they are, in any session. */
 
-import { Client, type DatabaseError } from 'pg';
+import type { Client, DatabaseError } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type HoldId, parseId } from '../../packages/gateway/src/core/ids.ts';
+import type { HoldId } from '../../packages/gateway/src/core/ids.ts';
+import { directly, holdIn, rowsOf, through, vote } from './clients.ts';
 import { type Harness, startHarness } from './harness.ts';
 
 const RULES = `
@@ -38,9 +39,7 @@ let token: string;
 
 beforeAll(async () => {
   harness = await startHarness();
-  const { host, port, password } = harness.server;
-  direct = new Client({ host, port, user: 'postgres', password, database: 'postgres' });
-  await direct.connect();
+  direct = await directly(harness);
   await direct.query('create table documents(body text); create table scores(body text)');
   token = await harness.token('ana');
   await harness.apply(RULES);
@@ -53,9 +52,7 @@ afterAll(async () => {
 
 /** The error that it got, in a session of its own. */
 async function insert(text: string, value: string): Promise<DatabaseError | undefined> {
-  const { host, port } = harness.gateway.postgres;
-  const client = new Client({ host, port, user: 'ana', password: token, database: 'db' });
-  await client.connect();
+  const client = await through(harness, token);
   try {
     const error = await client.query(text, [value]).then(
       () => undefined,
@@ -69,19 +66,9 @@ async function insert(text: string, value: string): Promise<DatabaseError | unde
 }
 
 function idOf(error: DatabaseError | undefined): HoldId {
-  const id = parseId('hold', /hld_[0-9a-z]+/i.exec(error?.message ?? '')?.[0] ?? '');
+  const id = holdIn(error?.message);
   if (id === undefined) throw new Error(error?.message ?? 'it ran');
   return id;
-}
-
-async function approve(id: HoldId): Promise<void> {
-  const owner = await harness.gateway.rooms.identity.principals.findByName('olga');
-  if (owner === undefined) throw new Error('nobody is called olga');
-  await harness.gateway.approvals.vote(id, owner.id, { decision: 'approve', comment: 'looked at' });
-}
-
-async function rows(table: string): Promise<number> {
-  return (await direct.query<{ n: number }>(`select count(*)::int n from ${table}`)).rows[0]?.n ?? -1;
 }
 
 describe('a statement that is held with values of 2 MB', () => {
@@ -92,18 +79,18 @@ describe('a statement that is held with values of 2 MB', () => {
     const held = await insert(text, VALUE);
     expect(held?.code).toBe('42501');
     expect(held?.hint).toMatch(/send exactly the same again/);
-    await approve(idOf(held));
+    await vote(harness, idOf(held), 'olga');
     // Not for another value of this length.
     const other = await insert(text, OTHER);
     expect(other?.code).toBe('42501');
     expect(idOf(other)).not.toBe(idOf(held));
-    expect(await rows(table)).toBe(0);
+    expect(await rowsOf(direct, table)).toBe(0);
     expect(await insert(text, VALUE)).toBeUndefined();
-    expect(await rows(table)).toBe(count);
+    expect(await rowsOf(direct, table)).toBe(count);
     // It was used.
     const again = await insert(text, VALUE);
     expect(again?.code).toBe('42501');
     expect(idOf(again)).not.toBe(idOf(held));
-    expect(await rows(table)).toBe(count);
+    expect(await rowsOf(direct, table)).toBe(count);
   });
 });

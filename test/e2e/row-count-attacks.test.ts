@@ -1,28 +1,14 @@
 /** No way of writing 5,000 rows to a watched table gets past a bound of 99: the table itself says so. */
 
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { encodeFrontend } from '../../packages/gateway/src/protocols/postgres/encode.ts';
 import type { FrontendMessage } from '../../packages/gateway/src/protocols/postgres/messages.ts';
-import { requirePresent } from '../real/require-present.ts';
+import { ANYTHING, directly, rowsOf, serverVersions } from './clients.ts';
 import { type Harness, startHarness } from './harness.ts';
 import { rawSession } from './raw-session.ts';
 
-const DEBIAN = '/usr/lib/postgresql/15/bin';
-const VERSIONS = [
-  { version: 'embedded', major: 18 },
-  { version: DEBIAN, major: 15 },
-];
-
-const RULES = `
-kind: Access
-name: search-team
-who: [group:search]
-to: [db]
-may: [read, write, export, define, maintain, grant, run, administer, unknown]
----
+const RULES = `${ANYTHING}---
 kind: Rule
 name: bulk
 when: { writes: [scores], rows: '>= 100' }
@@ -109,18 +95,15 @@ const ATTACKS: readonly (readonly [string, readonly (readonly Message[])[]])[] =
   ],
 ];
 
-describe.each(VERSIONS)('past a bound of 99 rows, PostgreSQL $major', ({ version }) => {
-  const present = version !== DEBIAN || requirePresent('PostgreSQL 15', existsSync(join(DEBIAN, 'postgres')));
+describe.each(serverVersions())('past a bound of 99 rows, PostgreSQL $major', ({ version, isPresent }) => {
   let harness: Harness;
   let direct: Client;
   let token: string;
 
   beforeAll(async () => {
-    if (!present) return;
+    if (!isPresent) return;
     harness = await startHarness({ postgres: { version, settings: { fsync: 'off' } } });
-    const { host, port, password } = harness.server;
-    direct = new Client({ host, port, user: 'postgres', password, database: 'postgres' });
-    await direct.connect();
+    direct = await directly(harness);
     await direct.query(SCHEMA);
     token = await harness.token('ana');
     await harness.apply(RULES);
@@ -133,12 +116,7 @@ describe.each(VERSIONS)('past a bound of 99 rows, PostgreSQL $major', ({ version
     await harness?.[Symbol.asyncDispose]();
   });
 
-  async function rows(): Promise<number> {
-    const found = await direct.query<{ n: number }>('select count(*)::int n from scores');
-    return found.rows[0]?.n ?? -1;
-  }
-
-  it.skipIf(!present).each(ATTACKS)('%s gets nothing there', async (_, turns) => {
+  it.skipIf(!isPresent).each(ATTACKS)('%s gets nothing there', async (_, turns) => {
     const session = await rawSession(harness, token);
     let ready = 0;
     for (const turn of turns) {
@@ -149,10 +127,10 @@ describe.each(VERSIONS)('past a bound of 99 rows, PostgreSQL $major', ({ version
     expect(session.over).toBe(false);
     expect(session.answers().at(-1)).toContain('it answers');
     await session.close();
-    expect(await rows()).toBeLessThan(100);
+    expect(await rowsOf(direct, 'scores')).toBeLessThan(100);
   });
 
-  it.skipIf(!present)('a pipeline within the bound is kept', async () => {
+  it.skipIf(!isPresent)('a pipeline within the bound is kept', async () => {
     const session = await rawSession(harness, token);
     const messages = [
       ...run('insert into scores values (1, 1)'),
@@ -161,6 +139,6 @@ describe.each(VERSIONS)('past a bound of 99 rows, PostgreSQL $major', ({ version
     ];
     await session.send(messages.map(encodeFrontend), 1);
     await session.close();
-    expect(await rows()).toBe(2);
+    expect(await rowsOf(direct, 'scores')).toBe(2);
   });
 });

@@ -1,17 +1,12 @@
 /** What a client begins and ends in a counted pipeline ends as it does without a gateway. */
 
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ANYTHING, directly } from './clients.ts';
 import { type Harness, startHarness } from './harness.ts';
 import { bind, execute, frame, parse, query, rawSession, SYNC } from './raw-session.ts';
 
-const RULES = `
-kind: Access
-name: search-team
-who: [group:search]
-to: [db]
-may: [read, write, export, define, maintain, grant, run, administer, unknown]
----
+const RULES = `${ANYTHING}---
 kind: Rule
 name: bulk
 when: { writes: [scores], rows: '>= 100' }
@@ -67,10 +62,8 @@ const direct: Client[] = [];
 
 beforeAll(async () => {
   harness = await startHarness({ postgres: { settings: { fsync: 'off' } } });
-  const { host, port, password } = harness.server;
   for (const database of ['postgres', 'db']) {
-    const client = new Client({ host, port, user: 'postgres', password, database });
-    await client.connect();
+    const client = await directly(harness, database);
     if (database === 'postgres') await client.query('create database db');
     await client.query('create table scores(id int)');
     direct.push(client);

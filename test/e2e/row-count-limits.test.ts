@@ -1,18 +1,13 @@
 /** Where rows cannot be counted, or a client goes in the middle of a count, nothing of it is written. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, type DatabaseError } from 'pg';
+import type { Client, DatabaseError } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { ANYTHING, directly, failure, rowsOf, through } from './clients.ts';
 import { type Harness, startHarness } from './harness.ts';
 import { bind, execute, frame, parse, query, rawSession, SYNC } from './raw-session.ts';
 
-const RULES = `
-kind: Access
-name: search-team
-who: [group:search]
-to: [db]
-may: [read, write, export, define, maintain, grant, run, administer, unknown]
----
+const RULES = `${ANYTHING}---
 kind: Rule
 name: bulk
 when: { writes: [scores], rows: '>= 100' }
@@ -25,9 +20,7 @@ let token: string;
 
 beforeAll(async () => {
   harness = await startHarness({ postgres: { settings: { fsync: 'off' } } });
-  const { host, port, password } = harness.server;
-  direct = new Client({ host, port, user: 'postgres', password, database: 'postgres' });
-  await direct.connect();
+  direct = await directly(harness);
   await direct.query('create table scores(id int)');
   token = await harness.token('ana');
   await harness.apply(RULES);
@@ -39,27 +32,6 @@ afterAll(async () => {
   await direct?.end();
   await harness?.[Symbol.asyncDispose]();
 });
-
-async function connect(options?: string): Promise<Client> {
-  const { host, port } = harness.gateway.postgres;
-  const client = new Client({ host, port, user: 'ana', password: token, database: 'db', options });
-  client.on('error', () => undefined);
-  await client.connect();
-  return client;
-}
-
-async function failure(promise: Promise<unknown>): Promise<DatabaseError> {
-  return promise.then(
-    () => {
-      throw new Error('it ran');
-    },
-    (error: DatabaseError) => error,
-  );
-}
-
-async function rows(): Promise<number> {
-  return (await direct.query<{ n: number }>('select count(*)::int n from scores')).rows[0]?.n ?? -1;
-}
 
 const INSERT = 'insert into scores values (1)';
 
@@ -73,16 +45,16 @@ async function isRefused(client: Client): Promise<void> {
   expect((await failure(client.query(INSERT))).message).toMatch(/track_counts is off/);
   await client.query('rollback');
   expect((await client.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
-  expect(await rows()).toBe(0);
+  expect(await rowsOf(direct, 'scores')).toBe(0);
 }
 
 describe('a session that does not count', () => {
   it('because of ALTER ROLE writes nothing that is counted', async () => {
     await direct.query('alter role postgres set track_counts = off');
     try {
-      const client = await connect();
+      const client = await through(harness, token);
       await isRefused(client);
-      expect(await rows()).toBe(0);
+      expect(await rowsOf(direct, 'scores')).toBe(0);
       await client.end();
     } finally {
       await direct.query('alter role postgres reset track_counts');
@@ -90,7 +62,7 @@ describe('a session that does not count', () => {
   });
 
   it('because of its start-up options writes nothing that is counted', async () => {
-    const refused = await connect('-c track_counts=off').then(
+    const refused = await through(harness, token, { options: '-c track_counts=off' }).then(
       async (client) => {
         await isRefused(client);
         await client.end();
@@ -100,7 +72,7 @@ describe('a session that does not count', () => {
     );
     // The gateway may as well refuse the option.
     expect(refused).toMatch(/option|track_counts/);
-    expect(await rows()).toBe(0);
+    expect(await rowsOf(direct, 'scores')).toBe(0);
   });
 
   it.each([
@@ -110,13 +82,13 @@ describe('a session that does not count', () => {
     `update pg_settings set setting = 'off' where name = 'track_counts'`,
     `do $$begin execute 'set track_counts = off'; end$$`,
   ])('because of %s writes nothing that is counted', async (text) => {
-    const client = await connect();
+    const client = await through(harness, token);
     await client.query(text).catch(() => undefined);
     const { rows: shown } = await client.query<{ track_counts: string }>('show track_counts');
     if (shown[0]?.track_counts === 'off') await isRefused(client);
     const error = await failure(client.query('insert into scores select generate_series(1, 100)'));
     expect(error.message).toMatch(/track_counts is off|100 rows/);
-    expect(await rows()).toBe(0);
+    expect(await rowsOf(direct, 'scores')).toBe(0);
     await client.end();
   });
 });
@@ -140,7 +112,7 @@ describe('a client that goes in the middle of a counted COPY', () => {
       'destroy',
     ],
   ] as const)('writes nothing, and has its leaves: %s, by %s', async (_, frames, how) => {
-    const other = await connect();
+    const other = await through(harness, token);
     const before = new Set(harness.gateway.sessions.list());
     const session = await rawSession(harness, token);
     const mine = harness.gateway.sessions.list().filter((one) => !before.has(one));
@@ -151,9 +123,9 @@ describe('a client that goes in the middle of a counted COPY', () => {
     session.leave(how);
     const ended = await Promise.race([mine[0]?.closed.then(() => 'ended'), sleep(5000, 'still there')]);
     expect(ended).toBe('ended');
-    expect(await rows()).toBe(0);
+    expect(await rowsOf(direct, 'scores')).toBe(0);
     await other.query(INSERT);
-    expect(await rows()).toBe(1);
+    expect(await rowsOf(direct, 'scores')).toBe(1);
     await other.end();
     const log = await harness.finishedLog();
     const id = log.findLast(({ leaf }) => leaf.type === 'statement.intent' && leaf.session === mine[0]?.id)

@@ -1,19 +1,11 @@
 /** What the leaves of a counted pipeline say is what the tables have: `ok` only where its rows are kept. */
 
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type HoldId, parseId } from '../../packages/gateway/src/core/ids.ts';
-import { requirePresent } from '../real/require-present.ts';
+import type { HoldId } from '../../packages/gateway/src/core/ids.ts';
+import { ANYTHING, directly, holdIn, rowsOf, serverVersions, vote } from './clients.ts';
 import { type Harness, startHarness } from './harness.ts';
 import { bind, execute, frame, parse, query, type RawSession, rawSession, SYNC } from './raw-session.ts';
-
-const DEBIAN = '/usr/lib/postgresql/15/bin';
-const VERSIONS = [
-  { version: 'embedded', major: 18 },
-  { version: DEBIAN, major: 15 },
-];
 
 const RULES = `
 kind: Person
@@ -24,13 +16,7 @@ groups: [owners]
 kind: Group
 name: owners
 members: [ana]
----
-kind: Access
-name: search-team
-who: [group:search]
-to: [db]
-may: [read, write, export, define, maintain, grant, run, administer, unknown]
----
+---${ANYTHING}---
 kind: Rule
 name: bulk
 when: { writes: [scores, uniques], rows: '>= 100' }
@@ -61,18 +47,15 @@ function insertInto(table: string, from: number, to: number): string {
   return `insert into ${table}(id) select g from generate_series(${from}, ${to}) g`;
 }
 
-describe.each(VERSIONS)('the leaves of a pipeline, PostgreSQL $major', ({ version }) => {
-  const present = version !== DEBIAN || requirePresent('PostgreSQL 15', existsSync(join(DEBIAN, 'postgres')));
+describe.each(serverVersions())('the leaves of a pipeline, PostgreSQL $major', ({ version, isPresent }) => {
   let harness: Harness;
   let direct: Client;
   let token: string;
 
   beforeAll(async () => {
-    if (!present) return;
+    if (!isPresent) return;
     harness = await startHarness({ postgres: { version, settings: { fsync: 'off' } } });
-    const { host, port, password } = harness.server;
-    direct = new Client({ host, port, user: 'postgres', password, database: 'postgres' });
-    await direct.connect();
+    direct = await directly(harness);
     await direct.query(SCHEMA);
     token = await harness.token('ana');
     await harness.apply(RULES);
@@ -84,11 +67,6 @@ describe.each(VERSIONS)('the leaves of a pipeline, PostgreSQL $major', ({ versio
     await direct?.end();
     await harness?.[Symbol.asyncDispose]();
   });
-
-  async function rows(table: string): Promise<number> {
-    const found = await direct.query<{ n: number }>(`select count(*)::int n from ${table}`);
-    return found.rows[0]?.n ?? -1;
-  }
 
   async function comment(): Promise<unknown> {
     return (await direct.query<{ c: unknown }>(`select obj_description('plain'::regclass) c`)).rows[0]?.c;
@@ -122,7 +100,7 @@ describe.each(VERSIONS)('the leaves of a pipeline, PostgreSQL $major', ({ versio
     return session.answers().join('\n');
   }
 
-  it.skipIf(!present)('of one that is kept say ok, with their rows', async () => {
+  it.skipIf(!isPresent)('of one that is kept say ok, with their rows', async () => {
     const texts = [
       UNCOUNTED,
       insertInto('plain', 1, 3),
@@ -131,10 +109,10 @@ describe.each(VERSIONS)('the leaves of a pipeline, PostgreSQL $major', ({ versio
     ];
     await answersOf([[...texts.flatMap(run), SYNC]]);
     expect(await leaves()).toEqual(texts.map((text, at) => [text, 'ok', [0, 3, 40, 59][at]]));
-    expect([await rows('plain'), await rows('scores')]).toEqual([3, 99]);
+    expect([await rowsOf(direct, 'plain'), await rowsOf(direct, 'scores')]).toEqual([3, 99]);
   });
 
-  it.skipIf(!present).each([
+  it.skipIf(!isPresent).each([
     ['in one flight', []],
     ['with a Flush behind each', [FLUSH]],
   ])('of one that is undone at its Sync do not say ok, from its first Execute on: %s', async (_, behind) => {
@@ -152,33 +130,33 @@ describe.each(VERSIONS)('the leaves of a pipeline, PostgreSQL $major', ({ versio
     expect(said.map(([text]) => text)).toEqual(texts);
     expect(said.map(([, status]) => status)).toEqual(texts.map(() => 'blocked'));
     expect(await comment()).toBeNull();
-    expect([await rows('plain'), await rows('scores')]).toEqual([0, 0]);
+    expect([await rowsOf(direct, 'plain'), await rowsOf(direct, 'scores')]).toEqual([0, 0]);
   });
 
-  it.skipIf(!present)('of one that is refused in its middle do not say ok', async () => {
+  it.skipIf(!isPresent)('of one that is refused in its middle do not say ok', async () => {
     const texts = [UNCOUNTED, insertInto('scores', 1, 60), insertInto('scores', 1, 60)];
     const answers = await answersOf([[...texts.flatMap(run), SYNC]]);
     expect(answers).toContain('C42501');
     expect((await leaves()).map(([, status]) => status)).toEqual(['blocked', 'blocked', 'blocked']);
-    expect([await rows('plain'), await rows('scores')]).toEqual([0, 0]);
+    expect([await rowsOf(direct, 'plain'), await rowsOf(direct, 'scores')]).toEqual([0, 0]);
   });
 
-  it.skipIf(!present)('of an earlier pipeline in the same flight say ok', async () => {
+  it.skipIf(!isPresent)('of an earlier pipeline in the same flight say ok', async () => {
     const [first, ...others] = [UNCOUNTED, UNCOUNTED, insertInto('scores', 1, 100)] as const;
     await answersOf([[...run(first), SYNC, ...others.flatMap(run), SYNC]]);
     expect((await leaves()).map(([, status]) => status)).toEqual(['ok', 'blocked', 'blocked']);
-    expect([await comment(), await rows('scores')]).toEqual(['of the pipeline', 0]);
+    expect([await comment(), await rowsOf(direct, 'scores')]).toEqual(['of the pipeline', 0]);
   });
 
-  it.skipIf(!present)('of one whose COMMIT fails at the target say so', async () => {
+  it.skipIf(!isPresent)('of one whose COMMIT fails at the target say so', async () => {
     const texts = [UNCOUNTED, insertInto('uniques', 1, 2), insertInto('uniques', 2, 3)];
     const answers = await answersOf([[...texts.flatMap(run), SYNC]]);
     expect(answers).toContain('C23505');
     expect((await leaves()).map(([, status]) => status)).toEqual(['error', 'error', 'error']);
-    expect([await comment(), await rows('uniques')]).toEqual([null, 0]);
+    expect([await comment(), await rowsOf(direct, 'uniques')]).toEqual([null, 0]);
   });
 
-  it.skipIf(!present)('of one that its client leaves before the Sync do not say ok', async () => {
+  it.skipIf(!isPresent)('of one that its client leaves before the Sync do not say ok', async () => {
     const texts = [UNCOUNTED, insertInto('scores', 1, 60)];
     const session = await rawSession(harness, token);
     await session.send([...texts.flatMap(run), FLUSH], 0);
@@ -187,21 +165,15 @@ describe.each(VERSIONS)('the leaves of a pipeline, PostgreSQL $major', ({ versio
       .toBe(texts[1]);
     await session.close();
     expect((await leaves()).map(([, status]) => status)).not.toContain('ok');
-    expect([await rows('plain'), await rows('scores')]).toEqual([0, 0]);
+    expect([await rowsOf(direct, 'plain'), await rowsOf(direct, 'scores')]).toEqual([0, 0]);
   });
-
-  async function vote(id: HoldId): Promise<void> {
-    const owner = await harness.gateway.rooms.identity.principals.findByName('olga');
-    if (owner === undefined) throw new Error('nobody is called olga');
-    await harness.gateway.approvals.vote(id, owner.id, { decision: 'approve', comment: 'looked at' });
-  }
 
   /** Runs it behind another statement, so that it gets its error at once; then it is approved. */
   async function approved(session: RawSession, text: string): Promise<HoldId> {
     await session.send([...run('select 1'), ...run(text), SYNC], 1);
-    const id = parseId('hold', /hld_[0-9a-z]+/i.exec(session.answers().at(-1) ?? '')?.[0] ?? '');
+    const id = holdIn(session.answers().at(-1));
     if (id === undefined) throw new Error(session.answers().join('\n'));
-    await vote(id);
+    await vote(harness, id, 'olga');
     return id;
   }
 
@@ -210,7 +182,7 @@ describe.each(VERSIONS)('the leaves of a pipeline, PostgreSQL $major', ({ versio
     return log.find(({ leaf, body }) => leaf.type === 'hold.executed' && body['hold_id'] === id)?.leaf.status;
   }
 
-  it.skipIf(!present)('say that an approved statement was executed when it is kept', async () => {
+  it.skipIf(!isPresent)('say that an approved statement was executed when it is kept', async () => {
     const session = await rawSession(harness, token);
     const text = insertInto('models', 1, 2);
     const id = await approved(session, text);
@@ -221,10 +193,10 @@ describe.each(VERSIONS)('the leaves of a pipeline, PostgreSQL $major', ({ versio
     await session.close();
     await harness.finishedLog();
     expect(await executed(id)).toBe('ok');
-    expect(await rows('models')).toBe(2);
+    expect(await rowsOf(direct, 'models')).toBe(2);
   });
 
-  it.skipIf(!present)('say that an approved statement failed where its COMMIT does', async () => {
+  it.skipIf(!isPresent)('say that an approved statement failed where its COMMIT does', async () => {
     const session = await rawSession(harness, token);
     const text = insertInto('models', 3, 4);
     const id = await approved(session, text);
@@ -237,6 +209,6 @@ describe.each(VERSIONS)('the leaves of a pipeline, PostgreSQL $major', ({ versio
     await session.close();
     await harness.finishedLog();
     expect(await executed(id)).toBe('failed');
-    expect(await rows('models')).toBe(0);
+    expect(await rowsOf(direct, 'models')).toBe(0);
   });
 });

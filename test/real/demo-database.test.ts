@@ -4,6 +4,7 @@ import { type LoadedDatabase, loadDatabase } from '../../examples/demo/database.
 import { type PostgresServer, startPostgres } from '../../examples/demo/postgres-server.ts';
 import { generateSample } from '../../examples/demo/sample-data.ts';
 import { runTour } from '../../examples/demo/tour.ts';
+import { noCounts } from '../../examples/demo/tour-session.ts';
 
 let server: PostgresServer;
 let loaded: LoadedDatabase;
@@ -77,27 +78,31 @@ describe('runTour', () => {
       create role ana login password 'a' in role rerank_app;
       create role rana login password 'r' in role rerank_app;
       create role nightly login password 'n' in role rerank_app;
+      create role search login password 's' in role rerank_app;
       create role audrey login password 'o';
       revoke connect on database ${loaded.database} from public;
       grant connect on database ${loaded.database} to rerank_app;`);
-    const counts = await runTour({
+    const counts = noCounts();
+    await runTour({
+      counts,
       endpoints: { postgres: { host: server.host, port: server.port, connection: loaded.database } },
       people: {
         analyst: { name: 'ana', token: 'a' },
         rankingOwner: { name: 'rana', token: 'r' },
         ciJob: { name: 'nightly', token: 'n' },
+        searchService: { name: 'search', token: 's' },
         outsider: { name: 'audrey', token: 'o' },
       },
     });
     expect(counts).toMatchInlineSnapshot(`
       {
         "loginsFailed": 1,
-        "rowsRead": 184,
-        "rowsWritten": 5031,
-        "sessions": 3,
+        "rowsRead": 187,
+        "rowsWritten": 63,
+        "sessions": 4,
         "sessionsRefused": 1,
-        "statementErrors": 2,
-        "statements": 41,
+        "statementErrors": 1,
+        "statements": 43,
       }
     `);
   });

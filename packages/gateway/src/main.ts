@@ -5,15 +5,13 @@ import type { Approvals } from './approvals/approvals.ts';
 import type { Config } from './config/config.ts';
 import type { CountersignError } from './core/errors.ts';
 import type { Secret } from './core/secret.ts';
-import { PostgresListener } from './listeners/postgres-listener.ts';
 import { LiveSessions } from './session/live-sessions.ts';
-import { runPostgresSession } from './session/postgres/open-session.ts';
 import { startConfiguredApi } from './wiring/api.ts';
 import { openApprovals } from './wiring/approvals.ts';
 import { finishInterrupted } from './wiring/finish-interrupted.ts';
 import { finishShreds } from './wiring/finish-shreds.ts';
-import { listenerTls } from './wiring/listener-tls.ts';
 import { drain, endWhatLostItsGround, keepFlushing } from './wiring/live-effects.ts';
+import { makePostgresListener } from './wiring/postgres-listener.ts';
 import { hasAdministrator, openRooms, type Rooms, type RoomsOptions } from './wiring/rooms.ts';
 import { storedSessionIndex } from './wiring/session-index.ts';
 import { sessionPorts } from './wiring/session-ports.ts';
@@ -47,7 +45,7 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
   const rooms = await openRooms(config, { ...options, env, software, randomBytes });
   const closers: (() => Promise<void>)[] = [];
   try {
-    const { ledger, keys, identity, resources, clock } = rooms;
+    const { ledger, keys, identity, resources } = rooms;
     const index = storedSessionIndex(rooms.store);
     await finishShreds(ledger, rooms.reader, keys);
     await finishInterrupted(ledger, keys, config.recording.directory, index);
@@ -63,24 +61,7 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
       resolve(error);
     });
     const ports = sessionPorts(rooms, { sessions, index, holds: approvals, randomBytes, onError, env });
-    const listener = new PostgresListener({
-      ...config.listen.postgres,
-      tls: await listenerTls(config, Math.floor(clock.nowUs() / 1000), randomBytes),
-      identity: identity.identity,
-      sessions,
-      randomBytes,
-      onError,
-      runSession: (client, who) =>
-        runPostgresSession(
-          {
-            ...who,
-            tls: client.tlsVersion ?? 'none',
-            socket: client.socket,
-            rest: client.release(),
-          },
-          ports,
-        ),
-    });
+    const listener = await makePostgresListener(config, rooms, ports, { randomBytes, onError });
     const postgres = await listener.listen();
     closers.push(() => listener.close());
     const shared = { sessions, approvals, randomBytes, software, onError };
