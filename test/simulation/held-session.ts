@@ -193,6 +193,7 @@ export class SimulatedSession {
       intents,
       clientSide: () => this.#client,
       targetSide: () => this.#target,
+      stop: () => undefined,
       deliver: (bytes) => {
         if (!this.over) this.delivered.push(bytes.slice());
       },
