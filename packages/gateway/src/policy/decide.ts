@@ -166,9 +166,8 @@ export class SessionPolicy {
     const causes: Cause[] = [];
     const holds = new Set<CompiledRule>();
     const counted = new Set<CompiledRule>();
-    const returned = new Set<CompiledRule>();
+    const returned = returnedRules(this.#returned, statements, cursors);
     for (const statement of statements) {
-      for (const rule of returnedRules(this.#returned, statement, cursors)) returned.add(rule);
       for (const rule of this.#countedFor(statement)) counted.add(rule);
       causes.push(...this.#notAllowed(statement, rules), ...this.#uncounting(statement));
       for (const rule of rules) {

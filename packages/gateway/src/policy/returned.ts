@@ -13,8 +13,8 @@ import type { CompiledRule } from './rule.ts';
 /** Statements by which this session has declared a cursor, by its name; undefined: it may be of anything. */
 export type KnownCursors = (name: string) => StatementFacts | undefined;
 
-/** What gives rows to the client. */
-const GIVES_ROWS: readonly Effect[] = ['read', 'export'];
+/** What gives rows to the client: of a COPY, or of a query. */
+const GIVES_ROWS: readonly Effect[] = ['export', 'read'];
 
 /** What may read anything that no text shows. */
 const OPAQUE: ReadonlySet<Effect> = new Set<Effect>(['code', 'call', 'function-unknown', 'unknown']);
@@ -42,17 +42,23 @@ const ROWLESS: ReadonlySet<string> = new Set([
   'ViewStmt',
 ]);
 
-/** Those of the rules that count what the statement returns. */
+/** Those of the rules that count what the statements of a text return, which run in this order. */
 export function returnedRules(
   rules: readonly CompiledRule[],
-  statement: StatementFacts,
+  statements: readonly StatementFacts[],
   cursors: KnownCursors,
-): readonly CompiledRule[] {
-  if (rules.length === 0 || ROWLESS.has(statement.node)) return [];
-  if (statement.node !== 'FetchStmt') return rules.filter((rule) => mayReturn(rule, statement));
-  const name = cursorOf(statement);
-  const selected = name === undefined ? undefined : cursors(name);
-  return selected === undefined ? rules : rules.filter((rule) => mayReturn(rule, selected));
+): ReadonlySet<CompiledRule> {
+  const found = new Set<CompiledRule>();
+  if (rules.length === 0) return found;
+  // Where a DECLARE fails, what stands behind it does not run.
+  const declared = new Map<string | undefined, StatementFacts>();
+  for (const statement of statements) {
+    const { node } = statement;
+    if (node === 'DeclareCursorStmt') declared.set(cursorOf(statement), statement);
+    const selected = node === 'FetchStmt' ? selectedBy(statement, declared, cursors) : statement;
+    for (const rule of rules) if (mayReturn(rule, selected)) found.add(rule);
+  }
+  return found;
 }
 
 /** Whether nothing of it has to be undone. */
@@ -77,9 +83,22 @@ export function causeOfReturned(rule: CompiledRule): Cause {
   return { rule: name, version, verdict, description, what, from: 0, to: 0 };
 }
 
-function mayReturn({ effects, reads }: CompiledRule, statement: StatementFacts): boolean {
+/** What the cursor of a FETCH selects; undefined: it may be anything. */
+function selectedBy(
+  statement: StatementFacts,
+  declared: ReadonlyMap<string | undefined, StatementFacts>,
+  cursors: KnownCursors,
+): StatementFacts | undefined {
+  const name = cursorOf(statement);
+  return name === undefined ? undefined : (declared.get(name) ?? cursors(name));
+}
+
+/** @param statement undefined: nobody knows what it reads */
+function mayReturn({ effects, reads }: CompiledRule, statement: StatementFacts | undefined): boolean {
+  if (statement === undefined) return true;
+  if (ROWLESS.has(statement.node)) return false;
   if (statement.effects.some(({ effect }) => OPAQUE.has(effect))) return true;
-  const wanted = GIVES_ROWS.filter((effect) => effects?.has(effect) ?? true);
-  if (!statement.effects.some(({ effect }) => wanted.includes(effect))) return false;
+  const gives = GIVES_ROWS.find((one) => statement.effects.some(({ effect }) => effect === one));
+  if (gives === undefined || (effects !== undefined && !effects.has(gives))) return false;
   return reads === undefined || statement.reads.some((table) => reads.some((one) => matchesName(one, table)));
 }

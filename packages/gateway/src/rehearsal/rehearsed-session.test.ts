@@ -44,7 +44,7 @@ describe('a session that is only rehearsed', () => {
     ['selct 1', 'Query', 'block', 'nobody has read it'],
     ['selct 1', 'Execute', 'allow', 'nothing'],
   ])('says of %j by a %s: %s', async (sql, message, verdict, why) => {
-    const decided = await session().decide(Buffer.from(sql), 0, () => undefined, message);
+    const decided = await session().decide(Buffer.from(sql), 0, () => undefined, { message });
     expect(decided.verdict).toBe(verdict);
     expect(decided.causes[0]?.what ?? 'nothing').toContain(why);
   });

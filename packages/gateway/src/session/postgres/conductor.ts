@@ -327,11 +327,11 @@ export class Conductor {
   /** Nothing of it has to be undone, or people have agreed: its answer passes as it comes, up to a bound. */
   async #runPassed(piece: Piece, ground: Ground, agreed: readonly Grant[]): Promise<void> {
     const { asking, stop } = this.#ports;
-    const grants = [...agreed, ...(await rowsGranted(piece, ground, asking))];
+    const grants = [...agreed, ...(await rowsGranted(piece, ground, asking, this.#returned))];
     const taken = await asking.take(grants, piece.operation);
     if (taken.kind === 'refused') return this.#refuse(piece, ground, refusalBecause(taken.error));
     if (agreed.length > 0) await ground.reopen();
-    const meter = meterOf(this.#returned, piece.judgement, { grants, ground, stop });
+    const meter = meterOf(this.#returned, piece, { grants, ground, stop });
     const done: Done = (outcome) => taken.done(outcome, piece.operation);
     const outcome = await this.#pass(piece, grants.length > 0 ? done : undefined, meter);
     if (meter?.isOver !== true || outcome === 'abandoned') return;
@@ -394,7 +394,7 @@ export class Conductor {
         await ground.leave();
         return this.#giveOut(piece, withError(NO_ANSWER, begun.answer), ground.tail);
       }
-      const meter = meterOf(this.#returned, piece.judgement, { grants, ground });
+      const meter = meterOf(this.#returned, piece, { grants, ground });
       const { answer, tooMuch } = await this.#send(piece, meter);
       if (errorOf(answer) !== undefined) {
         await ground.leave();

@@ -10,6 +10,7 @@ import { LIMITS } from '../../core/limits.ts';
 import { allowedRows, cursorOf } from '../../policy/returned.ts';
 import type { CompiledRule } from '../../policy/rule.ts';
 import { BACKEND } from '../../protocols/postgres/messages.ts';
+import type { BoundPortal } from '../../protocols/postgres/operation.ts';
 import type { Outcome } from '../../protocols/postgres/states.ts';
 import type { Judgement } from './inspection.ts';
 import type { AnswerMeter } from './request.ts';
@@ -22,9 +23,21 @@ const BINARY = 1;
 const BINARY_HEADER_BYTES = 19;
 const BINARY_TRAILER_BYTES = 2;
 
+/** How a statement is counted. */
+interface Metered {
+  /** Rules that people have agreed to override for it. */
+  readonly granted: ReadonlySet<CompiledRule>;
+  /** Of an Execute whose portal no Bind has made: it may be a cursor. */
+  readonly portalName: string | undefined;
+  /** Called once, where much is still to come that nobody gets. */
+  readonly stop?: (() => void) | undefined;
+}
+
 /** Owned by the conductor of one session. */
 export class ReturnedRows {
   #transaction: Rows = new Map();
+  /** Rules that people have agreed to override for a portal, in however many portions it gives its rows. */
+  readonly #agreed = new WeakMap<BoundPortal, Set<CompiledRule>>();
   /** Since each cursor was declared, by its name. */
   readonly #cursors = new Map<string, Rows>();
 
@@ -33,20 +46,20 @@ export class ReturnedRows {
     this.#transaction = new Map();
   }
 
-  /**
-   * Counts what a statement returns.
-   *
-   * @param granted rules that people have agreed to override for it
-   * @param stop called once, where much is still to come that nobody gets
-   */
-  meter(
-    { decision, read }: Judgement,
-    granted: readonly CompiledRule[],
-    stop: () => void = () => undefined,
-  ): RowMeter {
-    const rules = decision.returned.filter((rule) => !granted.includes(rule));
+  /** What people have agreed to holds for the life of the portal. */
+  agreed(portal: BoundPortal | undefined, rules: readonly CompiledRule[]): ReadonlySet<CompiledRule> {
+    const before = portal === undefined ? undefined : this.#agreed.get(portal);
+    const agreed = new Set([...(before ?? []), ...rules]);
+    if (portal !== undefined && agreed.size > 0) this.#agreed.set(portal, agreed);
+    return agreed;
+  }
+
+  /** Counts what a statement returns. */
+  meter({ decision, read }: Judgement, { granted, portalName, stop = () => undefined }: Metered): RowMeter {
+    const rules = decision.returned.filter((rule) => !granted.has(rule));
     const statements = read.kind === 'read' ? read.statements : [];
-    const fetched = cursorsOf(statements, 'FetchStmt').map((name) => this.#cursor(name));
+    const names = [...cursorsOf(statements, 'FetchStmt'), ...(portalName === undefined ? [] : [portalName])];
+    const fetched = names.map((name) => this.#cursor(name));
     const declared = cursorsOf(statements, 'DeclareCursorStmt').flatMap(
       (name) => this.#cursors.get(name) ?? [],
     );

@@ -41,14 +41,21 @@ export function refuseAtCommit(judgement: Judgement, textBytes: Uint8Array): voi
 }
 
 /** What people have agreed to before. */
-export function rowsGranted(piece: Piece, ground: Ground, asking: Asking): Promise<readonly Grant[]> {
-  return asking.granted(askedOf(piece), ground, heldRows(piece.judgement));
+export function rowsGranted(
+  piece: Piece,
+  ground: Ground,
+  asking: Asking,
+  returned: ReturnedRows,
+): Promise<readonly Grant[]> {
+  const agreed = returned.agreed(piece.portal?.portal, []);
+  const held = heldRows(piece.judgement).filter(({ rule }) => !agreed.has(rule));
+  return asking.granted(askedOf(piece), ground, held);
 }
 
 /** Counts what it returns; undefined where no rule has a say about that. */
 export function meterOf(
   returned: ReturnedRows,
-  judgement: Judgement,
+  { judgement, portal }: Piece,
   {
     grants,
     ground,
@@ -58,8 +65,13 @@ export function meterOf(
   if (judgement.decision.returned.length === 0) return undefined;
   // Whoever asks people has a question to the target before: of a transaction that has failed there is none.
   const mayStop = ground.isUndone || heldRows(judgement).length === 0;
-  const granted = grants.map(({ rule }) => rule);
-  return returned.meter(judgement, granted, mayStop ? stop : undefined);
+  const granted = returned.agreed(
+    portal?.portal,
+    grants.map(({ rule }) => rule),
+  );
+  // The unnamed portal is no cursor.
+  const portalName = portal?.portal === undefined ? portal?.portalName || undefined : undefined;
+  return returned.meter(judgement, { granted, portalName, stop: mayStop ? stop : undefined });
 }
 
 /** Bounds that a run has passed, of rows that it has written and of rows that it has returned. */
