@@ -223,11 +223,11 @@ describe('a bound that holds', () => {
     expect(outcomes[0]?.body).toMatchObject({
       rows: 10,
       sqlstate: '42501',
-      withheld: { rule: 'rr-export', version: 1, allowed: 10 },
+      rows_withheld: { rule: 'rr-export', version: 1, allowed: 10 },
     });
     expect(outcomes[0]?.body['tags']).toBeUndefined();
     expect(outcomes[1]?.body).toMatchObject({ rows: 40, tags: ['SELECT 40'] });
-    expect(outcomes[1]?.body['withheld']).toBeUndefined();
+    expect(outcomes[1]?.body['rows_withheld']).toBeUndefined();
     const taken = log.findLast(({ leaf }) => leaf.type === 'hold.taken');
     expect(taken?.body['intent_leaf']).toBe(intents[1]?.leaf.n);
     expect(log.findLast(({ leaf }) => leaf.type === 'hold.executed')?.leaf.status).toBe('ok');

@@ -96,7 +96,7 @@ export class RunningOperation {
     if (this.#tagsCount > this.#tags.length) body['command'] = `${this.#tagsCount} commands`;
     if (this.#sqlstate !== undefined) body['sqlstate'] = this.#sqlstate;
     if (this.#message !== undefined) body['message'] = this.#message;
-    if (this.#withheld !== undefined) body['withheld'] = { ...this.#withheld };
+    if (this.#withheld !== undefined) body['rows_withheld'] = { ...this.#withheld };
     if (this.#copied !== undefined) {
       body['bytes_from_client'] = this.#copied.bytes;
       body['sha256_from_client'] = this.#copied.hash.digest('hex');
