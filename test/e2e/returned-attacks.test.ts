@@ -347,6 +347,18 @@ describe('more rows than a bound allows are not got', () => {
     expect(rows).toEqual([{ n: 0 }]);
   }, 60_000);
 
+  it('nor by a text that is too long to be inspected', async () => {
+    const long = `select * from documents order by id -- ${'x'.repeat(1_100_000)}`;
+    await withClient(async (client) => {
+      const simple = await client.query(long);
+      expect(rowsIn(simple)).toBe(0);
+      expect(errorIn(simple)).toMatchObject({ code: '42501' });
+      const extended = await client.send([parse('', long), bind('', ''), execute(), SYNC]);
+      expect(rowsIn(extended)).toBe(0);
+      expect(errorIn(extended)?.message).toMatch(/"few" .* more than 10 rows are returned/);
+    });
+  });
+
   it('a row of many megabytes beyond the bound is withheld as a whole, and one within it is not', async () => {
     await withClient(async (client) => {
       const large = `select repeat('x', case when id in (3, ${BOUND + 1}) then 30000000 else 1 end) from documents order by id`;

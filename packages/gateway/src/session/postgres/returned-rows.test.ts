@@ -1,6 +1,6 @@
 /** Rows are counted exactly: by transaction, by cursor, and by what a COPY sends. */
 
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { StatementFacts } from '../../core/effects.ts';
 import { LIMITS } from '../../core/limits.ts';

@@ -1,7 +1,7 @@
 /** An answer passes up to a bound, byte for byte, however the target's bytes are cut; nothing passes behind it. */
 
 import { createHash } from 'node:crypto';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { rule, statement, text } from '../../policy/testing-facts.ts';
 import { encodeBackend } from '../../protocols/postgres/encode.ts';
