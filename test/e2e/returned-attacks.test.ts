@@ -31,6 +31,11 @@ name: few
 when: { reads: [documents], returned: '> ${BOUND}' }
 then: block
 ---
+kind: Rule
+name: bulk
+when: { writes: [notes], rows: '>= 100' }
+then: block
+---
 kind: Person
 name: root
 displayName: Root
@@ -136,6 +141,22 @@ describe('more rows than a bound allows are not got', () => {
       expect(errorIn(frames)?.code).toBe('42501');
       expect(statusIn(frames)).toBe('I');
       expect((await direct.query('select * from notes')).rows).toEqual([]);
+    });
+  });
+
+  it('what a pipeline has counted before is undone too, and the next one begins anew', async () => {
+    await direct.query('call reset()');
+    await withClient(async (client) => {
+      const insert = [parse('', 'insert into notes values (80)'), bind('', ''), execute()];
+      const few = [parse('', 'select id from documents where id <= 6'), bind('', ''), execute()];
+      const frames = await client.send([...insert, ...few, ...insert, ...few, ...insert, SYNC]);
+      expect(frames.map(({ type }) => type).join('')).toBe(`12C12${'D'.repeat(6)}C12C12${'D'.repeat(4)}EZ`);
+      expect(errorIn(frames)?.message).toMatch(/"few"/);
+      expect((await direct.query('select * from notes')).rows).toEqual([]);
+      const again = await client.send([...insert, ...few, SYNC]);
+      expect(errorIn(again)).toBeUndefined();
+      expect(rowsIn(again)).toBe(6);
+      expect((await direct.query('select * from notes')).rows).toEqual([{ id: 80 }]);
     });
   });
 

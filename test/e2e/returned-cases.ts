@@ -141,6 +141,7 @@ const KEPT: readonly Row[] = [
   [6, `with u as (update documents set body = 'y' where id <= 6 returning id) select * from u order by id`],
   [40, `with n as (insert into notes values (1)) select * from documents order by id`],
   [8, 'select * from f_documents(8)'],
+  [5, `copy (update documents set body = 'z' where id <= 5 returning id) to stdout`],
 ];
 
 const KEPT_SEVERAL: readonly Row[] = [

@@ -106,10 +106,11 @@ export const TEXTS: readonly (readonly [string, readonly string[]])[] = [
   ['ONLY and an alias', ['select d.* from only documents as d']],
   ['a function', ['select * from f_documents(40)']],
   ['a function in the list', ['select f_documents(40)']],
+  ['RETURNING in a COPY', [`copy (update documents set title = 'x' returning *) to stdout`]],
   ['RETURNING of many', [`update documents set title = 'x' returning *`]],
   [
     'a write that reads',
-    [`with n as (insert into notes select id from documents returning id) select * from n, documents`],
+    [`with n as (insert into notes values (1) returning id) select * from n, documents`],
   ],
 ];
 

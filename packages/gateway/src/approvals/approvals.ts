@@ -150,7 +150,7 @@ export class Approvals implements HoldsPort {
   }
 
   async granted(...asked: Parameters<HoldsPort['granted']>): Promise<Hold | undefined> {
-    const found = await findGrant(this.#options, ...asked);
+    const found = await findGrant(this.#options, this.#clock.nowUs(), ...asked);
     return found === undefined ? undefined : this.#holdOf(found.record, found.request);
   }
 

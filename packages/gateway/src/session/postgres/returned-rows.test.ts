@@ -166,6 +166,22 @@ describe('rows that are returned', () => {
     expect(send(next, 9)).toBe(4);
   });
 
+  it('go on where a rule is applied again with another bound', () => {
+    const returned = new ReturnedRows();
+    for (const [bound, expected] of [
+      [10, 6],
+      [12, 6],
+      [5, 0],
+    ] as const) {
+      const meter = returned.meter(judged([ten('few', bound)], statement()), {
+        granted: NONE,
+        portalName: undefined,
+      });
+      expect(send(meter, 6)).toBe(expected);
+      meter.close('completed');
+    }
+  });
+
   it('of a portal that nobody has bound count for its name, as those of a cursor', () => {
     const returned = new ReturnedRows();
     const rules = [ten('ten')];

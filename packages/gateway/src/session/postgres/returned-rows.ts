@@ -15,7 +15,8 @@ import type { Outcome } from '../../protocols/postgres/states.ts';
 import type { Judgement } from './inspection.ts';
 import type { AnswerMeter } from './request.ts';
 
-type Rows = Map<CompiledRule, number>;
+/** By name of the rule: one that is applied again goes on where it was. */
+type Rows = Map<string, number>;
 
 /** CopyOutResponse's overall format. */
 const BINARY = 1;
@@ -106,7 +107,7 @@ export class RowMeter implements AnswerMeter {
     this.#stop = stop;
     this.#left = new Map(
       rules.map((rule) => {
-        const counted = before.counts.map((rows) => rows.get(rule) ?? 0);
+        const counted = before.counts.map((rows) => rows.get(rule.name) ?? 0);
         return [rule, Math.max(0, allowedRows(rule) - Math.max(0, ...counted))];
       }),
     );
@@ -153,7 +154,7 @@ export class RowMeter implements AnswerMeter {
   }
 
   #addTo(rows: Rows): void {
-    for (const rule of this.#rules) rows.set(rule, (rows.get(rule) ?? 0) + this.#rows);
+    for (const { name } of this.#rules) rows.set(name, (rows.get(name) ?? 0) + this.#rows);
   }
 
   /** PostgreSQL sends a message for each row of a COPY, and for a header line; the binary trailer is none. */
