@@ -1,4 +1,4 @@
-/** vectors/policy/decisions.txt: spec/policy.md, sections 2 to 5. */
+/** vectors/policy/decisions.txt: spec/policy.md, sections 2 to 5, and "Rows that are returned". */
 
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -14,7 +14,9 @@ import { openParser, type Parser } from '../../packages/gateway/src/sql/parser.t
 import { readText } from '../../packages/gateway/src/sql/read-text.ts';
 import { readVectors, type Vector } from './vectors.ts';
 
-const FIELDS = 'spec rule may kind address client at sql decision cause counted rows over'.split(' ');
+const FIELDS = 'spec rule may kind address client at sql decision cause returned counted rows over'.split(
+  ' ',
+);
 const VECTORS = readVectors('policy/decisions.txt', FIELDS);
 const KINDS = ['user', 'ci', 'service', 'agent'] as const;
 
@@ -90,12 +92,19 @@ describe('decisions', () => {
       // A vector without causes is about the verdict alone.
       expect(vector.all('cause').length === 0 ? [] : causes).toEqual(vector.all('cause'));
       expect(decision.counted.map(({ name }) => name).join(' ')).toBe(vector.maybe('counted') ?? '');
+      expect(decision.returned.map(({ name }) => name).join(' ')).toBe(vector.maybe('returned') ?? '');
       expect(overOf(vector, decision)).toEqual(vector.all('over'));
     },
   );
 
   it('are of every section that has any', () => {
     const sections = new Set(VECTORS.map((vector) => vector.one('spec')));
-    expect([...sections]).toEqual(['policy.md#2', 'policy.md#3', 'policy.md#4', 'policy.md#5']);
+    expect([...sections]).toEqual([
+      'policy.md#2',
+      'policy.md#3',
+      'policy.md#4',
+      'policy.md#5',
+      'policy.md#rows-that-are-returned',
+    ]);
   });
 });

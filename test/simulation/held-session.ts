@@ -206,6 +206,7 @@ export class SimulatedSession {
       intents,
       clientSide: () => this.#client,
       targetSide: () => this.#target,
+      stop: () => undefined,
       deliver: (bytes) => {
         if (!this.over) this.delivered.push(bytes.slice());
       },

@@ -56,6 +56,10 @@ class People implements HoldsPort {
     return this.#holdOf(open ?? this.#askAnew(digest, binding, requester.id));
   }
 
+  granted(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
   async take(id: Hold['id'], digest: string): ReturnType<HoldsPort['take']> {
     const one = this.asked.find((asked) => asked.id === id);
     if (one?.state !== 'granted')

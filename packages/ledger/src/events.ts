@@ -68,7 +68,7 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
   ),
   'statement.outcome': event(
     'durable',
-    'rows bytes tags command sqlstate message duration_us held_us target_us sha256 masked bytes_from_client sha256_from_client copy error',
+    'rows bytes tags command sqlstate message duration_us held_us target_us sha256 masked rows_withheld bytes_from_client sha256_from_client copy error',
     'ok error skipped cancelled blocked unknown',
   ),
   'statement.cancel': event('durable', 'address delivered', 'ok late refused'),

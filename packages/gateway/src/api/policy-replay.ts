@@ -9,8 +9,13 @@ import { setImmediate } from 'node:timers/promises';
 import { isObject } from '@countersign/ledger/jcs';
 import type { ReadText } from '../core/effects.ts';
 import type { ActorKind } from '../core/principal.ts';
-import { type Rehearsed, RehearsedSession, type RowsOf } from '../rehearsal/rehearsed-session.ts';
-import { taggedRows } from '../rehearsal/tagged-rows.ts';
+import {
+  type Rehearsed,
+  RehearsedSession,
+  type ReturnedOf,
+  type RowsOf,
+} from '../rehearsal/rehearsed-session.ts';
+import { returnedRows, taggedRows } from '../rehearsal/tagged-rows.ts';
 import { digestOf, type ResourceView } from '../resources/view.ts';
 import type { SessionsTable } from '../store/schema.ts';
 import type { PolicyReplayAnswer, ReplayedRow, Undecidable } from './answers.ts';
@@ -89,7 +94,8 @@ export class PolicyReplay {
     const tags = tagsOf(operation);
     const message = intent['protocol_message'] === 'Execute' ? 'Execute' : 'Query';
     const rowsOf: RowsOf = (read) => (tags === undefined ? undefined : taggedRows(read, tags));
-    const rehearsed = await replayed.session.decide(bytes, nowUs, rowsOf, message);
+    const returned: ReturnedOf = (read) => (tags === undefined ? undefined : returnedRows(read, tags));
+    const rehearsed = await replayed.session.decide(bytes, nowUs, rowsOf, { message, returned });
     if (usesUnknownName(rehearsed.read, replayed)) return 'prepared-before';
     if (rehearsed.verdict === 'allow' && rehearsed.uncounted.length > 0 && mayHaveWritten(operation)) {
       return 'rows-unknown';

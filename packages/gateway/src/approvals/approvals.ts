@@ -11,6 +11,7 @@ import { type HoldId, makeId, type PrincipalId, type SessionId } from '../core/i
 import { LIMITS } from '../core/limits.ts';
 import { askedEvent, expiredEvent, type LeafActor, voteEvent, withdrawnEvent } from './hold-events.ts';
 import { countApprovers, type Human, refusalOf } from './approvers.ts';
+import { findGrant } from './grants.ts';
 import { HoldClock } from './hold-clock.ts';
 import {
   type HoldContent,
@@ -146,6 +147,11 @@ export class Approvals implements HoldsPort {
     throw new CountersignError('STATE_CONFLICT', {
       reason: 'another request for the same thing is under way',
     });
+  }
+
+  async granted(...asked: Parameters<HoldsPort['granted']>): Promise<Hold | undefined> {
+    const found = await findGrant(this.#options, this.#clock.nowUs(), ...asked);
+    return found === undefined ? undefined : this.#holdOf(found.record, found.request);
   }
 
   take(id: HoldId, digest: string, sessionId: SessionId, intentLeaf?: number): Promise<Taken | TakeRefused> {

@@ -8,11 +8,12 @@
 
 import type { Kysely, Transaction, Updateable } from 'kysely';
 import { CountersignError } from '../core/errors.ts';
-import { type HoldId, parseId } from '../core/ids.ts';
+import { type HoldId, parseId, type PrincipalId } from '../core/ids.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { HoldsTable, Schema } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import {
+  type HoldDocument,
   type HoldRecord,
   parseDocument,
   parseHold,
@@ -47,6 +48,18 @@ export class HoldStore {
   async findOpen(openKey: string): Promise<HoldRecord | undefined> {
     const row = await this.#rows().where('open_key', '=', openKey).executeTakeFirst();
     return row === undefined ? undefined : parseHold(row);
+  }
+
+  /** What somebody may use, as it was asked. */
+  async grantedTo(principal: PrincipalId): Promise<readonly HoldDocument[]> {
+    const rows = await this.#store.db
+      .selectFrom('holds')
+      .select('document')
+      .where('state', '=', 'granted')
+      .where('principal_id', '=', principal)
+      .limit(LIMITS.approvals.openPerPrincipalMax)
+      .execute();
+    return rows.map(({ document }) => parseDocument(document));
   }
 
   async votes(id: HoldId): Promise<readonly VoteRecord[]> {

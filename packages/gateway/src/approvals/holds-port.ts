@@ -136,6 +136,16 @@ export interface HoldsPort {
    * LIMIT_EXCEEDED where too much is open.
    */
   ask(request: HoldRequest): Promise<Hold>;
+  /**
+   * A grant for what could be asked; asks nobody.
+   *
+   * @param request made only where the principal has a grant of that rule at all
+   */
+  granted(
+    principal: PrincipalId,
+    rule: string,
+    request: () => Promise<HoldRequest>,
+  ): Promise<Hold | undefined>;
   /** @param intentLeaf index of the leaf `statement.intent` that uses the grant */
   take(id: HoldId, digest: string, sessionId: SessionId, intentLeaf?: number): Promise<Taken | TakeRefused>;
 }

@@ -46,6 +46,7 @@ interface CaseDocument extends Shared {
   readonly sql: string;
   readonly prepared?: string;
   readonly rows?: Readonly<Record<string, Partial<Record<'inserted' | 'updated' | 'deleted', number>>>>;
+  readonly returned?: number;
   readonly expect: Verdict;
   readonly rule?: string;
 }
@@ -69,6 +70,8 @@ export interface PolicyCase {
   /** What the session has run before. */
   readonly prepared: string | undefined;
   readonly rows: readonly ObservedTable[] | undefined;
+  /** Rows that its transaction has got. */
+  readonly returned: number | undefined;
   readonly expect: Verdict;
   readonly rule: string | undefined;
 }
@@ -134,6 +137,7 @@ const FILE: TSchema = Type.Object(
               },
             ),
           ),
+          returned: COUNT,
           expect: Type.Enum(['allow', 'hold', 'block']),
           rule: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
         },
@@ -234,6 +238,7 @@ function caseOf(
     sql,
     prepared: one.prepared,
     rows: one.rows === undefined ? undefined : tablesOf(one.rows, complain),
+    returned: one.returned,
     expect,
     rule,
   };

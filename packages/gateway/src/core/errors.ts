@@ -189,6 +189,14 @@ export const ERRORS = {
     exit: 3,
     fixedBy: 'policy owner',
   },
+  POLICY_WITHHELD: {
+    says: 'Blocked by rule "{rule}" (version {version}): {what}. Those up to there were delivered.',
+    hint: 'The rows beyond are withheld, and the statement has failed. Ask for fewer rows, or ask whoever owns the rule.',
+    http: 403,
+    sqlstate: '42501',
+    exit: 3,
+    fixedBy: 'policy owner',
+  },
   PREPARED_TOO_MUCH: {
     says: 'Prepared statements and bound values of all sessions together may have {allowed} bytes, and have them.',
     hint: 'Close prepared statements that are not needed any more, or connect again; others may hold more than you.',

@@ -440,6 +440,8 @@ export const LIMITS = {
     sameNameMax: 16,
     /** An answer that is kept back while its rows are counted; a statement with a longer one does not run. */
     keptAnswerBytesMax: 1_048_576,
+    /** What is withheld of an answer before the target is asked to cancel: that costs a connection. */
+    discardedAnswerBytesMax: 1_048_576,
     /** Runs of one statement whose rows are counted: each time it wrote more than was granted. */
     countedRunsMax: 5,
     /** Runs of deferred triggers before COMMIT, each of which may defer more; what goes on is refused. */

@@ -19,6 +19,7 @@ import type {
 import type { ActorKind } from '../core/principal.ts';
 import { isSeenInCatalog } from './observed.ts';
 import { inRange, matchesClient, matchesColumns, matchesName, withinHours } from './patterns.ts';
+import { type KnownCursors, onlyReads, returnedRules } from './returned.ts';
 import type { CompiledRule } from './rule.ts';
 
 export type Verdict = 'allow' | 'hold' | 'block';
@@ -52,6 +53,10 @@ export interface Decision {
   readonly holds: readonly CompiledRule[];
   /** Rules that have a say when the rows are counted before COMMIT; none where nothing can be written. */
   readonly counted: readonly CompiledRule[];
+  /** Rules that have a say about how many rows it returns. */
+  readonly returned: readonly CompiledRule[];
+  /** It leaves nothing that would have to be undone where its rows are withheld. */
+  readonly onlyReads: boolean;
   /** The parser's message where the text is no SQL, for the answer that PostgreSQL would have given. */
   readonly syntaxError: { readonly message: string; readonly at: number | undefined } | undefined;
 }
@@ -103,12 +108,16 @@ const UNREAD: StatementFacts = {
   undoable: false,
 };
 
+/** What is blocked has nothing that could be counted. */
+const NOT_RUN = { kind: 'block', holds: [], counted: [], returned: [], onlyReads: false } as const;
+
 /** Rules that reach one principal on one connection. */
 export class SessionPolicy {
   readonly #rules: readonly CompiledRule[];
   readonly #allowance: Allowance;
   readonly #known = new WeakMap<ReadText, Decision>();
   readonly #counted: readonly CompiledRule[];
+  readonly #returned: readonly CompiledRule[];
   readonly #dependsOnTime: boolean;
 
   /** @param rules that reach the principal on the connection, in the order of their names */
@@ -116,6 +125,7 @@ export class SessionPolicy {
     this.#rules = rules.filter((rule) => reachesCaller(rule, caller));
     this.#allowance = allowance;
     this.#counted = this.#rules.filter(isObservable);
+    this.#returned = this.#rules.filter(({ returned }) => returned !== undefined);
     this.#dependsOnTime = this.#rules.some(({ hours }) => hours !== undefined);
   }
 
@@ -127,11 +137,17 @@ export class SessionPolicy {
   }
 
   /** Decides about a text; one that was decided on costs a look-up, unless a rule has hours. */
-  decide(read: ReadText, nowUs: number, known: KnownStatements = NOTHING_KNOWN): Decision {
+  decide(
+    read: ReadText,
+    nowUs: number,
+    known: KnownStatements = NOTHING_KNOWN,
+    cursors: KnownCursors = NOTHING_KNOWN,
+  ): Decision {
     const before = this.#known.get(read);
     if (before !== undefined) return before;
-    const decision = this.#decide(read, nowUs, known);
-    if (!this.#dependsOnTime && !usesNames(read)) this.#known.set(read, decision);
+    const decision = this.#decide(read, nowUs, known, cursors);
+    const usesCursors = this.#returned.length > 0 && fetches(read);
+    if (!this.#dependsOnTime && !usesCursors && !usesNames(read)) this.#known.set(read, decision);
     return decision;
   }
 
@@ -140,7 +156,7 @@ export class SessionPolicy {
     return this.#counted;
   }
 
-  #decide(read: ReadText, nowUs: number, known: KnownStatements): Decision {
+  #decide(read: ReadText, nowUs: number, known: KnownStatements, cursors: KnownCursors): Decision {
     const rules = this.#rules.filter(({ hours }) => hours === undefined || withinHours(hours, nowUs));
     if (read.kind !== 'read' && !this.#mayBeUnread(read.kind, rules)) return this.#unreadable(read);
     const statements =
@@ -150,6 +166,7 @@ export class SessionPolicy {
     const causes: Cause[] = [];
     const holds = new Set<CompiledRule>();
     const counted = new Set<CompiledRule>();
+    const returned = returnedRules(this.#returned, statements, cursors);
     for (const statement of statements) {
       for (const rule of this.#countedFor(statement)) counted.add(rule);
       causes.push(...this.#notAllowed(statement, rules), ...this.#uncounting(statement));
@@ -164,6 +181,8 @@ export class SessionPolicy {
     return {
       ...strictest(causes, [...holds]),
       counted: rules.filter((rule) => counted.has(rule)),
+      returned: rules.filter((rule) => returned.has(rule)),
+      onlyReads: onlyReads(statements),
       syntaxError: undefined,
     };
   }
@@ -229,7 +248,7 @@ export class SessionPolicy {
       from: syntaxError?.at ?? 0,
       to: syntaxError?.at ?? 0,
     };
-    return { kind: 'block', causes: [cause], holds: [], counted: [], syntaxError };
+    return { ...NOT_RUN, causes: [cause], syntaxError };
   }
 }
 
@@ -243,7 +262,9 @@ function reachesCaller({ kinds, address, client }: CompiledRule, caller: Caller)
 
 /** Whether the rule has a say about rows that were written by whatever path. */
 function isObservable(rule: CompiledRule): boolean {
-  if (rule.verdict === 'allow' || rule.reads !== undefined || rule.functions !== undefined) return false;
+  const { verdict, reads, functions, returned } = rule;
+  if (verdict === 'allow' || reads !== undefined || functions !== undefined) return false;
+  if (returned !== undefined) return false;
   if (rule.rows !== undefined || (rule.writes !== undefined && rule.effects === undefined)) return true;
   return [...(rule.effects ?? [])].some((effect) => COUNTABLE.has(effect) || isSeenInCatalog(effect));
 }
@@ -253,6 +274,7 @@ function isObservable(rule: CompiledRule): boolean {
  * can count them: those that TRUNCATE takes away.
  */
 function mayDecideNow(rule: CompiledRule, statement: StatementFacts): boolean {
+  if (rule.returned !== undefined) return false;
   if (rule.rows === undefined) return true;
   if (statement.writes.some(({ verb }) => verb === 'truncate')) return true;
   return !statement.undoable && statement.effects.some(({ effect }) => WRITES_ROWS.has(effect));
@@ -281,6 +303,10 @@ function relocated(inner: StatementFacts, from: number, to: number): StatementFa
 
 function usesNames(read: ReadText): boolean {
   return read.kind === 'read' && read.statements.some(({ prepared }) => prepared?.verb === 'execute');
+}
+
+function fetches(read: ReadText): boolean {
+  return read.kind === 'read' && read.statements.some(({ node }) => node === 'FetchStmt');
 }
 
 interface Range {
@@ -355,8 +381,8 @@ function matchFunctions(
 }
 
 /** A rule that holds asks somebody each time; one on rows, only where there are too many. */
-function letsThrough({ verdict, rows }: CompiledRule): boolean {
-  return verdict === 'allow' || (verdict === 'hold' && rows === undefined);
+function letsThrough({ verdict, rows, returned }: CompiledRule): boolean {
+  return verdict === 'allow' || (verdict === 'hold' && rows === undefined && returned === undefined);
 }
 
 /** Whether a rule that lets through is about this effect, and not only about another one of the statement. */

@@ -28,6 +28,8 @@ export interface When {
   readonly functions?: readonly string[];
   /** Rows that the transaction has written, counted before COMMIT. */
   readonly rows?: string;
+  /** Rows that the transaction has got, counted as they pass. */
+  readonly returned?: string;
   readonly kinds?: readonly ActorKind[];
   readonly address?: readonly string[];
   readonly client?: readonly string[];
@@ -74,6 +76,7 @@ export interface CompiledRule {
   readonly reads: readonly NamePattern[] | undefined;
   readonly functions: readonly NamePattern[] | undefined;
   readonly rows: RowBound | undefined;
+  readonly returned: RowBound | undefined;
   readonly kinds: readonly ActorKind[] | undefined;
   readonly address: readonly AddressRange[] | undefined;
   readonly client: readonly string[] | undefined;
@@ -96,6 +99,7 @@ export function compileRule(rule: Rule, version: number): CompiledRule {
     reads: each(when.reads, 'when.reads', parseNamePattern),
     functions: each(when.functions, 'when.functions', parseNamePattern),
     rows: one(when.rows, 'when.rows', parseRowBound),
+    returned: one(when.returned, 'when.returned', parseRowBound),
     kinds: when.kinds,
     address: each(when.address, 'when.address', parseAddressRange),
     client: when.client,
@@ -104,6 +108,7 @@ export function compileRule(rule: Rule, version: number): CompiledRule {
     hold,
   };
   checkTogether(compiled, when);
+  checkReturned(compiled, when);
   return compiled;
 }
 
@@ -135,6 +140,20 @@ function checkTogether(rule: CompiledRule, when: When): void {
   );
   if (columns !== undefined) {
     throw new PatternProblem(`"${columns.text}": columns can be named in when.writes only`);
+  }
+}
+
+/** What would promise that rows are counted which nobody counts. */
+function checkReturned({ returned, writes, rows, functions, verdict }: CompiledRule, when: When): void {
+  if (returned === undefined) return;
+  const readsOnly = (when.effects ?? []).every((word) => word === 'read' || word === 'export');
+  if (!readsOnly || writes !== undefined || rows !== undefined || functions !== undefined) {
+    throw new PatternProblem(
+      'when.returned counts rows that are read: it goes with reads, and with the effects read and export',
+    );
+  }
+  if (verdict === 'allow') {
+    throw new PatternProblem('when.returned stops what is too much; it cannot allow');
   }
 }
 

@@ -3,7 +3,7 @@ import { parseResources } from '../resources/parse.ts';
 import { ResourceView } from '../resources/view.ts';
 import { SqlReading } from '../session/sql-reading.ts';
 import { RehearsedSession } from './rehearsed-session.ts';
-import { taggedRows } from './tagged-rows.ts';
+import { returnedRows, taggedRows } from './tagged-rows.ts';
 
 const RESOURCES = `kind: Connection
 name: db
@@ -44,7 +44,7 @@ describe('a session that is only rehearsed', () => {
     ['selct 1', 'Query', 'block', 'nobody has read it'],
     ['selct 1', 'Execute', 'allow', 'nothing'],
   ])('says of %j by a %s: %s', async (sql, message, verdict, why) => {
-    const decided = await session().decide(Buffer.from(sql), 0, () => undefined, message);
+    const decided = await session().decide(Buffer.from(sql), 0, () => undefined, { message });
     expect(decided.verdict).toBe(verdict);
     expect(decided.causes[0]?.what ?? 'nothing').toContain(why);
   });
@@ -57,6 +57,18 @@ describe('a session that is only rehearsed', () => {
       taggedRows(read, tags),
     );
     expect(told).toMatchObject({ verdict: 'block', uncounted: [], causes: [{ rule: 'bulk' }] });
+  });
+
+  it('takes the rows that an answer gave from its tags', async () => {
+    const rows = async (sql: string, tags: readonly string[]): Promise<number | undefined> =>
+      returnedRows(await reader.read(Buffer.from(sql)), tags);
+    expect(await rows('select 1; fetch 3 from c', ['SELECT 1', 'FETCH 3'])).toBe(4);
+    expect(await rows('copy t to stdout', ['COPY 7'])).toBe(7);
+    expect(await rows('copy t from stdin', ['COPY 7'])).toBe(0);
+    expect(await rows('create table a as select 1', ['SELECT 1'])).toBe(0);
+    expect(await rows('update a set b = 1', ['UPDATE 5'])).toBe(0);
+    expect(await rows('update a set b = 1 returning b', ['UPDATE 5'])).toBe(5);
+    expect(await rows('select 1; select 2', ['2 commands'])).toBeUndefined();
   });
 
   it('takes the rows of tags only where each statement has one', async () => {

@@ -10,6 +10,7 @@ import type { ReadText } from '../core/effects.ts';
 import type { ActorKind, Principal } from '../core/principal.ts';
 import { type Cause, SessionPolicy, type Verdict } from '../policy/decide.ts';
 import { causeOfCount, type ObservedTable, overBound } from '../policy/observed.ts';
+import { allowedRows, causeOfReturned } from '../policy/returned.ts';
 import type { CompiledRule } from '../policy/rule.ts';
 import type { ResourceView } from '../resources/view.ts';
 import { Inspection, type Judgement } from '../session/postgres/inspection.ts';
@@ -36,6 +37,9 @@ export interface Rehearsed {
 
 /** What a text's transaction would have written, by what the text does; undefined where nobody knows. */
 export type RowsOf = (read: ReadText) => readonly ObservedTable[] | undefined;
+
+/** The same of the rows that it would have returned. */
+export type ReturnedOf = (read: ReadText) => number | undefined;
 
 /** The message that runs a text. */
 export type RunBy = 'Query' | 'Execute';
@@ -67,11 +71,11 @@ export class RehearsedSession {
     textBytes: Uint8Array,
     nowUs: number,
     rows: RowsOf,
-    message: RunBy = 'Query',
+    { message = 'Query', returned = () => undefined }: Partial<How> = {},
   ): Promise<Rehearsed> {
     if (this.#denied !== undefined) return refused([this.#denied], undefined);
     const judgement = await this.#judge(textBytes, nowUs);
-    return judgement === undefined ? PASSED : withRows(judgement, rows, { textBytes, message });
+    return judgement === undefined ? PASSED : withRows(judgement, rows, { textBytes, message, returned });
   }
 
   /** Something of which no text is known. */
@@ -104,13 +108,18 @@ export function kindOf(account: { readonly kind: string; readonly type?: string 
   return account.type === 'ci' ? 'ci' : 'service';
 }
 
-interface Piece {
-  readonly textBytes: Uint8Array;
+/** How a text runs, and what it returns. */
+interface How {
   readonly message: RunBy;
+  readonly returned: ReturnedOf;
+}
+
+interface Piece extends How {
+  readonly textBytes: Uint8Array;
 }
 
 const decoder = new TextDecoder();
-const NO_TEXT: Piece = { textBytes: new Uint8Array(0), message: 'Execute' };
+const NO_TEXT: Piece = { textBytes: new Uint8Array(0), message: 'Execute', returned: () => undefined };
 const PASSED: Rehearsed = { verdict: 'allow', causes: [], read: undefined, uncounted: [] };
 
 function policyOf(view: ResourceView, asker: Asker): SessionPolicy | undefined {
@@ -139,17 +148,22 @@ function refused(causes: readonly Cause[], read: ReadText | undefined): Rehearse
 }
 
 function withRows({ decision, read }: Judgement, rowsOf: RowsOf, piece: Piece): Rehearsed {
-  const { kind, causes, counted, holds } = decision;
+  const { kind, causes, counted, holds, returned, onlyReads } = decision;
   if (kind === 'block') return refused(causes, read);
-  const [first] = [...holds, ...counted];
+  const [first] = [...holds, ...counted, ...(onlyReads ? [] : returned)];
   const why = first === undefined ? undefined : notConducted(read, piece);
   if (first !== undefined && why !== undefined) return refused([causeOf(first, why)], read);
   const rows = counted.length === 0 ? [] : rowsOf(read);
   const over = overBound(counted, rows ?? []);
   const blocked = over.filter(({ rule }) => rule.verdict === 'block');
-  if (blocked.length > 0) return refused(blocked.map(causeOfCount), read);
-  const all = [...causes, ...over.map(causeOfCount)];
-  const uncounted = rows === undefined ? counted : [];
+  const given = returned.length === 0 ? 0 : piece.returned(read);
+  const beyond = returned.filter((rule) => (given ?? 0) > allowedRows(rule));
+  const withheld = beyond.filter(({ verdict }) => verdict === 'block');
+  if (blocked.length > 0 || withheld.length > 0) {
+    return refused([...blocked.map(causeOfCount), ...withheld.map(causeOfReturned)], read);
+  }
+  const all = [...causes, ...over.map(causeOfCount), ...beyond.map(causeOfReturned)];
+  const uncounted = [...(rows === undefined ? counted : []), ...(given === undefined ? returned : [])];
   return { verdict: all.length > 0 ? 'hold' : 'allow', causes: all, read, uncounted };
 }
 

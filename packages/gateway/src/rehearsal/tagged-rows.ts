@@ -23,6 +23,24 @@ function writtenBy({ writes }: StatementFacts, rows: number): readonly ObservedT
   }));
 }
 
+/**
+ * Rows that its answer gave; undefined where the tags are not those of the statements. What a CREATE TABLE AS
+ * or a COPY FROM says is no row of an answer.
+ */
+export function returnedRows(read: ReadText, tags: readonly string[]): number | undefined {
+  if (read.kind !== 'read' || read.statements.length !== tags.length) return undefined;
+  const given = read.statements.map(({ effects, reads, writes }, index) => {
+    const tag = tags[index] ?? '';
+    if (/^(?:SELECT|FETCH) /.test(tag))
+      return effects.some(({ effect }) => effect === 'create') ? 0 : rowsOf(tag);
+    if (tag.startsWith('COPY ')) return effects.some(({ effect }) => effect === 'export') ? rowsOf(tag) : 0;
+    // RETURNING reads what it writes.
+    const mayReturn = writes.some((table) => reads.some(({ name }) => name === table.name));
+    return mayReturn ? rowsOf(tag) : 0;
+  });
+  return given.reduce((sum, rows) => sum + rows, 0);
+}
+
 /** `UPDATE 120`, `INSERT 0 1`. */
 function rowsOf(tag: string): number {
   return Number(/ ([0-9]{1,15})$/.exec(tag)?.[1] ?? 0);

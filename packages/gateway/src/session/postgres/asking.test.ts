@@ -33,6 +33,10 @@ class Nobody implements HoldsPort {
     };
   }
 
+  async granted(): Promise<undefined> {
+    return undefined;
+  }
+
   take(): ReturnType<HoldsPort['take']> {
     throw new Error('nothing was granted');
   }
@@ -81,7 +85,15 @@ function asks(
     waiting: () => undefined,
   });
   const read = text(statement());
-  const decision = { kind: 'hold', causes: [], holds: [], counted: [], syntaxError: undefined } as const;
+  const decision = {
+    kind: 'hold',
+    causes: [],
+    holds: [],
+    counted: [],
+    returned: [],
+    onlyReads: true,
+    syntaxError: undefined,
+  } as const;
   const piece: AskedPiece = {
     judgement: { policy: 'p', decision, read },
     operation: new RunningOperation(0),

@@ -149,6 +149,35 @@ export class Asking {
     return { kind: 'granted', grants };
   }
 
+  /** Asks for what has run already and was not given out; the error says for what it has to be sent again. */
+  async refusal(
+    piece: AskedPiece,
+    ground: Ground,
+    held: readonly Held[],
+  ): Promise<CountersignError | undefined> {
+    const asked = await this.all(piece, ground, held, 'all');
+    if (asked.kind === 'refused') return asked.error;
+    for (const { hold } of asked.grants) hold.release();
+    const [first] = asked.grants;
+    return first === undefined ? undefined : heldError(first);
+  }
+
+  /** What is granted already; nobody is asked. */
+  async granted(piece: AskedPiece, ground: Ground, held: readonly Held[]): Promise<readonly Grant[]> {
+    const { holds, requester } = this.#ports;
+    const grants: Grant[] = [];
+    for (const one of held) {
+      const hold = await holds.granted(requester.id, one.rule.name, async () =>
+        this.#request(piece, one, await stateOf(piece, ground), false),
+      );
+      if (hold === undefined) continue;
+      hold.release();
+      const may = await mayDo(ground.isUndone ? 'nothing' : 'transaction', [one], ground);
+      if (may.use) grants.push({ ...one, hold });
+    }
+    return grants;
+  }
+
   /** Uses every grant, once; none is left half used where one cannot be. */
   async take(grants: readonly Grant[], { intent }: RunningOperation): Promise<Used> {
     const taken: Taken[] = [];

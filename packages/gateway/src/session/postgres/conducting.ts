@@ -17,6 +17,7 @@ import type { Intents } from './intents.ts';
 import type { Piece } from './piece.ts';
 import type { PipelineEnd, WatchedBind } from './pipeline-end.ts';
 import type { Request } from './request.ts';
+import type { RowMeter } from './returned-rows.ts';
 import type { TargetSide } from './target-side.ts';
 
 export interface ConductingOptions {
@@ -40,6 +41,8 @@ export interface ConductingOptions {
   readonly targetSide: () => TargetSide;
   /** For the client: as the target's answer, or as a word of the gateway's own. */
   readonly deliver: (bytes: Uint8Array, as: 'answer' | 'word') => void;
+  /** The target is asked to cancel what runs. */
+  readonly stop: () => void;
   /** Something could not be written when the session had ended. */
   readonly failed: (error: unknown) => void;
 }
@@ -56,7 +59,7 @@ export class Conducting implements ConductorPort {
     this.#options = options;
     const { holds, session, random } = options;
     const { id, principal, connection, database, address } = session;
-    const { responses, gate, unlike, intents, clientSide, targetSide, deliver } = options;
+    const { responses, gate, unlike, intents, clientSide, targetSide, deliver, stop } = options;
     this.#asking = new Asking({
       holds,
       requester: principal,
@@ -89,7 +92,8 @@ export class Conducting implements ConductorPort {
       },
       forwarded: (operation) => intents.forwardedOne(operation),
       settle: (request, outcome) => intents.settle(request, outcome),
-      pass: (piece) => this.#pass(piece),
+      pass: (piece, meter) => this.#pass(piece, meter),
+      stop,
       deliver: (frames) => frames.forEach((frame) => deliver(frame, 'answer')),
       copying: (frame) => {
         deliver(frame, 'answer');
@@ -178,15 +182,18 @@ export class Conducting implements ConductorPort {
   }
 
   /** A statement that people have agreed to goes as any other. */
-  #pass({ understood, bytes }: Piece): Promise<Outcome> {
-    const { responses, gate, intents, clientSide } = this.#options;
+  #pass({ understood, bytes }: Piece, meter: RowMeter | undefined): Promise<Outcome> {
+    const { responses, gate, intents, clientSide, unlike } = this.#options;
     const { promise, resolve } = Promise.withResolvers<Outcome>();
-    const { request, kind, copyIn } = understood;
+    const { kind, copyIn } = understood;
     const settled = (outcome: Outcome): void => {
-      request.settled?.(outcome);
+      // Of what was withheld the conductor says how it ended.
+      if (meter?.isOver !== true) understood.request.settled?.(outcome);
       resolve(outcome);
     };
-    if (responses.push(kind, { ...request, settled }, copyIn) === 'forward') {
+    const request = { ...understood.request, settled, meter };
+    if (responses.push(kind, request, copyIn) === 'forward') {
+      if (meter !== undefined) unlike.add(request);
       const flushed = kind === 'Execute' ? [bytes, encodeFrontend({ kind: 'Flush' })] : [bytes];
       gate.pass({ bytes: flushed, bodyBytes: 0 }, undefined, () => intents.forwardedOne(request.operation));
     }

@@ -10,7 +10,6 @@
 import type { ReadText } from '../../core/effects.ts';
 import { CountersignError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
-import { causeOfCount } from '../../policy/observed.ts';
 import { BACKEND } from '../../protocols/postgres/messages.ts';
 import { SYNCS } from '../../protocols/postgres/answer-tables.ts';
 import type { BoundPortal } from '../../protocols/postgres/operation.ts';
@@ -18,17 +17,9 @@ import type { Outcome } from '../../protocols/postgres/states.ts';
 import { affectedKeys } from './affected-keys.ts';
 import type { Asking, Grant, Held } from './asking.ts';
 import type { Understood } from './batch.ts';
-import {
-  ENDS,
-  endsTransactions,
-  isPlannedByBind,
-  isUndoable,
-  KEEPS,
-  runsAtCommit,
-  verbsOf,
-} from './conducted-text.ts';
+import { ENDS, endsTransactions, isPlannedByBind, isUndoable, KEEPS, verbsOf } from './conducted-text.ts';
 import { estimatedRows } from './estimate.ts';
-import { errorOf, Kept, type KeptAnswer, withError } from './exchange.ts';
+import { errorOf, Kept, type KeptAnswer, type Sent, withError } from './exchange.ts';
 import type { Ground } from './ground.ts';
 import { type Grounds, groundOf, pipelineOf } from './ground-of.ts';
 import type { Judgement } from './inspection.ts';
@@ -44,9 +35,20 @@ import {
   type PipelineEndPorts,
   type WatchedBind,
 } from './pipeline-end.ts';
-import { type Refusal, refusalBecause, stopsOneStatement, undoneBecause } from './refusal.ts';
+import { type Refusal, refusalBecause, stopsOneStatement } from './refusal.ts';
 import { PLAIN_REQUEST, type Request } from './request.ts';
+import { type RowMeter, ReturnedRows } from './returned-rows.ts';
 import type { RunningOperation } from './running-operation.ts';
+import {
+  heldBeyond,
+  isCounted,
+  meterOf,
+  refusalOfRows,
+  refuseAtCommit,
+  rowsGranted,
+  tooLarge,
+  undoneFor,
+} from './withheld-rows.ts';
 
 export interface ConductorPorts extends PipelineEndPorts {
   readonly asking: Asking;
@@ -54,7 +56,9 @@ export interface ConductorPorts extends PipelineEndPorts {
   readonly transactionStatus: () => string;
   readonly forwarded: (operation: RunningOperation) => void;
   /** Sends it as any other statement; resolves with its outcome, which is settled. */
-  readonly pass: (piece: Piece) => Promise<Outcome>;
+  readonly pass: (piece: Piece, meter?: RowMeter) => Promise<Outcome>;
+  /** The target is asked to cancel what runs. */
+  readonly stop: () => void;
   /** The client is asked for COPY data, which must be let through. */
   readonly copying: (frame: Uint8Array) => void;
   /** 32 hex digits that no client knows. */
@@ -70,6 +74,7 @@ const NO_ANSWER: KeptAnswer = { outcome: 'failed', frames: [] };
 export class Conductor {
   readonly #ports: ConductorPorts;
   readonly #work: OpenWork;
+  readonly #returned = new ReturnedRows();
   /** What an Execute since the last Sync has begun or ended. */
   #block: boolean | undefined;
   /** The same before the last message. */
@@ -91,7 +96,7 @@ export class Conductor {
   isNeeded({ kind }: Understood, { decision, read }: Judgement): boolean {
     if (decision.kind === 'hold') return true;
     if (decision.kind !== 'allow') return false;
-    if (decision.counted.length > 0) return true;
+    if (decision.counted.length > 0 || decision.returned.length > 0) return true;
     const verbs = verbsOf(read);
     // A BEGIN makes the block the client's.
     if (this.#work.block.isOurs && verbs.includes('begin')) return true;
@@ -150,6 +155,7 @@ export class Conductor {
   /** The client's transaction is over: the next one counts from its own beginning. */
   transactionEnded(): void {
     this.#work.ended();
+    this.#returned.ended();
   }
 
   /** The session is over: nobody will know how what waits went. */
@@ -206,8 +212,8 @@ export class Conductor {
       // A Query behind an Execute ends its pipeline: what the target said of its transaction is of before.
       if (piece.isUncertain && piece.understood.kind !== 'Execute') await this.#ports.exchange.sync();
       ground = groundOf(piece, this.#grounds);
-      const { counted, holds } = piece.judgement.decision;
-      if (counted.length > 0 || holds.length > 0) await this.#conduct(piece, ground);
+      const { counted, holds, returned } = piece.judgement.decision;
+      if (counted.length > 0 || holds.length > 0 || returned.length > 0) await this.#conduct(piece, ground);
       else await this.#end(piece, ground);
     } catch (error) {
       if (error instanceof Over) return;
@@ -261,11 +267,7 @@ export class Conductor {
     if (endsTransactions(judgement.read, understood.kind)) {
       return this.#refuse(piece, ground, refusalBecause(new CountersignError('POLICY_TEXT_MIXED')));
     }
-    if (runsAtCommit(judgement.read, textBytes)) {
-      throw new CountersignError('ROWS_NOT_COUNTED', {
-        reason: 'a cursor WITH HOLD calls a function while its transaction is committed',
-      });
-    }
+    refuseAtCommit(judgement, textBytes);
     // It can only fail, and the target says how.
     if (!piece.isUncertain && this.#ports.transactionStatus() === 'E') return void (await this.#pass(piece));
     // It may be the COMMIT.
@@ -276,7 +278,7 @@ export class Conductor {
         return this.#giveOut(piece, withError(NO_ANSWER, settled.answer), ground.tail);
       }
     }
-    const { holds, causes, counted } = judgement.decision;
+    const { holds, causes } = judgement.decision;
     const grants: Grant[] = [];
     if (holds.length > 0) {
       const held = holds.map((rule) => ({
@@ -293,8 +295,8 @@ export class Conductor {
       grants.push(...asked);
       this.#work.approved(piece.portal?.portal);
     }
-    if (counted.length > 0) await this.#runCounted(piece, ground, grants);
-    else await this.#runGranted(piece, ground, grants);
+    if (isCounted(judgement)) await this.#runCounted(piece, ground, grants);
+    else await this.#runPassed(piece, ground, grants);
   }
 
   get #grounds(): Grounds {
@@ -316,12 +318,18 @@ export class Conductor {
     return undefined;
   }
 
-  /** People have agreed, and no rule counts its rows: its answer passes as any other. */
-  async #runGranted(piece: Piece, ground: Ground, grants: readonly Grant[]): Promise<void> {
-    const taken = await this.#ports.asking.take(grants, piece.operation);
+  /** Nothing of it has to be undone, or people have agreed: its answer passes as it comes, up to a bound. */
+  async #runPassed(piece: Piece, ground: Ground, agreed: readonly Grant[]): Promise<void> {
+    const { asking, stop } = this.#ports;
+    const grants = [...agreed, ...(await rowsGranted(piece, ground, asking, this.#returned))];
+    const taken = await asking.take(grants, piece.operation);
     if (taken.kind === 'refused') return this.#refuse(piece, ground, refusalBecause(taken.error));
-    await ground.reopen();
-    await this.#pass(piece, (outcome) => taken.done(outcome, piece.operation));
+    if (agreed.length > 0) await ground.reopen();
+    const meter = meterOf(this.#returned, piece, { grants, ground, stop });
+    const done: Done = (outcome) => taken.done(outcome, piece.operation);
+    const outcome = await this.#pass(piece, grants.length > 0 ? done : undefined, meter);
+    if (meter?.isOver !== true || outcome === 'abandoned') return;
+    return this.#refuse(piece, ground, await refusalOfRows(piece, meter, outcome, { ground, asking }));
   }
 
   /**
@@ -329,10 +337,14 @@ export class Conductor {
    *
    * @param done says how it went, when it is known whether it is kept
    */
-  async #pass(piece: Piece, done?: Done): Promise<Outcome> {
+  async #pass(piece: Piece, done?: Done, meter?: RowMeter): Promise<Outcome> {
     this.#isAnswered = true;
-    const outcome = await this.#ports.pass(piece);
-    if (done !== undefined) await this.#ended(PLAIN_REQUEST, outcome, done);
+    const outcome = await this.#ports.pass(piece, meter);
+    meter?.close(outcome);
+    if (meter?.isOver === true) {
+      this.#isAnswered = outcome === 'abandoned';
+      await done?.(outcome === 'abandoned' ? outcome : 'failed');
+    } else if (done !== undefined) await this.#ended(PLAIN_REQUEST, outcome, done);
     return outcome;
   }
 
@@ -376,7 +388,8 @@ export class Conductor {
         await ground.leave();
         return this.#giveOut(piece, withError(NO_ANSWER, begun.answer), ground.tail);
       }
-      const { answer, tooMuch } = await this.#send(piece);
+      const meter = meterOf(this.#returned, piece, { grants, ground });
+      const { answer, tooMuch } = await this.#send(piece, meter);
       if (errorOf(answer) !== undefined) {
         await ground.leave();
         return this.#giveOut(piece, answer, ground.tail);
@@ -387,15 +400,14 @@ export class Conductor {
         await ground.leave();
         return this.#giveOut(piece, withError(answer, count.answer), ground.tail);
       }
-      const over = count.kind === 'over' ? count.over : [];
+      const over = heldBeyond(count.kind === 'over' ? count.over : [], meter);
       const blocked = over.filter(({ rule }) => rule.verdict === 'block');
       const isAsked = over.length > 0 || asksFor.length > 0;
       const { copyIn } = piece.understood;
       if (isAsked && copyIn && !tooMuch && blocked.length === 0) {
         const names = new Set(over.map(({ rule }) => rule.name));
-        const held = over.map((one) => ({ rule: one.rule, cause: causeOfCount(one), rows: one.rows }));
         const others = asksFor.filter(({ rule }) => !names.has(rule.name));
-        return this.#keepCopied(piece, ground, answer, [...others, ...held]);
+        return this.#keepCopied(piece, ground, answer, [...others, ...over]);
       }
       if (!isAsked && !tooMuch) return this.#keepRun(piece, ground, answer, grants);
       // Nothing is run again with data that the client sends then.
@@ -405,9 +417,9 @@ export class Conductor {
       const open = await ground.undo();
       await this.#work.undone(ground);
       if (isLost) return this.#refuse(piece, ground, refusalBecause(tooLarge()));
-      if (blocked.length > 0) return this.#refuse(piece, ground, undoneBecause(blocked.map(causeOfCount)));
+      if (blocked.length > 0) return this.#refuse(piece, ground, undoneFor(blocked));
       const keys = await keysOf?.();
-      const held = over.map((one) => ({ rule: one.rule, cause: causeOfCount(one), rows: one.rows, keys }));
+      const held = over.map((one) => ({ ...one, keys }));
       const asked = await this.#ask(piece, ground, held, open);
       if (asked === undefined) return undefined;
       grants.push(...asked);
@@ -430,9 +442,9 @@ export class Conductor {
     return this.#giveOut(piece, kept, ground.tail, (outcome) => taken.done(outcome, piece.operation));
   }
 
-  async #send({ understood, bytes, operation }: Piece): Promise<{ answer: KeptAnswer; tooMuch: boolean }> {
+  async #send({ understood, bytes, operation }: Piece, meter?: RowMeter): Promise<Sent> {
     const { exchange, forwarded, copying } = this.#ports;
-    const keeper = new Kept(understood.copyIn ? copying : undefined);
+    const keeper = new Kept(understood.copyIn ? copying : undefined, meter);
     const sent = exchange.send(understood.kind, bytes, {
       operation,
       copyIn: understood.copyIn,
@@ -441,6 +453,7 @@ export class Conductor {
     });
     if (understood.kind === 'Execute') exchange.flush();
     const answer = await sent;
+    meter?.close(answer.outcome);
     if (answer.outcome === 'abandoned') throw new Over();
     return { answer, tooMuch: keeper.tooMuch };
   }
@@ -474,12 +487,4 @@ export class Conductor {
     this.#ports.settle(understood.request, 'failed');
     this.#ports.deliver([answer, ...tail]);
   }
-}
-
-function tooLarge(): CountersignError {
-  return new CountersignError('LIMIT_EXCEEDED', {
-    limit: 'policy.keptAnswerBytesMax',
-    allowed: LIMITS.policy.keptAnswerBytesMax,
-    actual: 'more',
-  });
 }

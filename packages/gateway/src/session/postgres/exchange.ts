@@ -15,7 +15,7 @@ import { BACKEND, type FrontendMessage } from '../../protocols/postgres/messages
 import type { ResponseQueue } from '../../protocols/postgres/response-queue.ts';
 import type { Outcome, RequestKind } from '../../protocols/postgres/states.ts';
 import type { Gate } from './gate.ts';
-import type { AnswerKeeper, Request } from './request.ts';
+import type { AnswerKeeper, AnswerMeter, Request } from './request.ts';
 import type { RunningOperation } from './running-operation.ts';
 
 const FLUSH = encodeFrontend({ kind: 'Flush' });
@@ -31,21 +31,32 @@ export interface KeptAnswer {
   readonly frames: readonly Readonly<KeptFrame>[];
 }
 
+/** What came of a request; `tooMuch`: more than is kept. */
+export interface Sent {
+  readonly answer: KeptAnswer;
+  readonly tooMuch: boolean;
+}
+
 /** One answer, in memory; owned by who asked. */
 export class Kept implements AnswerKeeper {
   readonly answer: Promise<KeptAnswer>;
   readonly #frames: KeptFrame[] = [];
   readonly #resolve: (answer: KeptAnswer) => void;
   readonly #started: ((frame: Uint8Array) => void) | undefined;
+  readonly #meter: AnswerMeter | undefined;
   #bytes = 0;
   #tooMuch = false;
 
-  /** @param started called with the frame that asks the client for COPY data, which is not kept */
-  constructor(started?: (frame: Uint8Array) => void) {
+  /**
+   * @param started called with the frame that asks the client for COPY data, which is not kept
+   * @param meter counts its rows
+   */
+  constructor(started?: (frame: Uint8Array) => void, meter?: AnswerMeter) {
     const { promise, resolve } = Promise.withResolvers<KeptAnswer>();
     this.answer = promise;
     this.#resolve = resolve;
     this.#started = started;
+    this.#meter = meter;
   }
 
   /** More came than is kept: what was kept is given up. */
@@ -58,6 +69,7 @@ export class Kept implements AnswerKeeper {
       this.#started(bytes);
       return;
     }
+    this.#meter?.passes(type, bytes.subarray(HEADER_LENGTH), bytes.length);
     // What tells how it ended is kept in any case.
     const isLast =
       type === BACKEND.ErrorResponse || type === BACKEND.ReadyForQuery || type === BACKEND.CommandComplete;

@@ -7,6 +7,7 @@ import { ClientTransaction, type Ground, OwnTransaction } from './ground.ts';
 import { isPlain } from './inspection.ts';
 import type { Piece } from './piece.ts';
 import { Pipeline, type PipelineBlock } from './pipeline-ground.ts';
+import { isCounted } from './withheld-rows.ts';
 import { BehindSavepoint, type BlockGround } from './savepoint-ground.ts';
 
 /** The target's side of a session. */
@@ -46,13 +47,13 @@ function plainGroundOf(
   const { exchange, count, status } = grounds;
   const isIdle = status === 'I';
   if (understood.kind === 'Execute' && portal !== undefined) {
-    const { decision, read } = judgement;
+    const { read } = judgement;
     return new Pipeline(exchange, {
       ...grounds,
       ...portal,
       alone: portal.alone && isIdle,
       inBlock,
-      mayBegin: decision.counted.length > 0 || isUndoable(read),
+      mayBegin: isCounted(judgement) || isUndoable(read),
       isDoubtful: read.kind === 'read' && !isPlain(read.doubts),
     });
   }

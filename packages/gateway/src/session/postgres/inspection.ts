@@ -16,6 +16,7 @@ import { BACKEND } from '../../protocols/postgres/messages.ts';
 import type { PreparedStatement } from '../../protocols/postgres/operation.ts';
 import type { SqlReader } from '../sql-reader.ts';
 import { eitherReading, type LookedAt, type ServerTrees } from './armed/server-trees.ts';
+import { KnownCursorNames, together } from './known-cursors.ts';
 import type { Refusal } from './refusal.ts';
 
 /** What decides now. */
@@ -73,6 +74,7 @@ export class Inspection {
   readonly #prepared = new Map<string, readonly StatementFacts[]>();
   /** When the server was first asked about what is under a name. */
   readonly #askedAt = new Map<string, number>();
+  readonly #cursors = new KnownCursorNames();
   /** Something ran that may have put anything under any name. */
   #namesAreUncertain = false;
   /** Something that may change settings is on its way. */
@@ -179,12 +181,24 @@ export class Inspection {
   /** The same of what cannot be run so that its rows are counted. */
   judgeUncountable(reason: string): Judgement | undefined {
     const judgement = this.judgeUnknown(reason);
-    const [rule] = judgement?.decision.counted ?? [];
+    const { counted = [], returned = [] } = judgement?.decision ?? {};
+    const [rule] = [...counted, ...returned];
     if (judgement === undefined || rule === undefined) return judgement;
     const { name, version, description } = rule;
     const what = `its rows cannot be counted: ${reason}`;
     const cause = { rule: name, version, verdict: 'block', description, what, from: 0, to: 0 } as const;
-    return { ...judgement, decision: { ...judgement.decision, kind: 'block', causes: [cause], counted: [] } };
+    const { decision } = judgement;
+    return {
+      ...judgement,
+      decision: { ...decision, kind: 'block', causes: [cause], counted: [], returned: [] },
+    };
+  }
+
+  /** A portal of that name is bound: FETCH may read from it. */
+  bound(portal: string): void {
+    if (portal === '') return;
+    if (this.active) this.#cursors.lose(portal);
+    else this.#namesAreUncertain = true;
   }
 
   /** Something goes to the target; undefined where nobody has read it. */
@@ -200,11 +214,17 @@ export class Inspection {
       if (statement.effects.some(({ effect }) => CHANGES_SETTINGS.has(effect)))
         this.#settingsMayChange = true;
       if (statement.prepared?.verb === 'prepare') this.#remember(statement);
+      this.#cursors.forwarded(statement);
     }
   }
 
   #decide(policy: SessionPolicy, digest: string, read: ReadText): Judgement {
-    const decision = policy.decide(read, this.#ports.nowUs(), (name) => this.#known(name));
+    const decision = policy.decide(
+      read,
+      this.#ports.nowUs(),
+      (name) => this.#known(name),
+      (name) => (this.#namesAreUncertain ? undefined : this.#cursors.known(name)),
+    );
     const judgement = { policy: digest, decision, read };
     return this.#trees?.judged(judgement) ?? judgement;
   }
@@ -301,15 +321,4 @@ export function mayRunAnything(judgement: Judgement | undefined): boolean {
 /** It has the same tokens under every setting. */
 export function isPlain({ backslash, unicodeEscape, nonAscii }: TextDoubts): boolean {
   return !backslash && !unicodeEscape && !nonAscii;
-}
-
-function together(a: StatementFacts, b: StatementFacts): StatementFacts {
-  return {
-    ...a,
-    effects: [...a.effects, ...b.effects],
-    writes: [...a.writes, ...b.writes],
-    reads: [...a.reads, ...b.reads],
-    functions: [...a.functions, ...b.functions],
-    undoable: a.undoable && b.undoable,
-  };
 }

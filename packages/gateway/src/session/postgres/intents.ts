@@ -362,6 +362,7 @@ export class Intents {
   }
 
   #bind(message: Message<'Bind'>): Understood | 'wait' {
+    this.#options.inspection.bound(message.portal);
     const isRemembered = this.#isRemembered(message.portal);
     const known = this.#isRemembered(message.statement) ? message : { ...message, statement: NEVER_A_NAME };
     const statement = this.#prepared.statement(known.statement);
@@ -414,13 +415,8 @@ export class Intents {
     const first = operation.portal?.values[0]?.bytes ?? undefined;
     const spooled = first === undefined ? undefined : this.#marks.spooled(first);
     const portal = { portalName: message.portal, portal: operation.portal, spooled, isRead: !unread };
-    return this.#running('Execute', forgotten, body, {
-      judgement,
-      textBytes,
-      runs: statement,
-      portal,
-      copyIn,
-    });
+    const running = { judgement, textBytes, runs: statement, portal, copyIn };
+    return this.#running('Execute', forgotten, body, running);
   }
 
   #isStale(name: string): boolean {

@@ -65,6 +65,11 @@ export function undoneBecause(causes: readonly Cause[]): Refusal {
   return refusalWith('POLICY_UNDONE', causes, undefined);
 }
 
+/** The error for an answer of which the client has got a part. */
+export function withheldBecause(causes: readonly Cause[]): Refusal {
+  return refusalWith('POLICY_WITHHELD', causes, undefined);
+}
+
 interface Blocked {
   readonly decision: Pick<Decision, 'causes' | 'syntaxError'>;
   /** What the server itself has said. */
@@ -85,7 +90,7 @@ export function refusalOf({ decision, refusal }: Blocked, textBytes: Uint8Array)
 }
 
 function refusalWith(
-  code: 'POLICY_BLOCKED' | 'POLICY_UNDONE',
+  code: 'POLICY_BLOCKED' | 'POLICY_UNDONE' | 'POLICY_WITHHELD',
   [first, ...others]: readonly Cause[],
   position: number | undefined,
 ): Refusal {

@@ -13,6 +13,21 @@ export interface Request {
   readonly refusal: Refusal | undefined;
   /** Takes its answer, of which the client gets nothing for now. */
   readonly keeper?: AnswerKeeper;
+  /** Says which frames of its answer the client gets. */
+  readonly meter?: AnswerMeter | undefined;
+}
+
+/** Lets an answer pass up to somewhere; see returned-rows.ts. */
+export interface AnswerMeter {
+  /**
+   * Whether the client gets a frame of the answer.
+   *
+   * @param body empty where the frame comes in pieces
+   * @param length that the frame declares
+   */
+  passes(type: number, body: Uint8Array, length: number): boolean;
+  /** Something did not pass: whoever has sent the request says how it ended. */
+  readonly isOver: boolean;
 }
 
 /** What becomes of an answer that is not passed on; see exchange.ts. */

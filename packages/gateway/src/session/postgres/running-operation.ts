@@ -11,6 +11,13 @@ import type { OutcomeStatus } from './session-leaves.ts';
 /** Tags of a simple Query with very many statements; beyond this only the count is kept. */
 const TAGS_KEPT_MAX = 64;
 
+/** The rule beyond whose bound rows were not delivered. */
+interface Withheld {
+  readonly rule: string;
+  readonly version: number;
+  readonly allowed: number;
+}
+
 /** State is owned by the session's target side, but for the moment of forwarding. */
 export class RunningOperation {
   /** Index of the intent leaf; known once it is durable, and so before anything is forwarded. */
@@ -31,6 +38,7 @@ export class RunningOperation {
   #sqlstate: string | undefined;
   #message: string | undefined;
   #copied: { hash: Hash; bytes: number } | undefined;
+  #withheld: Withheld | undefined;
 
   constructor(receivedUs: number) {
     this.receivedUs = receivedUs;
@@ -47,6 +55,12 @@ export class RunningOperation {
   failed(sqlstate: string, message: string): void {
     this.#sqlstate = sqlstate;
     this.#message = message;
+  }
+
+  /** More rows came than it may return: so many were delivered. */
+  withheld(rows: number, by: Withheld): void {
+    this.rows += rows;
+    this.#withheld = by;
   }
 
   /** Payload of a CopyData message from the client. */
@@ -82,6 +96,7 @@ export class RunningOperation {
     if (this.#tagsCount > this.#tags.length) body['command'] = `${this.#tagsCount} commands`;
     if (this.#sqlstate !== undefined) body['sqlstate'] = this.#sqlstate;
     if (this.#message !== undefined) body['message'] = this.#message;
+    if (this.#withheld !== undefined) body['rows_withheld'] = { ...this.#withheld };
     if (this.#copied !== undefined) {
       body['bytes_from_client'] = this.#copied.bytes;
       body['sha256_from_client'] = this.#copied.hash.digest('hex');

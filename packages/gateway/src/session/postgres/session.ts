@@ -118,7 +118,7 @@ export class PostgresSession implements LiveSession {
     this.#responses = new ResponseQueue((request, outcome) => {
       unlike.delete(request);
       // Whoever keeps an answer says what becomes of the statement.
-      if (request.keeper !== undefined) request.settled?.(outcome);
+      if (request.keeper !== undefined || request.meter?.isOver === true) request.settled?.(outcome);
       else this.#conducting.answered(request, outcome);
     });
     this.#gate = new Gate(this.#target, { failed, drained: () => this.#drained() });
@@ -182,6 +182,7 @@ export class PostgresSession implements LiveSession {
       clientSide: () => this.#clientSide,
       targetSide: () => this.#targetSide,
       deliver: (bytes, as) => this.#deliver(bytes, as),
+      stop: () => this.#cancellation.request(() => undefined),
       failed: (error) => ports.onError(toCountersignError(error), this.id),
     });
   }

@@ -26,6 +26,7 @@ const ASYNCHRONOUS: ReadonlySet<number> = new Set([
   BACKEND.ParameterStatus,
 ]);
 
+const NOTHING = new Uint8Array(0);
 const lenientUtf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
 export interface TargetSideEvents {
@@ -56,6 +57,8 @@ export class TargetSide {
   readonly #unlike: ReadonlySet<Request>;
   /** Where the pieces of a large frame go. */
   #piecesKept: AnswerKeeper | undefined;
+  /** The frame that comes in pieces is not for the client. */
+  #withholdsPieces = false;
   readonly #events: TargetSideEvents;
 
   constructor(responses: ResponseQueue<Request>, unlike: ReadonlySet<Request>, events: TargetSideEvents) {
@@ -94,8 +97,9 @@ export class TargetSide {
         if (!this.#passes(probe, picked)) continue;
       }
       if (picked !== undefined && this.#isKept(event)) continue;
+      if (picked !== undefined && this.#isWithheld(event)) continue;
       if (picked !== undefined && event === FRAME.whole && this.#isRefused(picked)) continue;
-      picked?.push(this.#reader.bytes.slice(this.#reader.start, this.#reader.end));
+      if (picked !== undefined) this.#pick(picked);
       if (event === FRAME.piece) this.#addTo(this.#inPieces);
       else this.#frame(event === FRAME.whole);
       if (this.#largeError !== undefined && event === FRAME.piece) this.#pieceOfError(this.#largeError);
@@ -105,6 +109,17 @@ export class TargetSide {
     if (picked === undefined) return [chunk];
     if (!this.#picks) picked.push(this.#reader.unfinished());
     return picked.filter(({ length }) => length > 0);
+  }
+
+  /** The current event goes to the client; with what was picked before it, where they lie side by side. */
+  #pick(picked: Uint8Array[]): void {
+    const { bytes, start, end, inChunk } = this.#reader;
+    if (!inChunk) return void picked.push(bytes.slice(start, end));
+    const last = picked.at(-1);
+    const length = last?.length ?? 0;
+    const isNext = last?.buffer === bytes.buffer && last.byteOffset + length === bytes.byteOffset + start;
+    if (!isNext) return void picked.push(bytes.subarray(start, end));
+    picked[picked.length - 1] = bytes.subarray(start - length, end);
   }
 
   /** An answer that is kept from the client until more is known, or for good. */
@@ -128,6 +143,25 @@ export class TargetSide {
     if (keeper === undefined) return false;
     keeper.frame(type, bytes.slice(start, end));
     if (event === FRAME.begins) this.#piecesKept = keeper;
+    this.#inPieces = undefined;
+    this.#responses.accept(type);
+    if (type === BACKEND.ReadyForQuery) this.#ready(this.#reader.body()[0]);
+    return true;
+  }
+
+  /** What is beyond what the client may get of an answer. */
+  #isWithheld(event: FrameEvent): boolean {
+    const { type, length } = this.#reader;
+    if (event === FRAME.piece) return this.#withholdsPieces;
+    this.#withholdsPieces = false;
+    if (ASYNCHRONOUS.has(type)) return false;
+    this.#responses.prepare(type);
+    const meter = this.#responses.head?.meter;
+    const isWhole = event === FRAME.whole;
+    if (meter === undefined || meter.passes(type, isWhole ? this.#reader.body() : NOTHING, length))
+      return false;
+    if (type === BACKEND.ErrorResponse && isWhole && this.#isFatal()) return false;
+    this.#withholdsPieces = !isWhole;
     this.#inPieces = undefined;
     this.#responses.accept(type);
     if (type === BACKEND.ReadyForQuery) this.#ready(this.#reader.body()[0]);

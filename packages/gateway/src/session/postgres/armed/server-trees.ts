@@ -165,7 +165,14 @@ export class ServerTrees {
       from: 0,
       to: 0,
     } as const;
-    const blocked = { ...decision, kind: 'block', causes: [cause], holds: [], counted: [] } as const;
+    const blocked = {
+      ...decision,
+      kind: 'block',
+      causes: [cause],
+      holds: [],
+      counted: [],
+      returned: [],
+    } as const;
     if (refused === undefined) return { ...judgement, decision: blocked };
     const error = new CountersignError('SQL_INVALID', { message: refused.message });
     return { ...judgement, decision: blocked, refusal: { error, answer: refused.frame } };
