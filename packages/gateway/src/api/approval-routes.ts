@@ -1,8 +1,8 @@
 /** Holds: which there are, what they are about, and what people say to them. */
 
 import { Type } from 'typebox';
-import type { VoteRefusal } from '../approvals/approvals.ts';
 import type { HoldRecord } from '../approvals/hold-record.ts';
+import type { VoteRefusal } from '../approvals/votes.ts';
 import { CountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { ApprovalAnswer, ApprovalsAnswer } from './answers.ts';

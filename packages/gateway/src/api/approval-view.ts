@@ -57,9 +57,9 @@ export async function listHolds(
 export async function holdDetail(approvals: Approvals, record: HoldRecord): Promise<ApprovalDetail> {
   const { document } = record;
   const { demand, requester, boundTo } = document;
-  const content = await approvals.content(record);
-  const votes = await approvals.votes(record);
-  const endReason = await approvals.reason(record);
+  const content = await approvals.texts.content(record);
+  const votes = await approvals.texts.votes(record);
+  const endReason = await approvals.texts.reason(record);
   const boundRows = boundTo['rows'];
   return {
     ...(await holdRow(approvals, record)),
@@ -93,7 +93,7 @@ export async function holdDetail(approvals: Approvals, record: HoldRecord): Prom
 
 async function holdRow(approvals: Approvals, record: HoldRecord): Promise<ApprovalRow> {
   const { demand, requester, connection, database } = record.document;
-  const votes = await approvals.votes(record);
+  const votes = await approvals.texts.votes(record);
   return {
     id: record.id,
     state: stateAt(record, approvals.nowUs()),

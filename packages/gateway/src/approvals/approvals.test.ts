@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { HoldId } from '../core/ids.ts';
 import { LIMITS } from '../core/limits.ts';
 import { openStore, type Store } from '../store/store.ts';
-import type { Approvals, Vote } from './approvals.ts';
+import type { Approvals } from './approvals.ts';
 import type { Hold, HoldRequest } from './holds-port.ts';
 import {
   TestingClock,
@@ -16,6 +16,7 @@ import {
   TestingPeople,
   type TestingWorld,
 } from './testing-room.ts';
+import type { Vote } from './votes.ts';
 
 let directory: string;
 let store: Store;
@@ -443,7 +444,7 @@ describe('limits', () => {
   it('cut a long statement where a character ends, with its length and SHA-256', async () => {
     const statement = `${'x'.repeat(LIMITS.approvals.statementBytesMax - 1)}ü${'y'.repeat(100)}`;
     const hold = await approvals.ask(requestOf({ statement }));
-    const content = await approvals.content(await record(hold));
+    const content = await approvals.texts.content(await record(hold));
     expect(content).toMatchObject({
       statement: 'x'.repeat(LIMITS.approvals.statementBytesMax - 1),
       statementBytes: Buffer.byteLength(statement),

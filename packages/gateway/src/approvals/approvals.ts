@@ -9,50 +9,21 @@
 import { CountersignError, toCountersignError } from '../core/errors.ts';
 import { type HoldId, makeId, type PrincipalId, type SessionId } from '../core/ids.ts';
 import { LIMITS } from '../core/limits.ts';
-import { askedEvent, expiredEvent, type LeafActor, voteEvent, withdrawnEvent } from './hold-events.ts';
-import { countApprovers, type Human, refusalOf } from './approvers.ts';
+import { askedEvent, expiredEvent, type LeafActor, withdrawnEvent } from './hold-events.ts';
 import { HoldClock } from './hold-clock.ts';
-import {
-  type HoldContent,
-  type HoldRecord,
-  isBeingAsked,
-  isOverdue,
-  parseContent,
-  type Pending,
-  policyAbout,
-  stateAt,
-  type VoteRecord,
-} from './hold-record.ts';
+import { type HoldRecord, isBeingAsked, isOverdue, type Pending, policyAbout } from './hold-record.ts';
 import { type CheckedRequest, checkRequest, newRow } from './hold-request.ts';
-import type { Hold, HoldRequest, HoldsPort, Settlement, Taken, TakeRefused } from './holds-port.ts';
+import { HoldTexts } from './hold-texts.ts';
+import type { Hold, HoldRequest, HoldsPort, Taken, TakeRefused } from './holds-port.ts';
 import { KeyLock } from './key-lock.ts';
 import type { ApprovalsOptions } from './options.ts';
-import { openText, sealText } from './sealed-text.ts';
+import { sealText } from './sealed-text.ts';
+import { settlementOf } from './settlement.ts';
 import { isOpen, next } from './states.ts';
 import { Takes } from './takes.ts';
 import { Transitions } from './transitions.ts';
+import { type Vote, type VoteAnswer, Votes } from './votes.ts';
 import { Waiters } from './waiters.ts';
-
-export type VoteRefusal =
-  | 'not-found'
-  | 'own-request'
-  | 'not-a-person'
-  | 'not-an-approver'
-  | 'voted-already'
-  | 'too-many-votes'
-  | 'reason-required'
-  | 'closed'
-  | 'shredded'
-  | 'busy';
-
-export type VoteAnswer =
-  | { readonly kind: 'voted'; readonly record: HoldRecord }
-  | { readonly kind: 'refused'; readonly why: VoteRefusal };
-
-export interface Vote {
-  readonly decision: 'approve' | 'deny';
-  readonly comment: string | undefined;
-}
 
 const REPEAT_US = LIMITS.approvals.complaintMs * 1_000;
 
@@ -64,6 +35,8 @@ export class Approvals implements HoldsPort {
   readonly #waiters = new Waiters();
   readonly #transitions: Transitions;
   readonly #takes: Takes;
+  readonly #texts: HoldTexts;
+  readonly #votes: Votes;
   #sweeping: Promise<void> | undefined;
   #complaint: { readonly message: string; readonly us: number } | undefined;
   #closed = false;
@@ -77,6 +50,15 @@ export class Approvals implements HoldsPort {
       onChange: (record) => void this.#tell(record).catch((error: unknown) => this.#complain(error)),
     });
     this.#takes = new Takes({ ...options, clock: this.#clock });
+    this.#texts = new HoldTexts(options);
+    this.#votes = new Votes({
+      ...options,
+      clock: this.#clock,
+      transitions: this.#transitions,
+      texts: this.#texts,
+      current: (id) => this.#current(id),
+      giveUp: (record, reason) => this.#giveUp(record, reason),
+    });
   }
 
   /** Finishes or gives up what a crash left; the ledger is recovered before. */
@@ -102,30 +84,9 @@ export class Approvals implements HoldsPort {
     return this.#options.holds.page(before, openOnly, limit);
   }
 
-  /** The votes on a hold with their comments; one of a session that was shredded has none. */
-  async votes(
-    record: HoldRecord,
-  ): Promise<readonly (VoteRecord & { readonly comment: string | undefined })[]> {
-    const votes = await this.#options.holds.votes(record.id);
-    return Promise.all(
-      votes.map(async (vote) => {
-        const { id, sealedComment: sealed } = vote;
-        const comment = sealed === undefined ? undefined : await this.#open(record, `comment ${id}`, sealed);
-        return { ...vote, comment };
-      }),
-    );
-  }
-
-  /** Why it was withdrawn. */
-  async reason(record: HoldRecord): Promise<string | undefined> {
-    const { sealedReason: sealed } = record;
-    return sealed === undefined ? undefined : this.#open(record, 'reason', sealed);
-  }
-
-  /** What approvers see of the statement; undefined where the session was shredded. */
-  async content(record: HoldRecord): Promise<HoldContent | undefined> {
-    const text = await this.#open(record, 'request', record.sealed);
-    return text === undefined ? undefined : parseContent(text);
+  /** What people wrote about it, and what they see of it. */
+  get texts(): HoldTexts {
+    return this.#texts;
   }
 
   async ask(request: HoldRequest): Promise<Hold> {
@@ -166,7 +127,7 @@ export class Approvals implements HoldsPort {
   /** A vote of somebody; who they are is looked up at this moment. */
   async vote(id: HoldId, voterId: PrincipalId, vote: Vote): Promise<VoteAnswer> {
     for (let tries = 0; tries < LIMITS.approvals.triesMax; tries++) {
-      const answer = await this.#lock.run(id, () => this.#voteNow(id, voterId, vote));
+      const answer = await this.#lock.run(id, () => this.#votes.vote(id, voterId, vote));
       if (answer.kind !== 'refused' || answer.why !== 'busy') return answer;
       await this.#options.pause(LIMITS.approvals.sweepMs);
     }
@@ -301,49 +262,6 @@ export class Approvals implements HoldsPort {
     };
   }
 
-  async #voteNow(id: HoldId, voterId: PrincipalId, vote: Vote): Promise<VoteAnswer> {
-    const { holds, people, node, policyDigest } = this.#options;
-    const record = await this.#current(id);
-    const human = await people.find(voterId);
-    if (record === undefined || human === undefined || isBeingAsked(record)) return refused('not-found');
-    const { demand } = record.document;
-    const why = refusalOf(human, askerOf(record), demand.approvers);
-    if (why !== undefined) return refused(why);
-    const nowUs = this.#clock.nowUs();
-    if (!isOpen(stateAt(record, nowUs))) return refused('closed');
-    if (record.policy !== policyDigest(policyAbout(record.document))) {
-      await this.#giveUp(record, 'the policy changed');
-      return refused('closed');
-    }
-    const votes = await holds.votes(id);
-    if (vote.decision === 'approve' && votes.some((other) => isVoteOf(other, human)))
-      return refused('voted-already');
-    if (votes.length >= LIMITS.approvals.votesMax) return refused('too-many-votes');
-    const comment = vote.comment?.trim().slice(0, LIMITS.approvals.commentCharactersMax).toWellFormed();
-    if (demand.requireReason && (comment ?? '') === '') return refused('reason-required');
-    // Nobody approves what they cannot see.
-    if ((await this.content(record)) === undefined) return refused('shredded');
-    const approved = votes.filter(({ decision }) => decision === 'approve').map((other) => other.id);
-    const humans = await this.#humans([...approved, human.id]);
-    const enough = countApprovers(humans, askerOf(record), demand.approvers) >= demand.count;
-    const event = vote.decision === 'deny' ? 'deny' : enough ? 'grant' : 'approve';
-    if ('refused' in next(record.state, event)) return refused('closed');
-    const useUntilUs = event === 'grant' ? nowUs + demand.useWithinMs * 1_000 : undefined;
-    const actor = await people.leafActor(human);
-    if (actor === undefined) return refused('not-found');
-    const voter = voterOf(human);
-    const leaf = voteEvent(record, { event, voter, comment, useUntilUs }, actor, node);
-    const pending: Pending = {
-      kind: 'vote',
-      event,
-      voter,
-      votedUs: nowUs,
-      ...(useUntilUs === undefined ? {} : { useUntilUs }),
-    };
-    const after = await this.#transitions.run(record, pending, leaf, { text: comment });
-    return after === undefined ? refused('busy') : { kind: 'voted', record: after };
-  }
-
   /** Only under its lock. */
   async #withdrawNow(record: HoldRecord, by: PrincipalId | undefined, reason: string): Promise<boolean> {
     const { people, node, system } = this.#options;
@@ -407,47 +325,8 @@ export class Approvals implements HoldsPort {
   }
 
   async #tell(record: HoldRecord): Promise<void> {
-    const settlement = await this.#settlementOf(record);
+    const settlement = await settlementOf(record, this.#texts);
     if (settlement !== undefined) this.#waiters.tell(record.id, settlement);
-  }
-
-  async #settlementOf(record: HoldRecord): Promise<Settlement | undefined> {
-    switch (record.state) {
-      case 'asked':
-        return undefined;
-      case 'granted': {
-        const votes = await this.#options.holds.votes(record.id);
-        const approvers = votes.filter(({ decision }) => decision === 'approve').map(({ name }) => name);
-        return { state: 'granted', approvers, useUntilUs: record.useUntilUs ?? 0 };
-      }
-      case 'denied': {
-        const denial = (await this.votes(record)).find(({ decision }) => decision === 'deny');
-        return { state: 'denied', by: record.endedBy ?? '', comment: denial?.comment };
-      }
-      case 'expired':
-        return { state: 'expired' };
-      case 'withdrawn':
-        return { state: 'withdrawn', by: record.endedBy, reason: await this.reason(record) };
-      case 'executing':
-      case 'executed':
-      case 'failed':
-        return { state: 'used' };
-      default:
-        return record.state satisfies never;
-    }
-  }
-
-  #open(
-    { id, sessionId }: HoldRecord,
-    what: 'request' | 'reason' | `comment ${string}`,
-    sealed: Uint8Array,
-  ): Promise<string | undefined> {
-    return openText(this.#options, { holdId: id, sessionId, what }, sealed);
-  }
-
-  async #humans(ids: readonly PrincipalId[]): Promise<readonly Human[]> {
-    const found = await Promise.all(ids.map((id) => this.#options.people.find(id)));
-    return found.filter((human) => human !== undefined);
   }
 
   /** What goes wrong at every look is said once in a while. */
@@ -461,34 +340,4 @@ export class Approvals implements HoldsPort {
     this.#complaint = { message: error.message, us: nowUs };
     onError(error, 'approvals');
   }
-}
-
-function askerOf({ principalId, document: { requester } }: HoldRecord): {
-  readonly id: string;
-  readonly issuer: string;
-  readonly subject: string;
-} {
-  return { id: principalId, issuer: requester.issuer, subject: requester.subject };
-}
-
-function isVoteOf(
-  vote: { readonly id: string; readonly decision: string; readonly issuer: string; readonly subject: string },
-  human: Human,
-): boolean {
-  const same = vote.id === human.id || (vote.issuer === human.issuer && vote.subject === human.subject);
-  return same && vote.decision === 'approve';
-}
-
-function voterOf({ id, name, groups, issuer, subject }: Human & { readonly id: PrincipalId }): {
-  readonly id: PrincipalId;
-  readonly name: string;
-  readonly groups: readonly string[];
-  readonly issuer: string;
-  readonly subject: string;
-} {
-  return { id, name, groups: [...groups], issuer, subject };
-}
-
-function refused(why: VoteRefusal): VoteAnswer {
-  return { kind: 'refused', why };
 }

@@ -4,6 +4,7 @@ import { CountersignError } from '../core/errors.ts';
 import { type HoldId, parseId, type PrincipalId, type SessionId } from '../core/ids.ts';
 import type { ActorKind } from '../core/principal.ts';
 import type { HoldsTable, HoldVotesTable } from '../store/schema.ts';
+import type { Asker } from './approvers.ts';
 import type { BoundTo } from './binding.ts';
 import type { HoldDemand, TakeStatus } from './holds-port.ts';
 import type { PolicyAbout } from './options.ts';
@@ -103,6 +104,11 @@ export interface VoteRecord extends Voter {
 /** Which part of the policy it stands and falls with. */
 export function policyAbout({ requester, connection }: HoldDocument): PolicyAbout {
   return { requester: requester.name, connection };
+}
+
+/** What identifies who asked. */
+export function askerOf({ principalId, document: { requester } }: HoldRecord): Asker {
+  return { id: principalId, issuer: requester.issuer, subject: requester.subject };
 }
 
 /** Whether nobody may be shown the hold: its first leaf is not signed yet. */
