@@ -19,7 +19,7 @@ import type {
 import type { ActorKind } from '../core/principal.ts';
 import { isSeenInCatalog } from './observed.ts';
 import { inRange, matchesClient, matchesColumns, matchesName, withinHours } from './patterns.ts';
-import type { CompiledRule } from './rule.ts';
+import type { BreakGlassRule, CompiledRule } from './rule.ts';
 
 export type Verdict = 'allow' | 'hold' | 'block';
 
@@ -50,6 +50,9 @@ export interface Decision {
   readonly causes: readonly Cause[];
   /** Rules that ask for approval, each for itself. */
   readonly holds: readonly CompiledRule[];
+  /** What the text does, and which rules may open such a hold (break-glass.ts). */
+  readonly statements: readonly StatementFacts[];
+  readonly breakGlass: readonly BreakGlassRule[];
   /** Rules that have a say when the rows are counted before COMMIT; none where nothing can be written. */
   readonly counted: readonly CompiledRule[];
   /** The parser's message where the text is no SQL, for the answer that PostgreSQL would have given. */
@@ -88,6 +91,8 @@ const MAY_EXCHANGE: ReadonlySet<Effect> = new Set<Effect>([
 /** Without it the server counts no rows. */
 const COUNTING_SETTING = 'track_counts';
 
+const NOTHING_HELD = { holds: [], statements: [], breakGlass: [], counted: [] } as const;
+
 /** What nobody could read, and may run all the same: rules that name nothing else have their say. */
 const UNREAD: StatementFacts = {
   node: 'unknown',
@@ -107,13 +112,20 @@ const UNREAD: StatementFacts = {
 export class SessionPolicy {
   readonly #rules: readonly CompiledRule[];
   readonly #allowance: Allowance;
+  readonly #breakGlass: readonly BreakGlassRule[];
   readonly #known = new WeakMap<ReadText, Decision>();
   readonly #counted: readonly CompiledRule[];
   readonly #dependsOnTime: boolean;
 
   /** @param rules that reach the principal on the connection, in the order of their names */
-  constructor(rules: readonly CompiledRule[], allowance: Allowance, caller: Caller) {
+  constructor(
+    rules: readonly CompiledRule[],
+    allowance: Allowance,
+    caller: Caller,
+    breakGlass: readonly BreakGlassRule[] = [],
+  ) {
     this.#rules = rules.filter((rule) => reachesCaller(rule, caller));
+    this.#breakGlass = breakGlass;
     this.#allowance = allowance;
     this.#counted = this.#rules.filter(isObservable);
     this.#dependsOnTime = this.#rules.some(({ hours }) => hours !== undefined);
@@ -163,6 +175,8 @@ export class SessionPolicy {
     }
     return {
       ...strictest(causes, [...holds]),
+      statements,
+      breakGlass: this.#breakGlass,
       counted: rules.filter((rule) => counted.has(rule)),
       syntaxError: undefined,
     };
@@ -229,7 +243,7 @@ export class SessionPolicy {
       from: syntaxError?.at ?? 0,
       to: syntaxError?.at ?? 0,
     };
-    return { kind: 'block', causes: [cause], holds: [], counted: [], syntaxError };
+    return { ...NOTHING_HELD, kind: 'block', causes: [cause], syntaxError };
   }
 }
 
@@ -378,8 +392,11 @@ function covers(rule: CompiledRule, statement: StatementFacts, found: FoundEffec
   return rule.effects !== undefined;
 }
 
-/** What the text does not show has no place of its own in it, so that each effect says whose it is. */
-function callsOf(
+/**
+ * The functions that an effect comes from. What the text does not show has no place of its own in it,
+ * so that each effect says whose it is.
+ */
+export function callsOf(
   { functions, effects }: StatementFacts,
   { from, by }: FoundEffect,
 ): readonly CalledFunction[] {

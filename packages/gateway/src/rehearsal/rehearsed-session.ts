@@ -118,7 +118,12 @@ function policyOf(view: ResourceView, asker: Asker): SessionPolicy | undefined {
   const { address, client, principal } = asker;
   return ruling === undefined
     ? undefined
-    : new SessionPolicy(ruling.rules, ruling.allowance, { kind: principal.kind, address, client });
+    : new SessionPolicy(
+        ruling.rules,
+        ruling.allowance,
+        { kind: principal.kind, address, client },
+        ruling.breakGlass,
+      );
 }
 
 function denial({ principal, connection }: Asker): Cause {

@@ -69,6 +69,7 @@ export function parseResource(value: unknown): ResourceDocument {
   if (
     document.kind === 'Rule' &&
     typeof document.then === 'object' &&
+    'hold' in document.then &&
     document.then.hold.inTransaction === 'wait'
   ) {
     throw new CountersignError('RESOURCE_NOT_ENFORCED', { what: '"inTransaction: wait" of a hold' });

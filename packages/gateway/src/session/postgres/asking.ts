@@ -17,7 +17,9 @@ import type {
 import { CountersignError } from '../../core/errors.ts';
 import type { SessionId } from '../../core/ids.ts';
 import type { StatementFacts } from '../../core/effects.ts';
+import { openersOf } from '../../policy/break-glass.ts';
 import type { Cause } from '../../policy/decide.ts';
+import { causeOfCount, type Counted, type ObservedTable } from '../../policy/observed.ts';
 import { parseDurationMs } from '../../policy/patterns.ts';
 import type { CompiledRule } from '../../policy/rule.ts';
 import { encodeNoticeResponse } from '../../protocols/postgres/encode.ts';
@@ -49,8 +51,16 @@ export interface Held {
   readonly cause: Cause | undefined;
   /** Rows that were counted. */
   readonly rows: number | undefined;
+  /** Tables whose rows they are. */
+  readonly tables?: readonly ObservedTable[];
   /** Keys of some of them. */
   readonly keys?: readonly string[];
+}
+
+/** What a rule holds because of the rows that were counted. */
+export function heldByRows(counted: Counted, keys: readonly string[] = []): Held {
+  const { rule, rows, tables } = counted;
+  return { rule, cause: causeOfCount(counted), rows, tables, keys };
 }
 
 export interface Grant extends Held {
@@ -192,7 +202,7 @@ export class Asking {
 
   #request(
     piece: AskedPiece,
-    { rule, cause, rows, keys = [] }: Held,
+    { rule, cause, rows, tables, keys = [] }: Held,
     state: SessionState,
     mayWait: boolean,
   ): Parameters<HoldsPort['ask']>[0] {
@@ -217,7 +227,10 @@ export class Asking {
         ...(rows === undefined ? {} : { rows }),
         context: { ...state.objects, ...(copied === undefined ? {} : { 'copy data': copied }) },
       },
-      demand: demandOf(rule, cause),
+      demand: {
+        ...demandOf(rule, cause),
+        openers: openersOf(judgement.decision, rule, tables).map(({ name, version }) => ({ name, version })),
+      },
       requester,
       sessionId: session,
       bindToSession: mayWait && !copyIn,

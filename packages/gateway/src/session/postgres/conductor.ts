@@ -15,7 +15,7 @@ import { BACKEND } from '../../protocols/postgres/messages.ts';
 import { SYNCS } from '../../protocols/postgres/answer-tables.ts';
 import type { Outcome } from '../../protocols/postgres/states.ts';
 import { affectedKeys } from './affected-keys.ts';
-import type { AskedPiece, Asking, Grant, Held } from './asking.ts';
+import { type AskedPiece, type Asking, type Grant, type Held, heldByRows } from './asking.ts';
 import type { Understood } from './batch.ts';
 import {
   ENDS,
@@ -398,7 +398,7 @@ export class Conductor {
       const { copyIn } = piece.understood;
       if (isAsked && copyIn && !tooMuch && blocked.length === 0) {
         const names = new Set(over.map(({ rule }) => rule.name));
-        const held = over.map((one) => ({ rule: one.rule, cause: causeOfCount(one), rows: one.rows }));
+        const held = over.map((one) => heldByRows(one));
         const others = asksFor.filter(({ rule }) => !names.has(rule.name));
         return this.#keepCopied(piece, ground, answer, [...others, ...held]);
       }
@@ -409,7 +409,7 @@ export class Conductor {
       const mayWait = await ground.undo();
       if (isLost) return this.#refuse(piece, ground, refusalBecause(tooLarge()));
       if (blocked.length > 0) return this.#refuse(piece, ground, undoneBecause(blocked.map(causeOfCount)));
-      const held = over.map((one) => ({ rule: one.rule, cause: causeOfCount(one), rows: one.rows, keys }));
+      const held = over.map((one) => heldByRows(one, keys));
       const asked = await this.#ask(piece, ground, held, mayWait);
       if (asked === undefined) return undefined;
       grants.push(...asked);
