@@ -9,10 +9,18 @@
 import { CountersignError, toCountersignError } from '../core/errors.ts';
 import { type HoldId, makeId, type PrincipalId, type SessionId } from '../core/ids.ts';
 import { LIMITS } from '../core/limits.ts';
+import {
+  type Answer,
+  BreakGlass,
+  type BreakRefusal,
+  type ReviewGiven,
+  type ReviewRefusal,
+} from './break-glass.ts';
 import { askedEvent, expiredEvent, type LeafActor, withdrawnEvent } from './hold-events.ts';
 import { HoldClock } from './hold-clock.ts';
 import { type HoldRecord, isBeingAsked, isOverdue, type Pending, policyAbout } from './hold-record.ts';
 import { type CheckedRequest, checkRequest, newRow } from './hold-request.ts';
+import type { WhichHolds } from './hold-store.ts';
 import { HoldTexts } from './hold-texts.ts';
 import type { Hold, HoldRequest, HoldsPort, Taken, TakeRefused } from './holds-port.ts';
 import { KeyLock } from './key-lock.ts';
@@ -22,7 +30,7 @@ import { settlementOf } from './settlement.ts';
 import { isOpen, next } from './states.ts';
 import { Takes } from './takes.ts';
 import { Transitions } from './transitions.ts';
-import { type Vote, type VoteAnswer, Votes } from './votes.ts';
+import { type DecidingOptions, type Vote, type VoteAnswer, Votes } from './votes.ts';
 import { Waiters } from './waiters.ts';
 
 const REPEAT_US = LIMITS.approvals.complaintMs * 1_000;
@@ -37,6 +45,9 @@ export class Approvals implements HoldsPort {
   readonly #takes: Takes;
   readonly #texts: HoldTexts;
   readonly #votes: Votes;
+  readonly #glass: BreakGlass;
+  /** Openings that were told and of which that is not written down. */
+  readonly #told = new Set<HoldId>();
   #sweeping: Promise<void> | undefined;
   #complaint: { readonly message: string; readonly us: number } | undefined;
   #closed = false;
@@ -47,18 +58,23 @@ export class Approvals implements HoldsPort {
     this.#transitions = new Transitions({
       ...options,
       clock: this.#clock,
-      onChange: (record) => void this.#tell(record).catch((error: unknown) => this.#complain(error)),
+      onChange: (record, what) => {
+        void this.#tell(record).catch((error: unknown) => this.#complain(error));
+        if (what === 'break') void this.#tellOpened(record).catch((error: unknown) => this.#complain(error));
+      },
     });
     this.#takes = new Takes({ ...options, clock: this.#clock });
     this.#texts = new HoldTexts(options);
-    this.#votes = new Votes({
+    const deciding: DecidingOptions = {
       ...options,
       clock: this.#clock,
       transitions: this.#transitions,
       texts: this.#texts,
       current: (id) => this.#current(id),
       giveUp: (record, reason) => this.#giveUp(record, reason),
-    });
+    };
+    this.#votes = new Votes(deciding);
+    this.#glass = new BreakGlass(deciding);
   }
 
   /** Finishes or gives up what a crash left; the ledger is recovered before. */
@@ -80,8 +96,8 @@ export class Approvals implements HoldsPort {
   }
 
   /** Newest first; those that nobody may see yet are among them. */
-  page(before: string | undefined, openOnly: boolean, limit: number): Promise<readonly HoldRecord[]> {
-    return this.#options.holds.page(before, openOnly, limit);
+  page(before: string | undefined, which: WhichHolds, limit: number): Promise<readonly HoldRecord[]> {
+    return this.#options.holds.page(before, which, limit);
   }
 
   /** What people wrote about it, and what they see of it. */
@@ -125,10 +141,28 @@ export class Approvals implements HoldsPort {
   }
 
   /** A vote of somebody; who they are is looked up at this moment. */
-  async vote(id: HoldId, voterId: PrincipalId, vote: Vote): Promise<VoteAnswer> {
+  vote(id: HoldId, voterId: PrincipalId, vote: Vote): Promise<VoteAnswer> {
+    return this.#unlessBusy(id, () => this.#votes.vote(id, voterId, vote));
+  }
+
+  /** Who asked opens it, in an emergency, and says why; their client goes on. */
+  breakGlass(id: HoldId, personId: PrincipalId, reason: string): Promise<Answer<BreakRefusal>> {
+    return this.#unlessBusy(id, () => this.#glass.open(id, personId, reason));
+  }
+
+  /** What somebody else says of that afterwards, once. */
+  review(id: HoldId, reviewerId: PrincipalId, given: ReviewGiven): Promise<Answer<ReviewRefusal>> {
+    return this.#unlessBusy(id, () => this.#glass.review(id, reviewerId, given));
+  }
+
+  /** Again where somebody else was faster, for a while. */
+  async #unlessBusy<A extends { readonly kind: string }>(
+    id: HoldId,
+    work: () => Promise<A | { readonly kind: 'refused'; readonly why: 'busy' }>,
+  ): Promise<A | { readonly kind: 'refused'; readonly why: 'busy' }> {
     for (let tries = 0; tries < LIMITS.approvals.triesMax; tries++) {
-      const answer = await this.#lock.run(id, () => this.#votes.vote(id, voterId, vote));
-      if (answer.kind !== 'refused' || answer.why !== 'busy') return answer;
+      const answer = await this.#lock.run(id, work);
+      if (!('why' in answer) || answer.why !== 'busy') return answer;
       await this.#options.pause(LIMITS.approvals.sweepMs);
     }
     return { kind: 'refused', why: 'busy' };
@@ -180,6 +214,7 @@ export class Approvals implements HoldsPort {
       overdue.map(({ id }) => this.#lock.run(id, () => this.#stillOpen(id))),
     );
     for (const result of expiring) if (result.status === 'rejected') this.#complain(result.reason);
+    await this.#tellReviewers();
     for (const id of this.#takes.unfinished) await this.#lock.run(id, () => this.#takes.finish(id));
     const { ids } = this.#waiters;
     const records = await holds.findMany(ids);
@@ -188,6 +223,31 @@ export class Approvals implements HoldsPort {
     // The other gateway that asked gave it up before anybody could see it.
     const gone = { state: 'withdrawn', by: undefined, reason: 'it could not be asked' } as const;
     for (const id of ids) if (!known.has(id)) this.#waiters.tell(id, gone);
+  }
+
+  /** Told, and then written down: a process that ends in between tells it again rather than not at all. */
+  async #tellOpened(record: HoldRecord): Promise<void> {
+    const { id } = record;
+    if (!this.#told.has(id)) {
+      this.#told.add(id);
+      this.#notice(() => this.#options.onOpened(record, 'used'));
+    }
+    await this.#options.holds.markTold(id);
+    this.#told.delete(id);
+  }
+
+  /** Reviewers hear of what a process that ended had opened, and once more of what they have not looked at in time. */
+  async #tellReviewers(): Promise<void> {
+    const { holds, onOpened, node } = this.#options;
+    const nowUs = this.#clock.nowUs();
+    for (const record of await holds.untold(LIMITS.approvals.sweepMax)) {
+      const { openedUs = nowUs, node: openedAt } = record.opening ?? {};
+      const isAbandoned = nowUs - openedUs > LIMITS.approvals.abandonedMs * 1_000;
+      if (openedAt === node || isAbandoned) await this.#tellOpened(record);
+    }
+    for (const record of await holds.lateReviews(nowUs, LIMITS.approvals.sweepMax)) {
+      if (await holds.claimLate(record.id, nowUs)) this.#notice(() => onOpened(record, 'overdue'));
+    }
   }
 
   /** The row as it is, after what this process left half done; only under its lock. */
@@ -229,15 +289,15 @@ export class Approvals implements HoldsPort {
       const reserved = await holds.find(id);
       if (reserved === undefined) return undefined;
       const record = await this.#transitions.write(reserved, askedEvent(reserved, content, actor), undefined);
-      if (record !== undefined) this.#notify(record);
+      if (record !== undefined) this.#notice(() => this.#options.onAsked(record));
       return record;
     });
   }
 
   /** A notice that fails holds nothing up. */
-  #notify(record: HoldRecord): void {
+  #notice(tell: () => void): void {
     try {
-      this.#options.onAsked(record);
+      tell();
     } catch (error) {
       this.#complain(error);
     }
@@ -316,6 +376,7 @@ export class Approvals implements HoldsPort {
       await this.#voidAll(await holds.openOfNode(), 'the clock went back while the gateway was down');
     }
     await this.voidOutdated();
+    await this.#tellReviewers();
   }
 
   async #rememberTime(): Promise<void> {

@@ -35,6 +35,16 @@ export class HoldTexts {
     return this.#open(record, 'reason', record.sealedReason);
   }
 
+  /** Why it was opened in an emergency. */
+  opening(record: HoldRecord): Promise<string | undefined> {
+    return this.#open(record, 'opening', record.sealedOpening);
+  }
+
+  /** What was said of that afterwards. */
+  review(record: HoldRecord): Promise<string | undefined> {
+    return this.#open(record, 'review', record.sealedReview);
+  }
+
   /** What approvers see of the statement; undefined where the session was shredded. */
   async content(record: HoldRecord): Promise<HoldContent | undefined> {
     const text = await this.#open(record, 'request', record.sealed);

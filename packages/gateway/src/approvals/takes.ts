@@ -134,8 +134,11 @@ export class Takes {
     return isOverdue(record, this.#options.clock.nowUs()) ? 'expired' : undefined;
   }
 
-  /** Groups as they are now. */
+  /** Groups as they are now. What was opened in an emergency needs nobody but who opened it. */
   async #areEnough(record: HoldRecord, votes: readonly VoteRecord[]): Promise<boolean> {
+    if (record.opening !== undefined) {
+      return (await this.#options.people.find(record.principalId))?.kind === 'user';
+    }
     const { demand } = record.document;
     const approved = votes.filter(({ decision }) => decision === 'approve');
     const found = await Promise.all(approved.map(({ id }) => this.#options.people.find(id)));

@@ -1,4 +1,4 @@
-/** Who sees a hold: who asked, whoever may decide on it, and those who see everything. Pure. */
+/** Who sees a hold: who asked, whoever may decide on it or review it, and those who see everything. Pure. */
 
 import type { Principal } from '../core/principal.ts';
 import { refusalOf } from './approvers.ts';
@@ -10,5 +10,6 @@ const SEE_ALL: readonly string[] = ['administrators', 'auditors'];
 export function maySee(viewer: Principal, record: HoldRecord): boolean {
   if (viewer.id === record.principalId) return true;
   if (viewer.groups.some((group) => SEE_ALL.includes(group))) return true;
-  return refusalOf(viewer, askerOf(record), record.document.demand.approvers) === undefined;
+  const deciders = [record.document.demand.approvers, record.opening?.reviewers ?? []];
+  return deciders.some((names) => refusalOf(viewer, askerOf(record), names) === undefined);
 }

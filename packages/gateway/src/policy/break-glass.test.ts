@@ -14,7 +14,7 @@ const SCORES = { schema: 'rr', name: 'scores' };
 const CUSTOMERS = { schema: undefined, name: 'customers' };
 const UPDATE_SCORES = statement({
   effects: [{ effect: 'update', from: 0, to: 6, object: 'rr.scores' }],
-  writes: [{ ...SCORES, verb: 'update', columns: undefined }],
+  writes: [{ ...SCORES, verb: 'update', columns: 'all' }],
 });
 const UPDATE_FROM_CUSTOMERS = statement({
   ...UPDATE_SCORES,
@@ -24,7 +24,7 @@ const UPDATE_FROM_CUSTOMERS = statement({
 const DROP = statement({ effects: [{ effect: 'drop', from: 0, to: 4, object: 'rr.scores' }] });
 const DELETE_CUSTOMERS = statement({
   effects: [{ effect: 'delete-unqualified', from: 0, to: 6, object: 'customers' }],
-  writes: [{ ...CUSTOMERS, verb: 'delete', columns: undefined }],
+  writes: [{ ...CUSTOMERS, verb: 'delete', columns: 'all' }],
 });
 const CALL = statement({
   effects: [{ effect: 'function-unknown', from: 7, to: 20, object: 'rr.recompute' }],
