@@ -252,7 +252,7 @@ function reviewRefusal(why: ReviewRefusal, record: HoldRecord, { principal }: Ca
     case 'not-a-person':
       return denied(principal.name, record, 'only people review');
     case 'not-an-approver':
-      return denied(principal.name, record, `rule "${record.opening?.rule.name ?? ''}" does not name them`);
+      return denied(principal.name, record, `rule "${ruleOf(record)}" does not name them`);
     case 'reason-required':
       return new CountersignError('REQUEST_INVALID', { reason: 'a review needs a comment' });
     case 'not-broken':
@@ -266,6 +266,10 @@ function reviewRefusal(why: ReviewRefusal, record: HoldRecord, { principal }: Ca
     default:
       return why satisfies never;
   }
+}
+
+function ruleOf({ opening, document }: HoldRecord): string {
+  return (opening?.rule ?? document.demand.rule).name;
 }
 
 const NO_RULE =

@@ -307,7 +307,7 @@ describe('a review', () => {
 
   it('comes when it is over, also where it was never used', async () => {
     const hold = await ask();
-    expect(await review(hold, 'lea')).toBe('not-broken');
+    expect(await review(hold, 'bo')).toBe('not-broken');
     await open(hold);
     expect(await review(hold, 'lea')).toBe('not-over');
     const taken = await approvals.take(hold.id, hold.digest, SESSION);
@@ -325,7 +325,8 @@ describe('a review', () => {
     const hold = await ask();
     await approvals.vote(hold.id, human('bo').id, { decision: 'approve', comment: undefined });
     await take(hold);
-    expect(await review(hold, 'lea')).toBe('not-broken');
+    expect(await review(hold, 'bo')).toBe('not-broken');
+    expect(await review(hold, 'lea')).toBe('not-an-approver');
   });
 
   it('that is missing is listed, and told once more when it is late, by one gateway', async () => {

@@ -104,9 +104,10 @@ export class BreakGlass {
     const human = await people.find(reviewerId);
     if (record === undefined || human === undefined || isBeingAsked(record)) return refused('not-found');
     const { opening } = record;
-    if (opening === undefined) return refused('not-broken');
-    const why = refusalOf(human, askerOf(record), opening.reviewers);
+    const reviewers = opening?.reviewers ?? record.document.demand.approvers;
+    const why = refusalOf(human, askerOf(record), reviewers);
     if (why !== undefined) return refused(why);
+    if (opening === undefined) return refused('not-broken');
     const comment = saidOf(given.comment);
     if (comment === undefined) return refused('reason-required');
     if (record.review !== undefined) return refused('reviewed-already');
