@@ -130,7 +130,7 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
   'breakglass.reviewed': event(
     'signed',
     'hold_id digest reviewer reviewer_groups comment',
-    'justified not-justified',
+    'justified not_justified',
   ),
 
   // What was hidden, and shown again.

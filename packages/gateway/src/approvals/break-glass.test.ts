@@ -301,7 +301,7 @@ describe('a review', () => {
     ];
     expect((await Promise.all(both)).toSorted()).toEqual(['not-justified', 'reviewed-already']);
     expect(leaves().filter((type) => type.startsWith('breakglass.reviewed'))).toEqual([
-      'breakglass.reviewed not-justified',
+      'breakglass.reviewed not_justified',
     ]);
   });
 

@@ -146,7 +146,7 @@ export function reviewEvent(
     ...(opening.node === node ? { ref: opening.leaf } : {}),
     ...actor,
     type: 'breakglass.reviewed',
-    status: verdict,
+    status: verdict === 'justified' ? 'justified' : 'not_justified',
     body: {
       ...idOf(record),
       reviewer: reviewer.name,
