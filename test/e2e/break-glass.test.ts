@@ -184,8 +184,15 @@ describe('a psql that waits', () => {
     expect(await one(() => psql.exitCode ?? undefined)).toBe(0);
     expect(output).toMatch(/UPDATE 500/);
     expect(await count('score = 1')).toBe(500);
-    const notice = await one(() => told.find(({ type, data }) => type === 'breakglass.used' && data['hold'] === id));
-    expect(notice.data).toMatchObject({ rule: 'night', held_by: 'bulk', requester: 'ana', reviewers: ['group:leads'] });
+    const notice = await one(() =>
+      told.find(({ type, data }) => type === 'breakglass.used' && data['hold'] === id),
+    );
+    expect(notice.data).toMatchObject({
+      rule: 'night',
+      held_by: 'bulk',
+      requester: 'ana',
+      reviewers: ['group:leads'],
+    });
     expect(JSON.stringify(notice)).not.toContain('shop');
     expect((await breakGlass(id)).status).toBe(409);
     // It was used: the same again is asked again.
@@ -209,11 +216,16 @@ describe('a psql that waits', () => {
     const leaves = await one(async () => {
       const found = (await harness.log()).filter(
         ({ leaf, body }) =>
-          leaf.type === 'breakglass.notified' && body['hold_id'] === hold.id && body['notice'] === 'breakglass.used',
+          leaf.type === 'breakglass.notified' &&
+          body['hold_id'] === hold.id &&
+          body['notice'] === 'breakglass.used',
       );
       return found.some(({ leaf }) => leaf.status === 'ok') ? found : undefined;
     });
-    expect(leaves[0]?.body).toMatchObject({ receiver: expect.stringMatching(/^webhook 127\.0\.0\.1/), tries: 1 });
+    expect(leaves[0]?.body).toMatchObject({
+      receiver: expect.stringMatching(/^webhook 127\.0\.0\.1/),
+      tries: 1,
+    });
   });
 });
 
@@ -236,17 +248,18 @@ describe('a hold stays closed', () => {
     ['reading beside it', `update models set stage = 'x' returning *`],
     ['a function that nobody knows', `update models set stage = 'x' where id = 1 or pg_sleep(0) is null`],
     ['a rule that says never', `update keys set value = 'y'`],
-    ['writing what a rule that says never holds, beside it', `update models set stage = 'x'; update keys set value = 'y'`],
+    [
+      'writing what a rule that says never holds, beside it',
+      `update models set stage = 'x'; update keys set value = 'y'`,
+    ],
   ])('for what no rule covers: %s', async (_, text) => {
     const hold = await held(text);
-    const first = await breakGlass(hold.id);
-    const refused = first.status === 403 ? first : undefined;
-    if (refused === undefined) {
-      // The first of two holds may be opened; the other keeps the statement from running.
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    } else expect(refused.message).toContain('no rule');
+    const refused = await breakGlass(hold.id);
+    expect([refused.status, refused.message]).toEqual([403, expect.stringContaining('no rule')]);
     const direct = await directly();
-    const { rows } = await direct.query('select (select stage from models where id = 1), (select value from keys)');
+    const { rows } = await direct.query(
+      'select (select stage from models where id = 1), (select value from keys)',
+    );
     expect(rows).toEqual([{ stage: 'staging', value: 'x' }]);
     expect((await direct.query('select count(*)::int n from models')).rows).toEqual([{ n: 1 }]);
     await direct.end();
@@ -267,7 +280,8 @@ describe('a hold stays closed', () => {
 
   it('without a reason', async () => {
     const hold = await held('update scores set score = 4');
-    for (const reason of ['', ' ', '\u200b']) expect((await breakGlass(hold.id, 'ana', reason)).status).toBe(400);
+    for (const reason of ['', ' ', '\u200b'])
+      expect((await breakGlass(hold.id, 'ana', reason)).status).toBe(400);
     expect(await stateOf(hold.id)).toBe('asked');
     await giveUp(hold);
   });
@@ -342,7 +356,7 @@ describe('inside of a transaction of the client’s', () => {
 });
 
 describe('afterwards', () => {
-  it('it is reviewed by a reviewer, never by who opened it, and told once more where nobody has', async () => {
+  it('comes a review by a reviewer, never by who opened it, and a notice where nobody has', async () => {
     const hold = await held('update scores set score = 9');
     await breakGlass(hold.id);
     await hold.answer;
@@ -350,10 +364,15 @@ describe('afterwards', () => {
     const verdict = { verdict: 'justified', comment: 'I was called' };
     await one(async () => ((await stateOf(hold.id)) === 'executed' ? true : undefined));
     for (const name of ['ana', 'olga', 'root']) {
-      expect([name, (await call(`POST /v1/approvals/${hold.id}/review`, name, verdict)).status]).toEqual([name, 403]);
+      expect([name, (await call(`POST /v1/approvals/${hold.id}/review`, name, verdict)).status]).toEqual([
+        name,
+        403,
+      ]);
     }
     const isListed = async (): Promise<boolean> =>
-      ((await call('GET /v1/approvals?state=unreviewed', 'lea')).approvals ?? []).some(({ id }) => id === hold.id);
+      ((await call('GET /v1/approvals?state=unreviewed', 'lea')).approvals ?? []).some(
+        ({ id }) => id === hold.id,
+      );
     expect(await isListed()).toBe(true);
     await one(() => told.find(({ type, data }) => type === 'breakglass.overdue' && data['hold'] === hold.id));
     const reviewed = await call(`POST /v1/approvals/${hold.id}/review`, 'lea', verdict);
@@ -399,7 +418,8 @@ describe('afterwards', () => {
     const unapproved = (await rows('changes-unapproved.csv')).filter(({ why }) => why === 'break-glass');
     const used = broken.filter((row) => row['statement_leaf_index'] !== '');
     const leaves = used.map((row) => row['statement_leaf_index']);
-    expect(unapproved.map((row) => row['leaf_index']).toSorted()).toEqual(leaves.toSorted());
+    expect(unapproved.map((row) => row['leaf_index'])).toEqual(expect.arrayContaining(leaves));
+    expect(unapproved).toHaveLength(leaves.length);
     expect(used.length).toBeGreaterThan(2);
   });
 });

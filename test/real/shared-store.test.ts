@@ -9,8 +9,7 @@ import {
   testingOnlyGateway,
   testingOnlyId,
   testingOnlyRequest,
-  TESTING_OPENER,
-  TestingClock,
+  testingOnlyWorld,
   TestingLog,
   TestingPeople,
 } from '../../packages/gateway/src/approvals/testing-room.ts';
@@ -213,9 +212,8 @@ describe('a store in PostgreSQL', () => {
     const ana = people.add('ana', []);
     for (const name of ['bo', 'cleo']) people.add(name, ['owners']);
     const lea = people.add('lea', ['leads']);
-    const nothing = { errors: [], asked: [], told: [] };
-    const shared = { people, clock: new TestingClock(), policy: 'p1', opener: TESTING_OPENER, ...nothing };
-    const first = await testingOnlyGateway({ ...shared, store: one }, 'gw1', new TestingLog());
+    const shared = testingOnlyWorld(one, people);
+    const first = await testingOnlyGateway(shared, 'gw1', new TestingLog());
     const second = await testingOnlyGateway({ ...shared, store: two }, 'gw2', new TestingLog());
     const gateways = [first.approvals, second.approvals];
     const session = testingOnlyId('session', 'one');

@@ -54,6 +54,11 @@ function story(change: { used?: Parameters<typeof event>[3]; taken?: Parameters<
   ];
 }
 
+/** Where the request is in another log. */
+function takenElsewhere(values: Readonly<Record<string, Json>>): PopulationEvent {
+  return event('hold.taken', 13, { actor: 'a' }, { hold_id: 'hld_1', intent_leaf: 10, ...values });
+}
+
 function review(n: number, extra: Partial<Leaf> = {}): PopulationEvent {
   const said = { hold_id: 'hld_1', reviewer: 'lea', reviewer_groups: ['leads'], comment: 'I was called' };
   return event('breakglass.reviewed', n, { actor: 'l', ref: 12, status: 'justified', ...extra }, said);
@@ -107,7 +112,14 @@ describe('break-glass', () => {
     expect(of('changes')).toMatchObject([{ leaf_index: 10, approved_before_executed: false }]);
     expect(of('changes-unapproved')).toMatchObject([{ leaf_index: 10, why: 'break-glass' }]);
     expect(of('approvals')).toMatchObject([
-      { leaf_index: 11, outcome: 'executed', approved: 0, break_glass: 12, granted_at: time(12), until: time(40) },
+      {
+        leaf_index: 11,
+        outcome: 'executed',
+        approved: 0,
+        break_glass: 12,
+        granted_at: time(12),
+        until: time(40),
+      },
     ]);
   });
 
@@ -125,12 +137,10 @@ describe('break-glass', () => {
 
   it('is none where its request and its opening are in another log, by the word of the use', () => {
     const [intent, , , , outcome] = story();
-    const taken = (values: Readonly<Record<string, Json>>) =>
-      event('hold.taken', 13, { actor: 'a' }, { hold_id: 'hld_1', intent_leaf: 10, ...values });
     if (intent === undefined || outcome === undefined) throw new Error('no story');
     const votes = [{ approver: 'bo', node: 'gw2', leaf: 3 }];
     const why = (values: Readonly<Record<string, Json>>) =>
-      fold([intent, taken(values), outcome])('changes-unapproved').map((row) => row['why']);
+      fold([intent, takenElsewhere(values), outcome])('changes-unapproved').map((row) => row['why']);
     expect(why({ votes })).toEqual([]);
     expect(why({ votes, ...BROKEN })).toEqual(['break-glass']);
     expect(why({ votes: [] })).toEqual(['held']);
@@ -138,7 +148,12 @@ describe('break-glass', () => {
 
   it('is held, and not excused, where one of two holds was neither approved nor opened', () => {
     const events = story();
-    const second = event('hold.asked', 12, { actor: 'a', ref: 10 }, { hold_id: 'hld_2', rule: 'other', count: 1 });
+    const second = event(
+      'hold.asked',
+      12,
+      { actor: 'a', ref: 10 },
+      { hold_id: 'hld_2', rule: 'other', count: 1 },
+    );
     expect(fold([...events.slice(0, 3), second, ...events.slice(3)])('changes-unapproved')).toMatchObject([
       { why: 'held' },
     ]);
@@ -147,9 +162,7 @@ describe('break-glass', () => {
   it('that nobody has reviewed is in a list of its own, late where its time is over', () => {
     const of = fold(story());
     expect(of('breakglass')).toEqual(of('breakglass-unreviewed'));
-    expect(of('breakglass-unreviewed')).toMatchObject([
-      { leaf_index: 12, in_time: false },
-    ]);
+    expect(of('breakglass-unreviewed')).toMatchObject([{ leaf_index: 12, in_time: false }]);
     expect(of('breakglass-unreviewed')[0]).not.toHaveProperty('verdict');
     const later = fold(story({ used: { ...USED, review_by: time(55) } }));
     expect(later('breakglass-unreviewed')).toMatchObject([{ leaf_index: 12, in_time: undefined }]);
@@ -170,7 +183,12 @@ describe('break-glass', () => {
   });
 
   it('keeps its row where bodies were shredded', () => {
-    const shredded = event('breakglass.reviewed', 20, { actor: 'l', ref: 12, status: 'justified' }, 'shredded');
+    const shredded = event(
+      'breakglass.reviewed',
+      20,
+      { actor: 'l', ref: 12, status: 'justified' },
+      'shredded',
+    );
     expect(fold([...story({ used: 'shredded' }), shredded])('breakglass')).toMatchObject([
       {
         leaf_index: 12,

@@ -125,7 +125,8 @@ const withdraw = route({
 
 const breakGlass = route({
   key: 'POST /v1/approvals/:id/break-glass',
-  summary: 'Open what one asked for, in an emergency, where a rule lets one; it is told at once and reviewed afterwards',
+  summary:
+    'Open what one asked for, in an emergency, where a rule lets one; it is told at once and reviewed afterwards',
   params: ID,
   body: Type.Object({ reason: reason() }, STRICT),
   answer: ANSWER,
@@ -155,15 +156,7 @@ const review = route({
   },
 });
 
-export const APPROVAL_ROUTES: readonly Route[] = [
-  listAll,
-  show,
-  approve,
-  deny,
-  withdraw,
-  breakGlass,
-  review,
-];
+export const APPROVAL_ROUTES: readonly Route[] = [listAll, show, approve, deny, withdraw, breakGlass, review];
 
 async function vote(
   input: Pick<RouteInput, 'ports' | 'caller'>,

@@ -85,7 +85,13 @@ async function ask(openers = [night()], name = 'ana', connection = 'db'): Promis
   });
 }
 
-async function call<T = ErrorAnswer>(key: string, who: string, body?: unknown): Promise<{ status: number; json: T }> {
+interface Answer<T> {
+  readonly status: number;
+  readonly json: T;
+}
+
+/** The answer to a request; T is what the test expects of it. */
+async function call<T = ErrorAnswer>(key: string, who: string, body?: unknown): Promise<Answer<T>> {
   const [method = '', path = ''] = key.split(' ');
   const response = await fetch(`${api.url}${path}`, {
     method,
@@ -200,7 +206,12 @@ describe('a review', () => {
       statuses[name] = (await call(path, name, body)).status;
     }
     expect(statuses).toEqual({ ana: 403, bo: 403, root: 403, aud: 403, eve: 404 });
-    for (const wrong of [{}, { verdict: 'fine', comment: 'x' }, { ...body, comment: ' ' }, { verdict: 'justified' }]) {
+    for (const wrong of [
+      {},
+      { verdict: 'fine', comment: 'x' },
+      { ...body, comment: ' ' },
+      { verdict: 'justified' },
+    ]) {
       // oxlint-disable-next-line no-await-in-loop -- One after the other.
       expect((await call(path, 'lea', wrong)).json.code).toBe('REQUEST_INVALID');
     }

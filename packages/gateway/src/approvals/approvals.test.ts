@@ -8,11 +8,11 @@ import { openStore, type Store } from '../store/store.ts';
 import type { Approvals } from './approvals.ts';
 import type { Hold, HoldRequest } from './holds-port.ts';
 import {
-  TESTING_OPENER,
   TestingClock,
   testingOnlyGateway,
   testingOnlyId,
   testingOnlyRequest,
+  testingOnlyWorld,
   TestingLog,
   TestingPeople,
   type TestingWorld,
@@ -38,7 +38,7 @@ beforeEach(async () => {
   for (const name of ['bo', 'cleo', 'dan']) people.add(name, ['owners', 'leads']);
   people.add('robot', ['owners'], { kind: 'service' });
   people.add('eve', ['administrators']);
-  world = { store, people, clock: new TestingClock(), policy: 'p1', errors: [], asked: [], told: [], opener: TESTING_OPENER };
+  world = testingOnlyWorld(store, people);
   log = new TestingLog();
   ({ approvals } = await testingOnlyGateway(world, 'gw1', log));
 });

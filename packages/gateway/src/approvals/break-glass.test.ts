@@ -5,11 +5,10 @@ import type { Approvals } from './approvals.ts';
 import type { ReviewGiven } from './break-glass.ts';
 import type { Hold } from './holds-port.ts';
 import {
-  TESTING_OPENER,
-  TestingClock,
   testingOnlyGateway,
   testingOnlyId,
   testingOnlyRequest,
+  testingOnlyWorld,
   TestingLog,
   TestingPeople,
   type TestingWorld,
@@ -33,13 +32,13 @@ beforeEach(async () => {
   people.add('lea', ['leads']);
   people.add('robot', ['owners', 'leads'], { kind: 'service' });
   people.add('eve', []);
-  const nothing = { errors: [], asked: [], told: [] };
-  world = { store, people, clock: new TestingClock(), policy: 'p1', opener: TESTING_OPENER, ...nothing };
+  world = testingOnlyWorld(store, people);
   log = new TestingLog();
   ({ approvals } = await testingOnlyGateway(world, 'gw1', log));
 });
 afterEach(async () => {
-  expect(world.errors).toEqual([]);
+  const [error] = world.errors;
+  if (error !== undefined) throw error;
   await approvals.close();
   await store.close();
 });
@@ -54,7 +53,11 @@ function ask(change: Parameters<typeof testingOnlyRequest>[1] = {}, name = 'ana'
   return approvals.ask(testingOnlyRequest(human(name), change));
 }
 
-async function open(hold: { readonly id: HoldId }, name = 'ana', reason = 'the shop is down'): Promise<string> {
+async function open(
+  hold: { readonly id: HoldId },
+  name = 'ana',
+  reason = 'the shop is down',
+): Promise<string> {
   const answer = await approvals.breakGlass(hold.id, testingOnlyId('principal', name), reason);
   return answer.kind === 'refused' ? answer.why : answer.record.state;
 }
@@ -71,6 +74,18 @@ async function take(hold: Hold, digest = hold.digest): Promise<string> {
   return taken.kind;
 }
 
+/** Opened and used. */
+async function usedHold(): Promise<Hold> {
+  const hold = await ask();
+  await open(hold);
+  await take(hold);
+  return hold;
+}
+
+function viewer(name: string): Parameters<typeof maySee>[0] {
+  return { ...human(name), displayName: name };
+}
+
 function leaves(): string[] {
   return log.events.map(({ type, status }) => (status === undefined ? type : `${type} ${status}`));
 }
@@ -82,7 +97,11 @@ describe('a hold that its requester opens', () => {
     void hold.settled.then(() => (toldWhen = leaves()));
     expect(await open(hold)).toBe('granted');
     const settled = await hold.settled;
-    expect(settled).toEqual({ state: 'granted', approvers: [], useUntilUs: world.clock.wallUs + 300_000_000 });
+    expect(settled).toEqual({
+      state: 'granted',
+      approvers: [],
+      useUntilUs: world.clock.wallUs + 300_000_000,
+    });
     expect(toldWhen).toEqual(['hold.asked', 'breakglass.used']);
     expect(world.told).toEqual([`used ${hold.id}`]);
     expect(await take(hold)).toBe('taken');
@@ -132,11 +151,14 @@ describe('a hold that its requester opens', () => {
     expect(await open(await ask({}, 'robot'), 'robot')).toBe('not-a-person');
   });
 
-  it.each([['', ' \n\t ', '\u200B\u200D', '…', '\uFEFF']].flat())('needs a reason, and %j is none', async (reason) => {
-    const hold = await ask();
-    expect(await open(hold, 'ana', reason)).toBe('reason-required');
-    expect(await take(hold)).toBe('not-granted');
-  });
+  it.each([['', ' \n\t ', '\u200B\u200D', '…', '\uFEFF']].flat())(
+    'needs a reason, and %j is none',
+    async (reason) => {
+      const hold = await ask();
+      expect(await open(hold, 'ana', reason)).toBe('reason-required');
+      expect(await take(hold)).toBe('not-granted');
+    },
+  );
 
   it('is opened once, and neither approved nor denied afterwards', async () => {
     const hold = await ask();
@@ -265,20 +287,16 @@ describe('a hold that its requester opens', () => {
     expect(world.told).toEqual([]);
     log.meanwhile = () => undefined;
     const after = await testingOnlyGateway(world, 'gw1', log);
-    expect((await after.approvals.find(hold.id))?.opening).toMatchObject({ leaf: 1, rule: { name: 'night' } });
+    expect((await after.approvals.find(hold.id))?.opening).toMatchObject({
+      leaf: 1,
+      rule: { name: 'night' },
+    });
     expect(world.told).toEqual([`used ${hold.id}`]);
     await after.approvals.close();
   });
 });
 
 describe('a review', () => {
-  async function used(): Promise<Hold> {
-    const hold = await ask();
-    await open(hold);
-    await take(hold);
-    return hold;
-  }
-
   it.each([
     ['ana', 'own-request'],
     ['ana2', 'own-request'],
@@ -287,14 +305,16 @@ describe('a review', () => {
     ['robot', 'not-a-person'],
     ['nobody', 'not-found'],
   ])('of %s is refused: %s', async (name, why) => {
-    const hold = await used();
+    const hold = await usedHold();
     expect(await review(hold, name)).toBe(why);
     expect((await approvals.find(hold.id))?.review).toBeUndefined();
   });
 
   it('says what was found, and is given once', async () => {
-    const hold = await used();
-    expect(await review(hold, 'lea', { verdict: 'not-justified', comment: ' \u200B ' })).toBe('reason-required');
+    const hold = await usedHold();
+    expect(await review(hold, 'lea', { verdict: 'not-justified', comment: ' \u200B ' })).toBe(
+      'reason-required',
+    );
     const both = [
       review(hold, 'lea', { verdict: 'not-justified', comment: 'it could have waited' }),
       review(hold, 'lea'),
@@ -330,8 +350,8 @@ describe('a review', () => {
   });
 
   it('that is missing is listed, and told once more when it is late, by one gateway', async () => {
-    const hold = await used();
-    const reviewed = await used();
+    const hold = await usedHold();
+    const reviewed = await usedHold();
     await review(reviewed, 'lea');
     const list = async (): Promise<string[]> =>
       (await approvals.page(undefined, 'unreviewed', 10)).map(({ id }) => id);
@@ -353,7 +373,6 @@ describe('a review', () => {
 
   it('is given by those who see it', async () => {
     const hold = await ask();
-    const viewer = (name: string) => ({ ...human(name), displayName: name });
     const before = await approvals.find(hold.id);
     if (before === undefined) throw new Error('no record');
     expect(maySee(viewer('lea'), before)).toBe(false);

@@ -8,13 +8,12 @@ import { CountersignError } from '../core/errors.ts';
 import { openStore, type Store } from '../store/store.ts';
 import {
   Life,
-  TESTING_OPENER,
-  TestingClock,
   testingOnlyEmpty,
   type TestingGateway,
   testingOnlyGateway,
   testingOnlyId,
   testingOnlyRequest,
+  testingOnlyWorld,
   TestingLog,
   TestingPeople,
   type TestingWorld,
@@ -38,7 +37,7 @@ async function begin(): Promise<void> {
   people.add('ana', []);
   for (const name of ['bo', 'cleo']) people.add(name, ['owners']);
   people.add('lea', ['leads']);
-  world = { store, people, clock: new TestingClock(), policy: 'p1', errors: [], asked: [], told: [], opener: TESTING_OPENER };
+  world = testingOnlyWorld(store, people);
   log = new TestingLog();
   ran = 0;
 }

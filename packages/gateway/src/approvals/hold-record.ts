@@ -140,11 +140,6 @@ export function policyAbout({ requester, connection }: HoldDocument): PolicyAbou
   return { requester: requester.name, connection };
 }
 
-/** Whether it was opened in an emergency and nobody has looked at that. */
-export function isUnreviewed({ opening, review }: HoldRecord): boolean {
-  return opening !== undefined && review === undefined;
-}
-
 /** What identifies who asked. */
 export function askerOf({ principalId, document: { requester } }: HoldRecord): Asker {
   return { id: principalId, issuer: requester.issuer, subject: requester.subject };

@@ -169,6 +169,12 @@ export interface TestingWorld {
   opener: Opener | undefined;
 }
 
+/** At the beginning, under the policy `p1`. */
+export function testingOnlyWorld(store: Store, people: TestingPeople): TestingWorld {
+  const nothing = { errors: [], asked: [], told: [] };
+  return { store, people, clock: new TestingClock(), policy: 'p1', opener: TESTING_OPENER, ...nothing };
+}
+
 /** By the rule of {@link testingOnlyRequest}, at any time. */
 export const TESTING_OPENER: Opener = {
   rule: { name: 'night', version: 4 },
@@ -204,7 +210,8 @@ export async function testingOnlyGateway(
     notBeforeUs: log.beat(world.clock),
     randomBytes: (length) => new Uint8Array(cryptoRandomBytes(length)),
     pause: () => Promise.resolve(),
-    opener: (rules) => (rules.some(({ name }) => name === world.opener?.rule.name) ? world.opener : undefined),
+    opener: (rules) =>
+      rules.some(({ name }) => name === world.opener?.rule.name) ? world.opener : undefined,
     onAsked: (record) => world.asked.push(record),
     onOpened: (record, what) => world.told.push(`${what} ${record.id}`),
     onError: (error) => world.errors.push(error),

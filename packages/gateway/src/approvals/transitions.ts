@@ -169,7 +169,9 @@ export class Transitions {
         const review: Review = { ...pending.review, leaf };
         const sealed = await this.#seal(reserved, 'review', text);
         const reviewed = { review: JSON.stringify(review), sealed_review: sealed ?? null };
-        return { effect: { ...changed, ...reviewed, state: stateAfter(reserved, 'review'), review_by_us: null } };
+        return {
+          effect: { ...changed, ...reviewed, state: stateAfter(reserved, 'review'), review_by_us: null },
+        };
       }
       default:
         return pending satisfies never;

@@ -304,7 +304,8 @@ function checkBreakGlass(
   const isThere = view
     .documents('Rule')
     .some(({ name, then: does }) => name === breakGlass && typeof does === 'object' && 'breakGlass' in does);
-  if (breakGlass !== false && !isThere) complain('breakGlass', `there is no rule "${breakGlass}" with breakGlass`);
+  if (breakGlass !== false && !isThere)
+    complain('breakGlass', `there is no rule "${breakGlass}" with breakGlass`);
 }
 
 function tablesOf(rows: NonNullable<CaseDocument['rows']>, complain: Complain): readonly ObservedTable[] {

@@ -109,7 +109,8 @@ when: { effects: [update], hours: { from: '20:00', to: '06:00' } }
 then: { breakGlass: { reviewers: [group:owners] } }
 `,
     );
-    const many = 'sql: update rr.scores set a = 1 where b = 2, rows: { rr.scores: { updated: 100 } }, expect: hold';
+    const many =
+      'sql: update rr.scores set a = 1 where b = 2, rows: { rr.scores: { updated: 100 } }, expect: hold';
     const path = await file(
       'glass-cases.yaml',
       cases(

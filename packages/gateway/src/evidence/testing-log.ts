@@ -296,7 +296,12 @@ class Scene {
     await this.#outcome(session, intent, 'UPDATE 1');
     const executed = this.event('hold.executed', 'ana', { hold_id: 'hld_4', rows: 1 });
     await this.append({ ...executed, ref: asked, status: 'ok' });
-    const notice = { hold_id: 'hld_4', notice: 'breakglass.used', receiver: 'webhook hooks.example', tries: 1 };
+    const notice = {
+      hold_id: 'hld_4',
+      notice: 'breakglass.used',
+      receiver: 'webhook hooks.example',
+      tries: 1,
+    };
     await this.append({ ...this.event('breakglass.notified', 'ana', notice), ref: used, status: 'ok' });
     const review = { hold_id: 'hld_4', reviewer: 'lea', comment: '=it was down' };
     const reviewed = this.event('breakglass.reviewed', 'lea', review);

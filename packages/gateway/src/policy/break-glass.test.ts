@@ -108,7 +108,10 @@ describe('a rule that breaks the glass', () => {
     const glass = breakGlassRule('night', { effects: ['drop'] });
     const blocked = rule('no-drops', { effects: ['drop'] });
     const decide = (rules: readonly CompiledRule[], effects: readonly (typeof EFFECTS)[number][]) =>
-      new SessionPolicy(rules, { ...ALLOWANCE, effects: new Set(effects) }, CALLER, [glass]).decide(text(DROP), 0);
+      new SessionPolicy(rules, { ...ALLOWANCE, effects: new Set(effects) }, CALLER, [glass]).decide(
+        text(DROP),
+        0,
+      );
     expect(decide([blocked], EFFECTS).kind).toBe('block');
     expect(openersOf(decide([blocked], EFFECTS), blocked)).toEqual([]);
     expect(decide([], []).kind).toBe('block');

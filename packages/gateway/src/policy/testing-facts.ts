@@ -71,6 +71,8 @@ export function breakGlassRule(name: string, when: When): BreakGlassRule {
   return compiled;
 }
 
-function compiledOf(given: Partial<Rule> & Pick<Rule, 'name' | 'when' | 'then'>): CompiledRule | BreakGlassRule {
+function compiledOf(
+  given: Partial<Rule> & Pick<Rule, 'name' | 'when' | 'then'>,
+): CompiledRule | BreakGlassRule {
   return compileRule({ kind: 'Rule', on: [], who: [], unless: [], ...given }, 7);
 }

@@ -113,7 +113,9 @@ function problemWithAccess(access: Access, view: ResourceView): string | undefin
 
 function problemWithRule(rule: Rule, view: ResourceView): string | undefined {
   const { on, who, unless, then: consequence } = rule;
-  return problemWithWho([...who, ...unless, ...decidersOf(consequence)], view) ?? problemWithTargets(on, view);
+  return (
+    problemWithWho([...who, ...unless, ...decidersOf(consequence)], view) ?? problemWithTargets(on, view)
+  );
 }
 
 function decidersOf(consequence: Rule['then']): readonly string[] {

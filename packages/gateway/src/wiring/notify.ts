@@ -88,7 +88,10 @@ export function tellOfOpening(
   config: Config,
   { ledger, bootId }: Pick<Rooms, 'ledger' | 'bootId'>,
   notifier: Notifier,
-  { onNotice, onError }: Pick<NotifyWiring, 'onNotice'> & {
+  {
+    onNotice,
+    onError,
+  }: Pick<NotifyWiring, 'onNotice'> & {
     readonly onError: (error: CountersignError, where: string) => void;
   },
 ): (record: HoldRecord, what: 'used' | 'overdue') => void {
