@@ -9,7 +9,7 @@ import { SessionPolicy } from '../../packages/gateway/src/policy/decide.ts';
 import { overBound } from '../../packages/gateway/src/policy/observed.ts';
 import { parseNamePattern } from '../../packages/gateway/src/policy/patterns.ts';
 import { compileRule } from '../../packages/gateway/src/policy/rule.ts';
-import { parseResource } from '../../packages/gateway/src/resources/parse.ts';
+import { parseResources } from '../../packages/gateway/src/resources/parse.ts';
 import { openParser, type Parser } from '../../packages/gateway/src/sql/parser.ts';
 import { readText } from '../../packages/gateway/src/sql/read-text.ts';
 import { readVectors, type Vector } from './vectors.ts';
@@ -25,22 +25,17 @@ beforeAll(async () => {
   parser = await openParser(await readFile(file));
 });
 
-function compiled(name: string, when: string, consequence: unknown) {
-  // oxlint-disable-next-line unicorn/no-thenable -- The word of the policy language; nothing awaits a rule.
-  const document = parseResource({
-    kind: 'Rule',
-    name,
-    who: ['ana'],
-    when: JSON.parse(when),
-    then: consequence,
-  });
-  if (document.kind !== 'Rule') throw new Error('expected a rule');
+function compiled(name: string, when: string, consequence: string) {
+  const [document] = parseResources(
+    `{ kind: Rule, name: ${name}, who: [ana], when: ${when}, then: ${consequence} }`,
+  );
+  if (document?.kind !== 'Rule') throw new Error('expected a rule');
   return compileRule(document, 1);
 }
 
 function isOpened(vector: Vector): boolean {
-  const held = compiled('held', vector.one('hold'), { hold: { approvers: ['bo'] } });
-  const glass = compiled('glass', vector.one('glass'), { breakGlass: { reviewers: ['bo'] } });
+  const held = compiled('held', vector.one('hold'), '{ hold: { approvers: [bo] } }');
+  const glass = compiled('glass', vector.one('glass'), '{ breakGlass: { reviewers: [bo] } }');
   if ('terms' in held || !('terms' in glass)) throw new Error('expected one of each');
   const caller = { kind: 'user', address: '127.0.0.1', client: '' } as const;
   const allowance = { access: 'a', version: 1, effects: new Set(EFFECTS) };
