@@ -34,7 +34,9 @@ function ruleOf(text: string): CompiledRule {
   if (typeof value !== 'object') throw new Error(`expected a rule, got ${text}`);
   const document = parseResource({ kind: 'Rule', ...value });
   if (document.kind !== 'Rule') throw new Error('expected a rule');
-  return compileRule(document, 1);
+  const compiled = compileRule(document, 1);
+  if ('terms' in compiled) throw new Error('expected a rule that decides');
+  return compiled;
 }
 
 function decide(vector: Vector): Decision {

@@ -88,7 +88,7 @@ async function asked(text: string, values?: readonly unknown[], before?: string)
   const id = await waiting;
   const { approvals } = harness.gateway;
   const record = await approvals.find(id);
-  const content = record === undefined ? undefined : await approvals.content(record);
+  const content = record === undefined ? undefined : await approvals.texts.content(record);
   const olga = await harness.gateway.rooms.identity.principals.findByName('olga');
   if (content === undefined || olga === undefined) throw new Error('nobody was asked');
   expect(JSON.stringify(content.affectedKeys)).not.toContain('secret');

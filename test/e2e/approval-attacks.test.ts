@@ -68,7 +68,7 @@ afterAll(async () => {
 /** One person has at most twenty open. */
 afterEach(async () => {
   const { approvals } = harness.gateway;
-  for (const { id, principalId } of await approvals.page(undefined, true, 100)) {
+  for (const { id, principalId } of await approvals.page(undefined, 'open', 100)) {
     // oxlint-disable-next-line no-await-in-loop -- One behind the other.
     await approvals.withdraw(id, principalId, 'the test is over');
   }

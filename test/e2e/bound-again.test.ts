@@ -67,7 +67,7 @@ async function approveUntil(answered: Promise<unknown>): Promise<HoldId[]> {
   void answered.then(() => (state.over = true));
   while (!state.over) {
     // oxlint-disable-next-line no-await-in-loop -- It is looked at again.
-    for (const { id } of await approvals.page(undefined, true, 100)) {
+    for (const { id } of await approvals.page(undefined, 'open', 100)) {
       if (seen.includes(id) || owner === undefined) continue;
       seen.push(parseId('hold', id) ?? id);
       // oxlint-disable-next-line no-await-in-loop -- One behind the other.

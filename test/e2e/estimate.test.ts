@@ -106,7 +106,7 @@ describe.each(VERSIONS)('PostgreSQL $major', ({ version }) => {
     const id = await waiting;
     const { approvals } = harness.gateway;
     const record = await approvals.find(id);
-    const content = record === undefined ? undefined : await approvals.content(record);
+    const content = record === undefined ? undefined : await approvals.texts.content(record);
     const olga = await harness.gateway.rooms.identity.principals.findByName('olga');
     if (content === undefined || olga === undefined) throw new Error('nobody was asked');
     await approvals.vote(id, olga.id, { decision: 'deny', comment: 'looked at' });

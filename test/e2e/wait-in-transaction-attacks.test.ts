@@ -76,7 +76,7 @@ beforeEach(async () => {
 /** What was approved in one test is not for the next. */
 afterEach(async () => {
   const { approvals } = harness.gateway;
-  for (const { id, principalId } of await approvals.page(undefined, true, 100)) {
+  for (const { id, principalId } of await approvals.page(undefined, 'open', 100)) {
     // oxlint-disable-next-line no-await-in-loop -- One behind the other.
     await approvals.withdraw(id, principalId, 'the test is over');
   }
@@ -96,7 +96,7 @@ async function approving(answered: Promise<void>): Promise<number> {
   void answered.then(() => (state.over = true));
   while (!state.over) {
     // oxlint-disable-next-line no-await-in-loop -- It is looked at again.
-    for (const { id } of await approvals.page(undefined, true, 100)) {
+    for (const { id } of await approvals.page(undefined, 'open', 100)) {
       if (seen.has(id)) continue;
       seen.add(id);
       // oxlint-disable-next-line no-await-in-loop -- One behind the other.
@@ -233,7 +233,7 @@ describe('inside of a transaction of the client’s', () => {
     const answered = session.send([BEGIN, query(text), COMMIT], 3);
     for (let tries = 0; tries < 300; tries += 1) {
       // oxlint-disable-next-line no-await-in-loop -- It is looked at again.
-      if ((await harness.gateway.approvals.page(undefined, true, 100)).length > 0) break;
+      if ((await harness.gateway.approvals.page(undefined, 'open', 100)).length > 0) break;
       // oxlint-disable-next-line no-await-in-loop -- It is looked at again.
       await new Promise((resolve) => setTimeout(resolve, 10));
     }

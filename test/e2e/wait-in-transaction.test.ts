@@ -97,7 +97,7 @@ describe.each(VERSIONS)('PostgreSQL $major', ({ version }) => {
 
   afterEach(async () => {
     const { approvals } = harness.gateway;
-    for (const { id, principalId } of await approvals.page(undefined, true, 100)) {
+    for (const { id, principalId } of await approvals.page(undefined, 'open', 100)) {
       // oxlint-disable-next-line no-await-in-loop -- One behind the other.
       await approvals.withdraw(id, principalId, 'the test is over');
     }

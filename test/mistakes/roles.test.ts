@@ -56,6 +56,8 @@ const OTHERS: Readonly<Record<string, readonly Role[]>> = {
   'POST /v1/approvals/:id/approve': [],
   'POST /v1/approvals/:id/deny': [],
   'POST /v1/approvals/:id/withdraw': [],
+  'POST /v1/approvals/:id/break-glass': [],
+  'POST /v1/approvals/:id/review': [],
   'GET /v1/tokens': ['administrator'],
   'POST /v1/tokens': ['administrator'],
 };
@@ -157,6 +159,8 @@ const BODIES: Readonly<Record<string, unknown>> = {
   'POST /v1/approvals/:id/approve': {},
   'POST /v1/approvals/:id/deny': {},
   'POST /v1/approvals/:id/withdraw': {},
+  'POST /v1/approvals/:id/break-glass': { reason: 'x' },
+  'POST /v1/approvals/:id/review': { verdict: 'justified', comment: 'x' },
 };
 
 async function ask(

@@ -9,7 +9,7 @@ import {
   testingOnlyGateway,
   testingOnlyId,
   testingOnlyRequest,
-  TestingClock,
+  testingOnlyWorld,
   TestingLog,
   TestingPeople,
 } from '../../packages/gateway/src/approvals/testing-room.ts';
@@ -99,7 +99,7 @@ describe('a store in PostgreSQL', () => {
   it('is migrated once by gateways that start together', async () => {
     const stores = await Promise.all([open(), open(), open()]);
     const rows = await stores[0].db.selectFrom('meta').selectAll().execute();
-    expect(rows).toEqual([{ key: 'schema_version', value: '2' }]);
+    expect(rows).toEqual([{ key: 'schema_version', value: '3' }]);
     await Promise.all(stores.map((store) => store.close()));
   });
 
@@ -126,7 +126,7 @@ describe('a store in PostgreSQL', () => {
     await using store = await open();
     await store.db.updateTable('meta').set({ value: '99' }).execute();
     await expect(open()).rejects.toMatchObject({ code: 'STORE_FAILED' });
-    await store.db.updateTable('meta').set({ value: '2' }).execute();
+    await store.db.updateTable('meta').set({ value: '3' }).execute();
   });
 
   it('keeps and destroys the keys of scopes', async () => {
@@ -211,8 +211,9 @@ describe('a store in PostgreSQL', () => {
     const people = new TestingPeople();
     const ana = people.add('ana', []);
     for (const name of ['bo', 'cleo']) people.add(name, ['owners']);
-    const shared = { people, clock: new TestingClock(), policy: 'p1', errors: [], asked: [] };
-    const first = await testingOnlyGateway({ ...shared, store: one }, 'gw1', new TestingLog());
+    const lea = people.add('lea', ['leads']);
+    const shared = testingOnlyWorld(one, people);
+    const first = await testingOnlyGateway(shared, 'gw1', new TestingLog());
     const second = await testingOnlyGateway({ ...shared, store: two }, 'gw2', new TestingLog());
     const gateways = [first.approvals, second.approvals];
     const session = testingOnlyId('session', 'one');
@@ -238,6 +239,21 @@ describe('a store in PostgreSQL', () => {
       expect(takes.filter(({ kind }) => kind === 'taken')).toHaveLength(1);
       // oxlint-enable no-await-in-loop
     }
+    expect(shared.told).toEqual([]);
+    const opened = await first.approvals.ask(testingOnlyRequest(ana, { statement: 'in an emergency' }));
+    const openings = await Promise.all(
+      gateways.map((approvals) => approvals.breakGlass(opened.id, ana.id, 'the shop is down')),
+    );
+    expect(openings.filter(({ kind }) => kind === 'done')).toHaveLength(1);
+    expect(shared.told).toEqual([`used ${opened.id}`]);
+    const used = await second.approvals.take(opened.id, opened.digest, session);
+    if (used.kind === 'taken') await used.done('ok');
+    const reviews = await Promise.all(
+      gateways.map((approvals) =>
+        approvals.review(opened.id, lea.id, { verdict: 'justified', comment: 'it was' }),
+      ),
+    );
+    expect(reviews.filter(({ kind }) => kind === 'done')).toHaveLength(1);
     await Promise.all(gateways.map((approvals) => approvals.close()));
   });
 });

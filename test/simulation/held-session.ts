@@ -9,7 +9,7 @@ import type { Appended, LedgerEvent, LedgerPort } from '../../packages/gateway/s
 import { SessionPolicy } from '../../packages/gateway/src/policy/decide.ts';
 import type { CompiledRule } from '../../packages/gateway/src/policy/rule.ts';
 import { effectsThatMay } from '../../packages/gateway/src/policy/effect-classes.ts';
-import { rule, statement, text as textOf } from '../../packages/gateway/src/policy/testing-facts.ts';
+import { HOLD, rule, statement, text as textOf } from '../../packages/gateway/src/policy/testing-facts.ts';
 import { readFrontend } from '../../packages/gateway/src/protocols/postgres/decode.ts';
 import { FRAME, FrameReader, FRONTEND_FRAMES } from '../../packages/gateway/src/protocols/postgres/frames.ts';
 import { ResponseQueue } from '../../packages/gateway/src/protocols/postgres/response-queue.ts';
@@ -30,8 +30,8 @@ export const BOUND = 10;
 
 function rulesOf(inTransaction: 'refuse' | 'wait'): readonly CompiledRule[] {
   return [
-    rule('definitions', { effects: ['create'] }, 'hold', { inTransaction }),
-    rule('rows', { writes: ['scores'], rows: `>= ${BOUND}` }, 'hold', { inTransaction }),
+    rule('definitions', { effects: ['create'] }, { ...HOLD, inTransaction }),
+    rule('rows', { writes: ['scores'], rows: `>= ${BOUND}` }, { ...HOLD, inTransaction }),
   ];
 }
 

@@ -31,7 +31,9 @@ interface Request {
   readonly row: Row;
   readonly asker: string | undefined;
   readonly votes: Vote[];
-  granted: { readonly at: string; readonly until: Json } | undefined;
+  granted: { readonly at: string; readonly until: Json | undefined } | undefined;
+  /** Index of the leaf by which who asked opened it in an emergency. */
+  opened: number | undefined;
   isTaken: boolean;
 }
 
@@ -67,12 +69,13 @@ export class ApprovalRows {
   askedFor(leaf: Leaf): AskedFor | undefined {
     const request = leaf.ref === undefined ? undefined : this.#open.get(leaf.ref);
     if (request === undefined) return undefined;
-    const { row, asker, granted } = request;
+    const { row, asker, granted, opened } = request;
     const people = approversOf(request);
     const { rule, rule_version: version, count } = row;
     const isEnough = people.size >= (typeof count === 'number' ? count : 1);
-    const isGranted = granted !== undefined && isEnough && !(asker !== undefined && people.has(asker));
-    return { rule, version, isGranted };
+    const isOpened = opened !== undefined;
+    const isOwn = asker !== undefined && people.has(asker);
+    return { rule, version, isGranted: granted !== undefined && isEnough && !isOwn && !isOpened, isOpened };
   }
 
   /** After the last leaf: what nothing ended. */
@@ -83,11 +86,15 @@ export class ApprovalRows {
 }
 
 function begin(row: Row, asker: string | undefined): Request {
-  return { row, asker, votes: [], granted: undefined, isTaken: false };
+  return { row, asker, votes: [], granted: undefined, opened: undefined, isTaken: false };
 }
 
 function take(request: Request, leaf: Leaf, values: Values): void {
   if (leaf.type === 'hold.taken') request.isTaken = true;
+  if (leaf.type === 'breakglass.used') {
+    request.opened = leaf.n;
+    request.granted = { at: leaf.t, until: valueOf(values, 'until') };
+  }
   if (leaf.type !== 'approval.granted' && leaf.type !== 'approval.denied') return;
   const decision = leaf.type === 'approval.granted' ? 'approve' : 'deny';
   const line: Record<string, Json> = { decision, leaf: leaf.n, time: leaf.t };
@@ -114,12 +121,13 @@ function finish(request: Request, leaf: Leaf, values: Values): Row {
 }
 
 function cells(request: Request): Row {
-  const { row, asker, votes, granted } = request;
+  const { row, asker, votes, granted, opened } = request;
   const people = approversOf(request);
   return {
     ...row,
     votes: votes.map(({ line }) => line),
     approved: people.size,
+    break_glass: opened,
     granted_at: granted?.at,
     until: granted?.until,
     same_person: asker === undefined ? undefined : people.has(asker),

@@ -6,6 +6,7 @@
  * target hears of the statement. State grows with the statements that are open. Untrusted: bodies.
  */
 
+import { saysBroken } from './breakglass-rows.ts';
 import { type ChangeKind, kindsOfEffects, kindsOfTags } from './change-kinds.ts';
 import type { Row } from './csv.ts';
 import { isObject, type Json, jcs } from './jcs.ts';
@@ -21,6 +22,8 @@ export interface AskedFor {
   readonly version: Json | undefined;
   /** Enough people had approved it, and who asked was none of them. */
   readonly isGranted: boolean;
+  /** Who asked had opened it, in an emergency. */
+  readonly isOpened: boolean;
 }
 
 export interface ChangeEvent {
@@ -38,6 +41,7 @@ export interface ChangeRow {
 interface Taken {
   readonly holdId: Json | undefined;
   readonly isGranted: boolean;
+  readonly isOpened: boolean;
   readonly approvers: readonly Json[];
   readonly approvals: readonly Json[];
 }
@@ -103,10 +107,12 @@ export class ChangeRows {
     if (change === undefined) return;
     if (request !== undefined) addRule(change, request.rule, request.version);
     const votes = listOf(values, 'votes');
+    const isOpened = request?.isOpened === true || saysBroken(values);
     change.taken.push({
       holdId,
+      isOpened,
       // What was asked before the range, or at another gateway, is approved by the word of this leaf.
-      isGranted: request?.isGranted ?? votes.length > 0,
+      isGranted: !isOpened && (request?.isGranted ?? votes.length > 0),
       approvers: votes.flatMap((vote) => (isObject(vote) ? (own(vote, 'approver').approver ?? []) : [])),
       approvals: listOf(values, 'approvals'),
     });
@@ -178,17 +184,31 @@ function rowOf(change: Change, kinds: ReadonlySet<ChangeKind>): Row {
 }
 
 /** Undefined where nothing called for it. */
-function isApproved({ decision, rules, asked, taken }: Change): boolean | undefined {
-  const holding = [...rules.values()].filter(
-    (rule) => isObject(rule) && own(rule, 'verdict').verdict === 'hold',
-  );
-  const needed = Math.max(holding.length, asked.length, decision === 'hold' ? 1 : 0);
+function isApproved(change: Change): boolean | undefined {
+  const { taken } = change;
+  const needed = neededOf(change);
   if (needed === 0 && taken.length === 0) return undefined;
   return taken.length >= Math.max(needed, 1) && taken.every(({ isGranted }) => isGranted);
 }
 
+/** All that was not approved was opened in an emergency. */
+function isBroken(change: Change): boolean {
+  const { taken } = change;
+  return (
+    taken.length >= Math.max(neededOf(change), 1) &&
+    taken.every(({ isGranted, isOpened }) => isGranted || isOpened)
+  );
+}
+
+function neededOf({ decision, rules, asked }: Change): number {
+  const holding = [...rules.values()].filter(
+    (rule) => isObject(rule) && own(rule, 'verdict').verdict === 'hold',
+  );
+  return Math.max(holding.length, asked.length, decision === 'hold' ? 1 : 0);
+}
+
 function whyOf(change: Change, inDoubt: boolean, isUnforeseen: boolean): string | undefined {
-  if (isApproved(change) === false) return inDoubt ? 'in-doubt' : 'held';
+  if (isApproved(change) === false) return isBroken(change) ? 'break-glass' : inDoubt ? 'in-doubt' : 'held';
   if (change.decision === 'block') return inDoubt ? 'in-doubt' : 'blocked';
   if (isUnforeseen) return 'unforeseen';
   return change.kinds === undefined && change.isDisclosed ? 'unruled' : undefined;

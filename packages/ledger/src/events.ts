@@ -120,10 +120,18 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
   ),
   'approval.expired': event('signed', 'hold_id digest reason'),
   'approval.withdrawn': event('signed', 'hold_id digest reason withdrawn_by'),
-  'hold.taken': event('signed', 'hold_id digest approvals votes held_session intent_leaf'),
+  'hold.taken': event('signed', 'hold_id digest approvals votes held_session intent_leaf break_glass'),
   'hold.executed': event('durable', 'hold_id digest approvals rows outcome_leaf', 'ok failed unknown'),
-  'breakglass.used': event('signed', 'rule reason until notified'),
-  'breakglass.reviewed': event('signed', 'reviewer comment', 'accepted rejected'),
+  'breakglass.used': event(
+    'signed',
+    'hold_id digest rule rule_version requester requester_groups reason until reviewers review_by',
+  ),
+  'breakglass.notified': event('durable', 'hold_id digest notice receiver tries reason', 'ok failed'),
+  'breakglass.reviewed': event(
+    'signed',
+    'hold_id digest reviewer reviewer_groups comment',
+    'justified not_justified',
+  ),
 
   // What was hidden, and shown again.
   'mask.report': event(

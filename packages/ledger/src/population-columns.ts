@@ -10,6 +10,8 @@ export const POPULATION_NAMES = [
   'denied',
   'changes',
   'changes-unapproved',
+  'breakglass',
+  'breakglass-unreviewed',
 ] as const;
 
 export type PopulationName = (typeof POPULATION_NAMES)[number];
@@ -42,6 +44,18 @@ const CHANGE_COLUMNS = {
     ...computed('hold_ids approvers approvals approved_before_executed'),
   },
   joined: same('tags rows sqlstate'),
+};
+
+/** Of `breakglass`: of the use, and computed from what follows it (breakglass-rows.ts). */
+const BREAK_GLASS_COLUMNS = {
+  types: words('breakglass.used breakglass.reviewed'),
+  own: {
+    ...same('hold_id digest rule rule_version requester requester_groups reason until reviewers review_by'),
+    ...computed(
+      'asked_leaf_index taken_leaf_index statement_leaf_index notified verdict reviewer reviewer_id reviewer_groups comment review_leaf_index review_time_utc same_person seconds_to_review in_time',
+    ),
+  },
+  joined: {},
 };
 
 export const POPULATIONS: Readonly<Record<PopulationName, PopulationShape>> = {
@@ -79,7 +93,7 @@ export const POPULATIONS: Readonly<Record<PopulationName, PopulationShape>> = {
   },
   approvals: {
     types: words(
-      'hold.asked approval.granted approval.denied approval.expired approval.withdrawn hold.taken hold.executed',
+      'hold.asked approval.granted approval.denied approval.expired approval.withdrawn breakglass.used hold.taken hold.executed',
     ),
     own: {
       ...same(
@@ -87,7 +101,7 @@ export const POPULATIONS: Readonly<Record<PopulationName, PopulationShape>> = {
       ),
       // Computed from what answers the request: approval-rows.ts.
       ...computed(
-        'votes approved granted_at until same_person outcome outcome_leaf_index outcome_time_utc outcome_reason rows',
+        'votes approved break_glass granted_at until same_person outcome outcome_leaf_index outcome_time_utc outcome_reason rows',
       ),
     },
     joined: {},
@@ -104,6 +118,8 @@ export const POPULATIONS: Readonly<Record<PopulationName, PopulationShape>> = {
     joined: {},
   },
   changes: CHANGE_COLUMNS,
+  breakglass: BREAK_GLASS_COLUMNS,
+  'breakglass-unreviewed': BREAK_GLASS_COLUMNS,
   'changes-unapproved': { ...CHANGE_COLUMNS, own: { ...CHANGE_COLUMNS.own, ...computed('why') } },
 };
 

@@ -6,6 +6,7 @@
  */
 
 import { ApprovalRows } from './approval-rows.ts';
+import { BreakGlassRows } from './breakglass-rows.ts';
 import { toHex } from './bytes.ts';
 import { type ChangeEvent, ChangeRows } from './change-rows.ts';
 import type { Row } from './csv.ts';
@@ -64,12 +65,19 @@ const BLOCKED_FIELDS = ['rules', 'effects', 'sql', 'method', 'path'];
 const OBJECT_KIND_FIELDS = ['resource_kind', 'credential_kind'];
 
 /** These show events that are of another population too. */
-const BESIDE: ReadonlySet<PopulationName> = new Set(['denied', 'changes', 'changes-unapproved'] as const);
+const BESIDE: ReadonlySet<PopulationName> = new Set([
+  'denied',
+  'changes',
+  'changes-unapproved',
+  'breakglass',
+  'breakglass-unreviewed',
+] as const);
 const POPULATION_OF: ReadonlyMap<string, PopulationName> = new Map(
   POPULATION_NAMES.filter((name) => !BESIDE.has(name)).flatMap((name) =>
     POPULATIONS[name].types.map((type) => [type, name] as const),
   ),
 );
+const BROKEN: ReadonlySet<string> = new Set(POPULATIONS.breakglass.types);
 const DENIED: ReadonlySet<string> = new Set(POPULATIONS.denied.types);
 
 /** Where another field than `name` says who it was. */
@@ -77,6 +85,7 @@ const ACTORS: Readonly<Partial<Record<PopulationName, readonly string[]>>> = {
   'administrative-changes': ACTOR_FIELDS,
   approvals: APPROVAL_ACTOR_FIELDS,
   denied: ['name', 'approver'],
+  breakglass: ['requester', 'reviewer'],
 };
 
 /** The owner of what is open; one for each pass over a range. */
@@ -90,9 +99,11 @@ export class PopulationFold {
   readonly #openStatements = new Map<number, Row>();
   readonly #approvals = new ApprovalRows();
   readonly #changes = new ChangeRows();
+  readonly #breakGlass: BreakGlassRows;
 
   constructor(period: Period) {
     this.#period = period;
+    this.#breakGlass = new BreakGlassRows(period.to);
   }
 
   /** A session that began before the range and is still open: it has no row, but its events have its people. */
@@ -114,7 +125,15 @@ export class PopulationFold {
       ...(own === undefined ? [] : [own]),
       ...(denied === undefined ? [] : [denied]),
       ...(changes === undefined ? [] : changes),
+      ...this.#broken(event),
     ];
+  }
+
+  #broken(event: PopulationEvent): readonly PopulationRow[] {
+    const { leaf, values } = event;
+    const own = BROKEN.has(leaf.type) ? this.#rowOf('breakglass', event) : {};
+    const row = this.#breakGlass.push(leaf, values, own, this.#isInPeriod(leaf));
+    return row === undefined ? [] : [{ population: 'breakglass', row }];
   }
 
   /** After its own row, so that a statement is open, and a request still knows its votes. */
@@ -199,6 +218,10 @@ export class PopulationFold {
     for (const row of this.#openStatements.values()) yield { population: 'statements', row };
     for (const row of this.#approvals.rest()) yield { population: 'approvals', row };
     for (const row of this.#changes.rest()) yield { population: 'changes', row };
+    for (const row of this.#breakGlass.rest()) {
+      yield { population: 'breakglass', row };
+      yield { population: 'breakglass-unreviewed', row };
+    }
     this.#openSessions.clear();
     this.#openStatements.clear();
   }

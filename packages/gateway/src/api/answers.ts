@@ -129,6 +129,10 @@ export interface ApprovalRow {
   /** People who have to approve, and who did. */
   readonly count: number;
   readonly approved: number;
+  /** Of one that was opened in an emergency: `unreviewed`, `justified`, `not-justified`, */
+  readonly review?: string;
+  /** and when somebody has to have looked at it. */
+  readonly reviewBy?: string;
 }
 
 export interface ApprovalsAnswer {
@@ -146,6 +150,25 @@ export interface VoteRow {
   /** In whose log, and where. */
   readonly node: string;
   readonly leaf: number;
+}
+
+/** That a hold was opened in an emergency, and what somebody said of that afterwards. */
+export interface BreakGlassRow {
+  readonly rule: string;
+  readonly ruleVersion: number;
+  readonly reason?: string;
+  readonly reviewers: readonly string[];
+  readonly at: string;
+  readonly until: string;
+  /** In whose log, and where. */
+  readonly node: string;
+  readonly leaf: number;
+  readonly reviewer?: string;
+  readonly reviewerGroups?: readonly string[];
+  readonly comment?: string;
+  readonly reviewedAt?: string;
+  readonly reviewNode?: string;
+  readonly reviewLeaf?: number;
 }
 
 /** What people see who decide: the statement, and of rows their keys only. */
@@ -181,6 +204,9 @@ export interface ApprovalDetail extends ApprovalRow {
   readonly estimatedRows?: number;
   readonly affectedKeys: readonly string[];
   readonly votes: readonly VoteRow[];
+  /** Rules by which who asked may open it, where it is an emergency. */
+  readonly openers: readonly string[];
+  readonly breakGlass?: BreakGlassRow;
   readonly endedBy?: string;
   readonly endReason?: string;
   /** `ok`, `failed` or `unknown` after it was used. */

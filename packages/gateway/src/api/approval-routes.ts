@@ -1,8 +1,9 @@
 /** Holds: which there are, what they are about, and what people say to them. */
 
 import { Type } from 'typebox';
-import type { VoteRefusal } from '../approvals/approvals.ts';
-import type { HoldRecord } from '../approvals/hold-record.ts';
+import type { BreakRefusal, ReviewRefusal } from '../approvals/break-glass.ts';
+import { type HoldRecord, VERDICTS } from '../approvals/hold-record.ts';
+import type { VoteRefusal } from '../approvals/votes.ts';
 import { CountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { ApprovalAnswer, ApprovalsAnswer } from './answers.ts';
@@ -15,7 +16,7 @@ import type { Caller } from './who-may.ts';
 
 const ID = Type.Object({ id: id('hld') }, STRICT);
 const ROW = {
-  ...texts('id state rule requester connection database askedAt expiresAt useUntil?'),
+  ...texts('id state rule requester connection database askedAt expiresAt useUntil? review? reviewBy?'),
   ...counts('ruleVersion count approved'),
 };
 const TEXTS = list(Type.String());
@@ -32,6 +33,15 @@ const DETAIL = object({
   effects: TEXTS,
   tables: TEXTS,
   affectedKeys: TEXTS,
+  openers: TEXTS,
+  breakGlass: Type.Optional(
+    object({
+      ...texts('rule reason? at until node reviewer? comment? reviewedAt? reviewNode?'),
+      ...counts('ruleVersion leaf reviewLeaf?'),
+      reviewers: TEXTS,
+      reviewerGroups: Type.Optional(TEXTS),
+    }),
+  ),
   votes: list(object({ ...texts('name decision comment? at node'), ...counts('leaf'), groups: TEXTS })),
 });
 const ANSWER = object({ approval: DETAIL });
@@ -43,7 +53,10 @@ const listAll = route({
   query: Type.Object(
     {
       state: Type.Optional(
-        Type.Enum(['open', 'all'], { description: 'Open ones, or all; open where absent' }),
+        Type.Enum(['open', 'unreviewed', 'all'], {
+          description:
+            'Open ones, those that were opened by break-glass and that nobody has reviewed, or all; open where absent',
+        }),
       ),
       before: Type.Optional(id('hld')),
       limit: Type.Optional(decimal('Rows of a page')),
@@ -55,7 +68,7 @@ const listAll = route({
     const { ports, query } = input;
     const { principal } = input.caller();
     return listHolds(ports.approvals, principal, {
-      open: query.state !== 'all',
+      which: query.state ?? 'open',
       before: query.before,
       limit: pageRows(query.limit),
     });
@@ -110,7 +123,40 @@ const withdraw = route({
   },
 });
 
-export const APPROVAL_ROUTES: readonly Route[] = [listAll, show, approve, deny, withdraw];
+const breakGlass = route({
+  key: 'POST /v1/approvals/:id/break-glass',
+  summary:
+    'Open what one asked for, in an emergency, where a rule lets one; it is told at once and reviewed afterwards',
+  params: ID,
+  body: Type.Object({ reason: reason() }, STRICT),
+  answer: ANSWER,
+  async handle(input): Promise<ApprovalAnswer> {
+    const { ports, params, body } = input;
+    const caller = input.caller();
+    const record = await findHold(ports.approvals, params.id, caller.principal);
+    const answer = await ports.approvals.breakGlass(record.id, caller.principal.id, body.reason);
+    if (answer.kind === 'refused') throw breakRefusal(answer.why, record, caller);
+    return answerOf(ports, params.id, caller);
+  },
+});
+
+const review = route({
+  key: 'POST /v1/approvals/:id/review',
+  summary: 'Say of what was opened by break-glass whether that was justified, as one of its reviewers, once',
+  params: ID,
+  body: Type.Object({ verdict: Type.Enum([...VERDICTS]), comment: reason() }, STRICT),
+  answer: ANSWER,
+  async handle(input): Promise<ApprovalAnswer> {
+    const { ports, params, body } = input;
+    const caller = input.caller();
+    const record = await findHold(ports.approvals, params.id, caller.principal);
+    const answer = await ports.approvals.review(record.id, caller.principal.id, body);
+    if (answer.kind === 'refused') throw reviewRefusal(answer.why, record, caller);
+    return answerOf(ports, params.id, caller);
+  },
+});
+
+export const APPROVAL_ROUTES: readonly Route[] = [listAll, show, approve, deny, withdraw, breakGlass, review];
 
 async function vote(
   input: Pick<RouteInput, 'ports' | 'caller'>,
@@ -166,6 +212,61 @@ function refusal(why: VoteRefusal, record: HoldRecord, { principal }: Caller): C
       return why satisfies never;
   }
 }
+
+function breakRefusal(why: BreakRefusal, record: HoldRecord, { principal }: Caller): CountersignError {
+  switch (why) {
+    case 'not-found':
+      return new CountersignError('NOT_FOUND', { what: `hold ${record.id}` });
+    case 'not-own':
+      return denied(principal.name, record, 'only who asked for it opens it in an emergency');
+    case 'not-a-person':
+      return denied(principal.name, record, 'only people break the glass');
+    case 'no-rule':
+      return denied(principal.name, record, NO_RULE);
+    case 'reason-required':
+      return new CountersignError('REQUEST_INVALID', { reason: 'breaking the glass needs a reason' });
+    case 'closed':
+      return conflict('it is over, or granted already');
+    case 'shredded':
+      return new CountersignError('SHREDDED', { session: record.sessionId });
+    case 'busy':
+      return conflict('another gateway is changing it; try again');
+    default:
+      return why satisfies never;
+  }
+}
+
+function reviewRefusal(why: ReviewRefusal, record: HoldRecord, { principal }: Caller): CountersignError {
+  switch (why) {
+    case 'not-found':
+      return new CountersignError('NOT_FOUND', { what: `hold ${record.id}` });
+    case 'own-request':
+      return denied(principal.name, record, 'nobody reviews what they opened themselves');
+    case 'not-a-person':
+      return denied(principal.name, record, 'only people review');
+    case 'not-an-approver':
+      return denied(principal.name, record, `rule "${ruleOf(record)}" does not name them`);
+    case 'reason-required':
+      return new CountersignError('REQUEST_INVALID', { reason: 'a review needs a comment' });
+    case 'not-broken':
+      return conflict('it was not opened by break-glass');
+    case 'not-over':
+      return conflict('it can still be used, or is being used; review it when it is over');
+    case 'reviewed-already':
+      return conflict('it is reviewed already');
+    case 'busy':
+      return conflict('another gateway is changing it; try again');
+    default:
+      return why satisfies never;
+  }
+}
+
+function ruleOf({ opening, document }: HoldRecord): string {
+  return (opening?.rule ?? document.demand.rule).name;
+}
+
+const NO_RULE =
+  'no rule with breakGlass covers them, this connection, everything that is held and this hour, with somebody else to review it';
 
 function denied(principal: string, { id: holdId }: HoldRecord, why: string): CountersignError {
   return new CountersignError('PERMISSION_DENIED', { principal, action: `decide on hold ${holdId}: ${why}` });

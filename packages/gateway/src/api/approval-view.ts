@@ -2,13 +2,14 @@
 
 import type { Approvals } from '../approvals/approvals.ts';
 import { type HoldContent, type HoldRecord, isBeingAsked, stateAt } from '../approvals/hold-record.ts';
+import type { WhichHolds } from '../approvals/hold-store.ts';
 import { maySee } from '../approvals/visibility.ts';
 import { formatTimeUs } from '../core/clock.ts';
 import { CountersignError } from '../core/errors.ts';
 import { parseId } from '../core/ids.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Principal } from '../core/principal.ts';
-import type { ApprovalDetail, ApprovalRow, ApprovalsAnswer } from './answers.ts';
+import type { ApprovalDetail, ApprovalRow, ApprovalsAnswer, BreakGlassRow } from './answers.ts';
 import { optionalTime } from './moments.ts';
 
 const SCANNED_AT_ONCE = 200;
@@ -26,9 +27,9 @@ export async function findHold(approvals: Approvals, id: string, viewer: Princip
 export async function listHolds(
   approvals: Approvals,
   viewer: Principal,
-  filter: { readonly open: boolean; readonly before: string | undefined; readonly limit: number },
+  filter: { readonly which: WhichHolds; readonly before: string | undefined; readonly limit: number },
 ): Promise<ApprovalsAnswer> {
-  const { open, limit } = filter;
+  const { which, limit } = filter;
   const nowUs = approvals.nowUs();
   const found: HoldRecord[] = [];
   let { before } = filter;
@@ -36,7 +37,7 @@ export async function listHolds(
   let scanned = 0;
   while (isMore && found.length < limit && scanned < LIMITS.approvals.scannedMax) {
     // oxlint-disable-next-line no-await-in-loop -- Where a page begins is known after the one before.
-    const page = await approvals.page(before, open, SCANNED_AT_ONCE);
+    const page = await approvals.page(before, which, SCANNED_AT_ONCE);
     isMore = page.length === SCANNED_AT_ONCE;
     for (const record of page) {
       if (found.length === limit) {
@@ -45,7 +46,7 @@ export async function listHolds(
       }
       before = record.id;
       scanned += 1;
-      const isOver = open && stateAt(record, nowUs) !== record.state;
+      const isOver = which === 'open' && stateAt(record, nowUs) !== record.state;
       if (!isOver && !isBeingAsked(record) && maySee(viewer, record)) found.push(record);
     }
   }
@@ -57,9 +58,9 @@ export async function listHolds(
 export async function holdDetail(approvals: Approvals, record: HoldRecord): Promise<ApprovalDetail> {
   const { document } = record;
   const { demand, requester, boundTo } = document;
-  const content = await approvals.content(record);
-  const votes = await approvals.votes(record);
-  const endReason = await approvals.reason(record);
+  const content = await approvals.texts.content(record);
+  const votes = await approvals.texts.votes(record);
+  const endReason = await approvals.texts.reason(record);
   const boundRows = boundTo['rows'];
   return {
     ...(await holdRow(approvals, record)),
@@ -85,6 +86,8 @@ export async function holdDetail(approvals: Approvals, record: HoldRecord): Prom
       node,
       leaf,
     })),
+    openers: (demand.openers ?? []).map(({ name }) => name),
+    ...optional('breakGlass', await breakGlassRow(approvals, record)),
     ...optional('endedBy', record.endedBy),
     ...optional('endReason', endReason),
     ...optional('outcome', record.outcome),
@@ -93,7 +96,7 @@ export async function holdDetail(approvals: Approvals, record: HoldRecord): Prom
 
 async function holdRow(approvals: Approvals, record: HoldRecord): Promise<ApprovalRow> {
   const { demand, requester, connection, database } = record.document;
-  const votes = await approvals.votes(record);
+  const votes = await approvals.texts.votes(record);
   return {
     id: record.id,
     state: stateAt(record, approvals.nowUs()),
@@ -107,6 +110,38 @@ async function holdRow(approvals: Approvals, record: HoldRecord): Promise<Approv
     ...optionalTime('useUntil', record.useUntilUs),
     count: demand.count,
     approved: votes.filter(({ decision }) => decision === 'approve').length,
+    ...reviewOf(record),
+  };
+}
+
+function reviewOf({ opening, review }: HoldRecord): Pick<ApprovalRow, 'review' | 'reviewBy'> {
+  if (opening === undefined) return {};
+  return { review: review?.verdict ?? 'unreviewed', reviewBy: formatTimeUs(opening.reviewByUs) };
+}
+
+async function breakGlassRow(approvals: Approvals, record: HoldRecord): Promise<BreakGlassRow | undefined> {
+  const { opening, review } = record;
+  if (opening === undefined) return undefined;
+  const { rule, reviewers, openedUs, useUntilUs, node, leaf } = opening;
+  const opened = {
+    rule: rule.name,
+    ruleVersion: rule.version,
+    ...optional('reason', await approvals.texts.opening(record)),
+    reviewers,
+    at: formatTimeUs(openedUs),
+    until: formatTimeUs(useUntilUs),
+    node,
+    leaf,
+  };
+  if (review === undefined) return opened;
+  return {
+    ...opened,
+    reviewer: review.reviewer.name,
+    reviewerGroups: review.reviewer.groups,
+    ...optional('comment', await approvals.texts.review(record)),
+    reviewedAt: formatTimeUs(review.reviewedUs),
+    reviewNode: review.node,
+    reviewLeaf: review.leaf,
   };
 }
 

@@ -3,7 +3,7 @@
  *
  * `own` means that everybody sees and ends what is theirs, and that the named group also sees and
  * ends what is others'; the route asks {@link Caller} about it. `approvers` are those whom the rule of a
- * hold names: whoever is identified may ask, and the hold says whether it is there for them.
+ * hold names, and reviewers those whom the rule names by which it was opened: whoever is identified may ask, and the hold says whether it is there for them.
  */
 
 import type { Principal } from '../core/principal.ts';
@@ -46,6 +46,8 @@ export const WHO_MAY = {
   'POST /v1/approvals/:id/approve': 'approvers',
   'POST /v1/approvals/:id/deny': 'approvers',
   'POST /v1/approvals/:id/withdraw': 'own',
+  'POST /v1/approvals/:id/break-glass': 'own',
+  'POST /v1/approvals/:id/review': 'approvers',
   'POST /v1/policy/replay': 'administrators and auditors',
   'GET /v1/ledger/status': 'identified',
   'GET /v1/ledger/proof/:index': 'identified',

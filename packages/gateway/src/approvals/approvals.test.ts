@@ -5,17 +5,19 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { HoldId } from '../core/ids.ts';
 import { LIMITS } from '../core/limits.ts';
 import { openStore, type Store } from '../store/store.ts';
-import type { Approvals, Vote } from './approvals.ts';
+import type { Approvals } from './approvals.ts';
 import type { Hold, HoldRequest } from './holds-port.ts';
 import {
   TestingClock,
   testingOnlyGateway,
   testingOnlyId,
   testingOnlyRequest,
+  testingOnlyWorld,
   TestingLog,
   TestingPeople,
   type TestingWorld,
 } from './testing-room.ts';
+import type { Vote } from './votes.ts';
 
 let directory: string;
 let store: Store;
@@ -36,7 +38,7 @@ beforeEach(async () => {
   for (const name of ['bo', 'cleo', 'dan']) people.add(name, ['owners', 'leads']);
   people.add('robot', ['owners'], { kind: 'service' });
   people.add('eve', ['administrators']);
-  world = { store, people, clock: new TestingClock(), policy: 'p1', errors: [], asked: [] };
+  world = testingOnlyWorld(store, people);
   log = new TestingLog();
   ({ approvals } = await testingOnlyGateway(world, 'gw1', log));
 });
@@ -443,7 +445,7 @@ describe('limits', () => {
   it('cut a long statement where a character ends, with its length and SHA-256', async () => {
     const statement = `${'x'.repeat(LIMITS.approvals.statementBytesMax - 1)}ü${'y'.repeat(100)}`;
     const hold = await approvals.ask(requestOf({ statement }));
-    const content = await approvals.content(await record(hold));
+    const content = await approvals.texts.content(await record(hold));
     expect(content).toMatchObject({
       statement: 'x'.repeat(LIMITS.approvals.statementBytesMax - 1),
       statementBytes: Buffer.byteLength(statement),

@@ -9,51 +9,30 @@
 import { CountersignError, toCountersignError } from '../core/errors.ts';
 import { type HoldId, makeId, type PrincipalId, type SessionId } from '../core/ids.ts';
 import { LIMITS } from '../core/limits.ts';
-import { askedEvent, expiredEvent, type LeafActor, voteEvent, withdrawnEvent } from './hold-events.ts';
-import { countApprovers, type Human, refusalOf } from './approvers.ts';
 import { findGrant } from './grants.ts';
-import { HoldClock } from './hold-clock.ts';
 import {
-  type HoldContent,
-  type HoldRecord,
-  isBeingAsked,
-  isOverdue,
-  parseContent,
-  type Pending,
-  policyAbout,
-  stateAt,
-  type VoteRecord,
-} from './hold-record.ts';
+  type Answer,
+  BreakGlass,
+  type BreakRefusal,
+  type ReviewGiven,
+  type ReviewRefusal,
+} from './break-glass.ts';
+import { askedEvent, expiredEvent, type LeafActor, withdrawnEvent } from './hold-events.ts';
+import { HoldClock } from './hold-clock.ts';
+import { type HoldRecord, isBeingAsked, isOverdue, type Pending, policyAbout } from './hold-record.ts';
 import { type CheckedRequest, checkRequest, newRow } from './hold-request.ts';
-import type { Hold, HoldRequest, HoldsPort, Settlement, Taken, TakeRefused } from './holds-port.ts';
+import type { WhichHolds } from './hold-store.ts';
+import { HoldTexts } from './hold-texts.ts';
+import type { Hold, HoldRequest, HoldsPort, Taken, TakeRefused } from './holds-port.ts';
 import { KeyLock } from './key-lock.ts';
 import type { ApprovalsOptions } from './options.ts';
-import { openText, sealText } from './sealed-text.ts';
+import { sealText } from './sealed-text.ts';
+import { settlementOf } from './settlement.ts';
 import { isOpen, next } from './states.ts';
 import { Takes } from './takes.ts';
 import { Transitions } from './transitions.ts';
+import { type DecidingOptions, type Vote, type VoteAnswer, Votes } from './votes.ts';
 import { Waiters } from './waiters.ts';
-
-export type VoteRefusal =
-  | 'not-found'
-  | 'own-request'
-  | 'not-a-person'
-  | 'not-an-approver'
-  | 'voted-already'
-  | 'too-many-votes'
-  | 'reason-required'
-  | 'closed'
-  | 'shredded'
-  | 'busy';
-
-export type VoteAnswer =
-  | { readonly kind: 'voted'; readonly record: HoldRecord }
-  | { readonly kind: 'refused'; readonly why: VoteRefusal };
-
-export interface Vote {
-  readonly decision: 'approve' | 'deny';
-  readonly comment: string | undefined;
-}
 
 const REPEAT_US = LIMITS.approvals.complaintMs * 1_000;
 
@@ -65,6 +44,11 @@ export class Approvals implements HoldsPort {
   readonly #waiters = new Waiters();
   readonly #transitions: Transitions;
   readonly #takes: Takes;
+  readonly #texts: HoldTexts;
+  readonly #votes: Votes;
+  readonly #glass: BreakGlass;
+  /** Openings that were told and of which that is not written down. */
+  readonly #told = new Set<HoldId>();
   #sweeping: Promise<void> | undefined;
   #complaint: { readonly message: string; readonly us: number } | undefined;
   #closed = false;
@@ -75,9 +59,23 @@ export class Approvals implements HoldsPort {
     this.#transitions = new Transitions({
       ...options,
       clock: this.#clock,
-      onChange: (record) => void this.#tell(record).catch((error: unknown) => this.#complain(error)),
+      onChange: (record, what) => {
+        void this.#tell(record).catch((error: unknown) => this.#complain(error));
+        if (what === 'break') void this.#tellOpened(record).catch((error: unknown) => this.#complain(error));
+      },
     });
     this.#takes = new Takes({ ...options, clock: this.#clock });
+    this.#texts = new HoldTexts(options);
+    const deciding: DecidingOptions = {
+      ...options,
+      clock: this.#clock,
+      transitions: this.#transitions,
+      texts: this.#texts,
+      current: (id) => this.#current(id),
+      giveUp: (record, reason) => this.#giveUp(record, reason),
+    };
+    this.#votes = new Votes(deciding);
+    this.#glass = new BreakGlass(deciding);
   }
 
   /** Finishes or gives up what a crash left; the ledger is recovered before. */
@@ -99,34 +97,13 @@ export class Approvals implements HoldsPort {
   }
 
   /** Newest first; those that nobody may see yet are among them. */
-  page(before: string | undefined, openOnly: boolean, limit: number): Promise<readonly HoldRecord[]> {
-    return this.#options.holds.page(before, openOnly, limit);
+  page(before: string | undefined, which: WhichHolds, limit: number): Promise<readonly HoldRecord[]> {
+    return this.#options.holds.page(before, which, limit);
   }
 
-  /** The votes on a hold with their comments; one of a session that was shredded has none. */
-  async votes(
-    record: HoldRecord,
-  ): Promise<readonly (VoteRecord & { readonly comment: string | undefined })[]> {
-    const votes = await this.#options.holds.votes(record.id);
-    return Promise.all(
-      votes.map(async (vote) => {
-        const { id, sealedComment: sealed } = vote;
-        const comment = sealed === undefined ? undefined : await this.#open(record, `comment ${id}`, sealed);
-        return { ...vote, comment };
-      }),
-    );
-  }
-
-  /** Why it was withdrawn. */
-  async reason(record: HoldRecord): Promise<string | undefined> {
-    const { sealedReason: sealed } = record;
-    return sealed === undefined ? undefined : this.#open(record, 'reason', sealed);
-  }
-
-  /** What approvers see of the statement; undefined where the session was shredded. */
-  async content(record: HoldRecord): Promise<HoldContent | undefined> {
-    const text = await this.#open(record, 'request', record.sealed);
-    return text === undefined ? undefined : parseContent(text);
+  /** What people wrote about it, and what they see of it. */
+  get texts(): HoldTexts {
+    return this.#texts;
   }
 
   async ask(request: HoldRequest): Promise<Hold> {
@@ -170,10 +147,28 @@ export class Approvals implements HoldsPort {
   }
 
   /** A vote of somebody; who they are is looked up at this moment. */
-  async vote(id: HoldId, voterId: PrincipalId, vote: Vote): Promise<VoteAnswer> {
+  vote(id: HoldId, voterId: PrincipalId, vote: Vote): Promise<VoteAnswer> {
+    return this.#unlessBusy(id, () => this.#votes.vote(id, voterId, vote));
+  }
+
+  /** Who asked opens it, in an emergency, and says why; their client goes on. */
+  breakGlass(id: HoldId, personId: PrincipalId, reason: string): Promise<Answer<BreakRefusal>> {
+    return this.#unlessBusy(id, () => this.#glass.open(id, personId, reason));
+  }
+
+  /** What somebody else says of that afterwards, once. */
+  review(id: HoldId, reviewerId: PrincipalId, given: ReviewGiven): Promise<Answer<ReviewRefusal>> {
+    return this.#unlessBusy(id, () => this.#glass.review(id, reviewerId, given));
+  }
+
+  /** Again where somebody else was faster, for a while. */
+  async #unlessBusy<A extends { readonly kind: string }>(
+    id: HoldId,
+    work: () => Promise<A | { readonly kind: 'refused'; readonly why: 'busy' }>,
+  ): Promise<A | { readonly kind: 'refused'; readonly why: 'busy' }> {
     for (let tries = 0; tries < LIMITS.approvals.triesMax; tries++) {
-      const answer = await this.#lock.run(id, () => this.#voteNow(id, voterId, vote));
-      if (answer.kind !== 'refused' || answer.why !== 'busy') return answer;
+      const answer = await this.#lock.run(id, work);
+      if (!('why' in answer) || answer.why !== 'busy') return answer;
       await this.#options.pause(LIMITS.approvals.sweepMs);
     }
     return { kind: 'refused', why: 'busy' };
@@ -225,6 +220,7 @@ export class Approvals implements HoldsPort {
       overdue.map(({ id }) => this.#lock.run(id, () => this.#stillOpen(id))),
     );
     for (const result of expiring) if (result.status === 'rejected') this.#complain(result.reason);
+    await this.#tellReviewers();
     for (const id of this.#takes.unfinished) await this.#lock.run(id, () => this.#takes.finish(id));
     const { ids } = this.#waiters;
     const records = await holds.findMany(ids);
@@ -233,6 +229,31 @@ export class Approvals implements HoldsPort {
     // The other gateway that asked gave it up before anybody could see it.
     const gone = { state: 'withdrawn', by: undefined, reason: 'it could not be asked' } as const;
     for (const id of ids) if (!known.has(id)) this.#waiters.tell(id, gone);
+  }
+
+  /** Told, and then written down: a process that ends in between tells it again rather than not at all. */
+  async #tellOpened(record: HoldRecord): Promise<void> {
+    const { id } = record;
+    if (!this.#told.has(id)) {
+      this.#told.add(id);
+      this.#notice(() => this.#options.onOpened(record, 'used'));
+    }
+    await this.#options.holds.markTold(id);
+    this.#told.delete(id);
+  }
+
+  /** Reviewers hear of what a process that ended had opened, and once more of what they have not looked at in time. */
+  async #tellReviewers(): Promise<void> {
+    const { holds, onOpened, node } = this.#options;
+    const nowUs = this.#clock.nowUs();
+    for (const record of await holds.untold(LIMITS.approvals.sweepMax)) {
+      const { openedUs = nowUs, node: openedAt } = record.opening ?? {};
+      const isAbandoned = nowUs - openedUs > LIMITS.approvals.abandonedMs * 1_000;
+      if (openedAt === node || isAbandoned) await this.#tellOpened(record);
+    }
+    for (const record of await holds.lateReviews(nowUs, LIMITS.approvals.sweepMax)) {
+      if (await holds.claimLate(record.id, nowUs)) this.#notice(() => onOpened(record, 'overdue'));
+    }
   }
 
   /** The row as it is, after what this process left half done; only under its lock. */
@@ -274,15 +295,15 @@ export class Approvals implements HoldsPort {
       const reserved = await holds.find(id);
       if (reserved === undefined) return undefined;
       const record = await this.#transitions.write(reserved, askedEvent(reserved, content, actor), undefined);
-      if (record !== undefined) this.#notify(record);
+      if (record !== undefined) this.#notice(() => this.#options.onAsked(record));
       return record;
     });
   }
 
   /** A notice that fails holds nothing up. */
-  #notify(record: HoldRecord): void {
+  #notice(tell: () => void): void {
     try {
-      this.#options.onAsked(record);
+      tell();
     } catch (error) {
       this.#complain(error);
     }
@@ -305,49 +326,6 @@ export class Approvals implements HoldsPort {
         await this.withdraw(id, requester.id, reason);
       },
     };
-  }
-
-  async #voteNow(id: HoldId, voterId: PrincipalId, vote: Vote): Promise<VoteAnswer> {
-    const { holds, people, node, policyDigest } = this.#options;
-    const record = await this.#current(id);
-    const human = await people.find(voterId);
-    if (record === undefined || human === undefined || isBeingAsked(record)) return refused('not-found');
-    const { demand } = record.document;
-    const why = refusalOf(human, askerOf(record), demand.approvers);
-    if (why !== undefined) return refused(why);
-    const nowUs = this.#clock.nowUs();
-    if (!isOpen(stateAt(record, nowUs))) return refused('closed');
-    if (record.policy !== policyDigest(policyAbout(record.document))) {
-      await this.#giveUp(record, 'the policy changed');
-      return refused('closed');
-    }
-    const votes = await holds.votes(id);
-    if (vote.decision === 'approve' && votes.some((other) => isVoteOf(other, human)))
-      return refused('voted-already');
-    if (votes.length >= LIMITS.approvals.votesMax) return refused('too-many-votes');
-    const comment = vote.comment?.trim().slice(0, LIMITS.approvals.commentCharactersMax).toWellFormed();
-    if (demand.requireReason && (comment ?? '') === '') return refused('reason-required');
-    // Nobody approves what they cannot see.
-    if ((await this.content(record)) === undefined) return refused('shredded');
-    const approved = votes.filter(({ decision }) => decision === 'approve').map((other) => other.id);
-    const humans = await this.#humans([...approved, human.id]);
-    const enough = countApprovers(humans, askerOf(record), demand.approvers) >= demand.count;
-    const event = vote.decision === 'deny' ? 'deny' : enough ? 'grant' : 'approve';
-    if ('refused' in next(record.state, event)) return refused('closed');
-    const useUntilUs = event === 'grant' ? nowUs + demand.useWithinMs * 1_000 : undefined;
-    const actor = await people.leafActor(human);
-    if (actor === undefined) return refused('not-found');
-    const voter = voterOf(human);
-    const leaf = voteEvent(record, { event, voter, comment, useUntilUs }, actor, node);
-    const pending: Pending = {
-      kind: 'vote',
-      event,
-      voter,
-      votedUs: nowUs,
-      ...(useUntilUs === undefined ? {} : { useUntilUs }),
-    };
-    const after = await this.#transitions.run(record, pending, leaf, { text: comment });
-    return after === undefined ? refused('busy') : { kind: 'voted', record: after };
   }
 
   /** Only under its lock. */
@@ -404,6 +382,7 @@ export class Approvals implements HoldsPort {
       await this.#voidAll(await holds.openOfNode(), 'the clock went back while the gateway was down');
     }
     await this.voidOutdated();
+    await this.#tellReviewers();
   }
 
   async #rememberTime(): Promise<void> {
@@ -413,47 +392,8 @@ export class Approvals implements HoldsPort {
   }
 
   async #tell(record: HoldRecord): Promise<void> {
-    const settlement = await this.#settlementOf(record);
+    const settlement = await settlementOf(record, this.#texts);
     if (settlement !== undefined) this.#waiters.tell(record.id, settlement);
-  }
-
-  async #settlementOf(record: HoldRecord): Promise<Settlement | undefined> {
-    switch (record.state) {
-      case 'asked':
-        return undefined;
-      case 'granted': {
-        const votes = await this.#options.holds.votes(record.id);
-        const approvers = votes.filter(({ decision }) => decision === 'approve').map(({ name }) => name);
-        return { state: 'granted', approvers, useUntilUs: record.useUntilUs ?? 0 };
-      }
-      case 'denied': {
-        const denial = (await this.votes(record)).find(({ decision }) => decision === 'deny');
-        return { state: 'denied', by: record.endedBy ?? '', comment: denial?.comment };
-      }
-      case 'expired':
-        return { state: 'expired' };
-      case 'withdrawn':
-        return { state: 'withdrawn', by: record.endedBy, reason: await this.reason(record) };
-      case 'executing':
-      case 'executed':
-      case 'failed':
-        return { state: 'used' };
-      default:
-        return record.state satisfies never;
-    }
-  }
-
-  #open(
-    { id, sessionId }: HoldRecord,
-    what: 'request' | 'reason' | `comment ${string}`,
-    sealed: Uint8Array,
-  ): Promise<string | undefined> {
-    return openText(this.#options, { holdId: id, sessionId, what }, sealed);
-  }
-
-  async #humans(ids: readonly PrincipalId[]): Promise<readonly Human[]> {
-    const found = await Promise.all(ids.map((id) => this.#options.people.find(id)));
-    return found.filter((human) => human !== undefined);
   }
 
   /** What goes wrong at every look is said once in a while. */
@@ -467,34 +407,4 @@ export class Approvals implements HoldsPort {
     this.#complaint = { message: error.message, us: nowUs };
     onError(error, 'approvals');
   }
-}
-
-function askerOf({ principalId, document: { requester } }: HoldRecord): {
-  readonly id: string;
-  readonly issuer: string;
-  readonly subject: string;
-} {
-  return { id: principalId, issuer: requester.issuer, subject: requester.subject };
-}
-
-function isVoteOf(
-  vote: { readonly id: string; readonly decision: string; readonly issuer: string; readonly subject: string },
-  human: Human,
-): boolean {
-  const same = vote.id === human.id || (vote.issuer === human.issuer && vote.subject === human.subject);
-  return same && vote.decision === 'approve';
-}
-
-function voterOf({ id, name, groups, issuer, subject }: Human & { readonly id: PrincipalId }): {
-  readonly id: PrincipalId;
-  readonly name: string;
-  readonly groups: readonly string[];
-  readonly issuer: string;
-  readonly subject: string;
-} {
-  return { id, name, groups: [...groups], issuer, subject };
-}
-
-function refused(why: VoteRefusal): VoteAnswer {
-  return { kind: 'refused', why };
 }

@@ -8,12 +8,12 @@ import { CountersignError } from '../core/errors.ts';
 import { openStore, type Store } from '../store/store.ts';
 import {
   Life,
-  TestingClock,
   testingOnlyEmpty,
   type TestingGateway,
   testingOnlyGateway,
   testingOnlyId,
   testingOnlyRequest,
+  testingOnlyWorld,
   TestingLog,
   TestingPeople,
   type TestingWorld,
@@ -36,7 +36,8 @@ async function begin(): Promise<void> {
   const people = new TestingPeople();
   people.add('ana', []);
   for (const name of ['bo', 'cleo']) people.add(name, ['owners']);
-  world = { store, people, clock: new TestingClock(), policy: 'p1', errors: [], asked: [] };
+  people.add('lea', ['leads']);
+  world = testingOnlyWorld(store, people);
   log = new TestingLog();
   ran = 0;
 }
@@ -46,6 +47,7 @@ const PERSON = {
   ana: testingOnlyId('principal', 'ana'),
   bo: testingOnlyId('principal', 'bo'),
   cleo: testingOnlyId('principal', 'cleo'),
+  lea: testingOnlyId('principal', 'lea'),
 };
 
 function requestOf(): Parameters<TestingGateway['approvals']['ask']>[0] {
@@ -104,6 +106,20 @@ const STORIES: Readonly<Record<string, { readonly tell: Story; readonly ends: re
     },
     ends: ['expired'],
   },
+  'opened in an emergency, used and reviewed': {
+    async tell(approvals) {
+      const hold = await approvals.ask(requestOf());
+      hold.release();
+      await approvals.breakGlass(hold.id, PERSON.ana, 'it burns');
+      const taken = await approvals.take(hold.id, hold.digest, SESSION);
+      if (taken.kind === 'taken') {
+        ran += 1;
+        await taken.done('ok', { rows: 120 });
+      }
+      await approvals.review(hold.id, PERSON.lea, { verdict: 'justified', comment: 'it did' });
+    },
+    ends: ['executed', 'failed'],
+  },
   'granted and never used': {
     async tell(approvals) {
       await askAndVote(approvals);
@@ -161,6 +177,16 @@ async function checkWhole(): Promise<void> {
       found.filter((other) => other === state).length,
     );
   }
+  const opened = await store.db
+    .selectFrom('holds')
+    .select(['id', 'review'])
+    .where('opening', 'is not', null)
+    .execute();
+  expect(leaves.filter((type) => type === 'breakglass.used')).toHaveLength(opened.length);
+  expect(leaves.filter((type) => type === 'breakglass.reviewed justified')).toHaveLength(
+    opened.filter(({ review }) => review !== null).length,
+  );
+  for (const { id } of opened) expect(world.told).toContain(`used ${id}`);
   const used = found.filter((state) => state === 'executed' || state === 'failed').length;
   expect(leaves.filter((type) => type.startsWith('hold.executed'))).toHaveLength(used);
   expect(ran).toBeLessThanOrEqual(leaves.filter((type) => type === 'hold.taken').length);

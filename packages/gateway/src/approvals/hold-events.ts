@@ -7,8 +7,7 @@
 
 import { formatTimeUs } from '../core/clock.ts';
 import type { BodyValue, LedgerEvent } from '../core/ledger-port.ts';
-import type { HoldRecord, VoteRecord } from './hold-record.ts';
-import type { HoldContent, Voter } from './hold-record.ts';
+import type { HoldContent, HoldRecord, Opening, Review, VoteRecord, Voter } from './hold-record.ts';
 import type { TakeStatus } from './holds-port.ts';
 
 /** Who a leaf is by, and under whose key its body is. */
@@ -105,12 +104,65 @@ export function withdrawnEvent(
   };
 }
 
+/** By who asked, under their own key: a shred of the session leaves it. */
+export function breakGlassEvent(
+  record: HoldRecord,
+  opening: Omit<Opening, 'leaf'>,
+  reason: string,
+  actor: LeafActor,
+): LedgerEvent {
+  const { rule, reviewers, useUntilUs, reviewByUs, node } = opening;
+  const { requester } = record.document;
+  return {
+    ...commonOf(record, node),
+    ...actor,
+    type: 'breakglass.used',
+    body: {
+      ...idOf(record),
+      rule: rule.name,
+      rule_version: rule.version,
+      requester: requester.name,
+      requester_groups: [...requester.groups],
+      reason,
+      until: formatTimeUs(useUntilUs),
+      reviewers: [...reviewers],
+      review_by: formatTimeUs(reviewByUs),
+    },
+  };
+}
+
+/** `ref` is the leaf that it is about, where that is in the same log. */
+export function reviewEvent(
+  record: HoldRecord,
+  opening: Opening,
+  review: Omit<Review, 'leaf'>,
+  comment: string,
+  actor: LeafActor,
+): LedgerEvent {
+  const { reviewer, verdict, node } = review;
+  return {
+    target: record.document.connection,
+    policy: record.document.bundle,
+    ...(opening.node === node ? { ref: opening.leaf } : {}),
+    ...actor,
+    type: 'breakglass.reviewed',
+    status: verdict === 'justified' ? 'justified' : 'not_justified',
+    body: {
+      ...idOf(record),
+      reviewer: reviewer.name,
+      reviewer_groups: [...reviewer.groups],
+      comment,
+    },
+  };
+}
+
 export function takenEvent(
   record: HoldRecord,
   votes: readonly VoteRecord[],
   session: { readonly id: string; readonly actor: LeafActor; readonly intentLeaf: number | undefined },
   node: string,
 ): LedgerEvent {
+  const { opening } = record;
   return {
     ...commonOf(record, node),
     ...session.actor,
@@ -122,6 +174,9 @@ export function takenEvent(
       votes: votes.map(({ name, node: at, leaf }) => ({ approver: name, node: at, leaf })),
       held_session: session.id,
       ...optional('intent_leaf', session.intentLeaf),
+      ...(opening === undefined
+        ? {}
+        : { break_glass: { rule: opening.rule.name, node: opening.node, leaf: opening.leaf } }),
     },
   };
 }

@@ -32,6 +32,8 @@ const TYPES: ReadonlySet<string> = new Set([
   'approval.expired',
   'approval.withdrawn',
   'hold.executed',
+  'breakglass.used',
+  'breakglass.reviewed',
 ]);
 
 /** Over the journal; a leaf whose key was destroyed tells nothing, as if it were not there. */

@@ -4,6 +4,7 @@ import { CountersignError } from '../core/errors.ts';
 import { type HoldId, parseId, type PrincipalId, type SessionId } from '../core/ids.ts';
 import type { ActorKind } from '../core/principal.ts';
 import type { HoldsTable, HoldVotesTable } from '../store/schema.ts';
+import type { Asker } from './approvers.ts';
 import type { BoundTo } from './binding.ts';
 import type { HoldDemand, TakeStatus } from './holds-port.ts';
 import type { PolicyAbout } from './options.ts';
@@ -53,7 +54,36 @@ export type Pending =
       readonly useUntilUs?: number;
     }
   | { readonly kind: 'expire' }
-  | { readonly kind: 'withdraw'; readonly by?: string };
+  | { readonly kind: 'withdraw'; readonly by?: string }
+  /** Where the leaf stands is known when it is written. */
+  | { readonly kind: 'break'; readonly opening: Omit<Opening, 'leaf'> }
+  | { readonly kind: 'review'; readonly review: Omit<Review, 'leaf'> };
+
+/** Who opened a hold in an emergency: it is who asked. */
+export interface Opening {
+  readonly rule: { readonly name: string; readonly version: number };
+  /** As the rule named them then. */
+  readonly reviewers: readonly string[];
+  readonly openedUs: number;
+  readonly useUntilUs: number;
+  readonly reviewByUs: number;
+  /** In whose log, */
+  readonly node: string;
+  /** and where. */
+  readonly leaf: number;
+}
+
+export const VERDICTS = ['justified', 'not-justified'] as const;
+export type ReviewVerdict = (typeof VERDICTS)[number];
+
+/** What somebody said of it afterwards. */
+export interface Review {
+  readonly reviewer: Voter;
+  readonly verdict: ReviewVerdict;
+  readonly reviewedUs: number;
+  readonly node: string;
+  readonly leaf: number;
+}
 
 export interface Voter {
   readonly id: PrincipalId;
@@ -90,6 +120,11 @@ export interface HoldRecord {
   readonly pendingNode: string | undefined;
   readonly pendingLeaf: number | undefined;
   readonly pendingUs: number | undefined;
+  /** It was not approved, but opened in an emergency. */
+  readonly opening: Opening | undefined;
+  readonly sealedOpening: Uint8Array | undefined;
+  readonly review: Review | undefined;
+  readonly sealedReview: Uint8Array | undefined;
 }
 
 export interface VoteRecord extends Voter {
@@ -103,6 +138,11 @@ export interface VoteRecord extends Voter {
 /** Which part of the policy it stands and falls with. */
 export function policyAbout({ requester, connection }: HoldDocument): PolicyAbout {
   return { requester: requester.name, connection };
+}
+
+/** What identifies who asked. */
+export function askerOf({ principalId, document: { requester } }: HoldRecord): Asker {
+  return { id: principalId, issuer: requester.issuer, subject: requester.subject };
 }
 
 /** Whether nobody may be shown the hold: its first leaf is not signed yet. */
@@ -152,6 +192,10 @@ export function parseHold(row: HoldsTable): HoldRecord {
     pendingNode: row.pending_node ?? undefined,
     pendingLeaf: row.pending_leaf ?? undefined,
     pendingUs: row.pending_us ?? undefined,
+    opening: row.opening === null ? undefined : parseOpening(row.opening),
+    sealedOpening: row.sealed_opening ?? undefined,
+    review: row.review === null ? undefined : parseReview(row.review),
+    sealedReview: row.sealed_review ?? undefined,
   };
 }
 
@@ -187,6 +231,16 @@ export function parseDocument(text: string): HoldDocument {
 function parsePending(text: string): Pending {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- This room wrote it.
   return JSON.parse(text) as Pending;
+}
+
+function parseOpening(text: string): Opening {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- This room wrote it.
+  return JSON.parse(text) as Opening;
+}
+
+function parseReview(text: string): Review {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- This room wrote it.
+  return JSON.parse(text) as Review;
 }
 
 function parseNames(text: string): readonly string[] {

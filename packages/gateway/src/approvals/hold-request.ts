@@ -85,6 +85,13 @@ export function newRow(
     pending_node: node,
     pending_leaf: leaf,
     pending_us: nowUs,
+    opening: null,
+    sealed_opening: null,
+    review: null,
+    sealed_review: null,
+    review_by_us: null,
+    notice_due_us: null,
+    overdue_told_us: null,
   };
 }
 

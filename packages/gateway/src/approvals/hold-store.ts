@@ -24,6 +24,9 @@ import {
 
 type Change = Updateable<HoldsTable>;
 
+/** Those that wait or can be used, those that were opened and that nobody has looked at, or all. */
+export type WhichHolds = 'open' | 'unreviewed' | 'all';
+
 const OPEN_STATES = ['asked', 'granted'] as const;
 
 export class HoldStore {
@@ -73,10 +76,11 @@ export class HoldStore {
   }
 
   /** Newest first: ids sort by time. */
-  async page(before: string | undefined, openOnly: boolean, limit: number): Promise<readonly HoldRecord[]> {
+  async page(before: string | undefined, which: WhichHolds, limit: number): Promise<readonly HoldRecord[]> {
     let query = this.#rows();
     if (before !== undefined) query = query.where('id', '<', before);
-    if (openOnly) query = query.where('state', 'in', OPEN_STATES);
+    if (which === 'open') query = query.where('state', 'in', OPEN_STATES);
+    if (which === 'unreviewed') query = query.where('review_by_us', 'is not', null);
     return (await query.orderBy('id', 'desc').limit(limit).execute()).map(parseHold);
   }
 
@@ -93,6 +97,43 @@ export class HoldStore {
       .limit(limit)
       .execute();
     return rows.map(parseHold);
+  }
+
+  /** What was opened, of which it is not written down that its reviewers were told. */
+  async untold(limit: number): Promise<readonly HoldRecord[]> {
+    const rows = await this.#rows()
+      .where('notice_due_us', 'is not', null)
+      .orderBy('id')
+      .limit(limit)
+      .execute();
+    return rows.map(parseHold);
+  }
+
+  async markTold(id: HoldId): Promise<void> {
+    await this.#store.db.updateTable('holds').set({ notice_due_us: null }).where('id', '=', id).execute();
+  }
+
+  /** What was opened, has to be looked at by now, and of which nobody was told that. */
+  async lateReviews(nowUs: number, limit: number): Promise<readonly HoldRecord[]> {
+    const rows = await this.#rows()
+      .where('review_by_us', '<=', nowUs)
+      .where('overdue_told_us', 'is', null)
+      .orderBy('id')
+      .limit(limit)
+      .execute();
+    return rows.map(parseHold);
+  }
+
+  /** True for the one gateway that tells of it. */
+  async claimLate(id: HoldId, nowUs: number): Promise<boolean> {
+    const { numUpdatedRows } = await this.#store.db
+      .updateTable('holds')
+      .set({ overdue_told_us: nowUs })
+      .where('id', '=', id)
+      .where('review_by_us', '<=', nowUs)
+      .where('overdue_told_us', 'is', null)
+      .executeTakeFirst();
+    return numUpdatedRows === 1n;
   }
 
   /** Under which policy this gateway asked what is still open; without what is sealed. */

@@ -53,6 +53,8 @@ export interface HoldDemand {
   readonly requireReason: boolean;
   /** Why the rule is there. */
   readonly reason?: string | undefined;
+  /** Rules by which who asks may open it in an emergency, as far as what it does goes; none where absent. */
+  readonly openers?: readonly { readonly name: string; readonly version: number }[];
 }
 
 export interface HoldRequest {

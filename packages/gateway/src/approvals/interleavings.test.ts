@@ -7,13 +7,16 @@ import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type HoldId, parseId } from '../core/ids.ts';
 import { openStore, type Store } from '../store/store.ts';
-import { Life, TestingClock, type TestingGateway, type TestingHuman, TestingLog } from './testing-room.ts';
+import { type Action, BATCHES, HISTORY_NAMES } from './testing-history.ts';
+import { Life, type TestingGateway, type TestingHuman, TestingLog } from './testing-room.ts';
 import {
+  TESTING_OPENER,
   TestingPeople,
   testingOnlyEmpty,
   testingOnlyGateway,
   testingOnlyId,
   testingOnlyRequest,
+  testingOnlyWorld,
   type TestingWorld,
 } from './testing-room.ts';
 
@@ -23,136 +26,11 @@ const seed = Number(process.env['COUNTERSIGN_SEED'] ?? Date.now() % 2 ** 31);
 const EXPIRES_MS = 900_000;
 const USE_WITHIN_MS = 600_000;
 const SLACK_US = 1_000_000;
-
 const NODES = ['gw1', 'gw2'] as const;
-const NAMES = ['ana', 'bo', 'cleo', 'dan', 'ana2', 'robot', 'eve'] as const;
-
-type Action =
-  | {
-      readonly kind: 'ask';
-      readonly gateway: number;
-      readonly who: number;
-      readonly count: number;
-      readonly text: number;
-      readonly bind: boolean;
-    }
-  | {
-      readonly kind: 'vote';
-      readonly gateway: number;
-      readonly who: number;
-      readonly hold: number;
-      readonly deny: boolean;
-    }
-  | {
-      readonly kind: 'take';
-      readonly gateway: number;
-      readonly hold: number;
-      readonly session: number;
-      readonly end: 'ok' | 'failed' | 'never';
-    }
-  | { readonly kind: 'withdraw'; readonly gateway: number; readonly who: number; readonly hold: number }
-  | { readonly kind: 'groups'; readonly who: number; readonly isIn: boolean }
-  | { readonly kind: 'disable'; readonly who: number }
-  | { readonly kind: 'pass'; readonly ms: number }
-  | { readonly kind: 'jump'; readonly ms: number }
-  | { readonly kind: 'policy'; readonly to: string }
-  | { readonly kind: 'sweep'; readonly gateway: number }
-  | { readonly kind: 'crash'; readonly gateway: number; readonly after: number };
-
-const gateway = fc.constantFrom(0, 1);
-const who = fc.nat(NAMES.length - 1);
-const nthHold = fc.constantFrom(0, 0, 0, 1, 2);
-const ACTION: fc.Arbitrary<Action> = fc.oneof(
-  {
-    weight: 5,
-    arbitrary: fc.record({
-      kind: fc.constant('ask' as const),
-      gateway,
-      who: fc.constantFrom(0, 0, 1),
-      count: fc.constantFrom(1, 1, 2, 3),
-      text: fc.nat(1),
-      bind: fc.boolean(),
-    }),
-  },
-  {
-    weight: 9,
-    arbitrary: fc.record({
-      kind: fc.constant('vote' as const),
-      gateway,
-      who,
-      hold: nthHold,
-      deny: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
-    }),
-  },
-  {
-    weight: 6,
-    arbitrary: fc.record({
-      kind: fc.constant('take' as const),
-      gateway,
-      hold: nthHold,
-      session: fc.nat(1),
-      end: fc.constantFrom('ok' as const, 'failed' as const, 'never' as const),
-    }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({ kind: fc.constant('withdraw' as const), gateway, who, hold: nthHold }),
-  },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('groups' as const), who, isIn: fc.boolean() }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('disable' as const), who }) },
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      kind: fc.constant('pass' as const),
-      ms: fc.constantFrom(1, 1_000, 300_000, 599_000, 601_000),
-    }),
-  },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      kind: fc.constant('jump' as const),
-      ms: fc.constantFrom(-3_600_000, -600_000, -900, 5_000, 500_000),
-    }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({ kind: fc.constant('policy' as const), to: fc.constantFrom('p1', 'p2') }),
-  },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('sweep' as const), gateway }) },
-  {
-    weight: 3,
-    arbitrary: fc.record({ kind: fc.constant('crash' as const), gateway, after: fc.nat(14) }),
-  },
-);
-/** People who may approve vote at both gateways, */
-const VOTES = fc
-  .tuple(fc.shuffledSubarray([1, 2, 3], { minLength: 1 }), nthHold, gateway)
-  .map(([voters, on, first]) =>
-    voters.map(
-      (voter, i): Action => ({ kind: 'vote', gateway: (first + i) % 2, who: voter, hold: on, deny: false }),
-    ),
-  );
-/** and both gateways are asked to use the same grant. */
-const RACE = fc
-  .tuple(nthHold, fc.constantFrom('ok' as const, 'failed' as const, 'never' as const), ACTION)
-  .map(([on, end, other]): Action[] => [
-    { kind: 'take', gateway: 0, hold: on, session: 0, end },
-    { kind: 'take', gateway: 1, hold: on, session: 1, end },
-    other,
-  ]);
-/** What is in one batch happens at the same time. */
-const BATCHES = fc.array(
-  fc.oneof(
-    { weight: 4, arbitrary: fc.array(ACTION, { minLength: 1, maxLength: 3 }) },
-    { weight: 2, arbitrary: VOTES },
-    { weight: 2, arbitrary: RACE },
-  ),
-  { minLength: 8, maxLength: 28, size: 'max' },
-);
 
 let store: Store;
 /** How often what has to be possible came about, so that the properties are not about nothing. */
-const seen = { taken: 0, granted: 0, crashes: 0, refused: new Map<string, number>() };
+const seen = { taken: 0, granted: 0, opened: 0, reviewed: 0, crashes: 0, refused: new Map<string, number>() };
 
 beforeAll(async () => {
   process.stdout.write(`holds: COUNTERSIGN_SEED=${seed}\n`);
@@ -176,7 +54,7 @@ class Run {
     people.add('ana2', ['owners'], { subject: 'ana' });
     people.add('robot', ['owners'], { kind: 'service' });
     people.add('eve', []);
-    this.world = { store, people, clock: new TestingClock(), policy: 'p1', errors: [], asked: [] };
+    this.world = testingOnlyWorld(store, people);
   }
 
   async start(): Promise<void> {
@@ -249,6 +127,30 @@ class Run {
           await this.#at(action.gateway).withdraw(held.id, this.#human(action.who), 'not needed');
         return undefined;
       }
+      case 'break': {
+        const held = this.#hold(action.hold);
+        if (held === undefined) return undefined;
+        const answer = await this.#at(action.gateway).breakGlass(
+          held.id,
+          this.#human(action.who),
+          'it burns',
+        );
+        if (answer.kind === 'refused') count(`break ${answer.why}`);
+        else seen.opened += 1;
+        return undefined;
+      }
+      case 'review': {
+        const held = this.#hold(action.hold);
+        if (held === undefined) return undefined;
+        const given = { verdict: 'justified', comment: 'it did' } as const;
+        const answer = await this.#at(action.gateway).review(held.id, this.#human(action.who), given);
+        if (answer.kind === 'refused') count(`review ${answer.why}`);
+        else seen.reviewed += 1;
+        return undefined;
+      }
+      case 'opener':
+        world.opener = action.isThere ? TESTING_OPENER : undefined;
+        return undefined;
       case 'groups': {
         const id = this.#human(action.who);
         const human = world.people.all.get(id);
@@ -331,20 +233,63 @@ class Run {
       (human) => names.has(human.name) && human.kind === 'user' && human.groups.includes('owners'),
     );
     const requester = asked?.body?.['requester'];
+    const asker = [...world.people.all.values()].find(({ name }) => name === requester);
     const own = requester === 'ana' ? ['ana', 'ana2'] : [requester];
-    const grantUs = granted.find(({ body }) => body?.['until'] !== undefined)?.elapsedUs;
+    const types = leaves.map(({ type }) => type);
+    const opened = leaves.find(({ type }) => type === 'breakglass.used');
+    const grantUs = opened?.elapsedUs ?? granted.find(({ body }) => body?.['until'] !== undefined)?.elapsedUs;
+    const withinMs = opened === undefined ? USE_WITHIN_MS : TESTING_OPENER.withinMs;
     const usedAfterUs = world.clock.elapsedUs - (grantUs ?? 0);
     const grantedAfterUs = (grantUs ?? 0) - (asked?.elapsedUs ?? 0);
     const distinct = new Set(approvers.map(({ subject }) => subject)).size;
-    const types = leaves.map(({ type }) => type);
     this.#must('nobody approves their own', !approvers.some(({ name }) => own.includes(name)));
-    this.#must('enough distinct people approved', distinct >= Number(asked?.body?.['count']));
+    if (opened === undefined) {
+      this.#must('enough distinct people approved', distinct >= Number(asked?.body?.['count']));
+    } else {
+      this.#must(
+        'who opened it asked',
+        opened.body?.['requester'] === requester && opened.keyId === asker?.id,
+      );
+      this.#must('who opened it is a person who is there', asker?.kind === 'user');
+      this.#must('it was opened once', types.filter((type) => type === 'breakglass.used').length === 1);
+      const taken = leaves.find(({ type }) => type === 'hold.taken');
+      this.#must('the use says that it was opened', taken?.body?.['break_glass'] !== undefined);
+    }
     this.#must('the grant is in the log', grantUs !== undefined);
-    this.#must('the grant is used in time', usedAfterUs <= USE_WITHIN_MS * 1_000 + SLACK_US);
+    this.#must('the grant is used in time', usedAfterUs <= withinMs * 1_000 + SLACK_US);
     this.#must('the request is granted in time', grantedAfterUs <= EXPIRES_MS * 1_000 + SLACK_US);
     this.#must('the use is in the log', types.filter((type) => type === 'hold.taken').length === 1);
     this.#must('nothing that is over is used', !types.some((type) => ENDS.has(type)));
     this.#must('it is used once', this.used.get(id) === 1);
+  }
+
+  /** At the end: what was opened is said and shown, and reviewed by one of its reviewers at most once. */
+  checkOpening(
+    id: HoldId,
+    row: {
+      readonly opening: string | null;
+      readonly review: string | null;
+      readonly review_by_us: number | null;
+    },
+  ): void {
+    const leaves = this.leavesOf(id);
+    const of = (wanted: string) => leaves.filter(({ type }) => type === wanted);
+    const asked = of('hold.asked').at(0)?.body?.['requester'];
+    const reviews = of('breakglass.reviewed');
+    const isOpened = row.opening !== null;
+    const isReviewed = row.review !== null;
+    this.#must('an opening is a leaf and a row', of('breakglass.used').length === (isOpened ? 1 : 0));
+    this.#must('a review is a leaf and a row', reviews.length === (isReviewed ? 1 : 0));
+    this.#must('what is reviewed was opened', isOpened || !isReviewed);
+    this.#must('what nobody has reviewed is due', (row.review_by_us !== null) === (isOpened && !isReviewed));
+    // Before the process ended, or by the one after it.
+    this.#must('reviewers were told', !isOpened || this.world.told.includes(`used ${id}`));
+    const others = [...(asked === 'ana' ? ['ana', 'ana2'] : [asked]), 'robot', 'eve'];
+    const ends = leaves.filter(({ type }) => ENDS.has(type)).map(({ elapsedUs }) => elapsedUs);
+    for (const { body, elapsedUs } of reviews) {
+      this.#must('a reviewer is somebody else', !others.includes(body?.['reviewer']));
+      this.#must('a review comes when it is over', Math.min(...ends) <= elapsedUs);
+    }
   }
 
   #must(what: string, holds: boolean): void {
@@ -371,7 +316,7 @@ class Run {
   }
 
   #human(i: number): TestingHuman['id'] {
-    return testingOnlyId('principal', NAMES[i] ?? '');
+    return testingOnlyId('principal', HISTORY_NAMES[i] ?? '');
   }
 
   /** What may be refused aloud: limits, somebody else's hold, somebody who was faster. */
@@ -389,7 +334,6 @@ function count(what: string): void {
 /** The leaf that stands behind each state in the store. */
 const LEAF_OF: Readonly<Record<string, string>> = {
   asked: 'hold.asked',
-  granted: 'approval.granted',
   denied: 'approval.denied',
   expired: 'approval.expired',
   withdrawn: 'approval.withdrawn',
@@ -416,14 +360,22 @@ describe('holds', () => {
         for (const batch of batches) await run.batch(batch);
         await run.restartAll();
         const rows = await store.db.selectFrom('holds').selectAll().execute();
-        for (const { id, state, pending } of rows) {
+        for (const { id, state, pending, opening, review, review_by_us } of rows) {
           const types = run.leavesOf(testingHold(id)).map(({ type }) => type);
-          expect([state, pending, types]).toEqual([state, null, expect.arrayContaining([LEAF_OF[state]])]);
+          const leaf =
+            state === 'granted'
+              ? opening === null
+                ? 'approval.granted'
+                : 'breakglass.used'
+              : LEAF_OF[state];
+          expect([state, pending, types]).toEqual([state, null, expect.arrayContaining([leaf])]);
+          run.checkOpening(testingHold(id), { opening, review, review_by_us });
           expect(types.filter((type) => type === 'hold.executed').length).toBeLessThanOrEqual(1);
           expect(types.filter((type) => type === 'hold.taken').length).toBeLessThanOrEqual(1);
           // Whatever is in a log came into effect: it says no two ends of one hold.
           expect(types.filter((type) => ENDS.has(type)).length).toBeLessThanOrEqual(1);
         }
+        expect(run.problems).toEqual([]);
         for (const id of run.used.keys()) {
           expect(rows.find((row) => row.id === id)?.state).toMatch(/^(executed|failed)$/);
           expect(run.leavesOf(id).filter(({ type }) => type === 'hold.executed')).toHaveLength(1);
@@ -435,6 +387,8 @@ describe('holds', () => {
     expect(seen.taken).toBeGreaterThan(numRuns / 4);
     expect(seen.granted).toBeGreaterThan(numRuns / 2);
     expect(seen.crashes).toBeGreaterThan(numRuns / 4);
+    expect(seen.opened).toBeGreaterThan(numRuns / 8);
+    expect(seen.reviewed).toBeGreaterThan(numRuns / 20);
     for (const why of [
       'own-request',
       'not-an-approver',
@@ -442,6 +396,13 @@ describe('holds', () => {
       'voted-already',
       'used',
       'expired',
+      'break not-own',
+      'break closed',
+      'break no-rule',
+      'review own-request',
+      'review not-over',
+      'review reviewed-already',
+      'review not-an-approver',
     ]) {
       expect([why, seen.refused.get(why) ?? 0]).not.toEqual([why, 0]);
     }

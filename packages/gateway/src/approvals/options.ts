@@ -29,6 +29,16 @@ export interface PolicyAbout {
   readonly connection: string;
 }
 
+/** A rule that opens a hold, and what it demands. */
+export interface Opener {
+  readonly rule: { readonly name: string; readonly version: number };
+  readonly reviewers: readonly string[];
+  /** What was opened ends this long afterwards, */
+  readonly withinMs: number;
+  /** and has to be looked at after this time. */
+  readonly reviewMs: number;
+}
+
 export interface ApprovalsOptions {
   readonly holds: HoldStore;
   readonly ledger: LedgerPort;
@@ -49,7 +59,18 @@ export interface ApprovalsOptions {
   readonly notBeforeUs: number;
   readonly randomBytes: (length: number) => Uint8Array;
   readonly pause: (ms: number) => Promise<void>;
+  /**
+   * The first of these rules by which a person may open their own hold at this moment: it is as it was, reaches
+   * them there, its hours are now, and somebody else could review it.
+   */
+  readonly opener: (
+    rules: readonly { readonly name: string; readonly version: number }[],
+    about: PolicyAbout,
+    nowUs: number,
+  ) => Opener | undefined;
   /** A hold that approvers can see from now on. */
   readonly onAsked: (record: HoldRecord) => void;
+  /** A hold that was opened in an emergency, and one that nobody has looked at in time. */
+  readonly onOpened: (record: HoldRecord, what: 'used' | 'overdue') => void;
   readonly onError: (error: CountersignError, where: string) => void;
 }

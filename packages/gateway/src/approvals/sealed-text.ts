@@ -13,7 +13,7 @@ import type { ScopeKeys } from '../core/ledger-port.ts';
 export interface SealPlace {
   readonly holdId: string;
   readonly sessionId: string;
-  readonly what: 'request' | 'reason' | `comment ${string}`;
+  readonly what: 'request' | 'reason' | 'opening' | 'review' | `comment ${string}`;
 }
 
 export interface SealOptions {

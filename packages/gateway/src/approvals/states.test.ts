@@ -6,18 +6,23 @@ const WAYS: readonly (readonly [HoldState, HoldEvent, HoldState])[] = [
   ['asked', 'approve', 'asked'],
   ['asked', 'grant', 'granted'],
   ['asked', 'deny', 'denied'],
+  ['asked', 'break', 'granted'],
   ['asked', 'expire', 'expired'],
   ['asked', 'withdraw', 'withdrawn'],
   ['granted', 'expire', 'expired'],
   ['granted', 'withdraw', 'withdrawn'],
   ['granted', 'take', 'executing'],
+  ['expired', 'review', 'expired'],
+  ['withdrawn', 'review', 'withdrawn'],
   ['executing', 'succeed', 'executed'],
   ['executing', 'fail', 'failed'],
   ['executing', 'lost', 'failed'],
+  ['executed', 'review', 'executed'],
+  ['failed', 'review', 'failed'],
 ];
 
 function before(state: HoldState): string[] {
-  return WAYS.filter(([, , to]) => to === state).map(([from]) => from);
+  return [...new Set(WAYS.filter(([from, , to]) => to === state && from !== state).map(([from]) => from))];
 }
 
 describe('the states of a hold', () => {
@@ -33,7 +38,17 @@ describe('the states of a hold', () => {
 
   it.each(['denied', 'expired', 'withdrawn', 'executed', 'failed'] as const)('end in %s', (state) => {
     expect(isOpen(state)).toBe(false);
-    for (const event of HOLD_EVENTS) expect(next(state, event)).toHaveProperty('refused');
+    for (const event of HOLD_EVENTS.filter((other) => other !== 'review')) {
+      expect(next(state, event)).toHaveProperty('refused');
+    }
+  });
+
+  it('are reviewed when they are over, which changes nothing, and never after a denial', () => {
+    for (const state of HOLD_STATES) {
+      const mayBe = ['expired', 'withdrawn', 'executed', 'failed'].includes(state);
+      const why = state === 'denied' ? 'not-broken' : 'not-over';
+      expect(next(state, 'review')).toEqual(mayBe ? { to: state } : { refused: why });
+    }
   });
 
   it('lead to an execution by a grant and a take only', () => {

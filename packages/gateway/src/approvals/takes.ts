@@ -13,7 +13,7 @@ import { countApprovers } from './approvers.ts';
 import type { HoldClock } from './hold-clock.ts';
 import { executedEvent, type LeafActor, takenEvent } from './hold-events.ts';
 import type { HoldLeaf } from './hold-leaves.ts';
-import { type HoldRecord, isOverdue, policyAbout, type VoteRecord } from './hold-record.ts';
+import { askerOf, type HoldRecord, isOverdue, policyAbout, type VoteRecord } from './hold-record.ts';
 import type { Taken, TakeRefusal, TakeRefused, TakeStatus } from './holds-port.ts';
 import type { ApprovalsOptions } from './options.ts';
 import { next } from './states.ts';
@@ -134,14 +134,16 @@ export class Takes {
     return isOverdue(record, this.#options.clock.nowUs()) ? 'expired' : undefined;
   }
 
-  /** Groups as they are now. */
+  /** Groups as they are now. What was opened in an emergency needs nobody but who opened it. */
   async #areEnough(record: HoldRecord, votes: readonly VoteRecord[]): Promise<boolean> {
-    const { demand, requester } = record.document;
+    if (record.opening !== undefined) {
+      return (await this.#options.people.find(record.principalId))?.kind === 'user';
+    }
+    const { demand } = record.document;
     const approved = votes.filter(({ decision }) => decision === 'approve');
     const found = await Promise.all(approved.map(({ id }) => this.#options.people.find(id)));
     const humans = found.filter((human) => human !== undefined);
-    const asker = { id: record.principalId, issuer: requester.issuer, subject: requester.subject };
-    return countApprovers(humans, asker, demand.approvers) >= demand.count;
+    return countApprovers(humans, askerOf(record), demand.approvers) >= demand.count;
   }
 
   async #actorOf(record: HoldRecord): Promise<LeafActor> {

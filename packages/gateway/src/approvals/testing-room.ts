@@ -13,7 +13,7 @@ import type { HoldLeaf, HoldLog } from './hold-leaves.ts';
 import type { HoldRecord } from './hold-record.ts';
 import { HoldStore } from './hold-store.ts';
 import type { HoldRequest } from './holds-port.ts';
-import type { ApprovalPeople } from './options.ts';
+import type { ApprovalPeople, Opener } from './options.ts';
 
 const TESTING_START_US: number = 1_795_000_000_000_000;
 
@@ -163,7 +163,25 @@ export interface TestingWorld {
   policy: string;
   readonly errors: unknown[];
   readonly asked: HoldRecord[];
+  /** Notices of holds that were opened in an emergency. */
+  readonly told: string[];
+  /** The rule by which that is done; undefined where there is none. */
+  opener: Opener | undefined;
 }
+
+/** At the beginning, under the policy `p1`. */
+export function testingOnlyWorld(store: Store, people: TestingPeople): TestingWorld {
+  const nothing = { errors: [], asked: [], told: [] };
+  return { store, people, clock: new TestingClock(), policy: 'p1', opener: TESTING_OPENER, ...nothing };
+}
+
+/** By the rule of {@link testingOnlyRequest}, at any time. */
+export const TESTING_OPENER: Opener = {
+  rule: { name: 'night', version: 4 },
+  reviewers: ['group:leads'],
+  withinMs: 300_000,
+  reviewMs: 3_600_000,
+};
 
 export interface TestingGateway {
   readonly approvals: Approvals;
@@ -192,7 +210,10 @@ export async function testingOnlyGateway(
     notBeforeUs: log.beat(world.clock),
     randomBytes: (length) => new Uint8Array(cryptoRandomBytes(length)),
     pause: () => Promise.resolve(),
+    opener: (rules) =>
+      rules.some(({ name }) => name === world.opener?.rule.name) ? world.opener : undefined,
     onAsked: (record) => world.asked.push(record),
+    onOpened: (record, what) => world.told.push(`${what} ${record.id}`),
     onError: (error) => world.errors.push(error),
   });
   return { approvals, life, log };
@@ -268,6 +289,7 @@ export function testingOnlyRequest(
       expiresMs: 900_000,
       useWithinMs: 600_000,
       requireReason: false,
+      openers: [TESTING_OPENER.rule],
       ...change.demand,
     },
     requester,

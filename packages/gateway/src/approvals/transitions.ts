@@ -17,9 +17,9 @@ import type { HoldId } from '../core/ids.ts';
 import type { LedgerEvent, LedgerPort } from '../core/ledger-port.ts';
 import type { HoldClock } from './hold-clock.ts';
 import type { HoldLeaf, HoldLog } from './hold-leaves.ts';
-import type { HoldRecord, Pending, VoteRecord } from './hold-record.ts';
+import type { HoldRecord, Opening, Pending, Review, VoteRecord } from './hold-record.ts';
 import type { HoldStore } from './hold-store.ts';
-import { type SealOptions, sealText } from './sealed-text.ts';
+import { type SealOptions, type SealPlace, sealText } from './sealed-text.ts';
 import { next } from './states.ts';
 
 export interface TransitionsOptions extends SealOptions {
@@ -28,8 +28,8 @@ export interface TransitionsOptions extends SealOptions {
   readonly log: HoldLog;
   readonly node: string;
   readonly clock: HoldClock;
-  /** After a change is in effect. */
-  readonly onChange: (record: HoldRecord) => void;
+  /** After a change is in effect, also one that a process before this one began. */
+  readonly onChange: (record: HoldRecord, what: Pending['kind'] | undefined) => void;
 }
 
 /** A change that is in the log and perhaps not in the store. */
@@ -125,7 +125,7 @@ export class Transitions {
     }
     this.#left.delete(reserved.id);
     const record = await holds.find(reserved.id);
-    if (record !== undefined) onChange(record);
+    if (record !== undefined) onChange(record, reserved.pending?.kind);
     return record;
   }
 
@@ -156,6 +156,23 @@ export class Transitions {
         }
         return { effect: { ...changed, state, use_until_us: useUntilUs ?? null }, vote };
       }
+      case 'break': {
+        const opening: Opening = { ...pending.opening, leaf };
+        const sealed = await this.#seal(reserved, 'opening', text);
+        const { useUntilUs: use_until_us, reviewByUs: review_by_us } = opening;
+        const opened = { opening: JSON.stringify(opening), sealed_opening: sealed ?? null };
+        const state = stateAfter(reserved, 'break');
+        const told = { review_by_us, notice_due_us: opening.openedUs };
+        return { effect: { ...changed, ...opened, ...told, state, use_until_us } };
+      }
+      case 'review': {
+        const review: Review = { ...pending.review, leaf };
+        const sealed = await this.#seal(reserved, 'review', text);
+        const reviewed = { review: JSON.stringify(review), sealed_review: sealed ?? null };
+        return {
+          effect: { ...changed, ...reviewed, state: stateAfter(reserved, 'review'), review_by_us: null },
+        };
+      }
       default:
         return pending satisfies never;
     }
@@ -163,7 +180,7 @@ export class Transitions {
 
   async #seal(
     { id, sessionId }: HoldRecord,
-    what: 'reason' | `comment ${string}`,
+    what: Exclude<SealPlace['what'], 'request'>,
     text: string | undefined,
   ): Promise<Uint8Array | undefined> {
     if (text === undefined) return undefined;
@@ -184,6 +201,10 @@ function isOf(pending: Pending, leaf: Pick<HoldLeaf, 'type' | 'approver'>): bool
       const type = pending.event === 'deny' ? 'approval.denied' : 'approval.granted';
       return leaf.type === type && leaf.approver === pending.voter.name;
     }
+    case 'break':
+      return leaf.type === 'breakglass.used';
+    case 'review':
+      return leaf.type === 'breakglass.reviewed';
     default:
       return pending satisfies never;
   }

@@ -1,8 +1,8 @@
-/** Who sees a hold: who asked, whoever may decide on it, and those who see everything. Pure. */
+/** Who sees a hold: who asked, whoever may decide on it or review it, and those who see everything. Pure. */
 
 import type { Principal } from '../core/principal.ts';
 import { refusalOf } from './approvers.ts';
-import type { HoldRecord } from './hold-record.ts';
+import { askerOf, type HoldRecord } from './hold-record.ts';
 
 /** Groups whose members see every hold; none of them decides by that. */
 const SEE_ALL: readonly string[] = ['administrators', 'auditors'];
@@ -10,7 +10,6 @@ const SEE_ALL: readonly string[] = ['administrators', 'auditors'];
 export function maySee(viewer: Principal, record: HoldRecord): boolean {
   if (viewer.id === record.principalId) return true;
   if (viewer.groups.some((group) => SEE_ALL.includes(group))) return true;
-  const { requester, demand } = record.document;
-  const asker = { id: record.principalId, issuer: requester.issuer, subject: requester.subject };
-  return refusalOf(viewer, asker, demand.approvers) === undefined;
+  const deciders = [record.document.demand.approvers, record.opening?.reviewers ?? []];
+  return deciders.some((names) => refusalOf(viewer, askerOf(record), names) === undefined);
 }

@@ -1,6 +1,7 @@
 /** Commands about holds: what waits for whom, what it is, and what one says to it. */
 
-import type { ApprovalAnswer, ApprovalDetail, ApprovalsAnswer } from '../api/answers.ts';
+import type { ApprovalAnswer, ApprovalDetail, ApprovalRow, ApprovalsAnswer } from '../api/answers.ts';
+import { CountersignError } from '../core/errors.ts';
 import { parseId } from '../core/ids.ts';
 import { safeText } from '../recording/table-text.ts';
 import { clientOf } from './client.ts';
@@ -17,6 +18,7 @@ const list: Command = {
   positionals: [],
   options: {
     all: { type: 'boolean', says: 'Also those that are over' },
+    state: { type: 'string', value: 'STATE', says: 'open, unreviewed (opened by break-glass) or all' },
     before: { type: 'string', value: 'ID', says: 'The page that follows this hold' },
     limit: { type: 'string', value: 'ROWS', says: 'Rows of the page' },
     ...CLIENT_OPTIONS,
@@ -24,7 +26,7 @@ const list: Command = {
   async run(input) {
     const client = await clientOf(input);
     const query = {
-      state: input.flag('all') ? 'all' : 'open',
+      state: input.flag('all') ? 'all' : (input.option('state') ?? 'open'),
       before: input.option('before'),
       limit: input.option('limit'),
     };
@@ -37,8 +39,9 @@ const list: Command = {
       `${hold.connection}/${hold.database}`,
       `${hold.rule} v${hold.ruleVersion}`,
       shortTime(hold.useUntil ?? hold.expiresAt),
+      reviewText(hold),
     ]);
-    const head = ['ID', 'STATE', 'APPROVED', 'WHO', 'CONNECTION', 'RULE', 'UNTIL'];
+    const head = ['ID', 'STATE', 'APPROVED', 'WHO', 'CONNECTION', 'RULE', 'UNTIL', 'BREAK-GLASS'];
     const more = answer.next === undefined ? [] : ['', `More: --before ${answer.next}`];
     await input.show(answer, [...columns(head, rows), ...more]);
     return undefined;
@@ -63,7 +66,68 @@ const approve = decision('approve', 'Approve exactly this, once');
 const deny = decision('deny', 'Deny it, for good');
 const withdraw = decision('withdraw', 'Give up what you asked for');
 
-export const APPROVAL_COMMANDS: readonly Command[] = [list, show, approve, deny, withdraw];
+const breakGlass: Command = {
+  path: 'approvals break-glass',
+  summary: 'Open what you asked for, in an emergency; it is told at once and reviewed afterwards',
+  positionals: ['ID'],
+  options: { ...REASON, ...CLIENT_OPTIONS },
+  async run(input) {
+    const client = await clientOf(input);
+    const holdId = parseId('hold', input.positional(0));
+    const body = { reason: needed(input.option('reason'), '--reason') };
+    const path = `/v1/approvals/${holdId}/break-glass`;
+    const answer = await client.json<ApprovalAnswer>('POST', path, { body });
+    const { state, breakGlass: opened, useUntil = '' } = answer.approval;
+    const reviewers = opened?.reviewers.join(', ') ?? '';
+    await input.show(answer, [
+      `${holdId}: ${state} by break-glass, to be used once, until ${shortTime(useUntil)}`,
+      `It is in the log and told. ${reviewers} will review it.`,
+    ]);
+    return undefined;
+  },
+};
+
+const review: Command = {
+  path: 'approvals review',
+  summary: 'Say of what was opened by break-glass whether that was justified',
+  positionals: ['ID'],
+  options: {
+    verdict: { type: 'string', value: 'VERDICT', says: 'justified or not-justified' },
+    comment: { type: 'string', value: 'TEXT', says: 'What you found; it stands in the leaf' },
+    ...CLIENT_OPTIONS,
+  },
+  async run(input) {
+    const client = await clientOf(input);
+    const holdId = parseId('hold', input.positional(0));
+    const verdict = needed(input.option('verdict'), '--verdict');
+    const comment = needed(input.option('comment'), '--comment');
+    const answer = await client.json<ApprovalAnswer>('POST', `/v1/approvals/${holdId}/review`, {
+      body: { verdict, comment },
+    });
+    await input.show(answer, [`${holdId}: ${answer.approval.review ?? ''}`]);
+    return undefined;
+  },
+};
+
+export const APPROVAL_COMMANDS: readonly Command[] = [
+  list,
+  show,
+  approve,
+  deny,
+  withdraw,
+  breakGlass,
+  review,
+];
+
+function needed(value: string | undefined, option: string): string {
+  if (value !== undefined) return value;
+  throw new CountersignError('REQUEST_INVALID', { reason: `it needs ${option}` });
+}
+
+/** When it has to be reviewed, or what was said of it. */
+function reviewText({ review: said, reviewBy }: ApprovalRow): string {
+  return said === 'unreviewed' ? `review by ${shortTime(reviewBy ?? '')}` : (said ?? '');
+}
 
 function decision(what: 'approve' | 'deny' | 'withdraw', summary: string): Command {
   return {
@@ -99,8 +163,25 @@ function holdLines(hold: ApprovalDetail): string[] {
     ...rowsPairs(hold),
     ...hold.affectedKeys.map((key): readonly [string, string] => ['row', key]),
     ['digest', hold.digest],
+    ...breakGlassPairs(hold),
   ];
   return [...facts(pairs), '', ...statementLines(hold), ...voteLines(hold)];
+}
+
+function breakGlassPairs(hold: ApprovalDetail): (readonly [string, string])[] {
+  const { breakGlass: opened, openers, state } = hold;
+  if (opened === undefined) {
+    return state === 'asked' && openers.length > 0 ? [['break-glass', `by rule ${openers.join(', ')}`]] : [];
+  }
+  const { rule, ruleVersion, at, reason, reviewers, reviewer, comment, node, leaf } = opened;
+  const unread = 'shredded';
+  return [
+    ['break-glass', `by rule ${rule} v${ruleVersion} at ${shortTime(at)}, leaf ${node}/${leaf}`],
+    ['because', safeText(reason ?? unread)],
+    reviewer === undefined
+      ? ['review', `${reviewText(hold)}, out of ${reviewers.join(', ')}`]
+      : ['review', `${reviewText(hold)}, by ${reviewer}: ${safeText(comment ?? unread)}`],
+  ];
 }
 
 function stateText({ state, endedBy, endReason, outcome }: ApprovalDetail): string {

@@ -49,6 +49,7 @@ interface CaseDocument extends Shared {
   readonly returned?: number;
   readonly expect: Verdict;
   readonly rule?: string;
+  readonly breakGlass?: string | false;
 }
 
 interface CaseFile {
@@ -74,6 +75,8 @@ export interface PolicyCase {
   readonly returned: number | undefined;
   readonly expect: Verdict;
   readonly rule: string | undefined;
+  /** The rule by which who asks may open all of it in an emergency; false where no rule does. */
+  readonly breakGlass: string | false | undefined;
 }
 
 /** One file, ready to run. */
@@ -140,6 +143,9 @@ const FILE: TSchema = Type.Object(
           returned: COUNT,
           expect: Type.Enum(['allow', 'hold', 'block']),
           rule: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+          breakGlass: Type.Optional(
+            Type.Union([NAME, Type.Literal(false)], { alternatives: 'the name of a rule, or false' }),
+          ),
         },
         STRICT,
       ),
@@ -222,11 +228,12 @@ function caseOf(
     problems.push({ file, line: document.lineOf([...own, key]), says: `${own.join('.')}: ${says}` });
   };
   const one = { ...defaults, ...cases[index] };
-  const { name = '', sql = '', expect = 'allow', rule } = one;
+  const { name = '', sql = '', expect = 'allow', rule, breakGlass } = one;
   checkAsker(one.as, view, complain);
   checkConnection(one.on, view, complain);
   const atUs = momentOf(one.at, view, complain);
   checkRule({ expect, rule }, view, complain);
+  checkBreakGlass({ expect, breakGlass }, view, complain);
   const filled = {
     place: { file, line: document.lineOf(['cases', String(index)]) },
     name,
@@ -241,6 +248,7 @@ function caseOf(
     returned: one.returned,
     expect,
     rule,
+    breakGlass,
   };
   return { filled, problems };
 }
@@ -289,6 +297,20 @@ function checkRule(
   if (expect === 'allow') complain('rule', '"rule" says what blocks or holds, and this expects allow');
   const access = rule === 'access' || rule.startsWith('access:');
   if (!access && view.find('Rule', rule) === undefined) complain('rule', `there is no rule "${rule}"`);
+}
+
+function checkBreakGlass(
+  { expect, breakGlass }: Pick<PolicyCase, 'expect' | 'breakGlass'>,
+  view: ResourceView,
+  complain: Complain,
+): void {
+  if (breakGlass === undefined) return;
+  if (expect !== 'hold') complain('breakGlass', `"breakGlass" opens a hold, and this expects ${expect}`);
+  const isThere = view
+    .documents('Rule')
+    .some(({ name, then: does }) => name === breakGlass && typeof does === 'object' && 'breakGlass' in does);
+  if (breakGlass !== false && !isThere)
+    complain('breakGlass', `there is no rule "${breakGlass}" with breakGlass`);
 }
 
 function tablesOf(rows: NonNullable<CaseDocument['rows']>, complain: Complain): readonly ObservedTable[] {

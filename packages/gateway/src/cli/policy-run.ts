@@ -67,7 +67,12 @@ function withAsker(
   return { known: new ResourceView([...view.all, account]), name: ANYBODY, kind };
 }
 
-function isExpected({ expect, rule }: PolicyCase, { verdict, causes }: Rehearsed): boolean {
+function isExpected(
+  { expect, rule, breakGlass }: PolicyCase,
+  { verdict, causes, openers }: Rehearsed,
+): boolean {
   if (verdict !== expect) return false;
+  if (breakGlass === false && openers.every((rules) => rules.length > 0)) return false;
+  if (typeof breakGlass === 'string' && !openers.every((rules) => rules.includes(breakGlass))) return false;
   return rule === undefined || causes.some((cause) => cause.rule === rule);
 }

@@ -93,6 +93,65 @@ describe('a file of cases', () => {
     });
   });
 
+  it('says by which rule a hold can be opened in an emergency, and by which it cannot', async () => {
+    const resources = await file(
+      'glass.yaml',
+      `${RESOURCES}---
+kind: Rule
+name: models
+when: { writes: [models] }
+then: { hold: { approvers: [group:owners], breakGlass: never } }
+---
+kind: Rule
+name: night
+who: [ana]
+when: { effects: [update], hours: { from: '20:00', to: '06:00' } }
+then: { breakGlass: { reviewers: [group:owners] } }
+`,
+    );
+    const many =
+      'sql: update rr.scores set a = 1 where b = 2, rows: { rr.scores: { updated: 100 } }, expect: hold';
+    const path = await file(
+      'glass-cases.yaml',
+      cases(
+        `{ name: at night, at: "2026-11-27T22:00Z", ${many}, breakGlass: night }`,
+        `{ name: by day, at: "2026-11-27T12:00Z", ${many}, breakGlass: false }`,
+        `{ name: wrong, at: "2026-11-27T12:00Z", ${many}, breakGlass: night }`,
+        '{ name: never, at: "2026-11-27T22:00Z", sql: update models set a = 1 where b = 2, expect: hold, breakGlass: false }',
+        `{ name: not a person, as: { kind: ci, groups: [owners] }, at: "2026-11-27T22:00Z", ${many}, breakGlass: false }`,
+        `{ name: too good, at: "2026-11-27T22:00Z", ${many}, breakGlass: false }`,
+      ),
+    );
+    const { status, out } = await run('policy', 'test', path, '--resources', resources);
+    expect(out.split('\n').filter((line) => !/^ {6}hold/.test(line))).toEqual([
+      'ok    at night',
+      'ok    by day',
+      expect.stringContaining('FAIL  wrong'),
+      '      expected  hold, opened by night',
+      '      decided   hold',
+      '      opened    by no rule',
+      'ok    never',
+      'ok    not a person',
+      expect.stringContaining('FAIL  too good'),
+      '      expected  hold, opened by no rule',
+      '      decided   hold',
+      '      opened    by night',
+      '4 cases passed, 2 failed',
+      '',
+    ]);
+    expect(status).toBe(1);
+    const wrong = await file(
+      'glass-wrong.yaml',
+      cases(
+        '{ name: a, at: "2026-11-27T22:00Z", sql: select 1, expect: allow, breakGlass: night }',
+        '{ name: b, at: "2026-11-27T22:00Z", sql: select 1, expect: hold, breakGlass: bulk }',
+      ),
+    );
+    expect((await run('policy', 'test', wrong, '--resources', resources)).err).toMatch(
+      /"breakGlass" opens a hold[^]*there is no rule "bulk" with breakGlass/,
+    );
+  });
+
   it('shows what was decided, by which rule and version, with the tokens underlined', async () => {
     const resources = await file('resources.yaml', RESOURCES);
     const path = await file(
@@ -193,7 +252,7 @@ cases:
       '/bad.yaml:11: cases.0 has no key "expected"',
       expect.stringMatching(/^\/nothing\.yaml:1: it cannot be read: ENOENT/),
       expect.stringMatching(/^\/bad\.yaml:4: when\.effects\.0 must be one of read, write/),
-      '/bad.yaml:5: then must be allow, block or { hold: { approvers: [group:NAME, …] } }',
+      '/bad.yaml:5: then must be allow, block, { hold: { approvers: [group:NAME, …] } } or { breakGlass: { reviewers: [group:NAME, …] } }',
       expect.stringMatching(/^\/bad\.yaml:7: name must match/),
       '/twice.yaml:3: cases.0: there is no group "strangers"',
       '/twice.yaml:3: cases.0: there is no connection "nowhere"',

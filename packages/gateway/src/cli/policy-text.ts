@@ -1,9 +1,10 @@
 /** What `policy test` prints: a line a case, and of one that fails what was decided and why. */
 
 import type { ReadText } from '../core/effects.ts';
-import type { Cause, Verdict } from '../policy/decide.ts';
+import type { Cause } from '../policy/decide.ts';
 import { safeText } from '../recording/table-text.ts';
 import { counted, oneLine } from './output.ts';
+import type { PolicyCase } from './policy-cases.ts';
 import type { FileProblem, Place } from './policy-files.ts';
 import type { CaseResult } from './policy-run.ts';
 import { underlined } from './underlined.ts';
@@ -36,43 +37,53 @@ export function problemLine({ file, line, says }: FileProblem): string {
 /** The same for programs. */
 export function caseFacts(result: CaseResult, places: Places): unknown {
   const { policyCase, decided, passed } = result;
-  const { place, name, expect, rule } = policyCase;
+  const { place, name, expect, rule, breakGlass } = policyCase;
   return {
     ...place,
     name,
     passed,
-    expected: rule === undefined ? { verdict: expect } : { verdict: expect, rule },
+    expected: {
+      verdict: expect,
+      ...(rule === undefined ? {} : { rule }),
+      ...(breakGlass === undefined ? {} : { breakGlass }),
+    },
     decided: {
       verdict: decided.verdict,
       causes: decided.causes.map((cause) => ({ ...cause, ...placeOf(cause, places) })),
       effects: effectsOf(decided.read),
       uncounted: decided.uncounted.map((one) => one.name),
+      openers: decided.openers,
     },
   };
 }
 
 function failureLines({ policyCase, decided }: CaseResult, places: Places): readonly string[] {
-  const { expect, rule, sql } = policyCase;
+  const { sql, breakGlass } = policyCase;
   const bytes = new TextEncoder().encode(sql);
-  const { verdict, causes, read, uncounted } = decided;
+  const { verdict, causes, read, uncounted, openers } = decided;
   const shown = causes.slice(0, CAUSES_SHOWN_MAX);
   const more = causes.length - shown.length;
   return [
-    `expected  ${expected(expect, rule)}`,
+    `expected  ${expected(policyCase)}`,
     `decided   ${verdict}`,
     ...shown.flatMap((cause) => causeLines(cause, bytes, places)),
     ...(more > 0 ? [`and ${more} more`] : []),
     ...(causes.length === 0
       ? [`does      ${oneLine(effectsOf(read).join(', '), EFFECTS_CHARACTERS_MAX)}`]
       : []),
+    ...(breakGlass === undefined
+      ? []
+      : openers.map((rules) => `opened    ${rules.length === 0 ? 'by no rule' : `by ${rules.join(', ')}`}`)),
     ...(uncounted.length === 0
       ? []
       : [`counts    ${uncounted.map(({ name }) => name).join(', ')}: the case gives no rows`]),
   ];
 }
 
-function expected(verdict: Verdict, rule: string | undefined): string {
-  return rule === undefined ? verdict : `${verdict} by ${safeText(rule)}`;
+function expected({ expect, rule, breakGlass }: PolicyCase): string {
+  const verdict = rule === undefined ? expect : `${expect} by ${safeText(rule)}`;
+  if (breakGlass === undefined) return verdict;
+  return `${verdict}, opened by ${breakGlass === false ? 'no rule' : breakGlass}`;
 }
 
 function causeLines(cause: Cause, bytes: Uint8Array, places: Places): readonly string[] {

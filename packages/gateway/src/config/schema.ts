@@ -139,7 +139,7 @@ const NOTIFY: TSchema = Type.Object(
         maxItems: LIMITS.notify.targetsMax,
         default: [],
         alternatives: '[{ url: URL, secret: { file | env | command } }, …]',
-        description: `Who hears of a hold at once, at most ${LIMITS.notify.targetsMax}: a signed POST (Standard Webhooks) without the statement. The URL is https, or http on loopback; the secret is \`whsec_\` and base64 of 24 to 64 bytes.`,
+        description: `Who hears at once of a hold, and that the glass was broken, at most ${LIMITS.notify.targetsMax}: a signed POST (Standard Webhooks) without the statement. The URL is https, or http on loopback; the secret is \`whsec_\` and base64 of 24 to 64 bytes.`,
       },
     ),
     commands: Type.Array(Type.Array(Type.String({ maxLength: 4_096 }), { minItems: 1, maxItems: 64 }), {

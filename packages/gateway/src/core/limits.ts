@@ -336,6 +336,8 @@ export const LIMITS = {
     expiresMsMax: 604_800_000,
     /** A grant that is not used within a day was not needed. */
     useWithinMsMax: 86_400_000,
+    /** What was opened in an emergency is looked at within a month at most: later nobody remembers. */
+    reviewMsMax: 2_592_000_000,
     /** Affected rows that an approver is shown by their keys, */
     affectedKeysMax: 5,
     /** and characters of a key. */

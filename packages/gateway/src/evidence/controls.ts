@@ -14,6 +14,8 @@ const POPULATION_CONTROLS: Readonly<Record<string, readonly [string, string]>> =
   approvals: ['5.3 8.15 8.32', 'A.6.1.2 A.12.4.1 A.14.2.2'],
   denied: ['8.2 8.3 8.15 8.18', 'A.9.2.3 A.9.4.1 A.12.4.1 A.9.4.4'],
   changes: ['8.15 8.32', 'A.12.4.1 A.14.2.2'],
+  breakglass: ['5.15 8.2 8.15', 'A.9.2.3 A.12.4.1'],
+  'breakglass-unreviewed': ['5.15 8.2 8.15', 'A.9.2.3 A.12.4.1'],
   'changes-unapproved': ['5.3 8.15 8.32', 'A.6.1.2 A.12.4.1 A.14.2.2'],
 };
 

@@ -139,8 +139,8 @@ describe('a package', () => {
 
   it('lists every statement of the period with who, from where and what came of it', async () => {
     const statements = await rows('statements.csv');
-    // The loop, the one with quotes, the one that was shredded, four changes, the one without an outcome.
-    expect(statements.length).toBe(STATEMENTS + 7);
+    // The loop, the one with quotes, the one that was shredded, five changes, the one without an outcome.
+    expect(statements.length).toBe(STATEMENTS + 8);
     const early = statements.find(({ sql }) => sql === 'select 1');
     expect(early).toMatchObject({
       actor_name: 'early@example.test',
@@ -191,7 +191,9 @@ describe('a package', () => {
     ).toEqual([
       ['hld_1', 'executed', '1', 'ok'],
       ['hld_2', 'denied', '0', ''],
+      ['hld_4', 'executed', '0', 'ok'],
       ['hld_3', 'open', '0', ''],
+      ['hld_5', 'granted', '0', ''],
     ]);
     expect((await rows('denied.csv')).map((row) => [row['actor_name'], row['rule'], row['comment']])).toEqual(
       [['bo', 'bulk', 'no']],
@@ -207,6 +209,7 @@ describe('a package', () => {
       ['["data"]', '["a"]', '', '', 'ok', 'rerank'],
       ['["schema"]', '', '', '', 'ok', 'rerank'],
       ['["data"]', '["c"]', '', 'false', 'ok', 'rerank'],
+      ['["data"]', '["rr.models"]', '', 'false', 'ok', 'rerank'],
       // Still running, and nobody has read it.
       ['["unknown"]', '', '', '', '', 'rerank'],
     ]);
@@ -217,7 +220,21 @@ describe('a package', () => {
     expect(shown(await rows('changes-unapproved.csv'), 'tags', 'why', 'reason')).toEqual([
       ['["DROP TABLE"]', 'unruled', ''],
       ['["DELETE 9"]', 'held', "'=delete"],
+      ['["UPDATE 1"]', 'break-glass', ''],
     ]);
+  });
+
+  it('lists what was opened by break-glass, and what nobody has reviewed', async () => {
+    const broken = await rows('breakglass.csv');
+    expect(shown(broken, 'hold_id', 'actor_name', 'reason', 'verdict', 'comment', 'status')).toEqual([
+      ['hld_4', 'ana', 'the shop is down', 'justified', "'=it was down", 'ok'],
+      ['hld_5', 'ana', 'the shop is down', '', '', ''],
+    ]);
+    expect(shown(await rows('breakglass-unreviewed.csv'), 'hold_id')).toEqual([['hld_5']]);
+    const report = await verify(outFile('package.zip'));
+    const notes = report.checks.find(({ name }) => name === 'populations')?.notes;
+    expect(notes).toContain('opened by break-glass and not reviewed in the range: 1');
+    expect(report.rows).toMatchObject({ breakglass: 2, 'breakglass-unreviewed': 1 });
   });
 
   it('is good in parts', async () => {

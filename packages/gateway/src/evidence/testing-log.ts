@@ -89,6 +89,7 @@ export async function writeTestingLog(directory: string, statements: number): Pr
   );
   await scene.holds(ana);
   await scene.changes(ana);
+  await scene.breakGlass(ana);
   await ledger.rotateKey(seeds[1], 'yearly', 'ops');
   const second = ledger.verifierKey;
   await scene.intent(early, 'select pg_sleep(1000)');
@@ -277,6 +278,49 @@ class Scene {
     const denial = { hold_id: 'hld_2', approver: 'bo', comment: 'no' };
     await this.append({ ...this.event('approval.denied', 'bo', denial), ref: denied });
     await this.#asked('hld_3');
+  }
+
+  /** A hold that who asked opened and that was used and reviewed, and one that nobody has looked at. */
+  async breakGlass(session: string): Promise<void> {
+    const said = { decision: 'hold', effects: ['update'], tables: ['rr.models'] } as const;
+    const intent = await this.intent(session, 'update rr.models set stage = 2', said);
+    const asked = await this.#asked('hld_4', intent);
+    const used = await this.#opened('hld_4', asked);
+    const taken = {
+      hold_id: 'hld_4',
+      intent_leaf: intent,
+      votes: [],
+      break_glass: { rule: 'night', node: 'gw1', leaf: used },
+    };
+    await this.append({ ...this.event('hold.taken', 'ana', taken), ref: asked });
+    await this.#outcome(session, intent, 'UPDATE 1');
+    const executed = this.event('hold.executed', 'ana', { hold_id: 'hld_4', rows: 1 });
+    await this.append({ ...executed, ref: asked, status: 'ok' });
+    const notice = {
+      hold_id: 'hld_4',
+      notice: 'breakglass.used',
+      receiver: 'webhook hooks.example',
+      tries: 1,
+    };
+    await this.append({ ...this.event('breakglass.notified', 'ana', notice), ref: used, status: 'ok' });
+    const review = { hold_id: 'hld_4', reviewer: 'lea', comment: '=it was down' };
+    const reviewed = this.event('breakglass.reviewed', 'lea', review);
+    await this.append({ ...reviewed, ref: used, status: 'justified' });
+    await this.#opened('hld_5', await this.#asked('hld_5'));
+  }
+
+  async #opened(holdId: string, ref: number): Promise<number> {
+    const body = {
+      hold_id: holdId,
+      rule: 'night',
+      rule_version: 4,
+      requester: 'ana',
+      reason: 'the shop is down',
+      until: '2026-11-24T14:00:00.000000Z',
+      reviewers: ['group:leads'],
+      review_by: '2026-11-25T14:00:00.000000Z',
+    };
+    return (await this.#ledger.append({ ...this.event('breakglass.used', 'ana', body), ref })).index;
   }
 
   async #asked(holdId: string, ref?: number): Promise<number> {

@@ -1,25 +1,51 @@
 /**
- * What approvers are told at once: that something waits for them, and where to look. No statement, no values.
+ * What people are told at once, and where to look: approvers that something waits for them, reviewers that the
+ * glass was broken, and once more that they are late. No statement, no values, no reasons.
  *
  * The form is that of Standard Webhooks (https://www.standardwebhooks.com/): `type`, `timestamp`, `data`.
  */
 
-export interface Notice {
+interface CommonData {
+  readonly hold: string;
+  readonly rule: string;
+  readonly rule_version: number;
+  readonly requester: string;
+  readonly connection: string;
+  /** Where it is decided, or looked at. */
+  readonly link: string;
+}
+
+interface AskedNotice {
   readonly type: 'hold.asked';
   /** When it was asked, UTC. */
   readonly timestamp: string;
-  readonly data: {
-    readonly hold: string;
-    readonly rule: string;
-    readonly rule_version: number;
+  readonly data: CommonData & {
     readonly approvers: readonly string[];
     readonly count: number;
-    readonly requester: string;
-    readonly connection: string;
     readonly expires: string;
-    /** Where it is decided. */
-    readonly link: string;
   };
+}
+
+/** `rule` is the one by which it was opened. */
+interface BreakGlassNotice {
+  readonly type: 'breakglass.used' | 'breakglass.overdue';
+  /** When it was opened, UTC. */
+  readonly timestamp: string;
+  readonly data: CommonData & {
+    /** The rule that had held it. */
+    readonly held_by: string;
+    readonly reviewers: readonly string[];
+    /** Until when it can be used. */
+    readonly until: string;
+    readonly review_by: string;
+  };
+}
+
+export type Notice = AskedNotice | BreakGlassNotice;
+
+/** The same for every try and target, another for each notice of a hold. */
+export function noticeId({ type, data }: Notice): string {
+  return type === 'hold.asked' ? `msg_${data.hold}` : `msg_${data.hold}.${type}`;
 }
 
 /** The bytes that are sent, the same for every try and target. */

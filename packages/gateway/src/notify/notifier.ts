@@ -15,9 +15,17 @@ export interface NotifierOptions {
   readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
+/** How telling one target ended. */
+export type Ended = (target: string, delivery: Delivery) => void;
+
+interface Waiting {
+  readonly notice: Notice;
+  readonly ended: Ended | undefined;
+}
+
 interface Line {
   readonly target: Target;
-  readonly waiting: Notice[];
+  readonly waiting: Waiting[];
   running: number;
 }
 
@@ -33,15 +41,20 @@ export class Notifier {
     this.#lines = options.targets.map((target) => ({ target, waiting: [], running: 0 }));
   }
 
+  /** Whether there is anybody to tell. */
+  get hasTargets(): boolean {
+    return this.#lines.length > 0;
+  }
+
   /** Returns at once and never throws. */
-  tell(notice: Notice): void {
+  tell(notice: Notice, ended?: Ended): void {
     for (const line of this.#lines) {
       if (line.waiting.length >= LIMITS.notify.queueMax) {
         const waiting = `${LIMITS.notify.queueMax} notices wait already`;
-        this.#report(line.target, notice, { kind: 'failed', tries: 0, reason: waiting });
+        this.#report(line.target, { notice, ended }, { kind: 'failed', tries: 0, reason: waiting });
         continue;
       }
-      line.waiting.push(notice);
+      line.waiting.push({ notice, ended });
       this.#next(line);
     }
   }
@@ -55,15 +68,15 @@ export class Notifier {
 
   #next(line: Line): void {
     while (line.running < LIMITS.notify.concurrentMax && !this.#closing.signal.aborted) {
-      const notice = line.waiting.shift();
-      if (notice === undefined) return;
+      const waiting = line.waiting.shift();
+      if (waiting === undefined) return;
       line.running += 1;
-      const running = this.#deliver(line.target, notice)
+      const running = this.#deliver(line.target, waiting.notice)
         .catch((error: unknown): Delivery => ({ kind: 'failed', tries: 1, reason: reasonOf(error) }))
         .then((delivery) => {
           this.#running.delete(running);
           line.running -= 1;
-          this.#report(line.target, notice, delivery);
+          this.#report(line.target, waiting, delivery);
           this.#next(line);
         });
       this.#running.add(running);
@@ -89,10 +102,11 @@ export class Notifier {
     }
   }
 
-  #report(target: Target, { data }: Notice, delivery: Delivery): void {
+  #report(target: Target, { notice: { data }, ended }: Waiting, delivery: Delivery): void {
     const tries = `${delivery.tries} ${delivery.tries === 1 ? 'try' : 'tries'}`;
     const end =
       delivery.kind === 'delivered' ? `delivered, ${tries}` : `not delivered, ${tries}: ${delivery.reason}`;
     this.#options.log(`notice of ${data.hold} to ${target.name}: ${end}`);
+    ended?.(target.name, delivery);
   }
 }

@@ -14,7 +14,7 @@
 import { createHmac } from 'node:crypto';
 import { CountersignError, reasonOf } from '../core/errors.ts';
 import { Secret } from '../core/secret.ts';
-import type { Attempt, Notice, Target } from './notice.ts';
+import { type Attempt, type Notice, noticeId, type Target } from './notice.ts';
 
 const SECRET = /^whsec_([A-Za-z0-9+/]+={0,2})$/;
 /** Of the specification. */
@@ -45,7 +45,7 @@ export function webhookTarget(url: string, secret: Secret<Uint8Array>, nowUs: ()
   return {
     name: `webhook ${new URL(url).host}`,
     async send(notice: Notice, body: string, signal: AbortSignal): Promise<Attempt | undefined> {
-      const id = `msg_${notice.data.hold}`;
+      const id = noticeId(notice);
       const timestamp = Math.floor(nowUs() / 1_000_000);
       let status: number;
       try {

@@ -20,7 +20,7 @@ import type { ActorKind } from '../core/principal.ts';
 import { isSeenInCatalog } from './observed.ts';
 import { inRange, matchesClient, matchesColumns, matchesName, withinHours } from './patterns.ts';
 import { type KnownCursors, onlyReads, returnedRules } from './returned.ts';
-import type { CompiledRule } from './rule.ts';
+import type { BreakGlassRule, CompiledRule } from './rule.ts';
 
 export type Verdict = 'allow' | 'hold' | 'block';
 
@@ -51,6 +51,9 @@ export interface Decision {
   readonly causes: readonly Cause[];
   /** Rules that ask for approval, each for itself. */
   readonly holds: readonly CompiledRule[];
+  /** What the text does, and which rules may open such a hold (break-glass.ts). */
+  readonly statements: readonly StatementFacts[];
+  readonly breakGlass: readonly BreakGlassRule[];
   /** Rules that have a say when the rows are counted before COMMIT; none where nothing can be written. */
   readonly counted: readonly CompiledRule[];
   /** Rules that have a say about how many rows it returns. */
@@ -109,20 +112,35 @@ const UNREAD: StatementFacts = {
 };
 
 /** What is blocked has nothing that could be counted. */
-const NOT_RUN = { kind: 'block', holds: [], counted: [], returned: [], onlyReads: false } as const;
+const NOT_RUN = {
+  kind: 'block',
+  holds: [],
+  statements: [],
+  breakGlass: [],
+  counted: [],
+  returned: [],
+  onlyReads: false,
+} as const;
 
 /** Rules that reach one principal on one connection. */
 export class SessionPolicy {
   readonly #rules: readonly CompiledRule[];
   readonly #allowance: Allowance;
+  readonly #breakGlass: readonly BreakGlassRule[];
   readonly #known = new WeakMap<ReadText, Decision>();
   readonly #counted: readonly CompiledRule[];
   readonly #returned: readonly CompiledRule[];
   readonly #dependsOnTime: boolean;
 
   /** @param rules that reach the principal on the connection, in the order of their names */
-  constructor(rules: readonly CompiledRule[], allowance: Allowance, caller: Caller) {
+  constructor(
+    rules: readonly CompiledRule[],
+    allowance: Allowance,
+    caller: Caller,
+    breakGlass: readonly BreakGlassRule[] = [],
+  ) {
     this.#rules = rules.filter((rule) => reachesCaller(rule, caller));
+    this.#breakGlass = breakGlass;
     this.#allowance = allowance;
     this.#counted = this.#rules.filter(isObservable);
     this.#returned = this.#rules.filter(({ returned }) => returned !== undefined);
@@ -180,6 +198,8 @@ export class SessionPolicy {
     }
     return {
       ...strictest(causes, [...holds]),
+      statements,
+      breakGlass: this.#breakGlass,
       counted: rules.filter((rule) => counted.has(rule)),
       returned: rules.filter((rule) => returned.has(rule)),
       onlyReads: onlyReads(statements),
@@ -404,8 +424,11 @@ function covers(rule: CompiledRule, statement: StatementFacts, found: FoundEffec
   return rule.effects !== undefined;
 }
 
-/** What the text does not show has no place of its own in it, so that each effect says whose it is. */
-function callsOf(
+/**
+ * The functions that an effect comes from. What the text does not show has no place of its own in it,
+ * so that each effect says whose it is.
+ */
+export function callsOf(
   { functions, effects }: StatementFacts,
   { from, by }: FoundEffect,
 ): readonly CalledFunction[] {

@@ -18,7 +18,14 @@ export type EffectClass =
   | 'unknown';
 
 /** What every statement may have: alone, none of these reads, changes or sends out anything. */
-const HARMLESS: readonly Effect[] = ['transaction', 'setting', 'prepare', 'execute', 'cursor', 'explain'];
+export const HARMLESS: ReadonlySet<Effect> = new Set<Effect>([
+  'transaction',
+  'setting',
+  'prepare',
+  'execute',
+  'cursor',
+  'explain',
+]);
 
 /** Class → effects. Every effect that is not harmless is in exactly one of them. */
 const CLASSES: Readonly<Record<EffectClass, readonly Effect[]>> = {

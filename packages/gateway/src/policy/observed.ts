@@ -34,13 +34,16 @@ const ROWS_UNKNOWN: number = Number.MAX_SAFE_INTEGER;
 export interface Counted {
   readonly rule: CompiledRule;
   readonly rows: number;
+  /** Tables whose rows these are. */
+  readonly tables: readonly ObservedTable[];
   /** Tables of the system's that changed, for a rule about definitions. */
   readonly defined: readonly string[];
   /** Up to so many the rule does not apply. */
   readonly allowed: number;
 }
 
-const CATALOG = 'pg_catalog';
+/** The schema of the system's own tables. */
+export const CATALOG = 'pg_catalog';
 
 /** What a change of the system's own tables may come from, by what happened to their rows. */
 const SEEN_IN_CATALOG: Readonly<Partial<Record<Effect, (table: ObservedTable) => boolean>>> = {
@@ -84,23 +87,29 @@ export function causeOfCount({ rule, rows, allowed, defined }: Counted): Cause {
   return { rule: name, version, verdict, description, what, from: 0, to: 0 };
 }
 
-function rowsOf(rule: CompiledRule, observed: readonly ObservedTable[]): Pick<Counted, 'rows' | 'defined'> {
+function rowsOf(
+  rule: CompiledRule,
+  observed: readonly ObservedTable[],
+): Pick<Counted, 'rows' | 'tables' | 'defined'> {
   let rows = 0;
+  const tables: ObservedTable[] = [];
   const defined: string[] = [];
   for (const table of observed) {
     if (table.schema === CATALOG) {
       if (!defines(rule, table)) continue;
       defined.push(table.name);
+      tables.push(table);
       rows += table.inserted + table.updated + table.deleted;
       continue;
     }
     if (rule.writes !== undefined && !isNamed(rule.writes, table)) continue;
-    if (table.exchanged === true) return { rows: ROWS_UNKNOWN, defined: [] };
+    tables.push(table);
+    if (table.exchanged === true) return { rows: ROWS_UNKNOWN, tables, defined: [] };
     if (counts(rule, ['insert', 'copy-in', 'merge'])) rows += table.inserted;
     if (counts(rule, ['update', 'merge'])) rows += table.updated;
     if (counts(rule, ['delete', 'merge'])) rows += table.deleted;
   }
-  return { rows, defined };
+  return { rows, tables, defined };
 }
 
 function defines({ effects, writes, rows }: CompiledRule, table: ObservedTable): boolean {
@@ -108,7 +117,8 @@ function defines({ effects, writes, rows }: CompiledRule, table: ObservedTable):
   return [...effects].some((effect) => SEEN_IN_CATALOG[effect]?.(table) === true);
 }
 
-function isNamed(patterns: readonly NamePattern[], table: ObservedTable): boolean {
+/** Whether rows of a table are rows of one of these. */
+export function isNamed(patterns: readonly NamePattern[], table: ObservedTable): boolean {
   return [table, ...(table.partOf ?? [])].some((name) =>
     patterns.some((pattern) => matchesName(pattern, name)),
   );

@@ -5,6 +5,7 @@
  */
 
 import type { Effect } from '../core/effects.ts';
+import { LIMITS } from '../core/limits.ts';
 import type { ActorKind } from '../core/principal.ts';
 import { effectsOf, WRITE_EFFECTS } from './effect-classes.ts';
 import {
@@ -19,6 +20,8 @@ import {
   PatternProblem,
   type RowBound,
 } from './patterns.ts';
+
+const DAY_MS = 86_400_000;
 
 /** Conditions; all that stand there must hold, of a list any one. */
 export interface When {
@@ -48,6 +51,18 @@ export interface HoldTerms {
   readonly reason: 'required' | 'optional';
   /** What becomes of a client that asks inside of its own transaction, whose locks others would wait for. */
   readonly inTransaction: 'refuse' | 'wait';
+  /** Nobody opens it in an emergency; left out, a rule of that kind may say who does. */
+  readonly breakGlass?: 'never';
+}
+
+/** Who looks at it afterwards, and for how long a hold is open that somebody opened in an emergency. */
+export interface BreakGlassTerms {
+  /** `group:NAME`, or the NAME of a person. */
+  readonly reviewers: readonly string[];
+  /** How long what was opened may be used. */
+  readonly within: string;
+  /** How long a review may take. */
+  readonly review: string;
 }
 
 /** A Rule after parsing: every default filled in. */
@@ -64,10 +79,11 @@ export interface Rule {
   readonly unless: readonly string[];
   readonly when: When;
   // oxlint-disable-next-line unicorn/no-thenable -- The word of the policy language; nothing awaits a rule.
-  readonly then: 'allow' | 'block' | { readonly hold: HoldTerms };
+  readonly then: 'allow' | 'block' | { readonly hold: HoldTerms } | { readonly breakGlass: BreakGlassTerms };
 }
 
-export interface CompiledRule {
+/** What a rule is about. */
+interface RuleConditions {
   readonly name: string;
   readonly version: number;
   readonly description: string | undefined;
@@ -75,35 +91,37 @@ export interface CompiledRule {
   readonly writes: readonly NamePattern[] | undefined;
   readonly reads: readonly NamePattern[] | undefined;
   readonly functions: readonly NamePattern[] | undefined;
-  readonly rows: RowBound | undefined;
-  readonly returned: RowBound | undefined;
   readonly kinds: readonly ActorKind[] | undefined;
   readonly address: readonly AddressRange[] | undefined;
   readonly client: readonly string[] | undefined;
   readonly hours: Hours | undefined;
+}
+
+/** A rule that decides. */
+export interface CompiledRule extends RuleConditions {
+  readonly rows: RowBound | undefined;
+  readonly returned: RowBound | undefined;
   readonly verdict: 'allow' | 'block' | 'hold';
   readonly hold: HoldTerms | undefined;
 }
 
+/** A rule that decides nothing: it says whose holds may be opened in an emergency (break-glass.ts). */
+export interface BreakGlassRule extends RuleConditions {
+  readonly terms: BreakGlassTerms;
+}
+
 /** Throws a PatternProblem that names the condition. */
-export function compileRule(rule: Rule, version: number): CompiledRule {
+export function compileRule(rule: Rule, version: number): CompiledRule | BreakGlassRule {
   const { when, then: consequence } = rule;
+  if (typeof consequence === 'object' && 'breakGlass' in consequence) {
+    return compileBreakGlass(rule, version, consequence.breakGlass);
+  }
   const hold = typeof consequence === 'object' ? consequence.hold : undefined;
   if (hold !== undefined) checkTerms(hold);
   const compiled: CompiledRule = {
-    name: rule.name,
-    version,
-    description: rule.description,
-    effects: when.effects === undefined ? undefined : effectsOf(when.effects),
-    writes: each(when.writes, 'when.writes', parseNamePattern),
-    reads: each(when.reads, 'when.reads', parseNamePattern),
-    functions: each(when.functions, 'when.functions', parseNamePattern),
+    ...conditionsOf(rule, version),
     rows: one(when.rows, 'when.rows', parseRowBound),
     returned: one(when.returned, 'when.returned', parseRowBound),
-    kinds: when.kinds,
-    address: each(when.address, 'when.address', parseAddressRange),
-    client: when.client,
-    hours: one(when.hours, 'when.hours', parseHours),
     verdict: typeof consequence === 'object' ? 'hold' : consequence,
     hold,
   };
@@ -112,9 +130,52 @@ export function compileRule(rule: Rule, version: number): CompiledRule {
   return compiled;
 }
 
-function checkTerms(hold: HoldTerms): void {
-  one(hold.expires, 'then.hold.expires', parseDurationMs);
-  one(hold.within, 'then.hold.within', parseDurationMs);
+function conditionsOf({ name, description, when }: Rule, version: number): RuleConditions {
+  return {
+    name,
+    version,
+    description,
+    effects: when.effects === undefined ? undefined : effectsOf(when.effects),
+    writes: each(when.writes, 'when.writes', parseNamePattern),
+    reads: each(when.reads, 'when.reads', parseNamePattern),
+    functions: each(when.functions, 'when.functions', parseNamePattern),
+    kinds: when.kinds,
+    address: each(when.address, 'when.address', parseAddressRange),
+    client: when.client,
+    hours: one(when.hours, 'when.hours', parseHours),
+  };
+}
+
+function checkTerms({ expires, within }: HoldTerms): void {
+  one(expires, 'then.hold.expires', parseDurationMs);
+  one(within, 'then.hold.within', parseDurationMs);
+}
+
+function durationAtMost(text: string, where: string, msMax: number): void {
+  if ((one(text, where, parseDurationMs) ?? 0) <= msMax) return;
+  throw new PatternProblem(`${where}: expected at most ${msMax / DAY_MS}d, not "${text}"`);
+}
+
+/** What it opens is one thing, once, by one person: whatever is less exact than that is refused. */
+function compileBreakGlass(rule: Rule, version: number, terms: BreakGlassTerms): BreakGlassRule {
+  const { who, when } = rule;
+  const { useWithinMsMax, reviewMsMax } = LIMITS.approvals;
+  durationAtMost(terms.within, 'then.breakGlass.within', useWithinMsMax);
+  durationAtMost(terms.review, 'then.breakGlass.review', reviewMsMax);
+  if (who.length === 0) throw new PatternProblem('a rule with breakGlass must say who may');
+  const account = who.find((name) => name.startsWith('service:'));
+  if (account !== undefined) throw new PatternProblem(`"${account}": only people break the glass`);
+  const extra = (['rows', 'returned', 'kinds', 'address', 'client'] as const).find(
+    (key) => when[key] !== undefined,
+  );
+  if (extra !== undefined) {
+    throw new PatternProblem(`when.${extra} has no place beside breakGlass: it is about who, what and when`);
+  }
+  const compiled: BreakGlassRule = { ...conditionsOf(rule, version), terms };
+  const { writes = [], reads = [], functions = [] } = compiled;
+  const columns = [...writes, ...reads, ...functions].find((name) => name.columns !== undefined);
+  if (columns !== undefined) throw new PatternProblem(`"${columns.text}": no columns beside breakGlass`);
+  return compiled;
 }
 
 /** Combinations that would promise what cannot be held. */

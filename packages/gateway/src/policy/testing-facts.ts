@@ -1,7 +1,14 @@
 /** Facts for tests, without a parser. */
 
 import type { ReadText, StatementFacts } from '../core/effects.ts';
-import { compileRule, type CompiledRule, type HoldTerms, type When } from './rule.ts';
+import {
+  type BreakGlassRule,
+  compileRule,
+  type CompiledRule,
+  type HoldTerms,
+  type Rule,
+  type When,
+} from './rule.ts';
 
 /** A statement that does nothing, with what a test adds. */
 export function statement(facts: Partial<StatementFacts> = {}): StatementFacts {
@@ -25,7 +32,7 @@ export function text(...statements: readonly StatementFacts[]): ReadText {
   return { kind: 'read', statements, doubts: { backslash: false, unicodeEscape: false, nonAscii: false } };
 }
 
-const HOLD: HoldTerms = {
+export const HOLD: HoldTerms = {
   approvers: ['group:owners'],
   count: 1,
   expires: '15m',
@@ -37,20 +44,35 @@ const HOLD: HoldTerms = {
 export function rule(
   name: string,
   when: When,
-  consequence: 'allow' | 'block' | 'hold' = 'block',
-  terms: Partial<HoldTerms> = {},
+  consequence: 'allow' | 'block' | 'hold' | HoldTerms = 'block',
 ): CompiledRule {
-  return compileRule(
-    {
-      kind: 'Rule',
-      name,
-      on: [],
-      who: [],
-      unless: [],
-      when,
-      // oxlint-disable-next-line unicorn/no-thenable -- The word of the policy language; nothing awaits a rule.
-      then: consequence === 'hold' ? { hold: { ...HOLD, ...terms } } : consequence,
-    },
-    7,
-  );
+  const hold = consequence === 'hold' ? HOLD : typeof consequence === 'object' ? consequence : undefined;
+  const compiled = compiledOf({
+    name,
+    when,
+    // oxlint-disable-next-line unicorn/no-thenable -- The word of the policy language; nothing awaits a rule.
+    then: hold !== undefined ? { hold } : consequence === 'allow' ? 'allow' : 'block',
+  });
+  if ('terms' in compiled) throw new Error('it breaks the glass');
+  return compiled;
+}
+
+/** A rule that opens holds in an emergency. */
+export function breakGlassRule(name: string, when: When): BreakGlassRule {
+  const terms = { reviewers: ['group:reviewers'], within: '15m', review: '24h' };
+  const compiled = compiledOf({
+    name,
+    who: ['group:night'],
+    when,
+    // oxlint-disable-next-line unicorn/no-thenable -- The word of the policy language; nothing awaits a rule.
+    then: { breakGlass: terms },
+  });
+  if (!('terms' in compiled)) throw new Error('it does not break the glass');
+  return compiled;
+}
+
+function compiledOf(
+  given: Partial<Rule> & Pick<Rule, 'name' | 'when' | 'then'>,
+): CompiledRule | BreakGlassRule {
+  return compileRule({ kind: 'Rule', on: [], who: [], unless: [], ...given }, 7);
 }

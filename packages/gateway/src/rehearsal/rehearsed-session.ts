@@ -8,10 +8,12 @@
 
 import type { ReadText } from '../core/effects.ts';
 import type { ActorKind, Principal } from '../core/principal.ts';
+import { openersOf } from '../policy/break-glass.ts';
 import { type Cause, SessionPolicy, type Verdict } from '../policy/decide.ts';
 import { causeOfCount, type ObservedTable, overBound } from '../policy/observed.ts';
 import { allowedRows, causeOfReturned } from '../policy/returned.ts';
-import type { CompiledRule } from '../policy/rule.ts';
+import { withinHours } from '../policy/patterns.ts';
+import type { BreakGlassRule, CompiledRule } from '../policy/rule.ts';
 import type { ResourceView } from '../resources/view.ts';
 import { Inspection, type Judgement } from '../session/postgres/inspection.ts';
 import type { SqlReader } from '../session/sql-reader.ts';
@@ -33,6 +35,8 @@ export interface Rehearsed {
   readonly read: ReadText | undefined;
   /** Rules that count rows which nobody has given. */
   readonly uncounted: readonly CompiledRule[];
+  /** Of each rule that holds: the rules by which a person may open it in an emergency, now. */
+  readonly openers: readonly (readonly string[])[];
 }
 
 /** What a text's transaction would have written, by what the text does; undefined where nobody knows. */
@@ -48,11 +52,13 @@ export type RunBy = 'Query' | 'Execute';
 export class RehearsedSession {
   readonly #inspection: Inspection;
   readonly #denied: Cause | undefined;
+  readonly #kind: ActorKind;
   #nowUs = 0;
   #resumed = Promise.withResolvers<void>();
 
   constructor(view: ResourceView, reader: SqlReader, asker: Asker) {
     const policy = policyOf(view, asker);
+    this.#kind = asker.principal.kind;
     this.#denied = view.grant(asker.principal, asker.connection) === undefined ? denial(asker) : undefined;
     this.#inspection = new Inspection({
       policyNow: () => ({ digest: '', policy }),
@@ -75,20 +81,30 @@ export class RehearsedSession {
   ): Promise<Rehearsed> {
     if (this.#denied !== undefined) return refused([this.#denied], undefined);
     const judgement = await this.#judge(textBytes, nowUs);
-    return judgement === undefined ? PASSED : withRows(judgement, rows, { textBytes, message, returned });
+    return judgement === undefined
+      ? PASSED
+      : this.#rehearsed(judgement, rows, { textBytes, message, returned });
   }
 
   /** Something of which no text is known. */
   decideUnknown(reason: string): Rehearsed {
     if (this.#denied !== undefined) return refused([this.#denied], undefined);
     const judgement = this.#inspection.judgeUnknown(reason);
-    return judgement === undefined ? PASSED : withRows(judgement, () => undefined, NO_TEXT);
+    return judgement === undefined ? PASSED : this.#rehearsed(judgement, () => undefined, NO_TEXT);
   }
 
   /** A text that has run in this session: what it prepared is known from here on. */
   async ran(textBytes: Uint8Array, nowUs: number): Promise<void> {
     const judgement = await this.#judge(textBytes, nowUs);
     this.#inspection.forwarded(judgement?.read);
+  }
+
+  /** Only people break the glass, within the hours of the rule. */
+  #rehearsed(judgement: Judgement, rows: RowsOf, piece: Piece): Rehearsed {
+    const { openers, ...rehearsed } = withRows(judgement, rows, piece);
+    const mayOpen = ({ hours }: BreakGlassRule): boolean =>
+      this.#kind === 'user' && (hours === undefined || withinHours(hours, this.#nowUs));
+    return { ...rehearsed, openers: openers.map((rules) => rules.filter(mayOpen).map(({ name }) => name)) };
   }
 
   async #judge(textBytes: Uint8Array, nowUs: number): Promise<Judgement | undefined> {
@@ -120,14 +136,19 @@ interface Piece extends How {
 
 const decoder = new TextDecoder();
 const NO_TEXT: Piece = { textBytes: new Uint8Array(0), message: 'Execute', returned: () => undefined };
-const PASSED: Rehearsed = { verdict: 'allow', causes: [], read: undefined, uncounted: [] };
+const PASSED = { verdict: 'allow', causes: [], read: undefined, uncounted: [], openers: [] } as const;
 
 function policyOf(view: ResourceView, asker: Asker): SessionPolicy | undefined {
   const ruling = view.ruling(asker.principal, asker.connection);
   const { address, client, principal } = asker;
   return ruling === undefined
     ? undefined
-    : new SessionPolicy(ruling.rules, ruling.allowance, { kind: principal.kind, address, client });
+    : new SessionPolicy(
+        ruling.rules,
+        ruling.allowance,
+        { kind: principal.kind, address, client },
+        ruling.breakGlass,
+      );
 }
 
 function denial({ principal, connection }: Asker): Cause {
@@ -143,11 +164,15 @@ function denial({ principal, connection }: Asker): Cause {
   };
 }
 
-function refused(causes: readonly Cause[], read: ReadText | undefined): Rehearsed {
-  return { verdict: 'block', causes, read, uncounted: [] };
+function refused(causes: readonly Cause[], read: ReadText | undefined) {
+  return { verdict: 'block', causes, read, uncounted: [], openers: [] } as const;
 }
 
-function withRows({ decision, read }: Judgement, rowsOf: RowsOf, piece: Piece): Rehearsed {
+function withRows(
+  { decision, read }: Judgement,
+  rowsOf: RowsOf,
+  piece: Piece,
+): Omit<Rehearsed, 'openers'> & { readonly openers: readonly (readonly BreakGlassRule[])[] } {
   const { kind, causes, counted, holds, returned, onlyReads } = decision;
   if (kind === 'block') return refused(causes, read);
   const [first] = [...holds, ...counted, ...(onlyReads ? [] : returned)];
@@ -164,7 +189,13 @@ function withRows({ decision, read }: Judgement, rowsOf: RowsOf, piece: Piece): 
   }
   const all = [...causes, ...over.map(causeOfCount), ...beyond.map(causeOfReturned)];
   const uncounted = [...(rows === undefined ? counted : []), ...(given === undefined ? returned : [])];
-  return { verdict: all.length > 0 ? 'hold' : 'allow', causes: all, read, uncounted };
+  const openers = [
+    ...[...holds, ...beyond].map((rule) => openersOf(decision, rule)),
+    ...over
+      .filter(({ rule }) => !holds.includes(rule))
+      .map(({ rule, tables }) => openersOf(decision, rule, tables)),
+  ];
+  return { verdict: all.length > 0 ? 'hold' : 'allow', causes: all, read, uncounted, openers };
 }
 
 /** Why the conductor of a session neither counts nor holds it; undefined where it does. */

@@ -3,6 +3,7 @@
 import { CountersignError } from '../core/errors.ts';
 import type { Rule } from '../policy/rule.ts';
 import type { Access, Group, ResourceDocument, ResourceKind } from './documents.ts';
+import type { PlannedChange } from './plan.ts';
 import type { ResourceView } from './view.ts';
 
 /** A resource that names what is not there. */
@@ -32,6 +33,26 @@ export function checkAdministrators(before: ResourceView, next: ResourceView): v
   throw new CountersignError('REQUEST_INVALID', {
     reason: 'it would leave no person in the group administrators who is not disabled',
   });
+}
+
+/**
+ * A rule by which glass is broken needs somebody who looks at it afterwards and cannot break it by the same
+ * rule. Later changes of people and groups are not held up by it; then nobody can break it.
+ */
+export function checkReviewers(
+  changes: readonly Pick<PlannedChange, 'action' | 'document'>[],
+  next: ResourceView,
+): void {
+  for (const { action, document } of changes) {
+    if (document?.kind !== 'Rule' || action === 'unchanged') continue;
+    const { name, who, unless, then: consequence } = document;
+    if (typeof consequence !== 'object' || !('breakGlass' in consequence)) continue;
+    const exempt = new Set(next.people(unless));
+    const using = new Set(next.people(who).filter((person) => !exempt.has(person)));
+    if (next.people(consequence.breakGlass.reviewers).some((person) => !using.has(person))) continue;
+    const reason = 'nobody among its reviewers is a person who cannot break the glass by it';
+    throw new CountersignError('RESOURCE_INVALID', { kind: 'Rule', name, reason });
+  }
 }
 
 /**
@@ -92,8 +113,14 @@ function problemWithAccess(access: Access, view: ResourceView): string | undefin
 
 function problemWithRule(rule: Rule, view: ResourceView): string | undefined {
   const { on, who, unless, then: consequence } = rule;
-  const approvers = typeof consequence === 'object' ? consequence.hold.approvers : [];
-  return problemWithWho([...who, ...unless, ...approvers], view) ?? problemWithTargets(on, view);
+  return (
+    problemWithWho([...who, ...unless, ...decidersOf(consequence)], view) ?? problemWithTargets(on, view)
+  );
+}
+
+function decidersOf(consequence: Rule['then']): readonly string[] {
+  if (typeof consequence !== 'object') return [];
+  return 'hold' in consequence ? consequence.hold.approvers : consequence.breakGlass.reviewers;
 }
 
 function problemWithWho(names: readonly string[], view: ResourceView): string | undefined {

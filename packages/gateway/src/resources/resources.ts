@@ -15,6 +15,7 @@ import { LIMITS } from '../core/limits.ts';
 import type { PolicyAbout } from '../approvals/options.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Secret } from '../core/secret.ts';
+import type { BreakGlassRule } from '../policy/rule.ts';
 import { storeConnectionPassword } from '../keys/connection-password.ts';
 import { ChangeFeed } from '../store/change-feed.ts';
 import type { Store } from '../store/store.ts';
@@ -33,7 +34,7 @@ import { bundleEvent, type Changer, eventOf, passwordEvent } from './change-even
 import type { Connection, ResourceDocument, ResourceKind } from './documents.ts';
 import { parseKind } from './parse.ts';
 import { planApply, planDelete, type PlannedChange } from './plan.ts';
-import { checkAdministrators, checkNames, checkReferences } from './references.ts';
+import { checkAdministrators, checkNames, checkReferences, checkReviewers } from './references.ts';
 import { SerialQueue } from './serial-queue.ts';
 import { digestOf, keyOf, ResourceView, type Ruling, type StoredResource } from './view.ts';
 
@@ -225,6 +226,14 @@ export class Resources {
     return this.#view.ruling(principal, connectionName);
   }
 
+  /** By which rules somebody may open their own holds now; none for whom nobody could review. */
+  breakGlass(name: string, connectionName: string): readonly BreakGlassRule[] {
+    const view = this.#view;
+    return view
+      .breakGlass({ name }, connectionName)
+      .filter(({ terms }) => view.people(terms.reviewers).some((reviewer) => reviewer !== name));
+  }
+
   /** Sets the password of a connection whose credential is `sealed`. */
   setPassword(connectionName: string, password: Secret<string>, by: Changer): Promise<void> {
     return this.#queue.run(async () => {
@@ -290,6 +299,7 @@ export class Resources {
     checkNames(changes, this.#versions);
     checkReferences(next);
     checkAdministrators(this.#view, next);
+    checkReviewers(changes, next);
     return { changes, next };
   }
 

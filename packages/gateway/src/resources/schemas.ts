@@ -117,6 +117,17 @@ const HOLD: TSchema = Type.Object(
     within: Type.String({ default: '15m', maxLength: 8 }),
     reason: Type.Enum(['required', 'optional'], { default: 'optional' }),
     inTransaction: Type.Enum(['refuse', 'wait'], { default: 'refuse' }),
+    // Left out, it stays out: one that was applied before keeps its digest.
+    breakGlass: Type.Optional(Type.Enum(['never'])),
+  },
+  STRICT,
+);
+
+const BREAK_GLASS: TSchema = Type.Object(
+  {
+    reviewers: list(`^(group:)?${NAME}$`, 1),
+    within: Type.String({ default: '15m', maxLength: 8 }),
+    review: Type.String({ default: '24h', maxLength: 8 }),
   },
   STRICT,
 );
@@ -191,9 +202,17 @@ export const SCHEMAS: Readonly<Record<ResourceKind, TSchema>> = {
       unless: list(WHO, 0, { default: [] }),
       when: WHEN,
       // oxlint-disable-next-line unicorn/no-thenable -- The word of the policy language; nothing awaits a schema.
-      then: Type.Union([Type.Enum(['allow', 'block']), Type.Object({ hold: HOLD }, STRICT)], {
-        alternatives: 'allow, block or { hold: { approvers: [group:NAME, …] } }',
-      }),
+      then: Type.Union(
+        [
+          Type.Enum(['allow', 'block']),
+          Type.Object({ hold: HOLD }, STRICT),
+          Type.Object({ breakGlass: BREAK_GLASS }, STRICT),
+        ],
+        {
+          alternatives:
+            'allow, block, { hold: { approvers: [group:NAME, …] } } or { breakGlass: { reviewers: [group:NAME, …] } }',
+        },
+      ),
     },
     STRICT,
   ),

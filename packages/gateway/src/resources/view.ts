@@ -9,7 +9,7 @@ import { LIMITS } from '../core/limits.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Allowance } from '../policy/decide.ts';
 import { effectsThatMay } from '../policy/effect-classes.ts';
-import { compileRule, type CompiledRule, type Rule } from '../policy/rule.ts';
+import { type BreakGlassRule, compileRule, type CompiledRule, type Rule } from '../policy/rule.ts';
 import {
   type Access,
   BUILT_IN_GROUPS,
@@ -44,6 +44,8 @@ export interface Grant {
 export interface Ruling {
   readonly rules: readonly CompiledRule[];
   readonly allowance: Allowance;
+  /** Rules by which they may open a hold in an emergency; they make nobody's statements be read. */
+  readonly breakGlass: readonly BreakGlassRule[];
 }
 
 export class ResourceView {
@@ -51,7 +53,7 @@ export class ResourceView {
   readonly #groups: ReadonlyMap<string, ReadonlySet<string>>;
   readonly #groupsOf: ReadonlyMap<string, readonly string[]>;
   readonly #access: readonly Access[];
-  #rules: readonly { readonly rule: Rule; readonly compiled: CompiledRule }[] | undefined;
+  #rules: readonly { readonly rule: Rule; readonly compiled: CompiledRule | BreakGlassRule }[] | undefined;
   #bundle: string | undefined;
   readonly #deciding = new Map<string, string | undefined>();
 
@@ -125,13 +127,28 @@ export class ResourceView {
     const granting = this.#access.filter((access) => this.#grants(access, account, connection));
     const [first] = granting;
     if (first === undefined) return undefined;
-    const rules = this.#compiled()
-      .filter(({ rule }) => this.#reaches(rule, account, connection))
-      .map(({ compiled }) => compiled);
+    const reaching = this.#reaching(account, connection);
+    const rules = reaching.filter((rule) => 'verdict' in rule);
     if (rules.length === 0 && granting.some(({ may }) => may === undefined)) return undefined;
     const effects = new Set(granting.flatMap(({ may }) => [...effectsThatMay(may)]));
     const version = this.find('Access', first.name)?.version ?? 0;
-    return { rules, allowance: { access: first.name, version, effects } };
+    const breakGlass = reaching.filter((rule) => 'terms' in rule);
+    return { rules, allowance: { access: first.name, version, effects }, breakGlass };
+  }
+
+  /** The rules by which a person who is not disabled may open their own holds on a connection now. */
+  breakGlass({ name }: Pick<Principal, 'name'>, connectionName: string): readonly BreakGlassRule[] {
+    const connection = this.connection(connectionName);
+    const account = this.account(name);
+    if (connection === undefined || account?.kind !== 'Person' || account.disabled) return [];
+    return this.#reaching(account, connection).filter((rule) => 'terms' in rule);
+  }
+
+  /** People who are not disabled and are one of these, by `NAME` or `group:NAME`. */
+  people(names: readonly string[]): readonly string[] {
+    return this.documents('Person')
+      .filter((person) => !person.disabled && names.some((name) => this.#isWho(name, person)))
+      .map((person) => person.name);
   }
 
   /**
@@ -168,7 +185,16 @@ export class ResourceView {
     return [document.name, stored?.version ?? 0, stored?.digest ?? ''];
   }
 
-  #compiled(): readonly { readonly rule: Rule; readonly compiled: CompiledRule }[] {
+  #reaching(
+    account: Person | ServiceAccount,
+    connection: Connection,
+  ): readonly (CompiledRule | BreakGlassRule)[] {
+    return this.#compiled()
+      .filter(({ rule }) => this.#reaches(rule, account, connection))
+      .map(({ compiled }) => compiled);
+  }
+
+  #compiled(): readonly { readonly rule: Rule; readonly compiled: CompiledRule | BreakGlassRule }[] {
     this.#rules ??= this.documents('Rule').map((rule) => ({
       rule,
       compiled: compileRule(rule, this.find('Rule', rule.name)?.version ?? 0),

@@ -44,6 +44,18 @@ export async function createTable(
   await (suffix === '' ? builder : builder.modifyEnd(sql.raw(suffix))).execute();
 }
 
+/** Adds columns that are null in the rows that are there. */
+export async function addColumns(
+  tx: Transaction<Schema>,
+  engine: Engine,
+  table: string,
+  columns: Readonly<Record<string, Extract<ColumnType, `${string}?`>>>,
+): Promise<void> {
+  for (const [column, type] of Object.entries(columns)) {
+    await tx.schema.alterTable(table).addColumn(column, ENGINES[engine][BASES[type]]).execute();
+  }
+}
+
 /** Creates an index; `unique` also keeps two rows from having the same values. */
 export async function createIndex(
   tx: Transaction<Schema>,

@@ -12,6 +12,7 @@ import { createTable, type Engine } from './create-table.ts';
 import type { Schema } from './schema.ts';
 import { createVersion1 } from './version-1.ts';
 import { createVersion2 } from './version-2.ts';
+import { createVersion3 } from './version-3.ts';
 
 export interface Migration {
   readonly version: number;
@@ -27,6 +28,7 @@ const ADVISORY_LOCK = 7_241_533;
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, up: createVersion1 },
   { version: 2, up: createVersion2 },
+  { version: 3, up: createVersion3 },
 ];
 
 function newestVersion(migrations: readonly Migration[]): number {

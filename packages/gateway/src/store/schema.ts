@@ -169,6 +169,20 @@ export interface HoldsTable {
   /** The leaf of the pending change is at this index of the log or after it. */
   readonly pending_leaf: number | null;
   readonly pending_us: number | null;
+  /** By whom, by which rule and until when it was opened in an emergency, as JSON. */
+  readonly opening: string | null;
+  /** Why. */
+  readonly sealed_opening: Uint8Array | null;
+  /** Who looked at that afterwards, and what they found, as JSON, */
+  readonly review: string | null;
+  /** and what they said. */
+  readonly sealed_review: Uint8Array | null;
+  /** When it has to be looked at; null where nobody has to, or somebody has. */
+  readonly review_by_us: number | null;
+  /** Since when its reviewers have to be told; null where nobody has to be, or was. */
+  readonly notice_due_us: number | null;
+  /** When they were told that they are late. */
+  readonly overdue_told_us: number | null;
 }
 
 /** The last vote of each person on a hold. */

@@ -135,7 +135,7 @@ describe('migrate', () => {
   it('leaves the old version when a migration breaks in the middle', async () => {
     const db = new Kysely<Schema>({ dialect: new SqliteFileDialect(file) });
     const broken = {
-      version: 3,
+      version: MIGRATIONS.length + 1,
       up: async (tx: Kysely<Schema>) => {
         await tx.schema.createTable('half').addColumn('a', 'text').execute();
         throw new Error('crash');
@@ -143,7 +143,7 @@ describe('migrate', () => {
     };
     await expect(migrate(db, 'sqlite', [...MIGRATIONS, broken])).rejects.toThrow('crash');
     await expect(sql`select * from half`.execute(db)).rejects.toMatchObject({ code: 'STORE_FAILED' });
-    expect(await migrate(db, 'sqlite')).toEqual({ from: 2, to: 2 });
+    expect(await migrate(db, 'sqlite')).toEqual({ from: MIGRATIONS.length, to: MIGRATIONS.length });
     await db.destroy();
   });
 
@@ -155,6 +155,23 @@ describe('migrate', () => {
     await using store = await open();
     expect(await keys(store)).toEqual(['a', 'schema_version']);
     expect(await store.db.selectFrom('holds').selectAll().execute()).toEqual([]);
+  });
+
+  it('brings holds of version 2 along, none of which was opened in an emergency', async () => {
+    const db = new Kysely<Schema>({ dialect: new SqliteFileDialect(file) });
+    expect(await migrate(db, 'sqlite', MIGRATIONS.slice(0, 2))).toEqual({ from: 0, to: 2 });
+    const texts = { state: 'asked', digest: 'd', node: 'gw1', policy: 'p', document: '{}', session_id: 's' };
+    const times = { version: 1, asked_us: 1, expires_us: 2, changed_us: 1 };
+    const row = { id: 'h', principal_id: 'a', sealed: Uint8Array.of(1), ...texts, ...times };
+    await sql`insert into holds (${sql.join(Object.keys(row).map((name) => sql.ref(name)))})
+      values (${sql.join(Object.values(row))})`.execute(db);
+    await db.destroy();
+    await using store = await open();
+    const opening = { opening: null, sealed_opening: null, review: null, sealed_review: null };
+    const due = { review_by_us: null, notice_due_us: null, overdue_told_us: null };
+    expect(await store.db.selectFrom('holds').selectAll().execute()).toMatchObject([
+      { ...row, ...opening, ...due },
+    ]);
   });
 
   it('has versions that rise by one', () => {

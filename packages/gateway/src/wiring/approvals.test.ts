@@ -254,6 +254,6 @@ describe('a gateway', () => {
     const record = await gateway.approvals.find(hold.id);
     expect(record).toMatchObject({ state: 'denied', endedBy: 'bo', pending: undefined });
     if (record === undefined) throw new Error('no hold');
-    expect(await gateway.approvals.votes(record)).toMatchObject([{ name: 'bo', comment: 'not today' }]);
+    expect(await gateway.approvals.texts.votes(record)).toMatchObject([{ name: 'bo', comment: 'not today' }]);
   });
 });

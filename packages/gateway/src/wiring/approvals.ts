@@ -5,11 +5,13 @@ import { parseLeaf } from '@countersign/ledger/leaf';
 import { Approvals } from '../approvals/approvals.ts';
 import { holdLog } from '../approvals/hold-leaves.ts';
 import { HoldStore } from '../approvals/hold-store.ts';
-import type { ApprovalPeople } from '../approvals/options.ts';
+import type { ApprovalPeople, ApprovalsOptions } from '../approvals/options.ts';
 import type { Config } from '../config/config.ts';
 import type { CountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
-import { noticeOf, openNotifier, type NotifyWiring } from './notify.ts';
+import { parseDurationMs, withinHours } from '../policy/patterns.ts';
+import type { Resources } from '../resources/resources.ts';
+import { noticeOf, openNotifier, type NotifyWiring, tellOfOpening } from './notify.ts';
 import type { Rooms } from './rooms.ts';
 
 export interface ApprovalsWiring extends NotifyWiring {
@@ -35,6 +37,8 @@ export async function openApprovals(
     ...wiring,
     node,
     onAsked: (record) => notifier.tell(noticeOf(config, record)),
+    onOpened: tellOfOpening(config, rooms, notifier, wiring),
+    opener: openerOf(resources),
     holds: new HoldStore(store, node),
     ledger,
     log: holdLog(ledger, reader, keys),
@@ -72,6 +76,27 @@ function peopleOf({ identity, resources }: Rooms): ApprovalPeople {
       return { id, name, kind, issuer, subject, groups: resources.groupsOf(name) };
     },
     leafActor: (principal) => principals.leafActor(principal),
+  };
+}
+
+/** What the rules say at this moment; the first by name. */
+function openerOf(resources: Resources): ApprovalsOptions['opener'] {
+  return (rules, { requester, connection }, nowUs) => {
+    const found = resources
+      .breakGlass(requester, connection)
+      .find(
+        ({ name, version, hours }) =>
+          rules.some((rule) => rule.name === name && rule.version === version) &&
+          (hours === undefined || withinHours(hours, nowUs)),
+      );
+    if (found === undefined) return undefined;
+    const { name, version, terms } = found;
+    return {
+      rule: { name, version },
+      reviewers: terms.reviewers,
+      withinMs: parseDurationMs(terms.within),
+      reviewMs: parseDurationMs(terms.review),
+    };
   };
 }
 

@@ -4,10 +4,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { HoldRecord } from '../approvals/hold-record.ts';
 import type { Config } from '../config/config.ts';
 import { formatTimeUs } from '../core/clock.ts';
+import { type CountersignError, toCountersignError } from '../core/errors.ts';
+import type { LedgerEvent } from '../core/ledger-port.ts';
 import { LIMITS } from '../core/limits.ts';
 import { readSecretSource } from '../keys/secret-source.ts';
 import { commandTarget } from '../notify/command.ts';
-import type { Notice } from '../notify/notice.ts';
+import type { Delivery, Notice } from '../notify/notice.ts';
 import { Notifier } from '../notify/notifier.ts';
 import { parseWebhookSecret, webhookTarget } from '../notify/webhook.ts';
 import type { Rooms } from './rooms.ts';
@@ -41,8 +43,6 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
 export function noticeOf(config: Config, record: HoldRecord): Notice {
   const { id, askedUs, expiresUs, document } = record;
   const { demand, requester, connection } = document;
-  const { host, port } = config.listen.api;
-  const baseUrl = config.notify.baseUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
   return {
     type: 'hold.asked',
     timestamp: formatTimeUs(askedUs),
@@ -55,7 +55,87 @@ export function noticeOf(config: Config, record: HoldRecord): Notice {
       requester: requester.name,
       connection,
       expires: formatTimeUs(expiresUs),
-      link: `${baseUrl}/v1/approvals/${id}`,
+      link: linkOf(config, record),
     },
   };
+}
+
+/** What reviewers are told of a hold that was opened in an emergency; undefined for any other. */
+function openingNotice(config: Config, record: HoldRecord, what: 'used' | 'overdue'): Notice | undefined {
+  const { id, opening, document } = record;
+  if (opening === undefined) return undefined;
+  const { demand, requester, connection } = document;
+  return {
+    type: `breakglass.${what}`,
+    timestamp: formatTimeUs(opening.openedUs),
+    data: {
+      hold: id,
+      rule: opening.rule.name,
+      rule_version: opening.rule.version,
+      held_by: demand.rule.name,
+      reviewers: opening.reviewers,
+      requester: requester.name,
+      connection,
+      until: formatTimeUs(opening.useUntilUs),
+      review_by: formatTimeUs(opening.reviewByUs),
+      link: linkOf(config, record),
+    },
+  };
+}
+
+/** Tells reviewers, and writes down how that went: of each target one leaf, also where there is none. */
+export function tellOfOpening(
+  config: Config,
+  { ledger, bootId }: Pick<Rooms, 'ledger' | 'bootId'>,
+  notifier: Notifier,
+  {
+    onNotice,
+    onError,
+  }: Pick<NotifyWiring, 'onNotice'> & {
+    readonly onError: (error: CountersignError, where: string) => void;
+  },
+): (record: HoldRecord, what: 'used' | 'overdue') => void {
+  return (record, what) => {
+    const notice = openingNotice(config, record, what);
+    if (notice === undefined) return;
+    const write = (target: string, delivery: Delivery): void => {
+      const event = notifiedEvent(record, notice.type, config.node, target, delivery);
+      ledger.append({ ...event, kind: 'system', keyId: bootId }).catch((error: unknown) => {
+        onError(toCountersignError(error), `notice of ${record.id}`);
+      });
+    };
+    if (notifier.hasTargets) return notifier.tell(notice, write);
+    const reason = 'the configuration has neither notify.webhooks nor notify.commands';
+    onNotice(`notice of ${record.id}, which was opened by break-glass: told nobody, because ${reason}`);
+    write('none', { kind: 'failed', tries: 0, reason });
+  };
+}
+
+function notifiedEvent(
+  { id, digest, opening, document }: HoldRecord,
+  notice: string,
+  node: string,
+  target: string,
+  delivery: Delivery,
+): Omit<LedgerEvent, 'kind' | 'keyId'> {
+  return {
+    type: 'breakglass.notified',
+    status: delivery.kind === 'delivered' ? 'ok' : 'failed',
+    target: document.connection,
+    ...(opening?.node === node ? { ref: opening.leaf } : {}),
+    body: {
+      hold_id: id,
+      digest,
+      notice,
+      receiver: target,
+      tries: delivery.tries,
+      ...(delivery.kind === 'failed' ? { reason: delivery.reason } : {}),
+    },
+  };
+}
+
+function linkOf({ listen, notify }: Config, { id }: HoldRecord): string {
+  const { host, port } = listen.api;
+  const baseUrl = notify.baseUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return `${baseUrl}/v1/approvals/${id}`;
 }

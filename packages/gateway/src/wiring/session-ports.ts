@@ -74,7 +74,12 @@ function policyOf(
     const policy =
       ruling === undefined
         ? undefined
-        : new SessionPolicy(ruling.rules, ruling.allowance, { ...caller, kind: principal.kind });
+        : new SessionPolicy(
+            ruling.rules,
+            ruling.allowance,
+            { ...caller, kind: principal.kind },
+            ruling.breakGlass,
+          );
     now = { digest, policy };
     return now;
   };

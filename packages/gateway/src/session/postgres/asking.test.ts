@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Hold, HoldsPort } from '../../approvals/holds-port.ts';
 import { makeId } from '../../core/ids.ts';
 import { LIMITS } from '../../core/limits.ts';
-import { rule, statement, text } from '../../policy/testing-facts.ts';
+import { HOLD, rule, statement, text } from '../../policy/testing-facts.ts';
 import { encodeBackend } from '../../protocols/postgres/encode.ts';
 import { BACKEND } from '../../protocols/postgres/messages.ts';
 import { type Asked, type AskedPiece, Asking } from './asking.ts';
@@ -89,6 +89,8 @@ function asks(
     kind: 'hold',
     causes: [],
     holds: [],
+    statements: [],
+    breakGlass: [],
     counted: [],
     returned: [],
     onlyReads: true,
@@ -104,7 +106,7 @@ function asks(
     copyIn: false,
   };
   const held = inTransaction.map((how, at) => ({
-    rule: rule(`rule ${at}`, {}, 'hold', { inTransaction: how }),
+    rule: rule(`rule ${at}`, {}, { ...HOLD, inTransaction: how }),
     cause: undefined,
     rows: undefined,
   }));

@@ -19,7 +19,9 @@ import { CountersignError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { SessionId } from '../../core/ids.ts';
 import type { StatementFacts } from '../../core/effects.ts';
+import { openersOf } from '../../policy/break-glass.ts';
 import type { Cause } from '../../policy/decide.ts';
+import type { ObservedTable } from '../../policy/observed.ts';
 import { parseDurationMs } from '../../policy/patterns.ts';
 import type { CompiledRule } from '../../policy/rule.ts';
 import { encodeNoticeResponse } from '../../protocols/postgres/encode.ts';
@@ -52,6 +54,8 @@ export interface Held {
   readonly cause: Cause | undefined;
   /** Rows that were counted. */
   readonly rows: number | undefined;
+  /** Tables whose rows they are. */
+  readonly tables?: readonly ObservedTable[] | undefined;
   /** Rows that the target guesses, of what is asked about before it runs. */
   readonly estimate?: number | undefined;
   /** Keys of some of them. */
@@ -257,7 +261,7 @@ export class Asking {
 
   #request(
     piece: AskedPiece,
-    { rule, cause, rows, estimate, keys = [] }: Held,
+    { rule, cause, rows, tables, estimate, keys = [] }: Held,
     state: SessionState,
     waits: boolean,
   ): Parameters<HoldsPort['ask']>[0] {
@@ -282,7 +286,10 @@ export class Asking {
         ...(rows === undefined ? {} : { rows }),
         context: { ...state.objects, ...(copied === undefined ? {} : { 'copy data': copied }) },
       },
-      demand: demandOf(rule, cause),
+      demand: {
+        ...demandOf(rule, cause),
+        openers: openersOf(judgement.decision, rule, tables).map(({ name, version }) => ({ name, version })),
+      },
       requester,
       sessionId: session,
       bindToSession: waits && !copyIn,

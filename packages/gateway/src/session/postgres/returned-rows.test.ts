@@ -18,6 +18,8 @@ function judged(rules: readonly CompiledRule[], ...statements: readonly Statemen
     kind: 'allow',
     causes: [],
     holds: [],
+    statements: [],
+    breakGlass: [],
     counted: [],
     returned: rules,
     onlyReads: true,

@@ -42,6 +42,8 @@ function meterOf(bound: number): RowMeter {
     kind: 'allow',
     causes: [],
     holds: [],
+    statements: [],
+    breakGlass: [],
     counted: [],
     returned: [few],
     onlyReads: true,

@@ -76,7 +76,7 @@ export function meterOf(
 
 /** Bounds that a run has passed, of rows that it has written and of rows that it has returned. */
 export function heldBeyond(over: readonly Counted[], meter: RowMeter | undefined): readonly Beyond[] {
-  const written = over.map((one) => ({ rule: one.rule, cause: causeOfCount(one), rows: one.rows }));
+  const written = over.map((one) => ({ ...one, cause: causeOfCount(one) }));
   return [...written, ...(meter?.over ?? []).map(beyond)];
 }
 
