@@ -245,6 +245,7 @@ describe('a store in PostgreSQL', () => {
       gateways.map((approvals) => approvals.breakGlass(opened.id, ana.id, 'the shop is down')),
     );
     expect(openings.filter(({ kind }) => kind === 'done')).toHaveLength(1);
+    await Promise.all(gateways.map((approvals) => approvals.sweep()));
     expect(shared.told).toEqual([`used ${opened.id}`]);
     const used = await second.approvals.take(opened.id, opened.digest, session);
     if (used.kind === 'taken') await used.done('ok');

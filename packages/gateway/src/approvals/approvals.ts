@@ -47,8 +47,6 @@ export class Approvals implements HoldsPort {
   readonly #texts: HoldTexts;
   readonly #votes: Votes;
   readonly #glass: BreakGlass;
-  /** Openings that were told and of which that is not written down. */
-  readonly #told = new Set<HoldId>();
   #sweeping: Promise<void> | undefined;
   #complaint: { readonly message: string; readonly us: number } | undefined;
   #closed = false;
@@ -61,7 +59,7 @@ export class Approvals implements HoldsPort {
       clock: this.#clock,
       onChange: (record, what) => {
         void this.#tell(record).catch((error: unknown) => this.#complain(error));
-        if (what === 'break') void this.#tellOpened(record).catch((error: unknown) => this.#complain(error));
+        if (what === 'break') void this.#tellOpened(record.id).catch((error: unknown) => this.#complain(error));
       },
     });
     this.#takes = new Takes({ ...options, clock: this.#clock });
@@ -232,14 +230,14 @@ export class Approvals implements HoldsPort {
   }
 
   /** Told, and then written down: a process that ends in between tells it again rather than not at all. */
-  async #tellOpened(record: HoldRecord): Promise<void> {
-    const { id } = record;
-    if (!this.#told.has(id)) {
-      this.#told.add(id);
-      this.#notice(() => this.#options.onOpened(record, 'used'));
-    }
-    await this.#options.holds.markTold(id);
-    this.#told.delete(id);
+  #tellOpened(id: HoldId): Promise<void> {
+    return this.#lock.run(id, async () => {
+      const { holds, onOpened } = this.#options;
+      const record = await holds.findUntold(id);
+      if (record === undefined) return;
+      this.#notice(() => onOpened(record, 'used'));
+      await holds.markTold(id);
+    });
   }
 
   /** Reviewers hear of what a process that ended had opened, and once more of what they have not looked at in time. */
@@ -249,7 +247,7 @@ export class Approvals implements HoldsPort {
     for (const record of await holds.untold(LIMITS.approvals.sweepMax)) {
       const { openedUs = nowUs, node: openedAt } = record.opening ?? {};
       const isAbandoned = nowUs - openedUs > LIMITS.approvals.abandonedMs * 1_000;
-      if (openedAt === node || isAbandoned) await this.#tellOpened(record);
+      if (openedAt === node || isAbandoned) await this.#tellOpened(record.id);
     }
     for (const record of await holds.lateReviews(nowUs, LIMITS.approvals.sweepMax)) {
       if (await holds.claimLate(record.id, nowUs)) this.#notice(() => onOpened(record, 'overdue'));

@@ -103,6 +103,7 @@ describe('a hold that its requester opens', () => {
       useUntilUs: world.clock.wallUs + 300_000_000,
     });
     expect(toldWhen).toEqual(['hold.asked', 'breakglass.used']);
+    await Promise.all([approvals.sweep(), approvals.sweep()]);
     expect(world.told).toEqual([`used ${hold.id}`]);
     expect(await take(hold)).toBe('taken');
     expect(await take(hold)).toBe('used');
@@ -174,6 +175,7 @@ describe('a hold that its requester opens', () => {
     const hold = await ask();
     const answers = await Promise.all([open(hold), open(hold), open(hold)]);
     expect(answers.toSorted()).toEqual(['closed', 'closed', 'granted']);
+    await approvals.sweep();
     expect(world.told).toHaveLength(1);
   });
 
@@ -271,6 +273,7 @@ describe('a hold that its requester opens', () => {
     const hold = await ask();
     expect(await open(hold)).toBe('granted');
     expect(await take(hold)).toBe('taken');
+    await approvals.sweep();
     expect(world.errors).toMatchObject([{ cause: { message: 'no notice' } }]);
     world.errors.length = 0;
   });

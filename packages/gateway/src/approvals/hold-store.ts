@@ -109,6 +109,14 @@ export class HoldStore {
     return rows.map(parseHold);
   }
 
+  async findUntold(id: HoldId): Promise<HoldRecord | undefined> {
+    const row = await this.#rows()
+      .where('id', '=', id)
+      .where('notice_due_us', 'is not', null)
+      .executeTakeFirst();
+    return row === undefined ? undefined : parseHold(row);
+  }
+
   async markTold(id: HoldId): Promise<void> {
     await this.#store.db.updateTable('holds').set({ notice_due_us: null }).where('id', '=', id).execute();
   }
