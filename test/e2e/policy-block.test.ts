@@ -219,6 +219,41 @@ describe('a statement that a rule blocks', () => {
   });
 });
 
+describe('a name that SQL has prepared, and a Parse prepares anew', () => {
+  const parsed = (name: string, text: string): FrontendMessage[] => [
+    { kind: 'Close', target: 'S', name },
+    { kind: 'Parse', statement: name, textBytes: Buffer.from(text), parameterTypeOids: [] },
+    { kind: 'Sync' },
+  ];
+  const long = 'n'.repeat(63);
+
+  it.each<readonly [string, string, string, readonly FrontendMessage[]]>([
+    ['plainly', 's', 's', parsed('s', 'delete from victim')],
+    [
+      'with a text that lies in the spool',
+      's',
+      's',
+      parsed('s', `delete from victim -- ${'x'.repeat(1_100_000)}`),
+    ],
+    ['with a name that the server cuts', long, long, parsed(`${long}more`, 'delete from victim')],
+    ['with a name that is not ASCII', 'é', 'é', parsed('é', 'delete from victim')],
+  ])('is run by EXECUTE as what it is now: %s', async (_, prepared, executed, messages) => {
+    const before = await count('victim');
+    const session = await rawSession(harness, token);
+    const query = (text: string): Uint8Array =>
+      encodeFrontend({ kind: 'Query', textBytes: Buffer.from(text) });
+    await session.send([query(`prepare "${prepared}" as select 1`)], 1);
+    await session.send([query(`execute "${executed}"`)], 2);
+    await session.send(messages.map(encodeFrontend), 3);
+    await session.send([query(`execute "${executed}"`)], 4);
+    const answers = session.answers();
+    await session.close();
+    expect(await count('victim')).toBe(before);
+    expect(answers.at(0)).toBe('1');
+    expect(answers.at(-1)).toMatch(/42501/);
+  });
+});
+
 describe('what the parser and the server could read differently', () => {
   it('is refused where standard_conforming_strings was switched off', async () => {
     const client = await connect();

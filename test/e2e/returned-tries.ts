@@ -170,6 +170,16 @@ export const FLIGHTS: readonly (readonly [string, readonly (readonly Buffer[])[]
       ],
     ],
   ],
+  ['EXECUTE of a statement that a Parse has prepared', [[parse('s', ALL), SYNC], [query('execute s')]]],
+  [
+    'EXECUTE of a statement that a Parse has prepared, under the name of a known one',
+    [
+      [query('prepare s as select 1')],
+      [query('execute s')],
+      [frame('C', Buffer.from('Ss\0')), parse('s', ALL), SYNC],
+      [query('execute s')],
+    ],
+  ],
   ['a statement that SQL has prepared', [[query(`prepare p as ${ALL}`)], [bind('', 'p'), execute(), SYNC]]],
   ['Queries that come before their answers', [[query(ALL), query('select * from documents where id = 11')]]],
   [

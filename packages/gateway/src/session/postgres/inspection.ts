@@ -16,7 +16,7 @@ import { BACKEND } from '../../protocols/postgres/messages.ts';
 import type { PreparedStatement } from '../../protocols/postgres/operation.ts';
 import type { SqlReader } from '../sql-reader.ts';
 import { eitherReading, type LookedAt, type ServerTrees } from './armed/server-trees.ts';
-import { KnownCursorNames, together } from './known-cursors.ts';
+import { KnownCursorNames, LostNames, together } from './known-cursors.ts';
 import type { Refusal } from './refusal.ts';
 
 /** What decides now. */
@@ -75,6 +75,8 @@ export class Inspection {
   /** When the server was first asked about what is under a name. */
   readonly #askedAt = new Map<string, number>();
   readonly #cursors = new KnownCursorNames();
+  /** What the protocol has put a statement under. */
+  readonly #parsed = new LostNames();
   /** Something ran that may have put anything under any name. */
   #namesAreUncertain = false;
   /** Something that may change settings is on its way. */
@@ -196,9 +198,18 @@ export class Inspection {
 
   /** A portal of that name is bound: FETCH may read from it. */
   bound(portal: string): void {
-    if (portal === '') return;
-    if (this.active) this.#cursors.lose(portal);
-    else this.#namesAreUncertain = true;
+    if (portal !== '' && this.#isNamed()) this.#cursors.lose(portal);
+  }
+
+  /** A Parse puts a statement under that name, which SQL's EXECUTE may run. */
+  parsed(name: string): void {
+    if (name !== '' && this.#isNamed()) this.#parsed.lose(name);
+  }
+
+  /** Whether names are followed: what was named before is not known. */
+  #isNamed(): boolean {
+    this.#namesAreUncertain ||= !this.active;
+    return !this.#namesAreUncertain;
   }
 
   /** Something goes to the target; undefined where nobody has read it. */
@@ -282,7 +293,8 @@ export class Inspection {
   }
 
   #known(name: string): StatementFacts | undefined {
-    if (this.#namesAreUncertain || this.#askedAt.get(name) !== this.#trees?.epoch) return undefined;
+    if (this.#namesAreUncertain || this.#parsed.has(name)) return undefined;
+    if (this.#askedAt.get(name) !== this.#trees?.epoch) return undefined;
     const possible = this.#prepared.get(name);
     const [first, ...more] = possible ?? [];
     if (first === undefined) return undefined;

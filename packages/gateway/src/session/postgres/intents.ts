@@ -315,6 +315,7 @@ export class Intents {
   #parse(message: Message<'Parse'>): Understood | 'wait' {
     const { inspection } = this.#options;
     const { textBytes } = message;
+    inspection.parsed(message.statement);
     const isMarked = this.#marks.read(textBytes) !== undefined;
     const judgement = isMarked ? inspection.judgeUnknown(TOO_LONG) : inspection.judgeParse(message);
     if (judgement === 'wait') return 'wait';
