@@ -23,7 +23,7 @@ import {
   stateAt,
   type VoteRecord,
 } from './hold-record.ts';
-import { type CheckedRequest, checkRequest, newRow } from './hold-request.ts';
+import { aboutOf, type CheckedRequest, checkRequest, newRow, scopeOf } from './hold-request.ts';
 import type { Hold, HoldRequest, HoldsPort, Settlement, Taken, TakeRefused } from './holds-port.ts';
 import { KeyLock } from './key-lock.ts';
 import type { ApprovalsOptions } from './options.ts';
@@ -129,8 +129,8 @@ export class Approvals implements HoldsPort {
   }
 
   async ask(request: HoldRequest): Promise<Hold> {
-    const { binding, requester } = request;
-    const about = { requester: requester.name, connection: binding.connection };
+    const { binding } = request;
+    const about = aboutOf(request);
     // Where nobody knows, it is void from the beginning: no digest of a part is that of the whole.
     const policy = this.#options.policyDigest(about, binding.policy) ?? binding.policy;
     const checked = checkRequest(request, policy);
@@ -148,7 +148,12 @@ export class Approvals implements HoldsPort {
     });
   }
 
-  take(id: HoldId, digest: string, sessionId: SessionId, intentLeaf?: number): Promise<Taken | TakeRefused> {
+  take(
+    id: HoldId,
+    digest: string,
+    sessionId: SessionId | undefined,
+    intentLeaf?: number,
+  ): Promise<Taken | TakeRefused> {
     return this.#lock.run(id, async () => {
       const record = await this.#current(id);
       if (record === undefined) return { kind: 'refused', why: 'not-granted' };
@@ -256,9 +261,10 @@ export class Approvals implements HoldsPort {
     const { request, content } = checked;
     const nowUs = this.#clock.nowUs();
     const id = makeId('hold', Math.floor(nowUs / 1_000), randomBytes(10));
-    const place = { holdId: id, sessionId: request.sessionId, what: 'request' } as const;
+    const scope = scopeOf(request);
+    const place = { holdId: id, scope, what: 'request' } as const;
     const sealed = await sealText(this.#options, place, JSON.stringify(content));
-    if (sealed === undefined) throw new CountersignError('SHREDDED', { session: request.sessionId });
+    if (sealed === undefined) throw new CountersignError('SHREDDED', { session: scope });
     const actor = await people.leafActor(request.requester);
     if (actor === undefined)
       throw new CountersignError('STATE_CONFLICT', { reason: 'who asks was forgotten' });
@@ -438,11 +444,11 @@ export class Approvals implements HoldsPort {
   }
 
   #open(
-    { id, sessionId }: HoldRecord,
+    { id, scope }: HoldRecord,
     what: 'request' | 'reason' | `comment ${string}`,
     sealed: Uint8Array,
   ): Promise<string | undefined> {
-    return openText(this.#options, { holdId: id, sessionId, what }, sealed);
+    return openText(this.#options, { holdId: id, scope, what }, sealed);
   }
 
   async #humans(ids: readonly PrincipalId[]): Promise<readonly Human[]> {

@@ -162,12 +162,12 @@ export class Transitions {
   }
 
   async #seal(
-    { id, sessionId }: HoldRecord,
+    { id, scope }: HoldRecord,
     what: 'reason' | `comment ${string}`,
     text: string | undefined,
   ): Promise<Uint8Array | undefined> {
     if (text === undefined) return undefined;
-    return sealText(this.#options, { holdId: id, sessionId, what }, text);
+    return sealText(this.#options, { holdId: id, scope, what }, text);
   }
 }
 

@@ -15,7 +15,8 @@ export interface Notice {
     readonly approvers: readonly string[];
     readonly count: number;
     readonly requester: string;
-    readonly connection: string;
+    /** Where an operation runs; absent for a change of resources. */
+    readonly connection?: string;
     readonly expires: string;
     /** Where it is decided. */
     readonly link: string;

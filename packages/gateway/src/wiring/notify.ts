@@ -53,7 +53,7 @@ export function noticeOf(config: Config, record: HoldRecord): Notice {
       approvers: demand.approvers,
       count: demand.count,
       requester: requester.name,
-      connection,
+      ...(connection === undefined ? {} : { connection }),
       expires: formatTimeUs(expiresUs),
       link: `${baseUrl}/v1/approvals/${id}`,
     },
