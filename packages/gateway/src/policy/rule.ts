@@ -32,6 +32,8 @@ export interface When {
   readonly address?: readonly string[];
   readonly client?: readonly string[];
   readonly hours?: { readonly days?: readonly string[]; readonly from: string; readonly to: string };
+  /** Kinds of resources: the rule is about changes of them, and about no statement (policy/guard.ts). */
+  readonly changes?: readonly string[];
 }
 
 /** Who has to approve, and for how long that is good. */
@@ -85,6 +87,8 @@ export interface CompiledRule {
 /** Throws a PatternProblem that names the condition. */
 export function compileRule(rule: Rule, version: number): CompiledRule {
   const { when, then: consequence } = rule;
+  // It names nothing that a statement does: as a rule on statements it would hold every one.
+  if (when.changes !== undefined) throw new PatternProblem('when.changes is about no statement');
   const hold = typeof consequence === 'object' ? consequence.hold : undefined;
   if (hold !== undefined) checkTerms(hold);
   const compiled: CompiledRule = {
@@ -107,7 +111,8 @@ export function compileRule(rule: Rule, version: number): CompiledRule {
   return compiled;
 }
 
-function checkTerms(hold: HoldTerms): void {
+/** Throws a PatternProblem for a duration that is none. */
+export function checkTerms(hold: HoldTerms): void {
   one(hold.expires, 'then.hold.expires', parseDurationMs);
   one(hold.within, 'then.hold.within', parseDurationMs);
 }

@@ -46,6 +46,7 @@ export async function openApprovals(
     notBeforeUs: await lastLeafUs(rooms),
     pause: (ms) => delay(ms),
   });
+  resources.holdWith(approvals);
   const timer = setInterval(() => void approvals.sweep(), LIMITS.approvals.sweepMs);
   const leave = resources.onChange(() => {
     void approvals.sweep();
