@@ -155,5 +155,5 @@ function heldError(open: readonly { readonly one: Holding; readonly hold: Hold }
 function waitOf({ terms }: Holding, { expiresUs }: Hold): string {
   const { approvers, count } = terms;
   const until = new Date(expiresUs / 1_000).toISOString().slice(0, 19);
-  return `and ${count} of ${approvers.join(', ')} have to approve it until ${until} UTC`;
+  return `and it waits for ${count} of ${approvers.join(', ')} until ${until} UTC`;
 }
