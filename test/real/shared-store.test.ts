@@ -205,6 +205,25 @@ describe('a store in PostgreSQL', () => {
     expect(await one.db.selectFrom('principals').select('disabled').execute()).toEqual([{ disabled: 1 }]);
   });
 
+  it('lets nothing through that a rule holds of which the other gateway has not heard', async () => {
+    await using one = await open();
+    await using two = await open();
+    const ledger = new CollectingLedger();
+    const first = await openResources(one, 'gw1', ledger);
+    const people = `{ kind: Person, name: rae, displayName: Rae, groups: [administrators] }
+---
+{ kind: Person, name: sven, displayName: Sven }`;
+    await first.apply(parseResources(people), BY);
+    const second = await openResources(two, 'gw2', ledger);
+    const guard =
+      '{ kind: Rule, name: guard, when: { changes: [Group] }, then: { hold: { approvers: [sven] } } }';
+    await first.apply(parseResources(guard), BY);
+    const group = parseResources('{ kind: Group, name: new, members: [rae] }');
+    await expect(second.apply(group, BY)).rejects.toMatchObject({ code: 'STATE_CONFLICT' });
+    await expect(second.apply(group, BY)).rejects.toMatchObject({ code: 'PERMISSION_DENIED' });
+    expect(await openResources(one, 'gw3', ledger).then((third) => third.get('Group', 'new'))).toEqual([]);
+  });
+
   it('lets one of two gateways use a grant, and asks the same thing once', async () => {
     await using one = await open();
     await using two = await open();

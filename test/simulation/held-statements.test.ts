@@ -87,6 +87,7 @@ class People implements HoldsPort {
   }
 
   #askAnew(digest: string, binding: HoldRequest['binding'], principal: string): Asked {
+    if ('changes' in binding) throw new Error('no session asks about a change of resources');
     const { promise, resolve } = Promise.withResolvers<Settlement>();
     const one: Asked = {
       id: makeId('hold', this.asked.length, this.#random.bytes(10)),

@@ -108,7 +108,7 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
   // Who let them.
   'hold.asked': event(
     'signed',
-    'hold_id digest rule rule_version approvers count expires_at use_within_s reason reason_required bound_to estimated_rows exact_rows requester requester_groups address database held_session',
+    'hold_id digest rule rule_version approvers count expires_at use_within_s reason reason_required bound_to estimated_rows exact_rows requester requester_groups address database held_session changes',
   ),
   'approval.granted': event(
     'signed',
@@ -155,13 +155,19 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
   'person.password': event('signed', 'name principal changed_by'),
   'resource.apply': event(
     'signed',
-    'resource_kind name version previous_version from_digest to_digest diff changed_by approval',
+    'resource_kind name version previous_version from_digest to_digest diff changed_by approval hold_ids',
     'created updated',
   ),
-  'resource.delete': event('signed', 'resource_kind name version from_digest diff changed_by approval'),
+  'resource.delete': event(
+    'signed',
+    'resource_kind name version from_digest diff changed_by approval hold_ids',
+  ),
   'token.create': event('signed', 'token_id owner name expires_at created_by scopes'),
   'token.revoke': event('signed', 'token_id owner reason revoked_by'),
-  'credential.change': event('signed', 'connection credential_kind reference changed_by reason'),
+  'credential.change': event(
+    'signed',
+    'connection credential_kind reference changed_by reason approval hold_ids',
+  ),
   'credential.use': event('async', 'connection credential_kind reference'),
   'policy.bundle': event('signed', 'digest previous_digest resources changed_by'),
   'access.review': event('signed', 'review_id subject grant reviewer comment', 'certified revoked'),

@@ -97,7 +97,7 @@ export const POPULATIONS: Readonly<Record<PopulationName, PopulationShape>> = {
     ),
     own: {
       ...same(
-        'hold_id digest rule rule_version approvers count expires_at use_within_s reason reason_required bound_to estimated_rows exact_rows requester requester_groups database held_session',
+        'hold_id digest rule rule_version approvers count expires_at use_within_s reason reason_required bound_to estimated_rows exact_rows requester requester_groups database held_session changes',
       ),
       // Computed from what answers the request: approval-rows.ts.
       ...computed(

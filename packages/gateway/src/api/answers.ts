@@ -71,6 +71,19 @@ export interface ChangesAnswer {
   readonly changes: readonly ChangeRow[];
 }
 
+/** A rule that would hold an apply: so many of its approvers have to agree first. */
+export interface HeldByRow {
+  readonly rule: string;
+  readonly version: number;
+  readonly what: string;
+  readonly approvers: readonly string[];
+  readonly count: number;
+}
+
+export interface DiffAnswer extends ChangesAnswer {
+  readonly heldBy: readonly HeldByRow[];
+}
+
 export interface SessionRow {
   readonly id: string;
   readonly name: string;
@@ -120,8 +133,11 @@ export interface ApprovalRow {
   readonly rule: string;
   readonly ruleVersion: number;
   readonly requester: string;
-  readonly connection: string;
-  readonly database: string;
+  /** `postgres`, or `resources` for a change of them. */
+  readonly protocol: string;
+  /** Where an operation runs. */
+  readonly connection?: string;
+  readonly database?: string;
   readonly askedAt: string;
   readonly expiresAt: string;
   /** The end of a grant. */
@@ -171,6 +187,17 @@ export interface BreakGlassRow {
   readonly reviewLeaf?: number;
 }
 
+/** One resource of a change that is held, or what lets somebody in as it. */
+export interface HeldChangeRow {
+  /** `created`, `updated`, `deleted`, `password`, `token`, `invitation`. */
+  readonly action: string;
+  readonly kind: string;
+  readonly name: string;
+  /** The version that it was made on. */
+  readonly previousVersion: number;
+  readonly diff: ChangeRow['diff'];
+}
+
 /** What people see who decide: the statement, and of rows their keys only. */
 export interface ApprovalDetail extends ApprovalRow {
   readonly digest: string;
@@ -180,14 +207,15 @@ export interface ApprovalDetail extends ApprovalRow {
   /** Why the rule is there. */
   readonly reason?: string;
   readonly requesterGroups: readonly string[];
-  readonly session: string;
+  /** Of an operation. */
+  readonly session?: string;
   readonly address: string;
   /** Index of the leaf `hold.asked` in the log of `node`. */
   readonly leaf?: number;
   readonly node: string;
   /** The session was shredded: nobody can read or approve it any more. */
   readonly shredded: boolean;
-  /** The text, cut where it is long. */
+  /** The text, cut where it is long; of a change the JSON of `changes`, whole. */
   readonly statement?: string;
   /** Base64 where the text is not UTF-8. */
   readonly statementBase64?: string;
@@ -203,6 +231,8 @@ export interface ApprovalDetail extends ApprovalRow {
   /** Rows that the target guessed. */
   readonly estimatedRows?: number;
   readonly affectedKeys: readonly string[];
+  /** What a change is of, as it would be. */
+  readonly changes?: readonly HeldChangeRow[];
   readonly votes: readonly VoteRow[];
   /** Rules by which who asked may open it, where it is an emergency. */
   readonly openers: readonly string[];

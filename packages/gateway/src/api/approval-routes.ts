@@ -11,18 +11,20 @@ import { findHold, holdDetail, listHolds } from './approval-view.ts';
 import { actorOf } from './leaf-actor.ts';
 import type { ApiPorts } from './ports.ts';
 import { type Route, route, type RouteInput } from './route.ts';
-import { counts, decimal, id, list, object, reason, STRICT, texts } from './schemas.ts';
+import { anything, counts, decimal, id, list, object, reason, STRICT, texts } from './schemas.ts';
 import type { Caller } from './who-may.ts';
 
 const ID = Type.Object({ id: id('hld') }, STRICT);
 const ROW = {
-  ...texts('id state rule requester connection database askedAt expiresAt useUntil? review? reviewBy?'),
+  ...texts(
+    'id state rule requester protocol connection? database? askedAt expiresAt useUntil? review? reviewBy?',
+  ),
   ...counts('ruleVersion count approved'),
 };
 const TEXTS = list(Type.String());
 const DETAIL = object({
   ...ROW,
-  ...texts('digest policy reason? session address node statement? statementBase64? statementSha256?'),
+  ...texts('digest policy reason? session? address node statement? statementBase64? statementSha256?'),
   ...texts('endedBy? endReason? outcome?'),
   ...counts('leaf? statementBytes? exactRows? boundRows? estimatedRows?'),
   reasonRequired: Type.Boolean(),
@@ -41,6 +43,17 @@ const DETAIL = object({
       reviewers: TEXTS,
       reviewerGroups: Type.Optional(TEXTS),
     }),
+  ),
+  changes: Type.Optional(
+    list(
+      object({
+        ...texts('action kind name'),
+        ...counts('previousVersion'),
+        diff: list(
+          object({ path: Type.String(), from: Type.Optional(anything()), to: Type.Optional(anything()) }),
+        ),
+      }),
+    ),
   ),
   votes: list(object({ ...texts('name decision comment? at node'), ...counts('leaf'), groups: TEXTS })),
 });
@@ -205,7 +218,7 @@ function refusal(why: VoteRefusal, record: HoldRecord, { principal }: Caller): C
     case 'closed':
       return conflict('it is over, or granted already');
     case 'shredded':
-      return new CountersignError('SHREDDED', { session: record.sessionId });
+      return new CountersignError('SHREDDED', { session: record.scope });
     case 'busy':
       return conflict('another gateway is changing it; try again');
     default:
@@ -228,7 +241,7 @@ function breakRefusal(why: BreakRefusal, record: HoldRecord, { principal }: Call
     case 'closed':
       return conflict('it is over, or granted already');
     case 'shredded':
-      return new CountersignError('SHREDDED', { session: record.sessionId });
+      return new CountersignError('SHREDDED', { session: record.scope });
     case 'busy':
       return conflict('another gateway is changing it; try again');
     default:
@@ -286,10 +299,14 @@ function pageRows(limit: string | undefined): number {
 }
 
 async function writeView(ports: ApiPorts, { principal }: Caller, record: HoldRecord): Promise<void> {
+  const { sessionId } = record;
   await ports.ledger.append({
     type: 'recording.view',
     ...(await actorOf(ports, principal)),
     target: record.document.connection,
-    body: { viewed_session: record.sessionId, parts: [`hold ${record.id}`] },
+    body: {
+      ...(sessionId === undefined ? {} : { viewed_session: sessionId }),
+      parts: [`hold ${record.id}`],
+    },
   });
 }

@@ -9,7 +9,13 @@ import { CountersignError } from '../core/errors.ts';
 import { parseId } from '../core/ids.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Principal } from '../core/principal.ts';
-import type { ApprovalDetail, ApprovalRow, ApprovalsAnswer, BreakGlassRow } from './answers.ts';
+import type {
+  ApprovalDetail,
+  ApprovalRow,
+  ApprovalsAnswer,
+  BreakGlassRow,
+  HeldChangeRow,
+} from './answers.ts';
 import { optionalTime } from './moments.ts';
 
 const SCANNED_AT_ONCE = 200;
@@ -70,13 +76,14 @@ export async function holdDetail(approvals: Approvals, record: HoldRecord): Prom
     reasonRequired: demand.requireReason,
     ...optional('reason', demand.reason),
     requesterGroups: requester.groups,
-    session: record.sessionId,
+    ...optional('session', record.sessionId),
     address: document.address,
     node: record.node,
     ...optional('leaf', record.askedLeaf),
     shredded: content === undefined,
     ...(content === undefined ? { effects: [], tables: [], affectedKeys: [] } : contentOf(content)),
     ...(typeof boundRows === 'number' ? { boundRows } : {}),
+    ...optional('changes', content === undefined ? undefined : heldChanges(record, content)),
     votes: votes.map(({ name, groups, decision, comment, votedUs, node, leaf }) => ({
       name,
       groups,
@@ -95,7 +102,7 @@ export async function holdDetail(approvals: Approvals, record: HoldRecord): Prom
 }
 
 async function holdRow(approvals: Approvals, record: HoldRecord): Promise<ApprovalRow> {
-  const { demand, requester, connection, database } = record.document;
+  const { demand, requester, connection, database, boundTo } = record.document;
   const votes = await approvals.texts.votes(record);
   return {
     id: record.id,
@@ -103,8 +110,9 @@ async function holdRow(approvals: Approvals, record: HoldRecord): Promise<Approv
     rule: demand.rule.name,
     ruleVersion: demand.rule.version,
     requester: requester.name,
-    connection,
-    database,
+    protocol: String(boundTo['protocol'] ?? ''),
+    ...optional('connection', connection),
+    ...optional('database', database),
     askedAt: formatTimeUs(record.askedUs),
     expiresAt: formatTimeUs(record.expiresUs),
     ...optionalTime('useUntil', record.useUntilUs),
@@ -143,6 +151,19 @@ async function breakGlassRow(approvals: Approvals, record: HoldRecord): Promise<
     reviewNode: review.node,
     reviewLeaf: review.leaf,
   };
+}
+
+/** Undefined where it is no change of resources. */
+function heldChanges(
+  { document }: HoldRecord,
+  { statement }: HoldContent,
+): readonly HeldChangeRow[] | undefined {
+  if (document.resources === undefined || typeof statement !== 'string') return undefined;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- resources/change-set.ts wrote it, and it was sealed.
+  const changes = JSON.parse(statement) as readonly (HeldChangeRow & { readonly previous_version: number })[];
+  return changes.map(({ action, kind, name, diff, previous_version: previousVersion }) => {
+    return { action, kind, name, previousVersion, diff };
+  });
 }
 
 function contentOf(

@@ -6,9 +6,11 @@ import { CountersignError } from '../core/errors.ts';
 import { parseId } from '../core/ids.ts';
 import { LIMITS } from '../core/limits.ts';
 import { Secret } from '../core/secret.ts';
+import type { IssuedCode } from '../identity/enrolment.ts';
 import type { PrincipalRecord } from '../identity/principals.ts';
 import type { CreatedToken, TokenRecord } from '../identity/tokens.ts';
 import type { InvitationAnswer, TokenAnswer, TokenRow, TokensAnswer, WhoamiAnswer } from './answers.ts';
+import { changerOf } from './leaf-actor.ts';
 import { optionalTime } from './moments.ts';
 import type { ApiPorts } from './ports.ts';
 import { type Route, route } from './route.ts';
@@ -78,8 +80,16 @@ const invite = route({
   body: Type.Object({ name: name('Name of a Person') }, STRICT),
   answer: object(texts('name code expiresAt')),
   status: 201,
-  async handle({ ports, body }): Promise<InvitationAnswer> {
-    const { code, expiresUs } = await ports.identity.enrolment.invite(body.name);
+  async handle(input): Promise<InvitationAnswer> {
+    const { ports, body } = input;
+    const make = (): Promise<IssuedCode> => ports.identity.enrolment.invite(body.name);
+    if (ports.resources.get('Person', body.name).length === 0)
+      throw new CountersignError('NOT_FOUND', { what: 'person of this name' });
+    const isOwn = body.name === input.caller().principal.name;
+    const act = { kind: 'Person', name: body.name, action: 'invitation' } as const;
+    const { code, expiresUs } = isOwn
+      ? await make()
+      : await ports.resources.letIn(act, {}, await changerOf(input), make);
     return { name: body.name, code: code.reveal(), expiresAt: formatTimeUs(expiresUs) };
   },
 });
@@ -101,12 +111,23 @@ const createToken = route({
     const { ports, body } = input;
     const caller = input.caller();
     const owner = await ownerOf(ports, caller, body.owner);
-    const created = await ports.identity.tokens.createToken(owner, {
-      name: body.name,
-      lifetimeMs: (body.days ?? TOKEN_DAYS_DEFAULT) * DAY_MS,
-      createdBy: caller.principal,
-    });
-    return tokenAnswer(owner.name, created);
+    const { days = TOKEN_DAYS_DEFAULT } = body;
+    const make = (): Promise<CreatedToken> =>
+      ports.identity.tokens.createToken(owner, {
+        name: body.name,
+        lifetimeMs: days * DAY_MS,
+        createdBy: caller.principal,
+      });
+    if (owner.id === caller.principal.id) return tokenAnswer(owner.name, await make());
+    const kind = owner.kind === 'user' || owner.kind === 'auditor' ? 'Person' : 'ServiceAccount';
+    const act = { kind, name: owner.name, action: 'token' } as const;
+    const facts = {
+      diff: [
+        { path: 'token', to: body.name },
+        { path: 'days', to: days },
+      ],
+    };
+    return tokenAnswer(owner.name, await ports.resources.letIn(act, facts, await changerOf(input), make));
   },
 });
 

@@ -5,18 +5,23 @@ import { formatTimeUs } from '../core/clock.ts';
 import { CountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { Secret } from '../core/secret.ts';
-import type { Changer } from '../resources/change-events.ts';
 import { parseKind, parseResources } from '../resources/parse.ts';
+import type { Holding } from '../resources/guards.ts';
 import type { PlannedChange } from '../resources/plan.ts';
 import type { StoredResource } from '../resources/view.ts';
-import type { ChangeRow, ChangesAnswer, ResourceRow, ResourcesAnswer } from './answers.ts';
-import { actorOf } from './leaf-actor.ts';
-import type { ApiPorts } from './ports.ts';
+import type {
+  ChangeRow,
+  ChangesAnswer,
+  DiffAnswer,
+  HeldByRow,
+  ResourceRow,
+  ResourcesAnswer,
+} from './answers.ts';
+import { changerOf } from './leaf-actor.ts';
 import { type Route, route } from './route.ts';
 import { anything, counts, list, name, object, STRICT, text, texts } from './schemas.ts';
-import type { Caller } from './who-may.ts';
 
-const KIND = text(32, 'Person, Group, ServiceAccount, Connection or Access');
+const KIND = text(32, 'Person, Group, ServiceAccount, Connection, Access or Rule');
 const BODY = Type.Object(
   { text: Type.String({ maxLength: LIMITS.resources.textBytesMax, description: 'YAML documents' }) },
   STRICT,
@@ -58,11 +63,19 @@ const getOne = route({
 
 const diff = route({
   key: 'POST /v1/resources/diff',
-  summary: 'What apply would change',
+  summary: 'What apply would change, and which rules would hold it',
   body: BODY,
-  answer: object({ changes: list(CHANGE) }),
-  async handle({ ports, body }): Promise<ChangesAnswer> {
-    return { changes: ports.resources.diff(parseResources(body.text)).map(changeRow) };
+  answer: object({
+    changes: list(CHANGE),
+    heldBy: list(
+      object({ ...texts('rule what'), ...counts('version count'), approvers: list(Type.String()) }),
+    ),
+  }),
+  async handle(input): Promise<DiffAnswer> {
+    const { resources } = input.ports;
+    const documents = parseResources(input.body.text);
+    const heldBy = resources.heldBy(documents, await changerOf(input));
+    return { changes: resources.diff(documents).map(changeRow), heldBy: heldBy.map(heldByRow) };
   },
 });
 
@@ -74,7 +87,7 @@ const apply = route({
   async handle(input): Promise<ChangesAnswer> {
     const { ports, body } = input;
     const documents = parseResources(body.text);
-    const changes = await ports.resources.apply(documents, await changerOf(ports, input.caller()));
+    const changes = await ports.resources.apply(documents, await changerOf(input));
     return { changes: changes.map(changeRow) };
   },
 });
@@ -86,7 +99,7 @@ const remove = route({
   answer: object({ changes: list(CHANGE) }),
   async handle(input): Promise<ChangesAnswer> {
     const { ports, params } = input;
-    const changer = await changerOf(ports, input.caller());
+    const changer = await changerOf(input);
     const change = await ports.resources.delete(parseKind(params.kind), params.name, changer);
     return { changes: [changeRow(change)] };
   },
@@ -100,7 +113,7 @@ const setPassword = route({
   answer: object(texts('connection')),
   async handle(input): Promise<{ readonly connection: string }> {
     const { ports, params, body } = input;
-    const changer = await changerOf(ports, input.caller());
+    const changer = await changerOf(input);
     await ports.resources.setPassword(params.name, new Secret(body.password), changer);
     return { connection: params.name };
   },
@@ -108,14 +121,14 @@ const setPassword = route({
 
 export const RESOURCE_ROUTES: readonly Route[] = [getKind, getOne, diff, apply, remove, setPassword];
 
-async function changerOf(ports: ApiPorts, { principal }: Caller): Promise<Changer> {
-  const { actor, keyId } = await actorOf(ports, principal);
-  return { name: principal.name, kind: principal.kind, keyId, ...(actor === undefined ? {} : { actor }) };
-}
-
 function resourceRow({ document, version, digest, changedUs, changedBy }: StoredResource): ResourceRow {
   const { kind, name: own } = document;
   return { kind, name: own, version, digest, changedAt: formatTimeUs(changedUs), changedBy, document };
+}
+
+function heldByRow({ rule, version, terms, what }: Holding): HeldByRow {
+  const { approvers, count } = terms;
+  return { rule: rule.name, version, what, approvers, count };
 }
 
 function changeRow({ kind, name: own, action, version, diff: entries }: PlannedChange): ChangeRow {

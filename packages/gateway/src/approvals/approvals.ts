@@ -20,7 +20,7 @@ import {
 import { askedEvent, expiredEvent, type LeafActor, withdrawnEvent } from './hold-events.ts';
 import { HoldClock } from './hold-clock.ts';
 import { type HoldRecord, isBeingAsked, isOverdue, type Pending, policyAbout } from './hold-record.ts';
-import { type CheckedRequest, checkRequest, newRow } from './hold-request.ts';
+import { aboutOf, type CheckedRequest, checkRequest, newRow, scopeOf } from './hold-request.ts';
 import type { WhichHolds } from './hold-store.ts';
 import { HoldTexts } from './hold-texts.ts';
 import type { Hold, HoldRequest, HoldsPort, Taken, TakeRefused } from './holds-port.ts';
@@ -59,7 +59,8 @@ export class Approvals implements HoldsPort {
       clock: this.#clock,
       onChange: (record, what) => {
         void this.#tell(record).catch((error: unknown) => this.#complain(error));
-        if (what === 'break') void this.#tellOpened(record.id).catch((error: unknown) => this.#complain(error));
+        if (what === 'break')
+          void this.#tellOpened(record.id).catch((error: unknown) => this.#complain(error));
       },
     });
     this.#takes = new Takes({ ...options, clock: this.#clock });
@@ -105,8 +106,8 @@ export class Approvals implements HoldsPort {
   }
 
   async ask(request: HoldRequest): Promise<Hold> {
-    const { binding, requester } = request;
-    const about = { requester: requester.name, connection: binding.connection };
+    const { binding } = request;
+    const about = aboutOf(request);
     // Where nobody knows, it is void from the beginning: no digest of a part is that of the whole.
     const policy = this.#options.policyDigest(about, binding.policy) ?? binding.policy;
     const checked = checkRequest(request, policy);
@@ -129,7 +130,12 @@ export class Approvals implements HoldsPort {
     return found === undefined ? undefined : this.#holdOf(found.record, found.request);
   }
 
-  take(id: HoldId, digest: string, sessionId: SessionId, intentLeaf?: number): Promise<Taken | TakeRefused> {
+  take(
+    id: HoldId,
+    digest: string,
+    sessionId: SessionId | undefined,
+    intentLeaf?: number,
+  ): Promise<Taken | TakeRefused> {
     return this.#lock.run(id, async () => {
       const record = await this.#current(id);
       if (record === undefined) return { kind: 'refused', why: 'not-granted' };
@@ -281,9 +287,10 @@ export class Approvals implements HoldsPort {
     const { request, content } = checked;
     const nowUs = this.#clock.nowUs();
     const id = makeId('hold', Math.floor(nowUs / 1_000), randomBytes(10));
-    const place = { holdId: id, sessionId: request.sessionId, what: 'request' } as const;
+    const scope = scopeOf(request);
+    const place = { holdId: id, scope, what: 'request' } as const;
     const sealed = await sealText(this.#options, place, JSON.stringify(content));
-    if (sealed === undefined) throw new CountersignError('SHREDDED', { session: request.sessionId });
+    if (sealed === undefined) throw new CountersignError('SHREDDED', { session: scope });
     const actor = await people.leafActor(request.requester);
     if (actor === undefined)
       throw new CountersignError('STATE_CONFLICT', { reason: 'who asks was forgotten' });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import canonicalize from 'canonicalize';
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { bind, type HoldBinding } from './binding.ts';
+import { bind, type ChangeBinding, type HoldBinding } from './binding.ts';
 
 const ROOT = join(import.meta.dirname, '../../../..');
 
@@ -75,6 +75,57 @@ const OTHERS: Readonly<Record<string, HoldBinding>> = {
   rows: { ...BINDING, rows: 121 },
   'no count of rows': { ...BINDING, rows: undefined },
 };
+
+const CHANGE: ChangeBinding = {
+  protocol: 'resources',
+  message: 'apply',
+  changes: Buffer.from(
+    '[{"action":"updated","diff":[{"from":["ana"],"path":"who","to":["ana","eve"]}],"from_digest":"11","kind":"Access","name":"search","previous_version":1,"to_digest":"22"}]',
+  ),
+  resources: [['Access', 'search']],
+  principal: 'prn_00000000000000000000000000',
+  policy: '9'.repeat(64),
+  rule: { name: 'guard', version: 1 },
+};
+
+/** One change of each thing that an approval of a change of resources is bound to. */
+const OTHER_CHANGES: Readonly<Record<string, ChangeBinding>> = {
+  'what is done': { ...CHANGE, message: 'delete' },
+  'what is changed': { ...CHANGE, changes: Buffer.from('[]') },
+  principal: { ...CHANGE, principal: 'prn_00000000000000000000000001' },
+  'guards or versions': { ...CHANGE, policy: '8'.repeat(64) },
+  rule: { ...CHANGE, rule: { name: 'other', version: 1 } },
+  'the version of the rule': { ...CHANGE, rule: { name: 'guard', version: 2 } },
+};
+
+describe('the digest of a hold of a change of resources', () => {
+  it.each(Object.entries(OTHER_CHANGES))('is another one for another %s', (_, other) => {
+    expect(bind(other).digest).not.toBe(bind(CHANGE).digest);
+  });
+
+  it('is over what the leaf says, and that of the vectors', async () => {
+    const all = Object.entries({ '': CHANGE, ...OTHER_CHANGES }).map(([what, binding]) => {
+      const { digest, boundTo } = bind(binding);
+      const own = createHash('sha256').update(canonicalize(boundTo) ?? '');
+      expect(own.digest('hex')).toBe(digest);
+      const { resources: _, ...rest } = binding;
+      const given = { ...rest, changes: Buffer.from(binding.changes).toString('base64') };
+      return JSON.stringify({
+        spec: 'policy.md#rules-on-resources',
+        other: what,
+        binding: given,
+        boundTo,
+        digest,
+      });
+    });
+    await expect(`${all.join('\n')}\n`).toMatchFileSnapshot(join(ROOT, 'vectors/policy/held-changes.jsonl'));
+  });
+
+  it('has every member in the specification', async () => {
+    const spec = await readFile(join(ROOT, 'spec/policy.md'), 'utf8');
+    for (const member of Object.keys(bind(CHANGE).boundTo)) expect(spec).toContain(`\`${member}\``);
+  });
+});
 
 describe('the digest of a hold', () => {
   it.each(Object.entries(OTHERS))('is another one for another %s', (_, other) => {

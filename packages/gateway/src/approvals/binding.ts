@@ -52,16 +52,56 @@ export interface HoldBinding {
   readonly context?: Readonly<Record<string, string>> | undefined;
 }
 
+/** Everything that makes a change of resources this one and no other. */
+export interface ChangeBinding {
+  readonly protocol: 'resources';
+  /** `apply`, `delete`, `password`, `token`, `invitation`. */
+  readonly message: string;
+  /** JCS of the list of what is changed, each with the version that it was and what it would be. */
+  readonly changes: Uint8Array;
+  /** Kind and name of each. */
+  readonly resources: readonly ResourceName[];
+  /** `prn_…`. */
+  readonly principal: string;
+  /** Digest of the whole policy, 64 hex digits; bound are the guards and the versions of what is changed. */
+  readonly policy: string;
+  readonly rule: { readonly name: string; readonly version: number };
+}
+
+/** Kind and name. */
+export type ResourceName = readonly [kind: string, name: string];
+
 /** The binding without values: what the leaf says, and what the digest is over. */
 export type BoundTo = Readonly<Record<string, string | number>>;
 
 /** The digest, 64 hex digits, and what it is over. LIMIT_EXCEEDED for more than can be bound. */
-export function bind(binding: HoldBinding): { readonly digest: string; readonly boundTo: BoundTo } {
+export function bind(binding: HoldBinding | ChangeBinding): {
+  readonly digest: string;
+  readonly boundTo: BoundTo;
+} {
+  const boundTo = 'changes' in binding ? changeBoundTo(binding) : operationBoundTo(binding);
+  return { digest: hashOf(boundTo), boundTo };
+}
+
+function changeBoundTo({ protocol, message, changes, principal, policy, rule }: ChangeBinding): BoundTo {
+  return {
+    changes: sha256(changes),
+    message,
+    policy,
+    principal,
+    protocol,
+    rule: rule.name,
+    rule_version: rule.version,
+    v: 1,
+  };
+}
+
+function operationBoundTo(binding: HoldBinding): BoundTo {
   const { parametersMax, contextMax } = LIMITS.approvals;
   const { state, context = {} } = binding;
   atMost('approvals.parametersMax', parametersMax, binding.parameters.length);
   atMost('approvals.contextMax', contextMax, Object.keys(state).length + Object.keys(context).length);
-  const boundTo: BoundTo = {
+  return {
     connection: binding.connection,
     context: hashOf(context),
     database: binding.database,
@@ -78,7 +118,6 @@ export function bind(binding: HoldBinding): { readonly digest: string; readonly 
     v: 1,
     ...(binding.rows === undefined ? {} : { rows: binding.rows }),
   };
-  return { digest: hashOf(boundTo), boundTo };
 }
 
 /** `{format, sha256, type}`; a NULL has no `sha256`. Of what lies in the spool `{spooled: {bytes, sha256}}`. */

@@ -2,7 +2,7 @@
 
 import type { PrincipalId } from '../core/ids.ts';
 import { type HoldRecord, isOverdue } from './hold-record.ts';
-import { checkRequest } from './hold-request.ts';
+import { aboutOf, checkRequest } from './hold-request.ts';
 import type { HoldRequest } from './holds-port.ts';
 import type { ApprovalsOptions } from './options.ts';
 
@@ -17,9 +17,8 @@ export async function findGrant(
   const granted = await holds.grantedTo(principal);
   if (!granted.some(({ demand }) => demand.rule.name === rule)) return undefined;
   const made = await request();
-  const { binding, requester } = made;
-  const about = { requester: requester.name, connection: binding.connection };
-  const { openKey } = checkRequest(made, policyDigest(about, binding.policy) ?? binding.policy);
+  const { policy } = made.binding;
+  const { openKey } = checkRequest(made, policyDigest(aboutOf(made), policy) ?? policy);
   const record = await holds.findOpen(openKey);
   const isGranted = record?.state === 'granted' && !isOverdue(record, nowUs);
   return isGranted ? { record, request: made } : undefined;

@@ -32,15 +32,16 @@ export function askedEvent(record: HoldRecord, content: HoldContent, actor: Leaf
     requester: requester.name,
     requester_groups: [...requester.groups],
     address: document.address,
-    database: document.database,
-    held_session: record.sessionId,
+    ...optional('database', document.database),
+    ...optional('held_session', record.sessionId),
+    ...optional('changes', document.resources === undefined ? undefined : changesOf(content)),
     use_within_s: Math.ceil(demand.useWithinMs / 1_000),
     reason_required: demand.requireReason,
   };
   // Its body is of the session: a shred takes it along.
   return {
     ...actor,
-    keyId: record.sessionId,
+    keyId: record.scope,
     type: 'hold.asked',
     target: document.connection,
     ref: document.intentLeaf,
@@ -159,20 +160,24 @@ export function reviewEvent(
 export function takenEvent(
   record: HoldRecord,
   votes: readonly VoteRecord[],
-  session: { readonly id: string; readonly actor: LeafActor; readonly intentLeaf: number | undefined },
+  session: {
+    readonly id: string | undefined;
+    readonly actor: LeafActor;
+    readonly intentLeaf: number | undefined;
+  },
   node: string,
 ): LedgerEvent {
   const { opening } = record;
   return {
     ...commonOf(record, node),
     ...session.actor,
-    keyId: session.id,
+    keyId: session.id ?? record.scope,
     type: 'hold.taken',
     body: {
       ...idOf(record),
       approvals: approvalsOf(votes, node),
       votes: votes.map(({ name, node: at, leaf }) => ({ approver: name, node: at, leaf })),
-      held_session: session.id,
+      ...optional('held_session', session.id),
       ...optional('intent_leaf', session.intentLeaf),
       ...(opening === undefined
         ? {}
@@ -204,6 +209,12 @@ export function executedEvent(
       ...optional('outcome_leaf', end.outcomeLeaf),
     },
   };
+}
+
+/** What `bound_to.changes` is the SHA-256 of: it is never cut. */
+function changesOf({ statement }: HoldContent): BodyValue | undefined {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Whoever asked made it of such values.
+  return typeof statement === 'string' ? (JSON.parse(statement) as BodyValue) : undefined;
 }
 
 /** Leaf indexes of the approvals that stand in this log. */

@@ -5,7 +5,7 @@ import { type HoldId, parseId, type PrincipalId, type SessionId } from '../core/
 import type { ActorKind } from '../core/principal.ts';
 import type { HoldsTable, HoldVotesTable } from '../store/schema.ts';
 import type { Asker } from './approvers.ts';
-import type { BoundTo } from './binding.ts';
+import type { BoundTo, ResourceName } from './binding.ts';
 import type { HoldDemand, TakeStatus } from './holds-port.ts';
 import type { PolicyAbout } from './options.ts';
 import { HOLD_STATES, type HoldState } from './states.ts';
@@ -21,12 +21,15 @@ export interface HoldDocument {
   };
   readonly demand: HoldDemand;
   readonly boundTo: BoundTo;
-  readonly connection: string;
-  readonly database: string;
+  /** Where an operation runs; absent for a change of resources. */
+  readonly connection?: string;
+  readonly database?: string;
+  /** What a change is of; absent for an operation. */
+  readonly resources?: readonly ResourceName[];
   readonly address: string;
   /** Digest of the whole policy when it was asked; leaves name it. */
   readonly bundle: string;
-  readonly intentLeaf: number;
+  readonly intentLeaf?: number;
 }
 
 /** What approvers see of the statement; sealed in the store. */
@@ -99,7 +102,9 @@ export interface HoldRecord {
   readonly state: HoldState;
   readonly digest: string;
   readonly principalId: PrincipalId;
-  readonly sessionId: SessionId;
+  /** Whose key seals what is sealed of it: the session's, or that of who asks where there is none. */
+  readonly scope: SessionId | PrincipalId;
+  readonly sessionId: SessionId | undefined;
   readonly boundSession: string | undefined;
   readonly node: string;
   /** Digest of what decides about it; any other voids it. */
@@ -136,8 +141,8 @@ export interface VoteRecord extends Voter {
 }
 
 /** Which part of the policy it stands and falls with. */
-export function policyAbout({ requester, connection }: HoldDocument): PolicyAbout {
-  return { requester: requester.name, connection };
+export function policyAbout({ requester, connection = '', resources }: HoldDocument): PolicyAbout {
+  return resources === undefined ? { requester: requester.name, connection } : { resources };
 }
 
 /** What identifies who asked. */
@@ -166,13 +171,16 @@ export function parseHold(row: HoldsTable): HoldRecord {
   if (state === undefined || (outcome === undefined && row.outcome !== null)) {
     throw new CountersignError('STORE_FAILED', { reason: `hold ${row.id} has an unknown state` });
   }
+  const principalId = parseId('principal', row.principal_id);
+  const sessionId = row.session_id === principalId ? undefined : parseId('session', row.session_id);
   return {
     id: parseId('hold', row.id),
     version: row.version,
     state,
     digest: row.digest,
-    principalId: parseId('principal', row.principal_id),
-    sessionId: parseId('session', row.session_id),
+    principalId,
+    scope: sessionId ?? principalId,
+    sessionId,
     boundSession: row.bound_session ?? undefined,
     node: row.node,
     policy: row.policy,

@@ -3,12 +3,13 @@
 import { createHash } from 'node:crypto';
 import { isUtf8 } from 'node:buffer';
 import { CountersignError } from '../core/errors.ts';
-import type { HoldId } from '../core/ids.ts';
+import type { HoldId, PrincipalId, SessionId } from '../core/ids.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { HoldsTable } from '../store/schema.ts';
 import { bind } from './binding.ts';
 import type { HoldContent, HoldDocument } from './hold-record.ts';
 import type { HoldDemand, HoldFacts, HoldRequest } from './holds-port.ts';
+import type { PolicyAbout } from './options.ts';
 
 /** A request that is within the limits. */
 export interface CheckedRequest {
@@ -36,14 +37,27 @@ export function checkRequest(request: HoldRequest, policy: string): CheckedReque
       requester: { name, kind, groups: [...groups], issuer, subject },
       demand,
       boundTo,
-      connection: binding.connection,
-      database: binding.database,
+      ...('changes' in binding
+        ? { resources: binding.resources }
+        : { connection: binding.connection, database: binding.database }),
       address: request.address,
       bundle: binding.policy,
-      intentLeaf: request.intentLeaf,
+      ...(request.intentLeaf === undefined ? {} : { intentLeaf: request.intentLeaf }),
     },
-    content: contentOf(binding.statement, facts),
+    content: contentOf('changes' in binding ? binding.changes : binding.statement, facts),
   };
+}
+
+/** Whose key seals what is sealed of it. */
+export function scopeOf({ sessionId, requester }: HoldRequest): SessionId | PrincipalId {
+  return sessionId ?? requester.id;
+}
+
+/** Which part of the policy it stands and falls with. */
+export function aboutOf({ binding, requester }: HoldRequest): PolicyAbout {
+  return 'changes' in binding
+    ? { resources: binding.resources }
+    : { requester: requester.name, connection: binding.connection };
 }
 
 /** The row of a new hold, whose first leaf is not written yet. */
@@ -65,8 +79,8 @@ export function newRow(
     digest,
     open_key: openKey,
     principal_id: request.requester.id,
-    session_id: request.sessionId,
-    bound_session: request.bindToSession ? request.sessionId : null,
+    session_id: scopeOf(request),
+    bound_session: request.bindToSession ? (request.sessionId ?? null) : null,
     node,
     policy,
     document: JSON.stringify(document),

@@ -52,11 +52,11 @@ export class HoldTexts {
   }
 
   async #open(
-    { id, sessionId }: HoldRecord,
+    { id, scope }: HoldRecord,
     what: SealPlace['what'],
     sealed: Uint8Array | undefined,
   ): Promise<string | undefined> {
     if (sealed === undefined) return undefined;
-    return openText(this.#options, { holdId: id, sessionId, what }, sealed);
+    return openText(this.#options, { holdId: id, scope, what }, sealed);
   }
 }

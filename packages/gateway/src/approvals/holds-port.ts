@@ -11,7 +11,7 @@
 
 import type { HoldId, PrincipalId, SessionId } from '../core/ids.ts';
 import type { ActorKind } from '../core/principal.ts';
-import type { HoldBinding } from './binding.ts';
+import type { ChangeBinding, HoldBinding } from './binding.ts';
 import type { HoldState } from './states.ts';
 
 /** Who asks, as the session knows them. */
@@ -58,14 +58,15 @@ export interface HoldDemand {
 }
 
 export interface HoldRequest {
-  readonly binding: HoldBinding;
+  readonly binding: HoldBinding | ChangeBinding;
   readonly demand: HoldDemand;
   readonly requester: Requester;
-  readonly sessionId: SessionId;
+  /** Absent for a change of resources: then what is sealed is sealed under the key of who asks. */
+  readonly sessionId?: SessionId | undefined;
   /** Whether the session's client waits: then no other session may use the grant while it is open. */
   readonly bindToSession: boolean;
-  /** Index of the leaf `statement.intent`. */
-  readonly intentLeaf: number;
+  /** Index of the leaf `statement.intent`; absent for a change of resources. */
+  readonly intentLeaf?: number | undefined;
   readonly facts: HoldFacts;
   /** Address of the client. */
   readonly address: string;
@@ -148,6 +149,14 @@ export interface HoldsPort {
     rule: string,
     request: () => Promise<HoldRequest>,
   ): Promise<Hold | undefined>;
-  /** @param intentLeaf index of the leaf `statement.intent` that uses the grant */
-  take(id: HoldId, digest: string, sessionId: SessionId, intentLeaf?: number): Promise<Taken | TakeRefused>;
+  /**
+   * @param sessionId undefined for a change of resources
+   * @param intentLeaf index of the leaf `statement.intent` that uses the grant
+   */
+  take(
+    id: HoldId,
+    digest: string,
+    sessionId: SessionId | undefined,
+    intentLeaf?: number,
+  ): Promise<Taken | TakeRefused>;
 }

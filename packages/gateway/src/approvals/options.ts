@@ -6,6 +6,7 @@ import type { PrincipalId } from '../core/ids.ts';
 import type { LedgerPort, ScopeKeys } from '../core/ledger-port.ts';
 import type { ActorKind } from '../core/principal.ts';
 import type { Human } from './approvers.ts';
+import type { ResourceName } from './binding.ts';
 import type { LeafActor } from './hold-events.ts';
 import type { HoldLog } from './hold-leaves.ts';
 import type { HoldRecord } from './hold-record.ts';
@@ -23,11 +24,11 @@ export interface ApprovalPeople {
 }
 
 /** Which part of the policy a hold stands and falls with. */
-export interface PolicyAbout {
-  /** Name of who asks. */
-  readonly requester: string;
-  readonly connection: string;
-}
+export type PolicyAbout =
+  /** Of an operation: the name of who asks, and where. */
+  | { readonly requester: string; readonly connection: string }
+  /** Of a change: the resources that it is of. */
+  | { readonly resources: readonly ResourceName[] };
 
 /** A rule that opens a hold, and what it demands. */
 export interface Opener {

@@ -1,8 +1,8 @@
 /**
- * What a hold keeps of people's data: sealed under the key of the session that asked.
+ * What a hold keeps of people's data: sealed under the key of the session that asked, or of who asked.
  *
  * The form is that of bodies (spec/ledger.md, section 3); the additional data names the hold and the
- * place, so that what was sealed for one opens in no other. A session that is shredded takes it along.
+ * place, so that what was sealed for one opens in no other. What is shredded takes it along.
  */
 
 import { createHash, createSecretKey } from 'node:crypto';
@@ -12,7 +12,8 @@ import type { ScopeKeys } from '../core/ledger-port.ts';
 
 export interface SealPlace {
   readonly holdId: string;
-  readonly sessionId: string;
+  /** Whose key seals it. */
+  readonly scope: string;
   readonly what: 'request' | 'reason' | 'opening' | 'review' | `comment ${string}`;
 }
 
@@ -27,14 +28,14 @@ export async function sealText(
   place: SealPlace,
   text: string,
 ): Promise<Uint8Array | undefined> {
-  const key = await options.keys.find(place.sessionId);
+  const key = await options.keys.find(place.scope);
   if (key === undefined) return undefined;
   const secret = createSecretKey(key);
   key.fill(0);
   return sealBody(
     text,
     Buffer.from(placeHash(place), 'hex'),
-    place.sessionId,
+    place.scope,
     secret,
     options.randomBytes(SEAL_NONCE_BYTES),
   );
@@ -46,7 +47,7 @@ export async function openText(
   place: SealPlace,
   sealed: Uint8Array,
 ): Promise<string | undefined> {
-  const key = await options.keys.find(place.sessionId);
+  const key = await options.keys.find(place.scope);
   if (key === undefined) return undefined;
   try {
     return unsealText(sealed, placeHash(place), key);

@@ -45,7 +45,7 @@ export class Takes {
   async take(
     record: HoldRecord,
     digest: string,
-    sessionId: SessionId,
+    sessionId: SessionId | undefined,
     intentLeaf: number | undefined,
   ): Promise<Taken | TakeRefused> {
     const { holds, clock, node, log, ledger } = this.#options;
@@ -74,7 +74,7 @@ export class Takes {
       done: async (status, facts = {}) => {
         if (isDone) throw new CountersignError('STATE_CONFLICT', { reason: `hold ${record.id} has its end` });
         isDone = true;
-        await this.#end(record, votes, { ...actor, keyId: sessionId }, { status, ...facts });
+        await this.#end(record, votes, { ...actor, keyId: sessionId ?? record.scope }, { status, ...facts });
       },
     };
   }
@@ -110,7 +110,7 @@ export class Takes {
   async #refusalOf(
     record: HoldRecord,
     digest: string,
-    sessionId: SessionId,
+    sessionId: SessionId | undefined,
   ): Promise<TakeRefusal | undefined> {
     const { holds, clock, policyDigest } = this.#options;
     const after = next(record.state, 'take');

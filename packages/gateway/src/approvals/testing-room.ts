@@ -13,7 +13,7 @@ import type { HoldLeaf, HoldLog } from './hold-leaves.ts';
 import type { HoldRecord } from './hold-record.ts';
 import { HoldStore } from './hold-store.ts';
 import type { HoldRequest } from './holds-port.ts';
-import type { ApprovalPeople, Opener } from './options.ts';
+import type { ApprovalPeople, Opener, PolicyAbout } from './options.ts';
 
 const TESTING_START_US: number = 1_795_000_000_000_000;
 
@@ -161,6 +161,8 @@ export interface TestingWorld {
   readonly people: TestingPeople;
   readonly clock: TestingClock;
   policy: string;
+  /** In the place of `policy`. */
+  readonly policyDigest?: (about: PolicyAbout, bundle?: string) => string | undefined;
   readonly errors: unknown[];
   readonly asked: HoldRecord[];
   /** Notices of holds that were opened in an emergency. */
@@ -203,7 +205,7 @@ export async function testingOnlyGateway(
     log,
     keys: { find: async () => new Uint8Array(32).fill(7) },
     people: world.people,
-    policyDigest: (_about, bundle) => bundle ?? world.policy,
+    policyDigest: world.policyDigest ?? ((_about, bundle) => bundle ?? world.policy),
     node,
     system: { kind: 'system', keyId: 'bot_x' },
     clock: world.clock,

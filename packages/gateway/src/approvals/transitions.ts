@@ -179,12 +179,12 @@ export class Transitions {
   }
 
   async #seal(
-    { id, sessionId }: HoldRecord,
+    { id, scope }: HoldRecord,
     what: Exclude<SealPlace['what'], 'request'>,
     text: string | undefined,
   ): Promise<Uint8Array | undefined> {
     if (text === undefined) return undefined;
-    return sealText(this.#options, { holdId: id, sessionId, what }, text);
+    return sealText(this.#options, { holdId: id, scope, what }, text);
   }
 }
 

@@ -1,12 +1,18 @@
 /** Commands about holds: what waits for whom, what it is, and what one says to it. */
 
-import type { ApprovalAnswer, ApprovalDetail, ApprovalRow, ApprovalsAnswer } from '../api/answers.ts';
+import type {
+  ApprovalAnswer,
+  ApprovalDetail,
+  ApprovalRow,
+  ApprovalsAnswer,
+  HeldChangeRow,
+} from '../api/answers.ts';
 import { CountersignError } from '../core/errors.ts';
 import { parseId } from '../core/ids.ts';
 import { safeText } from '../recording/table-text.ts';
 import { clientOf } from './client.ts';
 import { CLIENT_OPTIONS, type Command } from './command.ts';
-import { columns, counted, facts, shortTime } from './output.ts';
+import { columns, counted, diffLine, facts, shortTime } from './output.ts';
 
 const REASON = {
   reason: { type: 'string', value: 'TEXT', says: 'Why; it stands in the leaf' },
@@ -36,7 +42,7 @@ const list: Command = {
       hold.state,
       `${hold.approved} of ${hold.count}`,
       hold.requester,
-      `${hold.connection}/${hold.database}`,
+      whereOf(hold),
       `${hold.rule} v${hold.ruleVersion}`,
       shortTime(hold.useUntil ?? hold.expiresAt),
       reviewText(hold),
@@ -156,10 +162,10 @@ function holdLines(hold: ApprovalDetail): string[] {
     ['asked by', `${hold.requester}${groupsText(hold.requesterGroups)} from ${hold.address}`],
     ['asked', shortTime(hold.askedAt)],
     ['until', shortTime(hold.useUntil ?? hold.expiresAt)],
-    ['where', `${hold.connection}/${hold.database}, session ${hold.session}`],
+    ['where', hold.session === undefined ? whereOf(hold) : `${whereOf(hold)}, session ${hold.session}`],
     ['approvers', `${hold.approved} of ${hold.count} out of ${hold.approvers.join(', ')}`],
     ...(hold.reasonRequired ? [['reason', 'is required'] as const] : []),
-    ['does', [...hold.effects, ...hold.tables].join(', ')],
+    ...(hold.changes === undefined ? [['does', [...hold.effects, ...hold.tables].join(', ')] as const] : []),
     ...rowsPairs(hold),
     ...hold.affectedKeys.map((key): readonly [string, string] => ['row', key]),
     ['digest', hold.digest],
@@ -201,13 +207,24 @@ function rowsPairs({ exactRows, boundRows, estimatedRows }: ApprovalDetail): (re
 }
 
 function statementLines(hold: ApprovalDetail): string[] {
-  if (hold.shredded) return ['The session was shredded; nobody can read or approve this any more.'];
+  if (hold.shredded) return ['It was shredded; nobody can read or approve this any more.'];
+  if (hold.changes !== undefined) return hold.changes.flatMap(heldChangeLines);
   const text = hold.statement ?? `base64 ${hold.statementBase64 ?? ''}`;
   const cut =
     hold.statementTruncated === true
       ? [`… cut: ${hold.statementBytes ?? 0} bytes in all, SHA-256 ${hold.statementSha256 ?? ''}`]
       : [];
   return [...text.split('\n').map((line) => safeText(line)), ...cut];
+}
+
+/** As `apply` prints it. */
+function heldChangeLines({ kind, name, action, previousVersion, diff }: HeldChangeRow): string[] {
+  const made = previousVersion === 0 ? '' : `, on version ${previousVersion}`;
+  return [`${safeText(`${kind}/${name}`)} ${action}${made}`, ...diff.map(diffLine)];
+}
+
+function whereOf({ protocol, connection, database }: ApprovalRow): string {
+  return connection === undefined ? protocol : `${connection}/${database ?? ''}`;
 }
 
 function voteLines({ votes }: ApprovalDetail): string[] {

@@ -37,6 +37,21 @@ export function counted(count: number, one: string, many: string): string {
   return `${count} ${count === 1 ? one : many}`;
 }
 
+/** One place where two versions of a resource differ. */
+export function diffLine({
+  path,
+  from,
+  to,
+}: {
+  readonly path: string;
+  readonly from?: unknown;
+  readonly to?: unknown;
+}): string {
+  const before = from === undefined ? '' : ` - ${JSON.stringify(from)}`;
+  const after = to === undefined ? '' : ` + ${JSON.stringify(to)}`;
+  return `  ${safeText(`${path}:${before}${after}`)}`;
+}
+
 /** A text on one line, cut. */
 export function oneLine(text: string, charactersMax: number): string {
   const line = safeText(text.replaceAll(/\s+/g, ' ').trim());

@@ -1,12 +1,12 @@
 /** Commands about resources: apply, diff, get, delete, and the password of a connection. */
 
 import { stringify } from 'yaml';
-import type { ChangeRow, ChangesAnswer, ResourcesAnswer } from '../api/answers.ts';
+import type { ChangeRow, ChangesAnswer, DiffAnswer, HeldByRow, ResourcesAnswer } from '../api/answers.ts';
 import { CountersignError } from '../core/errors.ts';
 import { safeText } from '../recording/table-text.ts';
 import { clientOf } from './client.ts';
 import { CLIENT_OPTIONS, type Command, type CommandInput } from './command.ts';
-import { columns, shortTime, terminalJson } from './output.ts';
+import { columns, diffLine, shortTime, terminalJson } from './output.ts';
 import { readPassword, readText } from './secret-input.ts';
 
 const FILE = {
@@ -17,7 +17,7 @@ const FILE = {
 const KINDS: ReadonlyMap<string, string> = new Map([
   ['people', 'Person'],
   ['access', 'Access'],
-  ...['Person', 'Group', 'ServiceAccount', 'Connection'].flatMap((kind): [string, string][] => [
+  ...['Person', 'Group', 'ServiceAccount', 'Connection', 'Rule'].flatMap((kind): [string, string][] => [
     [kind.toLowerCase(), kind],
     [`${kind.toLowerCase()}s`, kind],
   ]),
@@ -34,7 +34,9 @@ function sendFile(path: 'apply' | 'diff', summary: string): Command {
       const client = await clientOf(input);
       await showChanges(
         input,
-        await client.json<ChangesAnswer>('POST', `/v1/resources/${path}`, { body: { text } }),
+        await client.json<ChangesAnswer & Partial<DiffAnswer>>('POST', `/v1/resources/${path}`, {
+          body: { text },
+        }),
       );
       return undefined;
     },
@@ -127,18 +129,18 @@ function pathOf(input: CommandInput): string {
   return name === undefined ? path : `${path}/${encodeURIComponent(name)}`;
 }
 
-async function showChanges(input: CommandInput, answer: ChangesAnswer): Promise<void> {
-  await input.show(
-    answer,
-    answer.changes.length === 0 ? ['Nothing given'] : answer.changes.flatMap(changeLines),
-  );
+async function showChanges(input: CommandInput, answer: ChangesAnswer & Partial<DiffAnswer>): Promise<void> {
+  const { changes, heldBy = [] } = answer;
+  const lines = changes.length === 0 ? ['Nothing given'] : changes.flatMap(changeLines);
+  await input.show(answer, [...lines, ...heldBy.map(heldByLine)]);
+}
+
+function heldByLine({ rule, version, what, approvers, count }: HeldByRow): string {
+  const who = `${count} of ${approvers.join(', ')}`;
+  return safeText(`apply would be held by rule "${rule}" (version ${version}): ${what}; it waits for ${who}`);
 }
 
 function changeLines({ kind, name, action, version, diff }: ChangeRow): string[] {
-  const entries = diff.map(({ path, from, to }) => {
-    const before = from === undefined ? '' : ` - ${JSON.stringify(from)}`;
-    const after = to === undefined ? '' : ` + ${JSON.stringify(to)}`;
-    return `  ${safeText(`${path}:${before}${after}`)}`;
-  });
-  return [`${kind}/${name} ${action}, version ${version}`, ...(action === 'deleted' ? [] : entries)];
+  const entries = action === 'deleted' ? [] : diff.map(diffLine);
+  return [`${kind}/${name} ${action}, version ${version}`, ...entries];
 }

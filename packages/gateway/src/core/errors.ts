@@ -170,7 +170,7 @@ export const ERRORS = {
     hint: 'When it is approved, send exactly the same again: it passes once. See: countersign approvals show ID.',
     http: 423,
     sqlstate: '42501',
-    exit: 3,
+    exit: 7,
     fixedBy: 'policy owner',
   },
   POLICY_TEXT_MIXED: {

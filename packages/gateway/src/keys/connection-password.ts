@@ -3,7 +3,7 @@
 import type { Kysely } from 'kysely';
 import { Secret } from '../core/secret.ts';
 import type { Schema } from '../store/schema.ts';
-import { unwrap, wrap } from './wrap.ts';
+import { keyedDigest, unwrap, wrap } from './wrap.ts';
 
 export interface SealingKey {
   readonly installationKey: Secret<Uint8Array>;
@@ -42,6 +42,31 @@ export async function findConnectionPassword(
   if (row === undefined) return undefined;
   const bytes = unwrap(installationKey, purposeOf(connection), row.wrapped);
   return new Secret(Buffer.from(bytes).toString('utf8'));
+}
+
+/**
+ * What people are asked about in the place of a password. Keyed, because passwords are short, and whoever reads
+ * a plain digest tries them out at home; of each principal another, so that asking tries out nobody else's.
+ */
+export function connectionPasswordDigest(
+  installationKey: Secret<Uint8Array>,
+  { connection, principal }: { readonly connection: string; readonly principal: string },
+  password: Secret<string>,
+): string {
+  const bytes = Buffer.from(password.reveal(), 'utf8');
+  const digest = keyedDigest(installationKey, `${purposeOf(connection)}:${principal}`, bytes);
+  bytes.fill(0);
+  return digest;
+}
+
+/** When the password of a connection was set last, in microseconds; 0 where none is. */
+export async function connectionPasswordSetUs(db: Kysely<Schema>, connection: string): Promise<number> {
+  const row = await db
+    .selectFrom('sealed_credentials')
+    .select('changed_us')
+    .where('connection', '=', connection)
+    .executeTakeFirst();
+  return row?.changed_us ?? 0;
 }
 
 /** Forgets the password of a connection that is gone. */

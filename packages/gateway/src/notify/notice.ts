@@ -10,7 +10,8 @@ interface CommonData {
   readonly rule: string;
   readonly rule_version: number;
   readonly requester: string;
-  readonly connection: string;
+  /** Where an operation runs; absent for a change of resources. */
+  readonly connection?: string;
   /** Where it is decided, or looked at. */
   readonly link: string;
 }

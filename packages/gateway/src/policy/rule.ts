@@ -37,6 +37,8 @@ export interface When {
   readonly address?: readonly string[];
   readonly client?: readonly string[];
   readonly hours?: { readonly days?: readonly string[]; readonly from: string; readonly to: string };
+  /** Kinds of resources: the rule is about changes of them, and about no statement (policy/guard.ts). */
+  readonly changes?: readonly string[];
 }
 
 /** Who has to approve, and for how long that is good. */
@@ -113,6 +115,8 @@ export interface BreakGlassRule extends RuleConditions {
 /** Throws a PatternProblem that names the condition. */
 export function compileRule(rule: Rule, version: number): CompiledRule | BreakGlassRule {
   const { when, then: consequence } = rule;
+  // It names nothing that a statement does: as a rule on statements it would hold every one.
+  if (when.changes !== undefined) throw new PatternProblem('when.changes is about no statement');
   if (typeof consequence === 'object' && 'breakGlass' in consequence) {
     return compileBreakGlass(rule, version, consequence.breakGlass);
   }
@@ -146,7 +150,8 @@ function conditionsOf({ name, description, when }: Rule, version: number): RuleC
   };
 }
 
-function checkTerms({ expires, within }: HoldTerms): void {
+/** Throws a PatternProblem for a duration that is none. */
+export function checkTerms({ expires, within }: HoldTerms): void {
   one(expires, 'then.hold.expires', parseDurationMs);
   one(within, 'then.hold.within', parseDurationMs);
 }

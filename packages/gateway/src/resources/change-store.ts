@@ -80,9 +80,18 @@ export function rowsOf(
   }));
 }
 
-/** STATE_CONFLICT where somebody else changed one of them, or is about to. */
-export async function reserve(store: Store, rows: readonly ChangeRow[]): Promise<void> {
+/** What a gateway knew when it judged whether a rule holds a change. */
+export interface Judged {
+  /** Last version of each resource, by `Kind/name`. */
+  readonly versions: ReadonlyMap<string, number>;
+  readonly hasGuards: boolean;
+  readonly node: string;
+}
+
+/** STATE_CONFLICT where somebody else changed one of them, or what it was judged by, or is about to. */
+export async function reserve(store: Store, rows: readonly ChangeRow[], judged: Judged): Promise<void> {
   await store.transaction(async (tx) => {
+    await expectJudged(tx, judged);
     for (const row of rows) {
       const { numInsertedOrUpdatedRows } = await tx
         .insertInto('resource_changes')
@@ -94,6 +103,38 @@ export async function reserve(store: Store, rows: readonly ChangeRow[]): Promise
       await expectVersion(tx, row);
     }
   });
+}
+
+/**
+ * STATE_CONFLICT where another gateway made a rule, or changed whom one stands on, of which the gateway that
+ * judged does not know.
+ */
+export async function expectJudged(
+  tx: Transaction<Schema>,
+  { versions, hasGuards, node }: Judged,
+): Promise<void> {
+  // One gateway after the other, so that none judges past another: this row is there in every store.
+  await tx
+    .updateTable('meta')
+    .set((eb) => ({ value: eb.ref('value') }))
+    .where('key', '=', 'schema_version')
+    .execute();
+  const kinds = hasGuards ? ['Group', 'Person', 'Rule', 'ServiceAccount'] : ['Rule'];
+  const rows = await tx
+    .selectFrom('resources')
+    .select(['kind', 'name', 'version'])
+    .where('kind', 'in', kinds)
+    .execute();
+  const unknown = rows.find((row) => versions.get(keyOf(row)) !== row.version);
+  if (unknown !== undefined) throw conflictOf(unknown, 'another gateway changed it; try again');
+  if (!hasGuards) return;
+  const pending = await tx
+    .selectFrom('resource_changes')
+    .select(['kind', 'name'])
+    .where('kind', 'in', kinds)
+    .where('node', '<>', node)
+    .executeTakeFirst();
+  if (pending !== undefined) throw conflictOf(pending, 'another gateway is changing it');
 }
 
 /** Undoes a reservation whose leaves were not written. */
@@ -229,6 +270,6 @@ function parseStored(text: string, digest: string): ResourceDocument {
   return document;
 }
 
-function conflictOf(row: ChangeRow, reason: string): CountersignError {
+function conflictOf(row: Pick<ChangeRow, 'kind' | 'name'>, reason: string): CountersignError {
   return new CountersignError('STATE_CONFLICT', { reason: `${row.kind} "${row.name}": ${reason}` });
 }

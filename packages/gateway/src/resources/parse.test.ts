@@ -97,6 +97,26 @@ to: [reranker-db, label:class=reranking]
       'then',
     ],
     ['kind: Mask\nname: a', 'RESOURCE_NOT_ENFORCED', 'The kind Mask is not enforced'],
+    [
+      'kind: Rule\nname: a\nwhen: { changes: [Mask] }\nthen: { hold: { approvers: [x] } }',
+      'RESOURCE_INVALID',
+      'when.changes',
+    ],
+    [
+      'kind: Rule\nname: a\nwhen: { changes: [] }\nthen: { hold: { approvers: [x] } }',
+      'RESOURCE_INVALID',
+      'when.changes',
+    ],
+    [
+      'kind: Rule\nname: a\nwhen: { changes: [Rule] }\nthen: block',
+      'RESOURCE_INVALID',
+      'a rule on changes holds them',
+    ],
+    [
+      'kind: Rule\nname: a\nwhen: { changes: [Rule], client: [psql] }\nthen: { hold: { approvers: [x] } }',
+      'RESOURCE_INVALID',
+      'when.changes stands alone',
+    ],
     ['kind: Access\nname: a\nwho: [ana]\nto: [c]\nmay: [everything]', 'RESOURCE_INVALID', 'may'],
     ['kind: Persona\nname: a', 'RESOURCE_INVALID', 'expected a kind of Access, Connection'],
     ['kind: toString\nname: a', 'RESOURCE_INVALID', 'expected a kind of'],

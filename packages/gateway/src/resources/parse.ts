@@ -11,6 +11,7 @@ import { parseYaml } from '../config/yaml.ts';
 import { CountersignError, reasonOf } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { PatternProblem } from '../policy/patterns.ts';
+import { checkGuard, isGuard } from '../policy/guard.ts';
 import { compileRule } from '../policy/rule.ts';
 import { type Connection, RESOURCE_KINDS, type ResourceDocument, type ResourceKind } from './documents.ts';
 import { SCHEMAS } from './schemas.ts';
@@ -98,7 +99,8 @@ function contradictionIn(document: ResourceDocument): string | undefined {
   if (document.kind === 'Connection') return contradictionOf(document);
   if (document.kind !== 'Rule') return undefined;
   try {
-    compileRule(document, 0);
+    if (isGuard(document)) checkGuard(document);
+    else compileRule(document, 0);
   } catch (error) {
     if (error instanceof PatternProblem) return error.message;
     throw error;

@@ -5,7 +5,7 @@ import { isObject, jcs, parseJson } from '@countersign/ledger/jcs';
 import type { BodyValue } from '../core/ledger-port.ts';
 import type { ResourceDocument, ResourceKind } from './documents.ts';
 import { canonical } from './parse.ts';
-import { digestOf, keyOf, type ResourceView, type StoredResource } from './view.ts';
+import { digestOf, keyOf, ResourceView, type StoredResource } from './view.ts';
 
 /** One place where two versions differ; absent is what was or is not there. */
 export interface DiffEntry {
@@ -75,6 +75,16 @@ export function planDelete(previous: StoredResource): PlannedChange {
     digest: previous.digest,
     diff: diffOf(textOf(previous), ''),
   };
+}
+
+/** The resources as they would be. */
+export function viewAfter(view: ResourceView, changes: readonly PlannedChange[]): ResourceView {
+  const resources = new Map(view.all.map((resource) => [keyOf(resource.document), resource]));
+  for (const { kind, name, document, version, digest } of changes) {
+    if (document === undefined) resources.delete(keyOf({ kind, name }));
+    else resources.set(keyOf(document), { document, version, digest, changedUs: 0, changedBy: '' });
+  }
+  return new ResourceView(resources.values());
 }
 
 /** The differences between two canonical texts; an empty one is no resource. Lists differ as a whole. */

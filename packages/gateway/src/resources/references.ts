@@ -1,6 +1,8 @@
 /** Whether all resources together make sense: nothing names what is not there. Pure. */
 
 import { CountersignError } from '../core/errors.ts';
+import { LIMITS } from '../core/limits.ts';
+import type { Secret } from '../core/secret.ts';
 import type { Rule } from '../policy/rule.ts';
 import type { Access, Group, ResourceDocument, ResourceKind } from './documents.ts';
 import type { PlannedChange } from './plan.ts';
@@ -68,6 +70,22 @@ export function checkNames(
     if (other === undefined || !versions.has(`${other}/${name}`)) continue;
     const reason = `a ${other} has or had that name`;
     throw new CountersignError('RESOURCE_INVALID', { kind, name, reason });
+  }
+}
+
+/** A password that is kept goes to a connection that says so. */
+export function checkPassword(view: ResourceView, name: string, password: Secret<string>): void {
+  const connection = view.connection(name);
+  if (connection === undefined) throw new CountersignError('NOT_FOUND', { what: `Connection "${name}"` });
+  const source = connection.credential.password;
+  if (source === undefined || !('sealed' in source)) {
+    const reason = 'its password is not { sealed: true }';
+    throw new CountersignError('RESOURCE_INVALID', { kind: 'Connection', name, reason });
+  }
+  const bytes = Buffer.byteLength(password.reveal());
+  if (bytes === 0 || bytes > LIMITS.resources.passwordBytesMax) {
+    const reason = `a password has 1 to ${LIMITS.resources.passwordBytesMax} bytes`;
+    throw new CountersignError('REQUEST_INVALID', { reason });
   }
 }
 

@@ -5,22 +5,32 @@
  * after a crash a reserved change is either in the ledger, and then it is finished on start, or it
  * is not, and then the reservation goes. While this process lives, a change whose leaves are written
  * and whose transaction failed is finished before the next one; until then it is not in effect, and
- * the caller was told.
+ * the caller was told. What a rule on resources holds passes the gate first (gate.ts): its grants are taken
+ * between the reservation and the leaves.
  */
 
 import { CountersignError, reasonOf, toCountersignError } from '../core/errors.ts';
 import type { Clock } from '../core/clock.ts';
-import type { LedgerEvent, LedgerPort } from '../core/ledger-port.ts';
+import type { BodyValue, LedgerEvent, LedgerPort } from '../core/ledger-port.ts';
 import { LIMITS } from '../core/limits.ts';
+import { jcs } from '@countersign/ledger/jcs';
+import type { ResourceName } from '../approvals/binding.ts';
+import type { HoldsPort } from '../approvals/holds-port.ts';
 import type { PolicyAbout } from '../approvals/options.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Secret } from '../core/secret.ts';
 import type { BreakGlassRule } from '../policy/rule.ts';
-import { storeConnectionPassword } from '../keys/connection-password.ts';
+import {
+  connectionPasswordDigest,
+  connectionPasswordSetUs,
+  storeConnectionPassword,
+} from '../keys/connection-password.ts';
 import { ChangeFeed } from '../store/change-feed.ts';
 import type { Store } from '../store/store.ts';
 import {
   type ChangeRow,
+  expectJudged,
+  type Judged,
   loadResources,
   type PrincipalsPort,
   release,
@@ -31,10 +41,19 @@ import {
   unfinished,
 } from './change-store.ts';
 import { bundleEvent, type Changer, eventOf, passwordEvent } from './change-events.ts';
+import { actsOf, changeSetOf, credentialSetOf } from './change-set.ts';
 import type { Connection, ResourceDocument, ResourceKind } from './documents.ts';
+import { ChangeGate, type Granted, type Passage } from './gate.ts';
+import { type Act, checkGuards, guardsHolding, type Holding } from './guards.ts';
 import { parseKind } from './parse.ts';
-import { planApply, planDelete, type PlannedChange } from './plan.ts';
-import { checkAdministrators, checkNames, checkReferences, checkReviewers } from './references.ts';
+import { planApply, planDelete, type PlannedChange, viewAfter } from './plan.ts';
+import {
+  checkAdministrators,
+  checkNames,
+  checkPassword,
+  checkReferences,
+  checkReviewers,
+} from './references.ts';
 import { SerialQueue } from './serial-queue.ts';
 import { digestOf, keyOf, ResourceView, type Ruling, type StoredResource } from './view.ts';
 
@@ -82,6 +101,7 @@ export class Resources {
   readonly #options: ResourcesOptions;
   readonly #feed = new ChangeFeed<ResourceChange>();
   readonly #queue = new SerialQueue(LIMITS.resources.waitingChangesMax);
+  readonly #gate = new ChangeGate();
   #view = new ResourceView([]);
   #versions: ReadonlyMap<string, number> = new Map();
   #digest = '';
@@ -129,11 +149,25 @@ export class Resources {
     return this.#validated(planApply(documents, this.#view, this.#versions)).next;
   }
 
-  /** All of them or none. What is unchanged makes no leaf. */
+  /** Where people are asked about what a rule holds; until then that is refused. */
+  holdWith(holds: HoldsPort): void {
+    this.#gate.open(holds);
+  }
+
+  /** The rules that would hold an {@link apply}. */
+  heldBy(documents: readonly ResourceDocument[], by: Changer): readonly Holding[] {
+    const { changes, next } = this.#validated(planApply(documents, this.#view, this.#versions));
+    return this.#holding(actsOf(changes), next, by);
+  }
+
+  /**
+   * All of them or none. What is unchanged makes no leaf. POLICY_HELD where others have to agree first: when
+   * they have, the identical documents pass once.
+   */
   apply(documents: readonly ResourceDocument[], by: Changer): Promise<readonly PlannedChange[]> {
     return this.#queue.run(async () => {
       await this.#finishWritten();
-      return this.#change(planApply(documents, this.#view, this.#versions), by);
+      return this.#change('apply', planApply(documents, this.#view, this.#versions), by);
     });
   }
 
@@ -144,7 +178,7 @@ export class Resources {
       const previous = this.#view.find(kind, name);
       if (previous === undefined) throw new CountersignError('NOT_FOUND', { what: `${kind} "${name}"` });
       const planned = planDelete(previous);
-      await this.#change([planned], by);
+      await this.#change('delete', [planned], by);
       return planned;
     });
   }
@@ -181,13 +215,26 @@ export class Resources {
    *
    * @param bundle the {@link bundleDigest} under which to look; the one of now where absent
    */
-  decidingDigest(
-    { requester: name, connection }: PolicyAbout,
-    bundle: string = this.#digest,
-  ): string | undefined {
+  decidingDigest(about: PolicyAbout, bundle: string = this.#digest): string | undefined {
+    if ('resources' in about) return this.#guardingDigest(about.resources);
+    const { requester: name, connection } = about;
     const view = this.#views.findLast(({ digest }) => digest === bundle)?.view;
     const text = view?.deciding({ name }, connection);
     return text === undefined ? undefined : digestOf(text);
+  }
+
+  /** Every guard as it is, and the version of what would be changed: a change of any voids what was asked. */
+  #guardingDigest(resources: readonly ResourceName[]): string {
+    const guards = this.#view.guards().map(({ name }) => {
+      const found = this.#view.find('Rule', name);
+      return [name, found?.version ?? 0, found?.digest ?? ''];
+    });
+    const versions = resources.map(([kind, name]) => [
+      kind,
+      name,
+      this.#versions.get(`${kind}/${name}`) ?? 0,
+    ]);
+    return digestOf(jcs({ guards, versions }));
   }
 
   /** What {@link bundleDigest} is the digest of. */
@@ -234,31 +281,42 @@ export class Resources {
       .filter(({ terms }) => view.people(terms.reviewers).some((reviewer) => reviewer !== name));
   }
 
-  /** Sets the password of a connection whose credential is `sealed`. */
+  /** Sets the password of a connection whose credential is `sealed`. Held as a change of the connection is. */
   setPassword(connectionName: string, password: Secret<string>, by: Changer): Promise<void> {
     return this.#queue.run(async () => {
-      const connection = this.#view.connection(connectionName);
-      if (connection === undefined) {
-        throw new CountersignError('NOT_FOUND', { what: `Connection "${connectionName}"` });
-      }
-      const source = connection.credential.password;
-      if (source === undefined || !('sealed' in source)) {
-        throw new CountersignError('RESOURCE_INVALID', {
-          kind: 'Connection',
-          name: connectionName,
-          reason: 'its password is not { sealed: true }',
-        });
-      }
-      const bytes = Buffer.byteLength(password.reveal());
-      if (bytes === 0 || bytes > LIMITS.resources.passwordBytesMax) {
-        throw new CountersignError('REQUEST_INVALID', {
-          reason: `a password has 1 to ${LIMITS.resources.passwordBytesMax} bytes`,
-        });
-      }
-      const { ledger, store, clock } = this.#options;
-      await ledger.append(passwordEvent(connectionName, by));
-      const change = { connection: connectionName, password, nowUs: clock.nowUs() };
-      await storeConnectionPassword(store.db, this.#options, change);
+      await this.#finishWritten();
+      checkPassword(this.#view, connectionName, password);
+      const { ledger, store, clock, installationKey } = this.#options;
+      const act = { kind: 'Connection', name: connectionName, action: 'password' } as const;
+      const who = { connection: connectionName, principal: by.keyId };
+      const facts = {
+        credential: connectionPasswordDigest(installationKey, who, password),
+        previous_us: await connectionPasswordSetUs(store.db, connectionName),
+      };
+      await this.#useCredential(act, facts, by, async (passage) => {
+        const { index } = await ledger.append(passwordEvent(connectionName, by, passage));
+        const change = { connection: connectionName, password, nowUs: clock.nowUs() };
+        await storeConnectionPassword(store.db, this.#options, change);
+        return { result: undefined, leaf: index };
+      });
+    });
+  }
+
+  /**
+   * Lets somebody in as another: a token or an invitation that they did not make themselves. Held as a change
+   * of that account is, and where a guard stands on the account.
+   *
+   * @param facts what of it people are asked about
+   */
+  letIn<T>(
+    act: Act & { readonly action: 'token' | 'invitation' },
+    facts: Readonly<Record<string, BodyValue>>,
+    by: Changer,
+    make: () => Promise<T>,
+  ): Promise<T> {
+    return this.#queue.run(async () => {
+      await this.#finishWritten();
+      return this.#useCredential(act, facts, by, async () => ({ result: await make() }));
     });
   }
 
@@ -267,28 +325,106 @@ export class Resources {
     return this.#feed.onChange(listener);
   }
 
-  async #change(planned: readonly PlannedChange[], by: Changer): Promise<readonly PlannedChange[]> {
+  async #useCredential<T>(
+    act: Act & { readonly action: 'password' | 'token' | 'invitation' },
+    facts: Readonly<Record<string, BodyValue>>,
+    by: Changer,
+    effect: (passage: Passage | undefined) => Promise<{ readonly result: T; readonly leaf?: number }>,
+  ): Promise<T> {
+    const version = this.#view.find(act.kind, act.name)?.version ?? 0;
+    const set = credentialSetOf(act, version, facts);
+    const granted = await this.#gate.ask(this.#holding([act], this.#view, by), set, by, this.#digest);
+    await this.#knowing(() => this.#options.store.transaction((tx) => expectJudged(tx, this.#judged)));
+    const passage = await granted?.take();
+    let done: { readonly result: T; readonly leaf?: number };
+    try {
+      done = await effect(passage);
+    } catch (error) {
+      await passage?.done('unknown');
+      throw error;
+    }
+    await passage?.done('ok', done.leaf);
+    return done.result;
+  }
+
+  #holding(acts: readonly Act[], after: ResourceView, by: Changer): readonly Holding[] {
+    return guardsHolding({
+      before: this.#view,
+      after,
+      acts,
+      by: by.kind === 'system' ? undefined : by.name,
+    });
+  }
+
+  get #judged(): Judged {
+    const hasGuards = this.#view.guards().length > 0;
+    return { versions: this.#versions, hasGuards, node: this.#options.node };
+  }
+
+  /** What another gateway changed meanwhile is known at the next try. */
+  async #knowing(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (toCountersignError(error).code === 'STATE_CONFLICT') await this.reload();
+      throw error;
+    }
+  }
+
+  async #change(
+    message: 'apply' | 'delete',
+    planned: readonly PlannedChange[],
+    by: Changer,
+  ): Promise<readonly PlannedChange[]> {
     const { changes, next } = this.#validated(planned);
     const real = changes.filter((change) => change.action !== 'unchanged');
     if (real.length === 0) return changes;
-    const { store, node, clock, randomBytes } = this.#options;
+    const { node, clock, randomBytes } = this.#options;
     const rows = rowsOf(real, {
       change: Buffer.from(randomBytes(16)).toString('hex'),
       node,
       changedUs: clock.nowUs(),
       by: by.name,
     });
-    await reserve(store, rows);
-    await this.#writeLeaves(real, next, by, rows);
-    await this.#takeEffect(rows);
+    const holding = this.#holding(actsOf(real), next, by);
+    const granted = await this.#gate.ask(holding, changeSetOf(message, real), by, this.#digest);
+    const passage = await this.#reserveAndTake(granted, rows);
+    let leaf: number;
+    try {
+      leaf = await this.#writeLeaves(real, next, by, rows, passage);
+      await this.#takeEffect(rows);
+    } catch (error) {
+      const { code } = toCountersignError(error);
+      // Then it may be in the ledger, and in effect by the next start.
+      const inDoubt = code === 'LEDGER_HALTED' || code === 'STORE_FAILED';
+      await passage?.done(inDoubt ? 'unknown' : 'failed');
+      throw error;
+    }
+    await passage?.done('ok', leaf);
     return changes;
+  }
+
+  async #reserveAndTake(
+    granted: Granted | undefined,
+    rows: readonly ChangeRow[],
+  ): Promise<Passage | undefined> {
+    const { store } = this.#options;
+    try {
+      await this.#knowing(() => reserve(store, rows, this.#judged));
+      return await granted?.take();
+    } catch (error) {
+      const [first] = rows;
+      // Also where only the answer to the commit was lost; no leaf of it is written.
+      if (first !== undefined) await release(store, first.change);
+      throw error;
+    }
   }
 
   #validated(changes: readonly PlannedChange[]): {
     readonly changes: readonly PlannedChange[];
     readonly next: ResourceView;
   } {
-    const next = new ResourceView(viewAfter(this.#view, changes));
+    const next = viewAfter(this.#view, changes);
     if (next.all.length > LIMITS.resources.totalMax) {
       throw new CountersignError('LIMIT_EXCEEDED', {
         limit: 'resources.totalMax',
@@ -300,6 +436,7 @@ export class Resources {
     checkReferences(next);
     checkAdministrators(this.#view, next);
     checkReviewers(changes, next);
+    checkGuards(next);
     return { changes, next };
   }
 
@@ -308,14 +445,16 @@ export class Resources {
     next: ResourceView,
     by: Changer,
     rows: readonly ChangeRow[],
-  ): Promise<void> {
-    const events: LedgerEvent[] = changes.map((change) => eventOf(change, by));
+    passage: Passage | undefined,
+  ): Promise<number> {
+    const events: LedgerEvent[] = changes.map((change) => eventOf(change, by, passage));
     const digest = digestOf(next.bundle());
     if (digest !== this.#digest) {
       events.push(bundleEvent({ digest, previous: this.#digest, resources: next.all.length }, by));
     }
     try {
-      await this.#options.ledger.appendMany(events);
+      const [appended] = await this.#options.ledger.appendMany(events);
+      return appended?.index ?? 0;
     } catch (error) {
       const failure = toCountersignError(error);
       const [first] = rows;
@@ -367,14 +506,4 @@ export class Resources {
     this.#views = [...this.#views, { digest, view }].slice(-LIMITS.resources.viewsKeptMax);
     this.#revision += 1;
   }
-}
-
-/** The resources as they would be. */
-function viewAfter(view: ResourceView, changes: readonly PlannedChange[]): Iterable<StoredResource> {
-  const resources = new Map(view.all.map((resource) => [keyOf(resource.document), resource]));
-  for (const { kind, name, document, version, digest } of changes) {
-    if (document === undefined) resources.delete(keyOf({ kind, name }));
-    else resources.set(keyOf(document), { document, version, digest, changedUs: 0, changedBy: '' });
-  }
-  return resources.values();
 }

@@ -4,6 +4,7 @@ import { type TSchema, Type } from 'typebox';
 import { sourceSchema } from '../config/schema.ts';
 import { LIMITS } from '../core/limits.ts';
 import { EFFECT_WORDS } from '../policy/effect-classes.ts';
+import { GUARDED_KINDS } from '../policy/guard.ts';
 import type { ResourceKind } from './documents.ts';
 
 const STRICT = { additionalProperties: false } as const;
@@ -105,6 +106,7 @@ const WHEN: TSchema = Type.Object(
         STRICT,
       ),
     ),
+    changes: Type.Optional(words(GUARDED_KINDS, 1)),
   },
   STRICT,
 );

@@ -9,6 +9,7 @@ import { LIMITS } from '../core/limits.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Allowance } from '../policy/decide.ts';
 import { effectsThatMay } from '../policy/effect-classes.ts';
+import { isGuard } from '../policy/guard.ts';
 import { type BreakGlassRule, compileRule, type CompiledRule, type Rule } from '../policy/rule.ts';
 import {
   type Access,
@@ -54,6 +55,7 @@ export class ResourceView {
   readonly #groupsOf: ReadonlyMap<string, readonly string[]>;
   readonly #access: readonly Access[];
   #rules: readonly { readonly rule: Rule; readonly compiled: CompiledRule | BreakGlassRule }[] | undefined;
+  #guards: readonly Rule[] | undefined;
   #bundle: string | undefined;
   readonly #deciding = new Map<string, string | undefined>();
 
@@ -170,7 +172,9 @@ export class ResourceView {
     if (connection === undefined || account === undefined || account.disabled) return undefined;
     const access = this.#access.filter((candidate) => this.#grants(candidate, account, connection));
     if (access.length === 0) return undefined;
-    const rules = this.documents('Rule').filter((rule) => this.#reaches(rule, account, connection));
+    const rules = this.documents('Rule').filter(
+      (rule) => !isGuard(rule) && this.#reaches(rule, account, connection),
+    );
     return jcs({
       access: access.map((document) => this.#versionOf(document)),
       connection: this.#versionOf(connection),
@@ -195,22 +199,53 @@ export class ResourceView {
   }
 
   #compiled(): readonly { readonly rule: Rule; readonly compiled: CompiledRule | BreakGlassRule }[] {
-    this.#rules ??= this.documents('Rule').map((rule) => ({
-      rule,
-      compiled: compileRule(rule, this.find('Rule', rule.name)?.version ?? 0),
-    }));
+    this.#rules ??= this.documents('Rule')
+      .filter((rule) => !isGuard(rule))
+      .map((rule) => ({
+        rule,
+        compiled: compileRule(rule, this.find('Rule', rule.name)?.version ?? 0),
+      }));
     return this.#rules;
+  }
+
+  /** Rules on changes of resources, by name; none of them is about a statement. */
+  guards(): readonly Rule[] {
+    this.#guards ??= this.documents('Rule').filter(isGuard);
+    return this.#guards;
+  }
+
+  /** Whether a rule is about what somebody does; somebody who is not there is nobody's exception. */
+  concerns({ who, unless }: Rule, name: string): boolean {
+    const account = this.account(name);
+    if (account === undefined) return true;
+    return (
+      (who.length === 0 || who.some((one) => this.#isWho(one, account))) &&
+      !unless.some((one) => this.#isWho(one, account))
+    );
+  }
+
+  /** Accounts that names and groups stand for, as `Kind/name`, sorted. */
+  accountsOf(who: readonly string[], alsoDisabled: 'enabled' | 'all' = 'enabled'): readonly string[] {
+    return [...this.documents('Person'), ...this.documents('ServiceAccount')]
+      .filter((account) => alsoDisabled === 'all' || !account.disabled)
+      .filter((account) => who.some((one) => this.#isWho(one, account)))
+      .map(keyOf);
+  }
+
+  /** Whether a name or label of `on` is a connection that is there. */
+  isOn(on: readonly string[], connectionName: string): boolean {
+    const connection = this.connection(connectionName);
+    return connection !== undefined && on.some((to) => isTarget(to, connection));
   }
 
   #grants({ who, to }: Access, account: Person | ServiceAccount, connection: Connection): boolean {
     return who.some((name) => this.#isWho(name, account)) && to.some((name) => isTarget(name, connection));
   }
 
-  #reaches({ on, who, unless }: Rule, account: Person | ServiceAccount, connection: Connection): boolean {
+  #reaches(rule: Rule, account: Person | ServiceAccount, connection: Connection): boolean {
+    const { on } = rule;
     return (
-      (on.length === 0 || on.some((to) => isTarget(to, connection))) &&
-      (who.length === 0 || who.some((name) => this.#isWho(name, account))) &&
-      !unless.some((name) => this.#isWho(name, account))
+      (on.length === 0 || on.some((to) => isTarget(to, connection))) && this.concerns(rule, account.name)
     );
   }
 

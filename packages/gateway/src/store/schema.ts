@@ -131,7 +131,7 @@ export interface PackagesTable {
  *
  * `version` rises with each change, and each change says which version it changes. A change whose leaf is
  * being written stands in `pending` and keeps every other one away; a start after a crash looks whether
- * the leaf came to be. Statement, facts, reasons and comments are sealed under the session's key.
+ * the leaf came to be. Statement, facts, reasons and comments are sealed under the key of `session_id`.
  */
 export interface HoldsTable {
   readonly id: string;
@@ -141,7 +141,7 @@ export interface HoldsTable {
   /** Principal and digest while it is asked or granted, so that there is one of them; null afterwards. */
   readonly open_key: string | null;
   readonly principal_id: string;
-  /** Session that asked; its key seals what is sealed. */
+  /** Session that asked, or who asked where there was none; its key seals what is sealed. */
   readonly session_id: string;
   /** Session that alone may use the grant while it is open. */
   readonly bound_session: string | null;

@@ -50,6 +50,7 @@ export async function openApprovals(
     notBeforeUs: await lastLeafUs(rooms),
     pause: (ms) => delay(ms),
   });
+  resources.holdWith(approvals);
   const timer = setInterval(() => void approvals.sweep(), LIMITS.approvals.sweepMs);
   const leave = resources.onChange(() => {
     void approvals.sweep();
@@ -81,9 +82,11 @@ function peopleOf({ identity, resources }: Rooms): ApprovalPeople {
 
 /** What the rules say at this moment; the first by name. */
 function openerOf(resources: Resources): ApprovalsOptions['opener'] {
-  return (rules, { requester, connection }, nowUs) => {
+  return (rules, about, nowUs) => {
+    // Nothing opens what holds a change of resources.
+    if ('resources' in about) return undefined;
     const found = resources
-      .breakGlass(requester, connection)
+      .breakGlass(about.requester, about.connection)
       .find(
         ({ name, version, hours }) =>
           rules.some((rule) => rule.name === name && rule.version === version) &&

@@ -109,7 +109,7 @@ describe('a gateway', () => {
     await gateway.approvals.withdraw(hold.id, await idOf('ana'), 'no');
     expect((await gateway.approvals.review(hold.id, await idOf('lea'), JUSTIFIED)).kind).toBe('done');
     const record = await recordOf(hold);
-    await gateway.rooms.keys.destroy(record.sessionId);
+    await gateway.rooms.keys.destroy(record.scope);
     expect(await gateway.approvals.texts.opening(record)).toBeUndefined();
     expect(await gateway.approvals.texts.review(record)).toBeUndefined();
     const bodies = (await leaves()).map(({ type, body }) => [type, body?.['reason'] ?? body?.['comment']]);

@@ -7,6 +7,7 @@
  */
 
 import { isDeepStrictEqual } from 'node:util';
+import type { HoldBinding } from '../../approvals/binding.ts';
 import type {
   Hold,
   HoldDemand,
@@ -313,10 +314,7 @@ export class Asking {
 }
 
 /** The values; of a Bind in the spool itself and the types, since a mark is another in each session. */
-function parametersOf({
-  portal,
-  spooled,
-}: AskedPiece): Parameters<HoldsPort['ask']>[0]['binding']['parameters'] {
+function parametersOf({ portal, spooled }: AskedPiece): HoldBinding['parameters'] {
   const typeOids = portal?.statement?.parameterTypeOids ?? [];
   if (spooled !== undefined)
     return [{ spooled }, ...typeOids.map((typeOid) => ({ typeOid, format: 0, value: undefined }))];
