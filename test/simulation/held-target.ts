@@ -6,6 +6,7 @@
  * undone with what is behind them, but for the counters, as PostgreSQL does it.
  */
 
+import { createHash } from 'node:crypto';
 import { encodeBackend } from '../../packages/gateway/src/protocols/postgres/encode.ts';
 import type {
   BackendMessage,
@@ -122,7 +123,7 @@ export class Backend {
       this.#begin();
       this.#say({ kind: 'CommandComplete', tag: 'BEGIN' });
     } else if (text === 'COMMIT' || text === 'ROLLBACK') this.#endBlock(text);
-    else if (!this.#run(text, true)) this.#failSimple('22012');
+    else if (!text.split('; ').every((part) => this.#run(part, true))) this.#failSimple('22012');
     if (this.#status === 'I') this.#end(true);
     this.#ready();
   }
@@ -148,6 +149,9 @@ export class Backend {
     if (text.includes(`current_setting('transaction_isolation')`)) {
       return this.#rows([['read committed']], simple);
     }
+    if (text.startsWith('SELECT pg_catalog.encode(')) return this.#prepared(text, simple);
+    const [, name] = /^EXECUTE "([^"]+)"/.exec(text) ?? [];
+    if (name !== undefined) return this.#run(this.#statements.get(name) ?? '', simple);
     if (text.startsWith(`SELECT 'role'`)) return this.#rows([['role', 'current_user', 'app']], simple);
     const [verb, id = '', rows = '0'] = text.split(' ');
     if (verb === 'R') return this.#rows([[id]], simple);
@@ -156,6 +160,14 @@ export class Backend {
     this.#counter += Number(rows);
     this.#say({ kind: 'CommandComplete', tag: verb === 'W' ? `UPDATE ${rows}` : 'CREATE TABLE' });
     return true;
+  }
+
+  /** The SHA-256 of the text under the name at the end of the question. */
+  #prepared(text: string, simple: boolean): boolean {
+    const [, name = ''] = /'([^']*)'$/.exec(text) ?? [];
+    const prepared = this.#statements.get(name);
+    const rows = prepared === undefined ? [] : [[createHash('sha256').update(prepared).digest('hex')]];
+    return this.#rows(rows, simple);
   }
 
   #count(simple: boolean): boolean {

@@ -43,7 +43,7 @@ class Answering extends ClientTransaction {
 
   constructor(values: readonly string[]) {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Nothing is sent.
-    super(undefined as never);
+    super(undefined as never, undefined as never);
     this.#values = values;
   }
 

@@ -84,7 +84,7 @@ export class Conductor {
 
   constructor(ports: ConductorPorts) {
     this.#ports = ports;
-    this.#work = new OpenWork(ports.settle);
+    this.#work = new OpenWork(ports.settle, ports.name);
   }
 
   /** Whether a statement has to come here. */
@@ -126,6 +126,7 @@ export class Conductor {
 
   /** A message of the client's is understood, in the order in which they come. */
   noteBlock({ kind, intent, bound }: Understood): void {
+    this.#work.count.note(intent?.judgement?.read);
     this.#blockBefore = this.#block;
     if (kind === 'Bind') this.#lastBound = bound?.portal;
     if (SYNCS.has(kind) || kind === 'Query' || kind === 'FunctionCall') {
@@ -223,8 +224,7 @@ export class Conductor {
     const [first] = verbs;
     const status = this.#ports.transactionStatus();
     const isKept = verbs.some((verb) => KEEPS.has(verb));
-    // A Query outside of a block comes behind what was settled; what was open when this was understood may
-    // have ended before it.
+    // A Query outside of a block comes behind what was settled.
     const isSettled = understood.kind !== 'Execute' && status === 'I';
     if (isKept && this.#work.isOpen && (status !== 'E' || piece.isUncertain) && !isSettled) {
       if (first === undefined || !KEEPS.has(first)) {
@@ -299,7 +299,8 @@ export class Conductor {
 
   get #grounds(): Grounds {
     const { exchange, name, transactionStatus } = this.#ports;
-    return { exchange, name, block: this.#work.block, status: transactionStatus() };
+    const { block, count } = this.#work;
+    return { exchange, name, block, count, status: transactionStatus() };
   }
 
   /** Undefined where the client has its refusal. */

@@ -55,20 +55,21 @@ const LOCKED = `SELECT l.relation FROM pg_catalog.pg_locks l
     WHERE l.pid ${EQ} pg_catalog.pg_backend_pid() AND l.locktype ${EQ} 'relation'
       AND l.mode ${NE} 'AccessShareLock' AND l.mode ${NE} 'RowShareLock'`;
 
+/** The parameter for {@link countText}: an array of OIDs. */
+export const EARLIER = '$1::pg_catalog.oid[]';
+
 /**
- * The text for these rules.
- *
- * @param earlier OIDs of tables to which this session has written before: their counters may not be zero
+ * The text for these rules. Where a rule has no name, {@link EARLIER} stands in it, for the OIDs of tables to
+ * which this session has written before: their counters may not be zero.
  */
-export function countText(rules: Iterable<CompiledRule>, earlier: Iterable<string>): string {
+export function countText(rules: Iterable<CompiledRule>): string {
   const patterns: NamePattern[] = [];
   let isWide = false;
   for (const { writes } of rules) {
     if (writes === undefined || writes.some(({ name }) => name === '*')) isWide = true;
     patterns.push(...(writes ?? []).filter(({ name }) => name !== '*'));
   }
-  const known = [...earlier].join(',');
-  const wide = `UNION ${LOCKED} UNION ${CATALOG} UNION SELECT pg_catalog.unnest('{${known}}'::pg_catalog.oid[])`;
+  const wide = `UNION ${LOCKED} UNION ${CATALOG} UNION SELECT pg_catalog.unnest(${EARLIER})`;
   return `WITH RECURSIVE named(root, oid) AS (
   SELECT c.oid, c.oid FROM pg_catalog.pg_class c
   WHERE (${conditionOf(patterns)}) AND c.relkind ${EQ} ANY ('{r,p,m}'::pg_catalog."char"[])

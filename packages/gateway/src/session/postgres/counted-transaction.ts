@@ -10,6 +10,7 @@ import { LIMITS } from '../../core/limits.ts';
 import { type Counted, type ObservedTable, overBound } from '../../policy/observed.ts';
 import type { CompiledRule } from '../../policy/rule.ts';
 import type { Grant } from './asking.ts';
+import type { CountQuestion } from './count-statement.ts';
 import { countText } from './count-text.ts';
 import { type RowCounts, withRowsOf, writtenBetween } from './row-count.ts';
 
@@ -18,6 +19,8 @@ export class CountedTransaction {
   /** What had been written before the first statement that is counted. */
   #before: RowCounts | undefined;
   readonly #rules = new Set<CompiledRule>();
+  /** Counts for all of them. */
+  #text: string | undefined;
   /** Rows that people have agreed to, by rule. */
   readonly #granted = new Map<CompiledRule, number>();
   /** Rows of what was granted before it ran, whatever their number, by rule. */
@@ -37,10 +40,15 @@ export class CountedTransaction {
     return this.#before?.deferrable;
   }
 
-  /** These have a say from now on; gives the text that counts for all that have. */
-  textFor(rules: readonly CompiledRule[]): string {
-    for (const rule of rules) this.#rules.add(rule);
-    return countText(this.#rules, this.#earlier);
+  /** These have a say from now on; gives what counts for all that have. */
+  questionFor(rules: readonly CompiledRule[]): CountQuestion {
+    let isNew = this.#text === undefined;
+    for (const rule of rules) {
+      isNew ||= !this.#rules.has(rule);
+      this.#rules.add(rule);
+    }
+    if (isNew) this.#text = countText(this.#rules);
+    return { text: this.#text ?? '', earlier: [...this.#earlier] };
   }
 
   begin(counts: RowCounts): void {
@@ -101,6 +109,7 @@ export class CountedTransaction {
   end(): void {
     this.#before = undefined;
     this.#rules.clear();
+    this.#text = undefined;
     this.#granted.clear();
     this.#agreed.clear();
     this.isSettled = false;

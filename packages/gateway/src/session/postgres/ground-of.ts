@@ -1,6 +1,7 @@
 /** Where a piece runs so that it can be undone. */
 
 import { isUndoable, verbsOf } from './conducted-text.ts';
+import type { CountStatement } from './count-statement.ts';
 import type { Exchange } from './exchange.ts';
 import { ClientTransaction, type Ground, OwnTransaction } from './ground.ts';
 import { isPlain } from './inspection.ts';
@@ -14,6 +15,7 @@ export interface Grounds {
   /** For names of ours that no client has. */
   readonly name: string;
   readonly block: PipelineBlock;
+  readonly count: CountStatement;
   /** `I`, `T` or `E`. */
   readonly status: string;
 }
@@ -41,7 +43,7 @@ function plainGroundOf(
   { understood, portal, inBlock, judgement }: Piece,
   grounds: Grounds,
 ): OwnTransaction | BlockGround {
-  const { exchange, status } = grounds;
+  const { exchange, count, status } = grounds;
   const isIdle = status === 'I';
   if (understood.kind === 'Execute' && portal !== undefined) {
     const { decision, read } = judgement;
@@ -54,14 +56,15 @@ function plainGroundOf(
       isDoubtful: read.kind === 'read' && !isPlain(read.doubts),
     });
   }
-  return isIdle ? new OwnTransaction(exchange) : new ClientTransaction(exchange);
+  return isIdle ? new OwnTransaction(exchange, count) : new ClientTransaction(exchange, count);
 }
 
 /** Where what is bound runs, or was bound: it is never run again there. */
-export function pipelineOf(inBlock: boolean, { exchange, name, block }: Grounds): Pipeline {
+export function pipelineOf(inBlock: boolean, { exchange, name, block, count }: Grounds): Pipeline {
   return new Pipeline(exchange, {
     name,
     block,
+    count,
     inBlock,
     portalName: '',
     portal: undefined,

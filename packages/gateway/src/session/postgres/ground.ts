@@ -7,6 +7,7 @@
 
 import { encodeFrontend } from '../../protocols/postgres/encode.ts';
 import { BACKEND } from '../../protocols/postgres/messages.ts';
+import type { AskedCount, CountQuestion, CountStatement } from './count-statement.ts';
 import { errorOf, type Exchange, type KeptAnswer } from './exchange.ts';
 import { failingMessage } from './refusal.ts';
 import type { OpenAtTarget } from './open-at-target.ts';
@@ -28,7 +29,7 @@ export interface Ground {
   reopen(): Promise<void>;
   /** Makes ready for one run that is counted. */
   begin(): Promise<void>;
-  count(text: string, deferred: Deferred): Promise<Count>;
+  count(question: CountQuestion, deferred: Deferred): Promise<Count>;
   /** What follows a run keeps it: nothing of the transaction comes behind it. */
   readonly deferred: Deferred;
   /** Keeps what was done; the error, where the target does not. */
@@ -67,11 +68,13 @@ export class OwnTransaction implements Ground {
   readonly isUndone = true;
   readonly undoesPart = false;
   readonly #exchange: Exchange;
+  readonly #statement: CountStatement;
   /** A ROLLBACK of nothing would make the server warn the client. */
   #isOpen = false;
 
-  constructor(exchange: Exchange) {
+  constructor(exchange: Exchange, statement: CountStatement) {
     this.#exchange = exchange;
+    this.#statement = statement;
   }
 
   close(): Promise<OpenAtTarget> {
@@ -88,8 +91,8 @@ export class OwnTransaction implements Ground {
     this.#isOpen = true;
   }
 
-  count(text: string, deferred: Deferred): Promise<Count> {
-    return countSimple(this.#exchange, text, deferred);
+  count(question: CountQuestion, deferred: Deferred): Promise<Count> {
+    return countSimple(this.#exchange, this.#statement, question, deferred);
   }
 
   async abandon(): Promise<readonly Uint8Array[]> {
@@ -131,9 +134,11 @@ export class ClientTransaction implements BlockGround {
   readonly isUndone = false;
   readonly undoesPart = false;
   readonly #exchange: Exchange;
+  readonly #statement: CountStatement;
 
-  constructor(exchange: Exchange) {
+  constructor(exchange: Exchange, statement: CountStatement) {
     this.#exchange = exchange;
+    this.#statement = statement;
   }
 
   close(): Promise<OpenAtTarget> {
@@ -159,8 +164,8 @@ export class ClientTransaction implements BlockGround {
     return Promise.resolve();
   }
 
-  count(text: string, deferred: Deferred): Promise<Count> {
-    return countSimple(this.#exchange, text, deferred);
+  count(question: CountQuestion, deferred: Deferred): Promise<Count> {
+    return countSimple(this.#exchange, this.#statement, question, deferred);
   }
 
   async abandon(): Promise<readonly Uint8Array[]> {
@@ -189,16 +194,37 @@ export class ClientTransaction implements BlockGround {
   }
 }
 
-async function countSimple(exchange: Exchange, text: string, deferred: Deferred): Promise<Count> {
-  const whole = deferred === 'run' ? `${RUN_DEFERRED}; ${text}` : text;
-  return counted(await exchange.send('Query', query(whole)));
+/** All that it takes is sent at once. */
+async function countSimple(
+  exchange: Exchange,
+  statement: CountStatement,
+  question: CountQuestion,
+  deferred: Deferred,
+): Promise<Count> {
+  const asked = statement.asked(question);
+  const before = asked.prepare.length === 0 ? [] : [exchange.extended(asked.prepare), exchange.sync()];
+  const texts = [
+    ...(deferred === 'run' ? [RUN_DEFERRED] : []),
+    ...(asked.check === undefined ? [] : [asked.check]),
+    asked.text,
+  ];
+  const answer = exchange.send('Query', query(texts.join('; ')));
+  await Promise.all(before);
+  return counted(statement, asked, question, await answer);
 }
 
-/** @param answer to the text that counts */
-export function counted(answer: KeptAnswer): Count {
-  return errorOf(answer) === undefined
-    ? { kind: 'rows', rows: readCounts(answer) }
-    : { kind: 'error', answer };
+/** @param answer to what was asked, behind that to the check */
+export function counted(
+  statement: CountStatement,
+  asked: AskedCount,
+  question: CountQuestion,
+  answer: KeptAnswer,
+): Count {
+  if (errorOf(answer) === undefined) {
+    return { kind: 'rows', rows: readCounts(statement.rowsOf(asked, question, answer)) };
+  }
+  statement.failed(answer);
+  return { kind: 'error', answer };
 }
 
 function query(text: string): Uint8Array {

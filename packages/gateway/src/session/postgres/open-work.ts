@@ -12,6 +12,7 @@ import type { CompiledRule } from '../../policy/rule.ts';
 import type { Outcome } from '../../protocols/postgres/states.ts';
 import type { Grant } from './asking.ts';
 import { taggedTables } from './conducted-text.ts';
+import { CountStatement } from './count-statement.ts';
 import { CountedTransaction } from './counted-transaction.ts';
 import { errorOf, type KeptAnswer } from './exchange.ts';
 import type { Count, Ground } from './ground.ts';
@@ -44,11 +45,16 @@ export class OpenWork {
   readonly outcomes: KeptOutcomes;
   /** What was written before a run that is undone alone. */
   #beforeRun: RowCounts | undefined;
+  readonly count: CountStatement;
   /** Portals that are bound, and that nobody has approved to run, with why. */
   readonly #unapproved = new Map<object, readonly Cause[]>();
 
-  /** @param settle tells the outcome of a request */
-  constructor(settle: (request: Request, outcome: Outcome) => void) {
+  /**
+   * @param settle tells the outcome of a request
+   * @param name for names of ours that no client has
+   */
+  constructor(settle: (request: Request, outcome: Outcome) => void, name: string) {
+    this.count = new CountStatement(name);
     this.outcomes = new KeptOutcomes(settle);
   }
 
@@ -75,9 +81,9 @@ export class OpenWork {
 
   /** Before the first statement that is counted, and before each that is undone without the others. */
   async countBefore(rules: readonly CompiledRule[], ground: Ground): Promise<Count | undefined> {
-    const text = this.transaction.textFor(rules);
+    const question = this.transaction.questionFor(rules);
     if (this.transaction.isOpen && !ground.undoesPart) return undefined;
-    const count = whole(await ground.count(text, 'wait'));
+    const count = whole(await ground.count(question, 'wait'));
     if (count.kind === 'rows') this.transaction.begin(count.rows);
     this.#beforeRun = ground.undoesPart && count.kind === 'rows' ? count.rows : undefined;
     return count;
@@ -88,7 +94,7 @@ export class OpenWork {
     const before = this.#beforeRun;
     this.#beforeRun = undefined;
     if (before === undefined) return;
-    const count = whole(await ground.count(this.transaction.textFor([]), 'wait'));
+    const count = whole(await ground.count(this.transaction.questionFor([]), 'wait'));
     if (count.kind === 'error') {
       const reason = errorOf(count.answer)?.message ?? '';
       throw new CountersignError('ROWS_NOT_COUNTED', { reason });
@@ -119,13 +125,13 @@ export class OpenWork {
     ran?: { readonly judgement: Judgement; readonly answer: KeptAnswer },
   ): Promise<Settled> {
     const rules = ran?.judgement.decision.counted;
-    const text = this.transaction.textFor(rules ?? []);
+    const question = this.transaction.questionFor(rules ?? []);
     const deferred = ran === undefined ? 'run' : ground.deferred;
     // Rows of foreign tables are in no count of the server, but in the tag.
     const tagged = ran === undefined ? [] : taggedTables(ran.judgement.read, taggedRows(ran.answer.frames));
     let known = this.transaction.deferrableBefore;
     for (let run = 0; run < LIMITS.policy.deferredRunsMax; run += 1) {
-      const count = whole(await ground.count(text, deferred));
+      const count = whole(await ground.count(question, deferred));
       if (count.kind === 'error') return count;
       const { deferrable } = count.rows;
       if (deferred === 'wait' || deferrable === undefined || deferrable === known) {

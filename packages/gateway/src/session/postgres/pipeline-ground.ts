@@ -10,8 +10,9 @@
 
 import { CountersignError } from '../../core/errors.ts';
 import { HEADER_LENGTH } from '../../protocols/postgres/frames.ts';
-import { BACKEND } from '../../protocols/postgres/messages.ts';
+import { BACKEND, type FrontendMessage } from '../../protocols/postgres/messages.ts';
 import type { BoundPortal, PreparedStatement } from '../../protocols/postgres/operation.ts';
+import type { AskedCount, CountQuestion, CountStatement } from './count-statement.ts';
 import { errorOf, type Exchange, type KeptAnswer, rowsOf } from './exchange.ts';
 import { type Count, counted, type Deferred, RUN_DEFERRED } from './ground.ts';
 import type { OpenAtTarget } from './open-at-target.ts';
@@ -46,6 +47,7 @@ export interface PipelineGround extends PortalGround {
   /** Whether it runs inside of a transaction block of the client's. */
   readonly inBlock: boolean;
   readonly block: PipelineBlock;
+  readonly count: CountStatement;
   /** Whether it may run in a transaction block. */
   readonly mayBegin: boolean;
   /** Whether settings say how the server cuts its text into tokens. */
@@ -109,12 +111,22 @@ export class Pipeline implements BlockGround {
     this.#portalIsGone = false;
   }
 
-  async count(text: string, deferred: Deferred): Promise<Count> {
-    if (deferred === 'run') {
-      const ran = await this.#ask(RUN_DEFERRED);
-      if (errorOf(ran) !== undefined) return { kind: 'error', answer: ran };
-    }
-    return counted(await this.#ask(text));
+  /** All that it takes is sent at once; behind an error the rest of it is skipped. */
+  async count(question: CountQuestion, deferred: Deferred): Promise<Count> {
+    const { name, count } = this.#at;
+    const asked = count.asked(question);
+    const { prepare, check, text, bind } = asked;
+    const messages: FrontendMessage[] = [];
+    if (deferred === 'run') messages.push(...asking(name, RUN_DEFERRED));
+    messages.push(...prepare);
+    const from = messages.length;
+    if (check === undefined || bind === undefined) messages.push(...asking(name, text));
+    else messages.push(...asking(name, check), ...executing(name, bind));
+    const answers = await this.#exchange.extended(messages);
+    const broken = answers.find((one) => errorOf(one) !== undefined);
+    const frames = answers.slice(from).flatMap((answer) => answer.frames);
+    const outcome = answers.at(-1)?.outcome ?? 'abandoned';
+    return counted(count, asked, question, broken ?? { outcome, frames });
   }
 
   /** Behind an error the target reads over everything up to a Sync, and the client's own is still to come. */
@@ -221,22 +233,38 @@ export class Pipeline implements BlockGround {
   /** Under a name of ours: a simple Query would destroy the client's unnamed statement. */
   async #ask(text: string): Promise<KeptAnswer> {
     const { name } = this.#at;
-    const textBytes = new TextEncoder().encode(text);
-    const answers = await this.#exchange.extended([
-      // One that failed before it was closed is still there, as long as its block is.
-      { kind: 'Close', target: 'P', name },
-      { kind: 'Close', target: 'S', name },
-      { kind: 'Parse', statement: name, textBytes, parameterTypeOids: [] },
-      { kind: 'Bind', portal: name, statement: name, valueFormats: [], values: [], resultFormats: [] },
-      { kind: 'Execute', portal: name, rowsMax: 0 },
-      { kind: 'Close', target: 'P', name },
-      { kind: 'Close', target: 'S', name },
-    ]);
+    const answers = await this.#exchange.extended(asking(name, text));
     const answer = answers.find((one) => errorOf(one) !== undefined) ?? answers[4];
     if (answer === undefined)
       throw new CountersignError('INTERNAL', {}, { cause: 'a question without an answer' });
     return answer;
   }
+}
+
+/** A text of ours under a name of ours; one that failed before it was closed is there as long as its block is. */
+function asking(name: string, text: string): readonly FrontendMessage[] {
+  const textBytes = new TextEncoder().encode(text);
+  return [
+    { kind: 'Close', target: 'P', name },
+    { kind: 'Close', target: 'S', name },
+    { kind: 'Parse', statement: name, textBytes, parameterTypeOids: [] },
+    { kind: 'Bind', portal: name, statement: name, valueFormats: [], values: [], resultFormats: [] },
+    { kind: 'Execute', portal: name, rowsMax: 0 },
+    { kind: 'Close', target: 'P', name },
+    { kind: 'Close', target: 'S', name },
+  ];
+}
+
+/** What is prepared, in a portal of ours. */
+function executing(
+  name: string,
+  { statement, values }: NonNullable<AskedCount['bind']>,
+): readonly FrontendMessage[] {
+  return [
+    { kind: 'Bind', portal: name, statement, valueFormats: [], values, resultFormats: [] },
+    { kind: 'Execute', portal: name, rowsMax: 0 },
+    { kind: 'Close', target: 'P', name },
+  ];
 }
 
 function isCommit(frame: Uint8Array): boolean {

@@ -13,8 +13,7 @@
 import type { QualifiedName } from '../../core/effects.ts';
 import { CountersignError } from '../../core/errors.ts';
 import type { ObservedTable } from '../../policy/observed.ts';
-import type { KeptAnswer } from './exchange.ts';
-import { rowsOf } from './exchange.ts';
+import type { rowsOf } from './exchange.ts';
 
 /** What one count found. */
 export interface RowCounts {
@@ -49,8 +48,8 @@ interface Part {
 }
 
 /** Throws ROWS_NOT_COUNTED where the server does not count. */
-export function readCounts(answer: KeptAnswer): RowCounts {
-  const [first, ...rows] = rowsOf(answer);
+export function readCounts(answer: ReturnType<typeof rowsOf>): RowCounts {
+  const [first, ...rows] = answer;
   const [kind, tracks, transaction = '', deferrable] = first ?? [];
   if (kind !== 'state') throw new CountersignError('ROWS_NOT_COUNTED', { reason: 'the count is too long' });
   if (tracks !== 'on') {

@@ -8,6 +8,7 @@
  */
 
 import { CountersignError } from '../../core/errors.ts';
+import type { CountQuestion } from './count-statement.ts';
 import { errorOf, type KeptAnswer } from './exchange.ts';
 import type { Count, Deferred, Ground } from './ground.ts';
 import type { OpenAtTarget } from './open-at-target.ts';
@@ -63,8 +64,8 @@ export class BehindSavepoint implements Ground {
     await this.#inner.begin();
   }
 
-  count(text: string, deferred: Deferred): Promise<Count> {
-    return this.#inner.count(text, deferred);
+  count(question: CountQuestion, deferred: Deferred): Promise<Count> {
+    return this.#inner.count(question, deferred);
   }
 
   async commit(): Promise<KeptAnswer | undefined> {
