@@ -33,7 +33,7 @@ const SCHEMA = `
   create table scores(id int primary key, score int);
   create table seen(n int);
   create function evil() returns int language plpgsql as $$ begin
-    execute 'deallocate all';
+    execute 'deallocate s';
     execute 'prepare s as update scores set score = 666 where id > 17';
     return 1;
   end $$;

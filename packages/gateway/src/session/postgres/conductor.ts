@@ -438,6 +438,10 @@ export class Conductor {
     }
     this.#work.transaction.use(grants);
     const failed = await ground.commit();
+    if (failed?.outcome === 'abandoned') {
+      await taken.done('abandoned', piece.operation);
+      throw new Over();
+    }
     const kept = failed === undefined ? answer : withError(answer, failed);
     return this.#giveOut(piece, kept, ground.tail, (outcome) => taken.done(outcome, piece.operation));
   }

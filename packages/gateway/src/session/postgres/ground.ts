@@ -32,7 +32,7 @@ export interface Ground {
   count(question: CountQuestion, deferred: Deferred): Promise<Count>;
   /** What follows a run keeps it: nothing of the transaction comes behind it. */
   readonly deferred: Deferred;
-  /** Keeps what was done; the error, where the target does not. */
+  /** Keeps what was done; the error, where the target does not, or `abandoned`, where it never says. */
   commit(): Promise<KeptAnswer | undefined>;
   /** Undoes the run; says what of the session is open at the target then, `all` where the run stands. */
   undo(): Promise<OpenAtTarget>;
@@ -103,7 +103,7 @@ export class OwnTransaction implements Ground {
   async commit(): Promise<KeptAnswer | undefined> {
     const answer = await this.#exchange.send('Query', query('COMMIT'));
     this.#isOpen = false;
-    return errorOf(answer) === undefined ? undefined : answer;
+    return answer.outcome === 'completed' ? undefined : answer;
   }
 
   async undo(): Promise<OpenAtTarget> {
