@@ -77,6 +77,19 @@ async function connect(): Promise<Client> {
   return client;
 }
 
+/** A Parse under a name that was another's. */
+function parsed(name: string, text: string): FrontendMessage[] {
+  return [
+    { kind: 'Close', target: 'S', name },
+    { kind: 'Parse', statement: name, textBytes: Buffer.from(text), parameterTypeOids: [] },
+    { kind: 'Sync' },
+  ];
+}
+
+function simpleQuery(text: string): Uint8Array {
+  return encodeFrontend({ kind: 'Query', textBytes: Buffer.from(text) });
+}
+
 /** A real psql; the gateway is in this process, which must not stand still meanwhile. */
 async function psql(
   command: string,
@@ -220,11 +233,6 @@ describe('a statement that a rule blocks', () => {
 });
 
 describe('a name that SQL has prepared, and a Parse prepares anew', () => {
-  const parsed = (name: string, text: string): FrontendMessage[] => [
-    { kind: 'Close', target: 'S', name },
-    { kind: 'Parse', statement: name, textBytes: Buffer.from(text), parameterTypeOids: [] },
-    { kind: 'Sync' },
-  ];
   const long = 'n'.repeat(63);
 
   it.each<readonly [string, string, string, readonly FrontendMessage[]]>([
@@ -240,12 +248,10 @@ describe('a name that SQL has prepared, and a Parse prepares anew', () => {
   ])('is run by EXECUTE as what it is now: %s', async (_, prepared, executed, messages) => {
     const before = await count('victim');
     const session = await rawSession(harness, token);
-    const query = (text: string): Uint8Array =>
-      encodeFrontend({ kind: 'Query', textBytes: Buffer.from(text) });
-    await session.send([query(`prepare "${prepared}" as select 1`)], 1);
-    await session.send([query(`execute "${executed}"`)], 2);
+    await session.send([simpleQuery(`prepare "${prepared}" as select 1`)], 1);
+    await session.send([simpleQuery(`execute "${executed}"`)], 2);
     await session.send(messages.map(encodeFrontend), 3);
-    await session.send([query(`execute "${executed}"`)], 4);
+    await session.send([simpleQuery(`execute "${executed}"`)], 4);
     const answers = session.answers();
     await session.close();
     expect(await count('victim')).toBe(before);
