@@ -58,7 +58,8 @@ export class Approvals implements HoldsPort {
       clock: this.#clock,
       onChange: (record, what) => {
         void this.#tell(record).catch((error: unknown) => this.#complain(error));
-        if (what === 'break') void this.#tellOpened(record.id).catch((error: unknown) => this.#complain(error));
+        if (what === 'break')
+          void this.#tellOpened(record.id).catch((error: unknown) => this.#complain(error));
       },
     });
     this.#takes = new Takes({ ...options, clock: this.#clock });
