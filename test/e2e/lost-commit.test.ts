@@ -59,7 +59,7 @@ it('is unknown, and so is what became of the approval', async () => {
     () => 'it was lost',
   );
   const { approvals, rooms } = harness.gateway;
-  const asked = await until(async () => (await approvals.page(undefined, true, 10))[0]);
+  const asked = await until(async () => (await approvals.page(undefined, 'open', 10))[0]);
   const olga = await rooms.identity.principals.findByName('olga');
   if (olga === undefined) throw new Error('nobody is called olga');
   await approvals.vote(asked.id, olga.id, { decision: 'approve', comment: 'looked at' });

@@ -222,7 +222,7 @@ describe('words', () => {
 
   it('have a help for each command', async () => {
     const { out } = await run(undefined, '--help');
-    const paths = out.split('\n').flatMap((line) => /^ {2}([a-z]+(?: [a-z]+)?)/.exec(line)?.[1] ?? []);
+    const paths = out.split('\n').flatMap((line) => /^ {2}([a-z]+(?: [a-z-]+)?)/.exec(line)?.[1] ?? []);
     expect(paths.length).toBeGreaterThan(25);
     for (const path of paths) {
       const help = await run(undefined, ...path.split(' '), '--help');

@@ -302,7 +302,7 @@ describe('docs/guides/policy.md', () => {
     await file('rules.yaml', rules);
     const path = await file('rules.test.yaml', policyCases);
     const { status, out, err } = await run('policy', 'test', path);
-    expect([status, err, out]).toEqual([0, '', expect.stringContaining('3 cases passed, 0 failed')]);
+    expect([status, err, out]).toEqual([0, '', expect.stringContaining('4 cases passed, 0 failed')]);
   });
 });
 
