@@ -35,6 +35,10 @@ function session(): RehearsedSession {
   return new RehearsedSession(new ResourceView(stored), reader, asker);
 }
 
+async function returned(sql: string, tags: readonly string[]): Promise<number | undefined> {
+  return returnedRows(await reader.read(Buffer.from(sql)), tags);
+}
+
 describe('a session that is only rehearsed', () => {
   it.each<readonly [string, 'Query' | 'Execute', string, string]>([
     ['select 1', 'Query', 'allow', 'nothing'],
@@ -60,15 +64,13 @@ describe('a session that is only rehearsed', () => {
   });
 
   it('takes the rows that an answer gave from its tags', async () => {
-    const rows = async (sql: string, tags: readonly string[]): Promise<number | undefined> =>
-      returnedRows(await reader.read(Buffer.from(sql)), tags);
-    expect(await rows('select 1; fetch 3 from c', ['SELECT 1', 'FETCH 3'])).toBe(4);
-    expect(await rows('copy t to stdout', ['COPY 7'])).toBe(7);
-    expect(await rows('copy t from stdin', ['COPY 7'])).toBe(0);
-    expect(await rows('create table a as select 1', ['SELECT 1'])).toBe(0);
-    expect(await rows('update a set b = 1', ['UPDATE 5'])).toBe(0);
-    expect(await rows('update a set b = 1 returning b', ['UPDATE 5'])).toBe(5);
-    expect(await rows('select 1; select 2', ['2 commands'])).toBeUndefined();
+    expect(await returned('select 1; fetch 3 from c', ['SELECT 1', 'FETCH 3'])).toBe(4);
+    expect(await returned('copy t to stdout', ['COPY 7'])).toBe(7);
+    expect(await returned('copy t from stdin', ['COPY 7'])).toBe(0);
+    expect(await returned('create table a as select 1', ['SELECT 1'])).toBe(0);
+    expect(await returned('update a set b = 1', ['UPDATE 5'])).toBe(0);
+    expect(await returned('update a set b = 1 returning b', ['UPDATE 5'])).toBe(5);
+    expect(await returned('select 1; select 2', ['2 commands'])).toBeUndefined();
   });
 
   it('takes the rows of tags only where each statement has one', async () => {
