@@ -250,7 +250,7 @@ describe('a hold stays closed', () => {
     ['a rule that says never', `update keys set value = 'y'`],
     [
       'writing what a rule that says never holds, beside it',
-      `update models set stage = 'x'; update keys set value = 'y'`,
+      `update keys set value = 'y'; update models set stage = 'x'`,
     ],
   ])('for what no rule covers: %s', async (_, text) => {
     const hold = await held(text);
