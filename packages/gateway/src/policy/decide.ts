@@ -6,15 +6,16 @@
  * in as an argument.
  */
 
-import type {
-  CalledFunction,
-  Effect,
-  FoundEffect,
-  QualifiedName,
-  ReadText,
-  StatementFacts,
-  WriteVerb,
-  WrittenTable,
+import {
+  type CalledFunction,
+  EFFECTS,
+  type Effect,
+  type FoundEffect,
+  type QualifiedName,
+  type ReadText,
+  type StatementFacts,
+  type WriteVerb,
+  type WrittenTable,
 } from '../core/effects.ts';
 import type { ActorKind } from '../core/principal.ts';
 import { isSeenInCatalog } from './observed.ts';
@@ -124,6 +125,16 @@ export class SessionPolicy {
     return this.#rules.some(({ verdict, writes, functions }) => {
       return verdict === 'allow' && (writes !== undefined || functions !== undefined);
     });
+  }
+
+  /**
+   * Whether a decision may be another one where more is known of what a statement does: something is not let
+   * through, or a rule stops what has certain effects, tables, functions or rows.
+   */
+  get dependsOnServer(): boolean {
+    const stops = ({ verdict, effects, writes, reads, functions, rows }: CompiledRule): boolean =>
+      verdict !== 'allow' && [effects, writes, reads, functions, rows].some((one) => one !== undefined);
+    return EFFECTS.some((effect) => !this.#allowance.effects.has(effect)) || this.#rules.some(stops);
   }
 
   /** Decides about a text; one that was decided on costs a look-up, unless a rule has hours. */

@@ -49,7 +49,7 @@ export function sessionPorts(rooms: Rooms, others: Others): SessionPorts {
         access,
         policy,
         database: grant.database,
-        asksForTrees: grant.connection.serverTree === 'ask',
+        asksForTrees: grant.connection.serverTree ?? 'auto',
         policyNow: policyOf(principal, connection, caller, resources),
         openTarget: () => openTargetOf(grant, rooms, others.env),
       };

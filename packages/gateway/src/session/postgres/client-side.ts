@@ -457,6 +457,7 @@ export class ClientSide {
     while (understood === 'wait' || this.#mustWait(spooled.type) || !this.#mayRefuse(understood)) {
       this.#letPass();
       if (understood === 'wait' && this.#responses.inCopyIn) this.#intents.stopRemembering();
+      else if (understood === 'wait' && this.#conductor.mustAsk) await this.#ask();
       else await this.#answer();
       if (this.#over) throw violation('the session ended');
       if (understood === 'wait') understood = this.#intents.understandLarge(spooled);
@@ -485,6 +486,11 @@ export class ClientSide {
     const { bodyBytes } = batch;
     const forwarded = (): void => this.#intents.forwarded(batch);
     this.#gate.pass({ bytes: [], bodyBytes, spooled }, this.#intents.write(batch), forwarded);
+  }
+
+  async #ask(): Promise<void> {
+    await this.#quiet();
+    if (!this.#over) await this.#conductor.ask();
   }
 
   #mayRefuse({ request }: Understood): boolean {

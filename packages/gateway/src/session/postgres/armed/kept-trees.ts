@@ -79,8 +79,9 @@ export class KeptTrees implements AnswerKeeper {
     return this.#frames.tooMuch || this.#notices.tooMuch;
   }
 
-  /** Trees of the statement itself, in order; untrusted. */
+  /** Trees of the statement itself, in order; untrusted. None where more came than is kept: one of them is cut. */
   trees(): readonly Uint8Array[] {
+    if (this.#notices.tooMuch) return [];
     return this.#notices.kept.flatMap(({ pieces }) => {
       const message = decodeBackend(BACKEND.NoticeResponse, joined(pieces).subarray(HEADER_LENGTH));
       if (message.kind !== 'NoticeResponse') return [];
