@@ -100,15 +100,12 @@ export class AskCatalog {
     };
   }
 
-  /** With those of PostgreSQL's own functions that were not asked for again, and what they are made of. */
+  /** With those of PostgreSQL's own functions that were not asked for again. */
   #with(catalog: Catalog, facts: readonly ServerFacts[]): Catalog {
     const functions = new Map(catalog.functions);
-    const waiting = facts.flatMap((one) => one.functions);
-    for (let oid = waiting.pop(); oid !== undefined; oid = waiting.pop()) {
-      const called = functions.has(oid) ? undefined : this.#builtIn.get(oid);
-      if (called === undefined) continue;
-      functions.set(oid, called);
-      waiting.push(...called.components);
+    for (const oid of facts.flatMap((one) => one.functions)) {
+      const called = this.#builtIn.get(oid);
+      if (called !== undefined) functions.set(oid, called);
     }
     return { ...catalog, functions };
   }
