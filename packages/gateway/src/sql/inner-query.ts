@@ -34,6 +34,9 @@ export type ServerQuestion =
 const NONE: ServerQuestion = { kind: 'none' };
 const UNKNOWN: ServerQuestion = { kind: 'unknown' };
 
+const PING = /^\s*select\s+\d+\s*$/i;
+const PING_BYTES_MAX = 32;
+
 const QUERIES: ReadonlySet<string> = new Set([
   'SelectStmt',
   'InsertStmt',
@@ -58,6 +61,8 @@ export function serverQuestion(
   bytes: Uint8Array,
 ): ServerQuestion {
   if (QUERIES.has(node)) {
+    // What pools send to see whether anybody is there.
+    if (to - from <= PING_BYTES_MAX && PING.test(textOf(bytes, from, to))) return NONE;
     const isInto = node === 'SelectStmt' && effects.some(({ effect }) => effect === 'create');
     return isInto ? withoutInto(bytes, from, to) : query(bytes, from, to, { isWhole: true });
   }
