@@ -88,12 +88,16 @@ describe.each(VERSIONS)('PostgreSQL $major', ({ version, major }) => {
     if (!present) return;
     harness = await startHarness({ postgres: { version, settings: { fsync: 'off' } } });
     const { host, port, password } = harness.server;
-    direct = new Client({ host, port, user: 'postgres', password, database: 'postgres' });
+    const login = { host, port, user: 'postgres', password, database: 'postgres' };
+    const first = new Client(login);
+    await first.connect();
+    // One of them joins everything with everything.
+    await first.query("alter role postgres set statement_timeout = '3s'");
+    await first.query(SCHEMA);
+    await first.end();
+    direct = new Client(login);
     direct.on('error', () => undefined);
     await direct.connect();
-    // One of them joins everything with everything.
-    await direct.query("alter role postgres set statement_timeout = '3s'");
-    await direct.query(SCHEMA);
     await harness.apply(`
 kind: Rule
 name: nothing-is-lost
@@ -130,26 +134,27 @@ then: block
       // What reads leaves nothing behind.
       if (!/^\s*(?:select|with|show|explain)\b/i.test(text)) {
         await client.query('rollback').catch(() => undefined);
-        await client.query('discard all').catch(() => undefined);
       }
     }
   }
 
   it.runIf(present)('of the corpora at most one of a hundred that pass directly is stopped', async () => {
-    const client = await connected();
     const stopped: string[] = [];
     let passed = 0;
     for (const name of ['harmless', 'psql', 'pg-dump']) {
+      const client = await connected();
       for (const { title, text } of corpus(name)) {
         // It waits for data, which this driver does not send.
         if (/\bfrom stdin\b/i.test(text)) continue;
         const wanted = await outcome(direct, text);
         const got = await outcome(client, text);
-        if (wanted.code === '' && got.code === '') passed += 1;
-        if (got.code !== wanted.code) stopped.push(`${title}: ${got.code} ${got.message}, not ${wanted.code}`);
+        if (wanted.code !== '') continue;
+        if (got.code === '') passed += 1;
+        else stopped.push(`${title}: ${got.code} ${got.message}`);
       }
+      await client.end();
+      await direct.query('discard all');
     }
-    await client.end();
     process.stdout.write(`${passed} pass; stopped: ${stopped.join(', ')}\n`);
     expect(passed).toBeGreaterThan(300);
     expect(stopped.length / (passed + stopped.length)).toBeLessThanOrEqual(0.01);
