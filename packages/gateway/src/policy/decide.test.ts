@@ -265,14 +265,21 @@ describe('rows', () => {
   });
 });
 
+function depends(rules: readonly CompiledRule[], may?: readonly string[]): boolean {
+  return new SessionPolicy(rules, allowance(may), CALLER).dependsOnServer;
+}
+
 describe('what the server says of a statement', () => {
-  const depends = (rules: readonly CompiledRule[], may?: readonly string[]): boolean =>
-    new SessionPolicy(rules, allowance(may), CALLER).dependsOnServer;
   const ALL = EFFECTS;
 
   it('can decide where something is not let through', () => {
     expect(depends([])).toBe(true);
-    expect(depends([], ALL.filter((effect) => effect !== 'host'))).toBe(true);
+    expect(
+      depends(
+        [],
+        ALL.filter((effect) => effect !== 'host'),
+      ),
+    ).toBe(true);
   });
 
   it.each([

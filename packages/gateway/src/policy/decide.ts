@@ -132,9 +132,7 @@ export class SessionPolicy {
    * through, or a rule stops what has certain effects, tables, functions or rows.
    */
   get dependsOnServer(): boolean {
-    const stops = ({ verdict, effects, writes, reads, functions, rows }: CompiledRule): boolean =>
-      verdict !== 'allow' && [effects, writes, reads, functions, rows].some((one) => one !== undefined);
-    return EFFECTS.some((effect) => !this.#allowance.effects.has(effect)) || this.#rules.some(stops);
+    return EFFECTS.some((effect) => !this.#allowance.effects.has(effect)) || this.#rules.some(dependsOnFacts);
   }
 
   /** Decides about a text; one that was decided on costs a look-up, unless a rule has hours. */
@@ -250,6 +248,12 @@ function reachesCaller({ kinds, address, client }: CompiledRule, caller: Caller)
     (address === undefined || address.some((range) => inRange(range, caller.address))) &&
     (client === undefined || client.some((pattern) => matchesClient(pattern, caller.client)))
   );
+}
+
+/** Whether it stops what a statement does, and not who sends it, or when. */
+function dependsOnFacts({ verdict, effects, writes, reads, functions, rows }: CompiledRule): boolean {
+  if (verdict === 'allow') return false;
+  return [effects, writes, reads, functions, rows].some((one) => one !== undefined);
 }
 
 /** Whether the rule has a say about rows that were written by whatever path. */

@@ -54,8 +54,14 @@ describe('functions in C', () => {
 
   it.each([
     ['any other', { name: 'postgres_fdw_handler' }],
-    ['one that calls itself immutable, and is not a superuser’s', { volatility: 'immutable', ownerIsSuperuser: false }],
-    ['one that calls itself immutable, and runs as its owner', { volatility: 'immutable', securityDefiner: true }],
+    [
+      'one that calls itself immutable, and is not a superuser’s',
+      { volatility: 'immutable', ownerIsSuperuser: false },
+    ],
+    [
+      'one that calls itself immutable, and runs as its owner',
+      { volatility: 'immutable', securityDefiner: true },
+    ],
     ['one that calls itself stable', { name: 'crosstab', volatility: 'stable' }],
     ['one of that name that is not a superuser’s', { ownerIsSuperuser: false }],
     ['one of that name that runs as its owner', { securityDefiner: true }],

@@ -28,14 +28,26 @@ function acts(oid: string): string {
           and f.provolatile ${EQUALS} 'i'::pg_catalog."char"))))`;
 }
 
-const PARTS_OF_AGGREGATES = ['trans', 'final', 'combine', 'serial', 'deserial', 'mtrans', 'minvtrans', 'mfinal'];
+const PARTS_OF_AGGREGATES = [
+  'trans',
+  'final',
+  'combine',
+  'serial',
+  'deserial',
+  'mtrans',
+  'minvtrans',
+  'mfinal',
+];
 
 /** An aggregate has no language of its own. */
 const AGGREGATE_ACTS = `exists (select from pg_catalog.pg_aggregate a where a.aggfnoid::pg_catalog.oid ${EQUALS} p.oid
     and (${PARTS_OF_AGGREGATES.map((part) => acts(`a.agg${part}fn::pg_catalog.oid`)).join(' or ')}))`;
 
 function oneOf(value: string, letters: string): string {
-  return `(${[...letters].map((letter) => `${value} ${EQUALS} '${letter}'::pg_catalog."char"`).join(' or ')})`;
+  return `(${letters
+    .split('')
+    .map((letter) => `${value} ${EQUALS} '${letter}'::pg_catalog."char"`)
+    .join(' or ')})`;
 }
 
 export const HIDING_NAMES_SQL: string = `with recursive

@@ -33,8 +33,14 @@ describe('names and operators of a text', () => {
     ['a name of Unicode escapes', 'select U&"\\0061"'],
     ['a name that the server cuts', `select ${'a'.repeat(64)}`],
     ['a name that the server cuts in quotes', `select "${'é'.repeat(32)}"`],
-    ['more signs than an operator has', `select 1 ${'@'.repeat(LIMITS.serverTree.operatorCharactersMax + 1)} 2`],
-    ['more names than are looked up', `select ${Array.from({ length: LIMITS.serverTree.namesMax }, (_, at) => `a${at}`).join()}`],
+    [
+      'more signs than an operator has',
+      `select 1 ${'@'.repeat(LIMITS.serverTree.operatorCharactersMax + 1)} 2`,
+    ],
+    [
+      'more names than are looked up',
+      `select ${Array.from({ length: LIMITS.serverTree.namesMax }, (_, at) => `a${at}`).join()}`,
+    ],
   ])('gives up on %s', (_, text) => {
     expect(namesOf(text)).toBeUndefined();
   });

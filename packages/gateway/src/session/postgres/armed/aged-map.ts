@@ -14,7 +14,10 @@ interface Aged<T> {
 }
 
 /** Whether something that was said then can still be taken to hold. */
-export function isFresh({ epoch, atUs }: Omit<Aged<unknown>, 'value'>, now: Omit<Aged<unknown>, 'value'>): boolean {
+export function isFresh(
+  { epoch, atUs }: Omit<Aged<unknown>, 'value'>,
+  now: Omit<Aged<unknown>, 'value'>,
+): boolean {
   return epoch === now.epoch && now.atUs - atUs <= MAX_AGE_US;
 }
 

@@ -29,8 +29,7 @@ interface Wanted {
 
 export type CatalogAnswer =
   /** Undefined where it cannot be read. */
-  | { readonly kind: 'catalog'; readonly catalog: Catalog | undefined }
-  | Exclude<Heard, { kind: 'heard' }>;
+  { readonly kind: 'catalog'; readonly catalog: Catalog | undefined } | Exclude<Heard, { kind: 'heard' }>;
 
 const NOTHING: Catalog = {
   relations: new Map(),
@@ -61,7 +60,8 @@ export class AskCatalog {
     const facts = texts.flatMap((one) => (one === undefined ? [] : [one.facts]));
     const wanted = this.#wanted(facts);
     const lists = [wanted.relations, wanted.functions, wanted.operators, wanted.types];
-    if (lists.every((oids) => oids.length === 0)) return { kind: 'catalog', catalog: this.#with(NOTHING, facts) };
+    if (lists.every((oids) => oids.length === 0))
+      return { kind: 'catalog', catalog: this.#with(NOTHING, facts) };
     const key = lists.map((oids) => oids.join()).join(' ');
     let catalog = this.#known.get(key, epoch);
     if (catalog === undefined) {
@@ -86,7 +86,6 @@ export class AskCatalog {
   #wanted(facts: readonly ServerFacts[]): Wanted {
     const all = (list: (one: ServerFacts) => readonly number[]): readonly number[] =>
       [...new Set(facts.flatMap(list))].toSorted((a, b) => a - b);
-    const isOfUsers = (oid: number): boolean => oid >= FIRST_USER_OID;
     return {
       relations: all(({ relations }) =>
         relations.flatMap(({ oid, uses }) => {
@@ -109,6 +108,10 @@ export class AskCatalog {
     }
     return { ...catalog, functions };
   }
+}
+
+function isOfUsers(oid: number): boolean {
+  return oid >= FIRST_USER_OID;
 }
 
 /** Undefined where the statement is as unknown as without a tree. */

@@ -134,9 +134,7 @@ export class AskServer {
   /** Behind which of these names code of users may be, in whatever schema. */
   async names(where: AskedIn, { words, operators }: NamesInText): Promise<Named> {
     const lists = [words, operators].map((names) => Buffer.from(listOf([...names])));
-    const heard = await this.#inside.run(where, [
-      this.#inside.statement(HIDING_NAMES_SQL, lists, TEXT_LIST),
-    ]);
+    const heard = await this.#inside.run(where, [this.#inside.statement(HIDING_NAMES_SQL, lists, TEXT_LIST)]);
     if (heard.kind === 'over') return heard;
     if (heard.kind === 'error') return errorAnswer(heard.answer, -1);
     const rows = rowsOf(heard.answers[0]?.[EXECUTE_INDEX] ?? NO_ANSWER);
@@ -185,12 +183,16 @@ function errorAnswer(answer: KeptAnswer, at: number): Exclude<Asked, { kind: 'an
 }
 
 /** The error with the place that it has in the whole text; without one where it stands somewhere else. */
-export function placed({ frame }: AskedError, asked: AskedText | undefined, whole: Uint8Array, name: string): Uint8Array {
+export function placed(
+  { frame }: AskedError,
+  asked: AskedText | undefined,
+  whole: Uint8Array,
+  name: string,
+): Uint8Array {
   const message = decodeBackend(BACKEND.ErrorResponse, frame.subarray(HEADER_LENGTH));
   if (message.kind !== 'ErrorResponse') return frame;
   const { question } = asked ?? {};
-  const before =
-    question?.kind === 'prepare' ? prepareBefore(innerName(name), question.types).length : 0;
+  const before = question?.kind === 'prepare' ? prepareBefore(innerName(name), question.types).length : 0;
   const fields = message.fields.flatMap((field) => {
     if (field.code !== 'P') return [field];
     if (question?.from === undefined) return [];

@@ -239,10 +239,7 @@ export class ServerTrees {
   }
 
   /** Behind which names of the text code of users may be; asked where a statement cannot be analysed yet. */
-  async #hiding(
-    where: AskedIn,
-    { names }: Plan,
-  ): Promise<Awaited<ReturnType<AskServer['names']>>> {
+  async #hiding(where: AskedIn, { names }: Plan): Promise<Awaited<ReturnType<AskServer['names']>>> {
     return names === undefined ? { kind: 'named', hiding: [] } : this.#server.names(where, names);
   }
 
@@ -346,7 +343,10 @@ function eitherStatement(other: StatementFacts | undefined, statement: Statement
     effects: [...statement.effects, ...effects],
     writes: [...statement.writes, ...other.writes.filter((one) => !statement.writes.includes(one))],
     reads: [...statement.reads, ...other.reads.filter((one) => !statement.reads.includes(one))],
-    functions: [...statement.functions, ...other.functions.filter((one) => !statement.functions.includes(one))],
+    functions: [
+      ...statement.functions,
+      ...other.functions.filter((one) => !statement.functions.includes(one)),
+    ],
   };
 }
 
