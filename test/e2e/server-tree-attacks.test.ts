@@ -283,6 +283,10 @@ then: block
     await direct.query('grant select on dozens, many to reader');
     const text = `select count(*) from ${Array.from({ length: COPIES }, (_, at) => `many m${at}`).join()}`;
     await expect(client.query(text)).rejects.toThrow(/too long/);
+    // Each of these by itself is not.
+    const each = 'select count(*) from dozens';
+    await expect(client.query(each)).resolves.toBeDefined();
+    await expect(client.query(Array.from({ length: 60 }, () => each).join(';'))).rejects.toThrow(/too long/);
     await expect(client.query('select id from plain')).resolves.toMatchObject({ rows: [{ id: 1 }] });
   });
 

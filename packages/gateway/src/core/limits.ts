@@ -114,7 +114,7 @@ export const LIMITS = {
     spareParsers: 2,
   },
   serverTree: {
-    /** The tree of one statement: 2 KB for a point select, 200 bytes for each literal of a list. */
+    /** The trees of one text: 2 KB for a point select, 200 bytes for each literal of a list; read in one turn. */
     bytesMax: 8_388_608,
     /** Tokens, lists and nodes of a tree, all in memory; a real one has one for each nine bytes. */
     valuesMax: 1_048_576,

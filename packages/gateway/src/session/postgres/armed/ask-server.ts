@@ -9,6 +9,7 @@
  */
 
 import { CountersignError } from '../../../core/errors.ts';
+import { LIMITS } from '../../../core/limits.ts';
 import { decodeBackend } from '../../../protocols/postgres/decode.ts';
 import { encodeBackend } from '../../../protocols/postgres/encode.ts';
 import { HEADER_LENGTH } from '../../../protocols/postgres/frames.ts';
@@ -24,7 +25,7 @@ import { TreeReader } from '../../../sql/server-tree/read-nodes.ts';
 import { errorOf, type ExchangePorts, type KeptAnswer, rowsOf } from '../exchange.ts';
 import { AskCatalog } from './ask-catalog.ts';
 import { type AskedIn, type Asking, failed, Inside } from './inside.ts';
-import type { KeptTrees } from './kept-trees.ts';
+import { Budget, type KeptTrees } from './kept-trees.ts';
 
 export type { AskedIn } from './inside.ts';
 
@@ -83,7 +84,7 @@ const DISARM = "SELECT pg_catalog.set_config('debug_print_rewritten', 'off', tru
 /** Of the five messages of a statement. */
 const EXECUTE_INDEX = 2;
 
-const trees = new TreeReader();
+const treeReader = new TreeReader();
 const factsReader = new FactsReader();
 
 /** Owned by one session. */
@@ -104,7 +105,8 @@ export class AskServer {
    */
   async ask(where: AskedIn, texts: readonly AskedText[], epoch: number): Promise<Asked> {
     const inside = this.#inside;
-    const asked = texts.map((text) => this.#analyze(text));
+    const trees = new Budget(LIMITS.serverTree.bytesMax);
+    const asked = texts.map((text) => this.#analyze(text, trees));
     const disarmed = where === 'pipeline' ? [inside.statement(DISARM)] : [];
     const heard = await inside.run(where, [inside.statement(ARM), ...asked, ...disarmed]);
     if (heard.kind === 'over') return heard;
@@ -142,27 +144,21 @@ export class AskServer {
   }
 
   /** A Parse of the client's text, or a PREPARE of it where its types stand in the text. */
-  #analyze({ question, parameterTypeOids }: AskedText): Asking {
+  #analyze({ question, parameterTypeOids }: AskedText, trees: Budget): Asking {
     const { name } = this.#inside;
     const { textBytes } = question;
     if (question.kind === 'query') {
-      return this.#inside.asking([
-        { kind: 'Parse', statement: name, textBytes, parameterTypeOids },
-        { kind: 'Close', target: 'S', name },
-      ]);
+      const parse = { kind: 'Parse', statement: name, textBytes, parameterTypeOids } as const;
+      return this.#inside.asking([parse, { kind: 'Close', target: 'S', name }], trees);
     }
     const inner = innerName(name);
-    const prepared = this.#inside.statement(
-      prepareBefore(inner, question.types) + Buffer.from(textBytes).toString('utf8'),
-    );
-    const described = this.#inside.asking([
+    const text = prepareBefore(inner, question.types) + Buffer.from(textBytes).toString('utf8');
+    const prepared = this.#inside.statement(text);
+    const described = [
       { kind: 'Describe', target: 'S', name: inner },
       { kind: 'Close', target: 'S', name: inner },
-    ]);
-    return {
-      messages: [...prepared.messages, ...described.messages],
-      keepers: [...prepared.keepers, ...described.keepers],
-    };
+    ] as const;
+    return this.#inside.asking([...prepared.messages, ...described], trees);
   }
 }
 
@@ -214,7 +210,7 @@ function factsOf(keepers: readonly KeptTrees[], isUtf8: boolean): ServerFacts | 
   const roots: TreeValue[] = [];
   const unknown: string[] = keepers.some(({ tooMuch }) => tooMuch) ? ['a tree that is too long'] : [];
   for (const bytes of keepers.flatMap((keeper) => keeper.trees())) {
-    const tree = trees.read(bytes);
+    const tree = treeReader.read(bytes);
     if (tree.kind === 'tree') roots.push(tree.root);
     else unknown.push(`a tree that is ${tree.reason}`);
   }

@@ -16,7 +16,7 @@ import { encodeFrontend } from '../../../protocols/postgres/encode.ts';
 import type { FrontendMessage } from '../../../protocols/postgres/messages.ts';
 import { errorOf, type ExchangePorts, type KeptAnswer } from '../exchange.ts';
 import type { Request } from '../request.ts';
-import { KeptTrees } from './kept-trees.ts';
+import { type Budget, KeptTrees } from './kept-trees.ts';
 
 /** Where in the client's session. */
 export type AskedIn = 'idle' | 'block' | 'pipeline';
@@ -70,8 +70,9 @@ export class Inside {
     ]);
   }
 
-  asking(messages: readonly FrontendMessage[]): Asking {
-    return { messages, keepers: messages.map(() => new KeptTrees()) };
+  /** @param trees what may be kept of its trees, and of others */
+  asking(messages: readonly FrontendMessage[], trees?: Budget): Asking {
+    return { messages, keepers: messages.map(() => new KeptTrees(trees)) };
   }
 
   /** Everything of the client is answered; nothing else is sent until this resolves. */
@@ -85,7 +86,7 @@ export class Inside {
   }
 
   #begins(where: 'idle' | 'block'): readonly Asking[] {
-    const begin = where === 'idle' ? ['BEGIN READ ONLY'] : [`SAVEPOINT "${this.name}"`, READ_ONLY];
+    const begin = where === 'idle' ? [BEGIN] : [`SAVEPOINT "${this.name}"`, READ_ONLY];
     return begin.map((text) => this.statement(text));
   }
 
@@ -127,6 +128,8 @@ export class Inside {
   }
 }
 
+/** As the catalog is now, and without waiting for other transactions, whatever the session's defaults are. */
+const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED, READ ONLY, NOT DEFERRABLE';
 const READ_ONLY = "SELECT pg_catalog.set_config('transaction_read_only', 'on', true)";
 
 /** @param first the index of the first that was asked, and `count` how many they are */

@@ -24,6 +24,8 @@ export interface Plan {
   /** One for each statement. */
   readonly steps: readonly Step[];
   readonly texts: readonly AskedText[];
+  /** Whether the server was where it says. */
+  readonly isAskable: boolean;
   /** Undefined where no statement needs them. */
   readonly names: NamesInText | undefined;
 }
@@ -52,10 +54,10 @@ export function planOf(
     if (changesNames(statement) && how !== 'unknown') how = bringsNoCode(statement) ? 'names' : 'unknown';
     return step;
   });
-  if (!steps.some(({ kind }) => kind === 'names')) return { steps, texts, names: undefined };
+  if (!steps.some(({ kind }) => kind === 'names')) return { steps, texts, isAskable, names: undefined };
   const names = namesInText(textBytes);
   const unnamed = steps.map((step): Step => (step.kind === 'names' ? { kind: 'unknown' } : step));
-  return { steps: names === undefined ? unnamed : steps, texts, names };
+  return { steps: names === undefined ? unnamed : steps, texts, isAskable, names };
 }
 
 function stepOf(question: ServerQuestion, how: Step['kind'], text: number): Step {

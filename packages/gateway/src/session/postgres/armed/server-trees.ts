@@ -1,8 +1,8 @@
 /**
  * What the server says that a text means, before it runs: asked when a ruled session has a text that needs it.
  *
- * Spec: spec/policy.md, "The server's own tree". A text is asked about each time that it comes; a prepared statement
- * when it is parsed, and again after anything of this session that may change what its names stand for.
+ * Spec: spec/policy.md, "The server's own tree". What was said holds until this session has sent what may change
+ * what names stand for, and for a second at most: of texts, and of statements that stay prepared.
  */
 
 import type { ReadText, StatementFacts } from '../../../core/effects.ts';
@@ -262,7 +262,7 @@ export class ServerTrees {
 
   #together(
     { read, resolved }: Pending,
-    { steps }: Plan,
+    { steps, isAskable }: Plan,
     answers: readonly (ServerAnswer | undefined)[],
     hiding: readonly string[],
   ): ReadText {
@@ -292,7 +292,7 @@ export class ServerTrees {
     });
     // Always another object: what was read of the text alone is the same for all who send it, whenever they do.
     const together: Read = { ...read, statements };
-    this.#complete.add(together);
+    if (isAskable) this.#complete.add(together);
     if (isRestless) this.#restless.add(together);
     if (runsWhenParsed) this.#runsWhenParsed.add(together);
     if (difference !== undefined) {
