@@ -40,21 +40,28 @@ protocol: postgres
 target: { host: 127.0.0.1, port: ${targetPort}, database: postgres, tls: disable }
 credential: { user: postgres, password: { env: DB_PASSWORD } }
 ---
+kind: Connection
+name: db-ruled-by-text
+protocol: postgres
+target: { host: 127.0.0.1, port: ${targetPort}, database: postgres, tls: disable }
+credential: { user: postgres, password: { env: DB_PASSWORD } }
+serverTree: off
+---
 kind: Rule
 name: nothing-is-destroyed
-on: [db-ruled]
+on: [db-ruled, db-ruled-by-text]
 when: { effects: [drop, truncate, alter-drop, delete-unqualified, update-unqualified] }
 then: block
 ---
 kind: Rule
 name: bulk
-on: [db-ruled]
+on: [db-ruled, db-ruled-by-text]
 when: { writes: [pgbench_accounts], rows: '>= 100' }
 then: block
 ---
 kind: Rule
 name: no-code
-on: [db-ruled]
+on: [db-ruled, db-ruled-by-text]
 when: { effects: [run, administer, grant] }
 then: block
 ---
@@ -65,7 +72,7 @@ displayName: Ana
 kind: Access
 name: all
 who: [ana]
-to: [db, db-tls, db-ruled]
+to: [db, db-tls, db-ruled, db-ruled-by-text]
 `),
   { name: 'bench', kind: 'system', keyId: bootId },
 );

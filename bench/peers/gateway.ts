@@ -14,6 +14,8 @@ export interface GatewayProcess {
   readonly tlsTarget: Way;
   /** The same gateway and target, with rules. */
   readonly ruled: Way;
+  /** With the same rules, and the target is not asked what a statement means. */
+  readonly ruledByText: Way;
   /** Ends it in good order, and removes its data. */
   stop(): Promise<void>;
 }
@@ -67,6 +69,7 @@ export async function startGatewayProcess(options: GatewayProcessOptions): Promi
     way: to('db'),
     tlsTarget: to('db-tls'),
     ruled: to('db-ruled'),
+    ruledByText: to('db-ruled-by-text'),
     pid,
     async stop() {
       await children.stop(child);

@@ -1,4 +1,7 @@
-/** What reading every statement and deciding about it costs: the same gateway, without rules and with. */
+/**
+ * What reading every statement and deciding about it costs: the same gateway, without rules and with, and with rules
+ * where the target is not asked for its own tree (`serverTree: off`).
+ */
 
 import { type PgbenchRun, runPgbench } from '../measure/pgbench.ts';
 import { formatSpread, ratios, spreadOf } from '../measure/statistics.ts';
@@ -43,12 +46,13 @@ export const POLICY_ROW: Row = {
 
 async function runWorkload(
   stage: Stage,
-  { way, ruled }: { readonly way: Way; readonly ruled: Way },
+  { way, ruled, ruledByText }: { readonly way: Way; readonly ruled: Way; readonly ruledByText: Way },
   workload: Workload,
 ): Promise<RowResult> {
   const ways = [
     { name: 'no rule', way },
     { name: 'with policy', way: ruled },
+    { name: 'with policy, serverTree: off', way: ruledByText },
   ] as const;
   const runs = new Map<string, PgbenchRun[]>(ways.map(({ name }) => [name, []]));
   for (let round = 0; round < stage.rounds; round += 1) {
@@ -76,7 +80,12 @@ async function runWorkload(
       ),
     ]),
   };
-  return { tables: [table], goals: workload === PREPARED ? [goalOf(share)] : [] };
+  const asked: Table = {
+    title: `What asking the target costs: ${workload.says}`,
+    columns: ['share of the same with serverTree: off'],
+    rows: [[formatSpread(ratios(tps('with policy'), tps('with policy, serverTree: off')), 2)]],
+  };
+  return { tables: [table, asked], goals: workload === PREPARED ? [goalOf(share)] : [] };
 }
 
 function goalOf(share: readonly number[]): Goal {

@@ -104,6 +104,7 @@ name: unasked
 protocol: postgres
 target: { host: ${host}, port: ${port}, database: postgres, tls: disable }
 credential: { user: reader, password: { env: DB_PASSWORD } }
+serverTree: off
 ---
 kind: Connection
 name: silent
@@ -112,13 +113,38 @@ target: { host: 127.0.0.1, port: ${silent.port}, database: postgres, tls: disabl
 credential: { user: reader, password: { env: DB_PASSWORD } }
 serverTree: ask
 ---
+kind: Connection
+name: auto
+protocol: postgres
+target: { host: ${host}, port: ${port}, database: postgres, tls: disable }
+credential: { user: reader, password: { env: DB_PASSWORD } }
+---
+kind: Connection
+name: unruled
+protocol: postgres
+target: { host: ${host}, port: ${port}, database: postgres, tls: disable }
+credential: { user: reader, password: { env: DB_PASSWORD } }
+---
+kind: Connection
+name: everything
+protocol: postgres
+target: { host: ${host}, port: ${port}, database: postgres, tls: disable }
+credential: { user: reader, password: { env: DB_PASSWORD } }
+---
 kind: Access
 name: others
 who: [group:search]
-to: [unasked, silent]
+to: [unasked, silent, auto, unruled]
+---
+kind: Access
+name: all-of-it
+who: [group:search]
+to: [everything]
+may: [read, write, export, define, maintain, grant, run, administer, unknown]
 ---
 kind: Rule
 name: no-bulk-delete
+on: [db, unasked, silent, auto]
 when: { effects: [delete], rows: '> 99' }
 then: block
 `);
@@ -241,7 +267,7 @@ then: block
     }
   });
 
-  it.runIf(present)('asks nothing where the connection does not say so', async () => {
+  it.runIf(present)('asks nothing where the connection says so', async () => {
     const before = await questions();
     const client = await connected('unasked');
     try {
@@ -252,6 +278,45 @@ then: block
       await asking.query('select * from plain_view');
       await asking.end();
       expect(await questions()).toBeGreaterThan(before);
+    } finally {
+      await client.end();
+    }
+  });
+
+  it.runIf(present)('asks by default where the answer can change what is decided', async () => {
+    const asked = async (database: string, text: string): Promise<number> => {
+      const client = await connected(database);
+      const before = await questions();
+      await client.query(text).catch(() => undefined);
+      await client.end();
+      return (await questions()) - before;
+    };
+    const text = 'select * from plain_view';
+    expect(await asked('auto', text)).toBeGreaterThan(0);
+    // Nothing of these can be decided otherwise.
+    expect(await asked('unruled', text)).toBe(0);
+    expect(await asked('everything', text)).toBe(0);
+    expect(await asked('auto', 'select 1')).toBe(0);
+    expect(await asked('auto', 'show search_path')).toBe(0);
+    expect(await asked('auto', `do 'begin end'; ${text}`)).toBe(0);
+  });
+
+  it.runIf(present)('asks about the same text once, until names may mean something else', async () => {
+    const client = await connected('auto');
+    const asked = async (...texts: readonly string[]): Promise<number> => {
+      const before = await questions();
+      for (const text of texts) await client.query(text);
+      return (await questions()) - before;
+    };
+    const text = 'select * from plain_view where id > 0';
+    try {
+      const first = await asked(text);
+      expect(first).toBeGreaterThan(0);
+      // Within a second, which a machine with other things to do may not be.
+      const again = await asked(...Array.from({ length: 10 }, () => text));
+      expect(again).toBeLessThan(10 * first);
+      await client.query('create temp table something (id integer)');
+      expect(await asked(text)).toBe(first);
     } finally {
       await client.end();
     }

@@ -36,7 +36,8 @@ create role maker;
 create function stable_one() returns integer language sql stable as 'select 1';
 create function theirs() returns integer language sql stable as 'select 1';
 alter function theirs() owner to maker;
-create function in_c() returns integer language internal immutable as 'pg_backend_pid';
+create function in_c() returns integer language internal stable as 'pg_backend_pid';
+create function computed_in_c() returns integer language internal immutable as 'pg_backend_pid';
 create function checked(text) returns boolean language plpgsql immutable as 'begin return true; end';
 create table guarded (id integer check (checked(id::text)), p positive);
 create index on guarded (pure(id::text));
@@ -116,6 +117,7 @@ describe.each(VERSIONS)('the catalog of PostgreSQL $major', ({ version }) => {
     ['select theirs()', { theirs: 'function-unknown' }],
     ['select owned()', { owned: 'function-unknown as its owner' }],
     ['select in_c()', { in_c: 'host' }],
+    ['select computed_in_c()', { computed_in_c: '' }],
     ["select 'a' === 'b'", { same: '' }],
     ['select longest(title) from documents', { longest: '', longest_step: '' }],
     ['select 5::positive', { is_positive: '' }],

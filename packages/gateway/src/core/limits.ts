@@ -114,7 +114,7 @@ export const LIMITS = {
     spareParsers: 2,
   },
   serverTree: {
-    /** The tree of one statement: 2 KB for a point select, 200 bytes for each literal of a list. */
+    /** The trees of one text: 2 KB for a point select, 200 bytes for each literal of a list; read in one turn. */
     bytesMax: 8_388_608,
     /** Tokens, lists and nodes of a tree, all in memory; a real one has one for each nine bytes. */
     valuesMax: 1_048_576,
@@ -126,6 +126,20 @@ export const LIMITS = {
     catalogRowsMax: 100_000,
     /** Fields of kinds of nodes that are remembered; PostgreSQL has about 450 kinds with five each. */
     shapesMax: 16_384,
+    /** What the target said is asked again after this: nobody tells a session what another one has redefined. */
+    answerMaxAgeMs: 1_000,
+    /** Answers that a session keeps; applications send some dozens of texts again and again, */
+    cachedAnswersMax: 128,
+    /** and short ones: those with their values in them do not come again. */
+    cachedTextBytesMax: 4_096,
+    /** Catalogs of sets of tables and functions, which different texts share. */
+    cachedCatalogsMax: 32,
+    /** PostgreSQL's own functions that a session has met; there are some 3,300 of them. */
+    builtInFunctionsMax: 4_096,
+    /** Names and operators of one text that are looked up; a migration has some hundreds. */
+    namesMax: 4_096,
+    /** PostgreSQL's longest operator has five characters. */
+    operatorCharactersMax: 12,
   },
   ledger: {
     /** A C2SP entry bundle gives an entry a uint16 length. */

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { Effect, FoundEffect, StatementFacts, WrittenTable } from '../core/effects.ts';
+import {
+  type Effect,
+  EFFECTS,
+  type FoundEffect,
+  type StatementFacts,
+  type WrittenTable,
+} from '../core/effects.ts';
 import { type Allowance, type Caller, type Decision, SessionPolicy } from './decide.ts';
 import { effectsThatMay } from './effect-classes.ts';
 import type { CompiledRule } from './rule.ts';
@@ -256,6 +262,40 @@ describe('rows', () => {
   it('are counted for a rule that blocks a table too, because a trigger may write it', () => {
     const log = rule('log', { writes: ['log'], effects: ['update', 'delete'] });
     expect(decide([log], [writes('insert', 'other')]).counted.map(({ name }) => name)).toEqual(['log']);
+  });
+});
+
+function depends(rules: readonly CompiledRule[], may?: readonly string[]): boolean {
+  return new SessionPolicy(rules, allowance(may), CALLER).dependsOnServer;
+}
+
+describe('what the server says of a statement', () => {
+  const ALL = EFFECTS;
+
+  it('can decide where something is not let through', () => {
+    expect(depends([])).toBe(true);
+    expect(
+      depends(
+        [],
+        ALL.filter((effect) => effect !== 'host'),
+      ),
+    ).toBe(true);
+  });
+
+  it.each([
+    { effects: ['drop'] },
+    { writes: ['log'] },
+    { reads: ['secrets'] },
+    { functions: ['f'] },
+    { rows: '> 9' },
+  ])('can decide where a rule stops %o', (when) => {
+    expect(depends([rule('r', when)], ALL)).toBe(true);
+  });
+
+  it('decides nothing where all is let through, or stopped', () => {
+    expect(depends([], ALL)).toBe(false);
+    expect(depends([rule('r', {})], ALL)).toBe(false);
+    expect(depends([rule('r', { functions: ['f'] }, 'allow')], ALL)).toBe(false);
   });
 });
 

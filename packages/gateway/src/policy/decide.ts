@@ -6,15 +6,16 @@
  * in as an argument.
  */
 
-import type {
-  CalledFunction,
-  Effect,
-  FoundEffect,
-  QualifiedName,
-  ReadText,
-  StatementFacts,
-  WriteVerb,
-  WrittenTable,
+import {
+  type CalledFunction,
+  EFFECTS,
+  type Effect,
+  type FoundEffect,
+  type QualifiedName,
+  type ReadText,
+  type StatementFacts,
+  type WriteVerb,
+  type WrittenTable,
 } from '../core/effects.ts';
 import type { ActorKind } from '../core/principal.ts';
 import { isSeenInCatalog } from './observed.ts';
@@ -154,6 +155,14 @@ export class SessionPolicy {
     });
   }
 
+  /**
+   * Whether a decision may be another one where more is known of what a statement does: something is not let
+   * through, or a rule stops what has certain effects, tables, functions or rows.
+   */
+  get dependsOnServer(): boolean {
+    return EFFECTS.some((effect) => !this.#allowance.effects.has(effect)) || this.#rules.some(dependsOnFacts);
+  }
+
   /** Decides about a text; one that was decided on costs a look-up, unless a rule has hours. */
   decide(
     read: ReadText,
@@ -278,6 +287,12 @@ function reachesCaller({ kinds, address, client }: CompiledRule, caller: Caller)
     (address === undefined || address.some((range) => inRange(range, caller.address))) &&
     (client === undefined || client.some((pattern) => matchesClient(pattern, caller.client)))
   );
+}
+
+/** Whether it stops what a statement does, and not who sends it, or when. */
+function dependsOnFacts({ verdict, effects, writes, reads, functions, rows }: CompiledRule): boolean {
+  if (verdict === 'allow') return false;
+  return [effects, writes, reads, functions, rows].some((one) => one !== undefined);
 }
 
 /** Whether the rule has a say about rows that were written by whatever path. */

@@ -52,8 +52,8 @@ export interface Connection {
     readonly password?: SourceOption | { readonly sealed: true };
   };
   readonly labels: Readonly<Record<string, string>>;
-  /** `off` unless given: whether the target says what a ruled statement means before it runs. */
-  readonly serverTree?: 'off' | 'ask';
+  /** `auto` unless given: whether the target says what a ruled statement means before it runs. */
+  readonly serverTree?: 'off' | 'auto' | 'ask';
 }
 
 export interface Access {

@@ -66,9 +66,10 @@ to: [reranker-db, label:class=reranking]
   const connection = 'kind: Connection\nname: c\nprotocol: postgres\n';
   const reached = `${connection}target: { host: h, database: d }\ncredential: { user: u, password: { env: P } }\n`;
 
-  it('asks for trees of the server only where that is said', () => {
+  it('leaves out whether the server is asked where that is not said', () => {
     expect(parseResources(reached)[0]).not.toHaveProperty('serverTree');
     expect(parseResources(`${reached}serverTree: ask`)[0]).toMatchObject({ serverTree: 'ask' });
+    expect(parseResources(`${reached}serverTree: auto`)[0]).toMatchObject({ serverTree: 'auto' });
     expect(parseResources(`${reached}serverTree: 'off'`)[0]).toMatchObject({ serverTree: 'off' });
     expect(() => parseResources(`${reached}serverTree: maybe`)).toThrow('serverTree');
     expect(parseResources(`${reached}serverTree: off`)[0]).toMatchObject({ serverTree: 'off' });

@@ -55,7 +55,7 @@ import {
   checkReviewers,
 } from './references.ts';
 import { SerialQueue } from './serial-queue.ts';
-import { digestOf, keyOf, ResourceView, type Ruling, type StoredResource } from './view.ts';
+import { type AccessGrant, digestOf, keyOf, ResourceView, type Ruling, type StoredResource } from './view.ts';
 
 /** Asks the ledger, on start, whether a change that was reserved came to be a leaf. */
 export interface WrittenChanges {
@@ -85,16 +85,6 @@ export interface ResourceChange {
   readonly kind: ResourceKind;
   readonly name: string;
   readonly action: 'created' | 'updated' | 'deleted';
-}
-
-/** How a principal was let in. */
-export interface AccessGrant {
-  readonly connection: Connection;
-  /** Name of the Access resource. */
-  readonly access: string;
-  readonly database: string;
-  /** {@link Resources.bundleDigest} at that moment. */
-  readonly policy: string;
 }
 
 export class Resources {
@@ -275,10 +265,7 @@ export class Resources {
 
   /** By which rules somebody may open their own holds now; none for whom nobody could review. */
   breakGlass(name: string, connectionName: string): readonly BreakGlassRule[] {
-    const view = this.#view;
-    return view
-      .breakGlass({ name }, connectionName)
-      .filter(({ terms }) => view.people(terms.reviewers).some((reviewer) => reviewer !== name));
+    return this.#view.reviewableBreakGlass({ name }, connectionName);
   }
 
   /** Sets the password of a connection whose credential is `sealed`. Held as a change of the connection is. */

@@ -179,7 +179,7 @@ export const SCHEMAS: Readonly<Record<ResourceKind, TSchema>> = {
         propertyNames: Type.String({ pattern: `^${LABEL_KEY}$` }),
       }),
       // Left out, it stays out, as those of the target.
-      serverTree: Type.Optional(Type.Enum(['off', 'ask'])),
+      serverTree: Type.Optional(Type.Enum(['auto', 'ask', 'off'])),
     },
     STRICT,
   ),

@@ -49,6 +49,16 @@ export interface Ruling {
   readonly breakGlass: readonly BreakGlassRule[];
 }
 
+/** How a principal was let in. */
+export interface AccessGrant {
+  readonly connection: Connection;
+  /** Name of the Access resource. */
+  readonly access: string;
+  readonly database: string;
+  /** The digest of the whole bundle at that moment. */
+  readonly policy: string;
+}
+
 export class ResourceView {
   readonly #byKey: ReadonlyMap<string, StoredResource>;
   readonly #groups: ReadonlyMap<string, ReadonlySet<string>>;
@@ -136,6 +146,13 @@ export class ResourceView {
     const version = this.find('Access', first.name)?.version ?? 0;
     const breakGlass = reaching.filter((rule) => 'terms' in rule);
     return { rules, allowance: { access: first.name, version, effects }, breakGlass };
+  }
+
+  /** Those of {@link breakGlass} of which somebody else may say afterwards whether it was justified. */
+  reviewableBreakGlass(person: Pick<Principal, 'name'>, connectionName: string): readonly BreakGlassRule[] {
+    return this.breakGlass(person, connectionName).filter(({ terms }) =>
+      this.people(terms.reviewers).some((reviewer) => reviewer !== person.name),
+    );
   }
 
   /** The rules by which a person who is not disabled may open their own holds on a connection now. */

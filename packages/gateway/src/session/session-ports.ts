@@ -10,6 +10,7 @@ import type { Spool } from '../recording/spool.ts';
 import type { Caller } from '../policy/decide.ts';
 import type { PostgresTarget } from '../upstream/postgres-target.ts';
 import type { LiveSessions } from './live-sessions.ts';
+import type { AsksForTrees } from './postgres/armed/server-trees.ts';
 import type { PolicyNow } from './postgres/inspection.ts';
 import type { SqlReader } from './sql-reader.ts';
 
@@ -22,7 +23,7 @@ export interface Admission {
   /** Digest of the policy bundle that said so. */
   readonly policy: string;
   /** Whether the target says what a ruled statement means before it runs. */
-  readonly asksForTrees: boolean;
+  readonly asksForTrees: AsksForTrees;
   /** What decides about statements now; changes with the resources. */
   policyNow(): PolicyNow;
   /** With the credential, fetched at this moment. */

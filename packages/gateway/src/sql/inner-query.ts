@@ -20,12 +20,22 @@ export type ServerQuestion =
       readonly textBytes: Uint8Array;
       readonly isWhole: boolean;
       readonly isPlanned: boolean;
+      /** Where it begins in the whole text, in bytes; undefined where it does not stand there. */
+      readonly from: number | undefined;
     }
   /** `PREPARE name types AS query`, under another name. */
-  | { readonly kind: 'prepare'; readonly types: string; readonly textBytes: Uint8Array };
+  | {
+      readonly kind: 'prepare';
+      readonly types: string;
+      readonly textBytes: Uint8Array;
+      readonly from: number;
+    };
 
 const NONE: ServerQuestion = { kind: 'none' };
 const UNKNOWN: ServerQuestion = { kind: 'unknown' };
+
+const PING = /^\s*select\s+\d+\s*$/i;
+const PING_BYTES_MAX = 32;
 
 const QUERIES: ReadonlySet<string> = new Set([
   'SelectStmt',
@@ -51,6 +61,8 @@ export function serverQuestion(
   bytes: Uint8Array,
 ): ServerQuestion {
   if (QUERIES.has(node)) {
+    // What pools send to see whether anybody is there.
+    if (to - from <= PING_BYTES_MAX && PING.test(textOf(bytes, from, to))) return NONE;
     const isInto = node === 'SelectStmt' && effects.some(({ effect }) => effect === 'create');
     return isInto ? withoutInto(bytes, from, to) : query(bytes, from, to, { isWhole: true });
   }
@@ -60,6 +72,7 @@ export function serverQuestion(
     case 'DeclareCursorStmt':
     case 'PrepareStmt':
     case 'CopyStmt':
+    case 'ExecuteStmt':
       return within(bytes, from, to, false);
     default:
       return NONE;
@@ -80,7 +93,7 @@ function within(bytes: Uint8Array, from: number, to: number, isPlanned: boolean)
     case 'copy':
       return copied(bytes, tokens);
     case 'execute':
-      return NONE;
+      return executed(bytes, tokens);
     default:
       return tokens.length === 0 ? UNKNOWN : plainOrInto(bytes, tokens, from, to, isPlanned);
   }
@@ -103,35 +116,16 @@ function plainOrInto(
 function explained(bytes: Uint8Array, tokens: readonly Token[], to: number): ServerQuestion {
   let at = 1;
   let analyzes = false;
-  if (tokens[1]?.kind === 'open') {
-    at = 2;
-    while (at < tokens.length && (tokens[at]?.depth ?? 0) > 0) {
-      analyzes ||= isAnalyze(tokens[at]);
-      at += 1;
-      if (tokens[at - 1]?.kind === 'close' && tokens[at - 1]?.depth === 1) break;
-    }
-    // A query may stand in brackets itself: what is not a list of options is not found.
-    if (
-      ![
-        'analyze',
-        'analyse',
-        'verbose',
-        'costs',
-        'settings',
-        'generic_plan',
-        'buffers',
-        'serialize',
-        'wal',
-        'timing',
-        'summary',
-        'memory',
-        'format',
-      ].includes(tokens[2]?.word ?? '')
-    )
-      at = 1;
+  // A query may stand in brackets itself: options begin with a name, which no query does.
+  const isQuery = tokens[2]?.kind === 'open' || /^(?:select|with|values|table)$/.test(tokens[2]?.word ?? '');
+  if (tokens[1]?.kind === 'open' && !isQuery) {
+    const end = tokens.findIndex(({ kind, depth }) => kind === 'close' && depth === 1);
+    if (end === -1) return UNKNOWN;
+    analyzes = tokens.slice(2, end).some(mayAnalyze);
+    at = end + 1;
   } else {
-    while (isAnalyze(tokens[at]) || tokens[at]?.word === 'verbose') {
-      analyzes ||= isAnalyze(tokens[at]);
+    while (mayAnalyze(tokens[at]) || tokens[at]?.word === 'verbose') {
+      analyzes ||= mayAnalyze(tokens[at]);
       at += 1;
     }
   }
@@ -139,8 +133,10 @@ function explained(bytes: Uint8Array, tokens: readonly Token[], to: number): Ser
   return first === undefined ? UNKNOWN : within(bytes, first.from, to, !analyzes);
 }
 
-function isAnalyze(token: Token | undefined): boolean {
-  return token !== undefined && /^"?analy[sz]e"?$/.test(token.word);
+/** A name in quotes may say it in other letters. */
+function mayAnalyze(token: Token | undefined): boolean {
+  if (token === undefined) return false;
+  return /^analy[sz]e$/.test(token.word) || token.kind === 'quoted-name' || token.kind === 'unicode-name';
 }
 
 /** `CREATE … AS query WITH NO DATA`. */
@@ -168,7 +164,8 @@ function behind(
   const at = tokens.findIndex((token) => token.word === word && token.depth === 0);
   const first = at === -1 ? undefined : tokens[at + 1];
   if (first === undefined) return UNKNOWN;
-  return first.word === 'execute' ? NONE : query(bytes, first.from, to, { isPlanned });
+  if (first.word === 'execute') return executed(bytes, tokens.slice(at + 1));
+  return query(bytes, first.from, to, { isPlanned });
 }
 
 function prepared(bytes: Uint8Array, tokens: readonly Token[], to: number): ServerQuestion {
@@ -178,7 +175,24 @@ function prepared(bytes: Uint8Array, tokens: readonly Token[], to: number): Serv
   const open = tokens.find(({ kind }) => kind === 'open');
   const types =
     open === undefined || open.from > first.from ? '' : textOf(bytes, open.from, tokens[at]?.from ?? 0);
-  return { kind: 'prepare', types, textBytes: bytes.slice(first.from, to) };
+  return {
+    kind: 'prepare',
+    types,
+    textBytes: bytes.slice(first.from, to),
+    from: first.from,
+  };
+}
+
+/** `EXECUTE name ( expressions )`: these are computed before anything else, also where it is only explained. */
+function executed(bytes: Uint8Array, tokens: readonly Token[]): ServerQuestion {
+  const open = tokens.find(({ kind }) => kind === 'open');
+  if (open === undefined) return NONE;
+  const close = tokens.find(({ kind, from, depth }) => {
+    return kind === 'close' && from > open.from && depth === open.depth + 1;
+  });
+  if (close === undefined) return UNKNOWN;
+  const textBytes = Buffer.concat([Buffer.from('SELECT '), bytes.subarray(open.to, close.from)]);
+  return { kind: 'query', textBytes, isWhole: false, isPlanned: false, from: undefined };
 }
 
 /** `COPY ( query ) TO`, `COPY name ( columns ) TO`, `COPY name FROM`: row security and defaults call functions. */
@@ -193,7 +207,13 @@ function copied(bytes: Uint8Array, tokens: readonly Token[]): ServerQuestion {
   const isFrom = tokens.find(({ word, depth }) => depth === 0 && (word === 'from' || word === 'to'));
   if (isFrom === undefined || name === '') return UNKNOWN;
   const text = isFrom.word === 'from' ? `INSERT INTO ${name} DEFAULT VALUES` : `TABLE ${name}`;
-  return { kind: 'query', textBytes: Buffer.from(text), isWhole: false, isPlanned: false };
+  return {
+    kind: 'query',
+    textBytes: Buffer.from(text),
+    isWhole: false,
+    isPlanned: false,
+    from: undefined,
+  };
 }
 
 /** `SELECT … INTO name …` is the query without these words. */
@@ -206,22 +226,18 @@ function withoutInto(bytes: Uint8Array, from: number, to: number, isPlanned = fa
   while (/^(?:temporary|temp|local|global|unlogged|table)$/.test(tokens[name]?.word ?? '')) name += 1;
   const first = tokens[name];
   if (first === undefined) return UNKNOWN;
-  const text = bytes.slice();
-  text.fill(0x20, into.from, endOfName(bytes, first.from));
-  return query(text, from, to, { isPlanned });
+  const textBytes = bytes.slice(from, to);
+  textBytes.fill(0x20, into.from - from, endOfName(bytes, first.from) - from);
+  return { kind: 'query', textBytes, isWhole: false, isPlanned, from };
 }
 
-/** Behind as many blanks as characters stand before it, so that the server's error has the right place. */
 function query(
   bytes: Uint8Array,
   from: number,
   to: number,
   { isWhole = false, isPlanned = false }: { readonly isWhole?: boolean; readonly isPlanned?: boolean } = {},
 ): ServerQuestion {
-  let characters = 0;
-  for (const byte of bytes.subarray(0, from)) if ((byte & 0xc0) !== 0x80) characters += 1;
-  const textBytes = Buffer.concat([Buffer.alloc(characters, 0x20), bytes.subarray(from, to)]);
-  return { kind: 'query', textBytes, isWhole, isPlanned };
+  return { kind: 'query', textBytes: bytes.slice(from, to), isWhole, isPlanned, from };
 }
 
 function tokensOf(bytes: Uint8Array, from: number, to: number): readonly Token[] {

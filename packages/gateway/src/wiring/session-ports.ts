@@ -9,7 +9,8 @@ import type { PostgresTarget } from '../upstream/postgres-target.ts';
 import type { PolicyNow } from '../session/postgres/inspection.ts';
 import type { Principal } from '../core/principal.ts';
 import { type Caller, SessionPolicy } from '../policy/decide.ts';
-import type { AccessGrant, Resources } from '../resources/resources.ts';
+import type { Resources } from '../resources/resources.ts';
+import type { AccessGrant } from '../resources/view.ts';
 import type { Rooms, RoomsOptions } from './rooms.ts';
 
 interface Others extends Pick<RoomsOptions, 'env'> {
@@ -49,7 +50,7 @@ export function sessionPorts(rooms: Rooms, others: Others): SessionPorts {
         access,
         policy,
         database: grant.database,
-        asksForTrees: grant.connection.serverTree === 'ask',
+        asksForTrees: grant.connection.serverTree ?? 'auto',
         policyNow: policyOf(principal, connection, caller, resources),
         openTarget: () => openTargetOf(grant, rooms, others.env),
       };

@@ -457,6 +457,8 @@ export class ClientSide {
     while (understood === 'wait' || this.#mustWait(spooled.type) || !this.#mayRefuse(understood)) {
       this.#letPass();
       if (understood === 'wait' && this.#responses.inCopyIn) this.#intents.stopRemembering();
+      else if (understood === 'wait' && this.#conductor.mustAsk)
+        await this.#quiet().then(() => (this.#over ? undefined : this.#conductor.ask()));
       else await this.#answer();
       if (this.#over) throw violation('the session ended');
       if (understood === 'wait') understood = this.#intents.understandLarge(spooled);
@@ -466,14 +468,12 @@ export class ClientSide {
       await this.#quiet();
       return this.#conductor.bind(bind, { bytes: [], bodyBytes: 0, spooled });
     }
-    if (
-      this.#over ||
-      this.#responses.push(understood.kind, understood.request, understood.copyIn) !== 'forward'
-    ) {
+    const { kind, request, copyIn } = understood;
+    if (this.#over || this.#responses.push(kind, request, copyIn) !== 'forward') {
       await spooled.discard();
       return;
     }
-    if (understood.request.refusal !== undefined) {
+    if (request.refusal !== undefined) {
       await spooled.discard();
       this.#refuse(understood);
       this.#batch.admit(understood);
@@ -482,9 +482,9 @@ export class ClientSide {
     const batch = this.#batch;
     this.#batch = new Batch();
     batch.admit(understood);
-    const { bodyBytes } = batch;
     const forwarded = (): void => this.#intents.forwarded(batch);
-    this.#gate.pass({ bytes: [], bodyBytes, spooled }, this.#intents.write(batch), forwarded);
+    const cargo = { bytes: [], bodyBytes: batch.bodyBytes, spooled };
+    this.#gate.pass(cargo, this.#intents.write(batch), forwarded);
   }
 
   #mayRefuse({ request }: Understood): boolean {

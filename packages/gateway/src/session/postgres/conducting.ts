@@ -4,7 +4,7 @@ import type { HoldsPort, Requester } from '../../approvals/holds-port.ts';
 import type { SessionId } from '../../core/ids.ts';
 import { encodeFrontend } from '../../protocols/postgres/encode.ts';
 import type { ResponseQueue } from '../../protocols/postgres/response-queue.ts';
-import { ServerTrees } from './armed/server-trees.ts';
+import { type AsksForTrees, ServerTrees } from './armed/server-trees.ts';
 import type { Outcome } from '../../protocols/postgres/states.ts';
 import { Asking } from './asking.ts';
 import { Batch, type Understood } from './batch.ts';
@@ -30,7 +30,9 @@ export interface ConductingOptions {
     readonly address: string;
   };
   /** Whether the server says what a ruled statement means before it runs. */
-  readonly asksForTrees: boolean;
+  readonly asksForTrees: AsksForTrees;
+  /** Of a clock that only goes on. */
+  readonly nowUs: () => number;
   /** 16 random bytes. */
   readonly random: Uint8Array;
   readonly responses: ResponseQueue<Request>;
@@ -78,8 +80,10 @@ export class Conducting implements ConductorPort {
       transactionStatus: () => targetSide().transactionStatus,
       deliver: (frame: Uint8Array) => deliver(frame, 'answer'),
       name,
+      nowUs: options.nowUs,
     };
-    this.trees = options.asksForTrees ? new ServerTrees(treePorts) : undefined;
+    const { asksForTrees } = options;
+    this.trees = asksForTrees === 'off' ? undefined : new ServerTrees(asksForTrees, treePorts);
     this.#conductor = new Conductor({
       exchange: new Exchange({ responses, gate, unlike }),
       asking: this.#asking,

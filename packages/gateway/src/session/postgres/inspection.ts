@@ -15,7 +15,7 @@ import { HEADER_LENGTH } from '../../protocols/postgres/frames.ts';
 import { BACKEND } from '../../protocols/postgres/messages.ts';
 import type { PreparedStatement } from '../../protocols/postgres/operation.ts';
 import type { SqlReader } from '../sql-reader.ts';
-import { eitherReading, type LookedAt, type ServerTrees } from './armed/server-trees.ts';
+import type { LookedAt, ServerTrees } from './armed/server-trees.ts';
 import { KnownCursorNames, LostNames, together } from './known-cursors.ts';
 import type { Refusal } from './refusal.ts';
 
@@ -132,7 +132,7 @@ export class Inspection {
   #looked(policy: SessionPolicy, digest: string, at: LookedAt, read: ReadText): Judgement | 'wait' {
     const judgement = this.#decide(policy, digest, read);
     const trees = this.#trees;
-    if (trees === undefined || judgement.decision.kind === 'block') return judgement;
+    if (trees === undefined || !trees.decides(judgement, policy)) return judgement;
     const looked = trees.look(at, read, policy.allowsByName);
     return looked === 'wait' ? 'wait' : this.#decide(policy, digest, looked);
   }
@@ -145,10 +145,16 @@ export class Inspection {
     return this.#judge({ textBytes, parameterTypeOids, place: 'extended' });
   }
 
+  /** Whether the target must not even parse it. */
+  refusesParse(judgement: Judgement): boolean {
+    const isUnread = judgement.read.kind === 'uninspectable' && judgement.decision.kind === 'block';
+    return isUnread || this.#trees?.refusesParse(judgement) === true;
+  }
+
   /** What {@link judgeParse} read is the text of this statement. */
   keep(statement: PreparedStatement, read: ReadText): void {
     this.#texts.set(statement, read);
-    this.#trees?.kept(statement);
+    this.#trees?.kept(statement, read);
   }
 
   /** A statement that was parsed before and runs now. */
@@ -163,8 +169,13 @@ export class Inspection {
     const at = { textBytes, parameterTypeOids, place: 'extended' } as const;
     const judgement = this.#looked(policy, digest, at, read);
     if (judgement === 'wait') return 'wait';
-    this.keep(statement, eitherReading(read, judgement.read));
-    return this.#decide(policy, digest, this.#texts.get(statement) ?? read);
+    const trees = this.#trees;
+    const either = trees?.either(read, judgement.read) ?? judgement.read;
+    if (trees?.isComplete(judgement.read) === true) {
+      trees.kept(statement, judgement.read);
+      this.#texts.set(statement, either);
+    }
+    return this.#decide(policy, digest, either);
   }
 
   /** Before the server may look at a statement again: whether it has to be asked about it first. */

@@ -319,7 +319,7 @@ export class Intents {
     const isMarked = this.#marks.read(textBytes) !== undefined;
     const judgement = isMarked ? inspection.judgeUnknown(TOO_LONG) : inspection.judgeParse(message);
     if (judgement === 'wait') return 'wait';
-    if (judgement?.read.kind === 'uninspectable' && judgement.decision.kind === 'block') {
+    if (judgement !== undefined && inspection.refusesParse(judgement)) {
       return this.#unparsed(message, judgement);
     }
     if (!this.#isRemembered(message.statement)) return this.#parseUnknown(message);
@@ -332,7 +332,7 @@ export class Intents {
     return { ...understood, prepare: this.#prepare(statement) };
   }
 
-  /** A text that nobody can inspect in time would keep the target busy too: it does not get that far. */
+  /** What nobody can inspect in time would keep the target busy too, and some texts run code: they do not get there. */
   #unparsed({ statement: name, textBytes }: Message<'Parse'>, judgement: Judgement): Understood {
     const text = textBytes.slice();
     const body = (): Body => ({

@@ -174,6 +174,7 @@ export class PostgresSession implements LiveSession {
       holds: ports.holds,
       session: this,
       asksForTrees: admission.asksForTrees,
+      nowUs: () => ports.clock.monotonicUs(),
       random: ports.randomBytes(16),
       responses: this.#responses,
       gate: this.#gate,

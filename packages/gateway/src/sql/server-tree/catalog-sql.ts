@@ -95,6 +95,9 @@ domains (oid, base) as (
       union all
       select t.typelem
       union all
+      select r.rngsubtype from pg_catalog.pg_range r
+        where r.rngtypid ${EQUALS} t.oid or r.rngmultitypid ${EQUALS} t.oid
+      union all
       select b.atttypid from pg_catalog.pg_attribute b
         where b.attrelid ${EQUALS} t.typrelid and b.attnum operator(pg_catalog.>) 0::pg_catalog.int2
     ) x (part)

@@ -48,9 +48,21 @@ describe('functions in C', () => {
     },
   );
 
+  it.each(['c', 'internal'])('takes an immutable one in %s for one that computes', (language) => {
+    expect(effectsOf({ ...IN_C, name: 'l2_distance', volatility: 'immutable', language })).toEqual([]);
+  });
+
   it.each([
     ['any other', { name: 'postgres_fdw_handler' }],
-    ['one that calls itself immutable', { name: 'f', volatility: 'immutable' }],
+    [
+      'one that calls itself immutable, and is not a superuser’s',
+      { volatility: 'immutable', ownerIsSuperuser: false },
+    ],
+    [
+      'one that calls itself immutable, and runs as its owner',
+      { volatility: 'immutable', securityDefiner: true },
+    ],
+    ['one that calls itself stable', { name: 'crosstab', volatility: 'stable' }],
     ['one of that name that is not a superuser’s', { ownerIsSuperuser: false }],
     ['one of that name that runs as its owner', { securityDefiner: true }],
     ['one of that name in another language', { language: 'plpython3u' }],

@@ -61,17 +61,26 @@ export function calledEffects(
         : functionEffects(called, rules);
     const name = called === undefined ? undefined : { schema: called.schema, name: called.name };
     seen.set(oid, { oid, name, ...effects });
-    waiting.push(...(called?.components ?? []));
+    // PostgreSQL's own aggregates are known by their names; what they are made of, nobody calls.
+    if (oid >= FIRST_USER_OID) waiting.push(...(called?.components ?? []));
   }
   return [...seen.values()];
 }
 
-/** Of modules that come with PostgreSQL: all that they do is make a value. */
-const MAKES_VALUES = /^(?:uuid_generate_v\w+|gen_random_uuid|gen_random_bytes|gen_salt)$/;
+/** Of modules that come with PostgreSQL, and not immutable: all that they do is make a value. */
+const MAKES_VALUES =
+  /^(?:uuid_generate_v\w+|gen_random_uuid|gen_random_bytes|gen_salt|unaccent|(?:strict_)?(?:word_)?similarity(?:_commutator)?_op)$/;
 
-/** Only a superuser makes a function in C. */
-function makesValues({ language, name, ownerIsSuperuser, securityDefiner }: CatalogFunction): boolean {
-  return language === 'c' && ownerIsSuperuser && !securityDefiner && MAKES_VALUES.test(name);
+/**
+ * Only a superuser makes a function in C. One that is immutable computes: so its owner says, and PostgreSQL takes
+ * that word too, since it calls such a function while it plans, and keeps what it gave. The operators of extensions
+ * (vectors, case-insensitive text, trigrams) are of this kind; those that reach out of the database never are.
+ */
+function makesValues(called: CatalogFunction): boolean {
+  const { language, name, volatility, ownerIsSuperuser, securityDefiner } = called;
+  const isInC = language === 'c' || language === 'internal';
+  if (!isInC || !ownerIsSuperuser || securityDefiner) return false;
+  return volatility === 'immutable' || MAKES_VALUES.test(name);
 }
 
 /** What one function may do by itself. */

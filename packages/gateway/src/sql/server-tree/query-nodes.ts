@@ -54,12 +54,13 @@ export type OidRole = 'functions' | 'operators' | 'types';
 /**
  * By the names that PostgreSQL gives such fields, so that those of nodes that are new are found too:
  * funcid, opfuncid, aggfnoid, winfnoid, startInRangeFunc, tsmhandler; opno, opnos, eqop, sortop,
- * cycle_mark_neop. The types are those that a value is made into by their own input function or checks.
+ * cycle_mark_neop. The types are those that a value is made into by their own input function or checks, also
+ * before anything runs: of a literal and of a parameter, whose type may have a domain in it.
  */
 const ROLES: readonly (readonly [OidRole, RegExp])[] = [
   ['functions', /(?:func|fn)o?id$|Func$|handler$|proc$/],
   ['operators', /^\w+op$|opnos?$/],
-  ['types', /^(?:resulttype|typid|minmaxtype)$/],
+  ['types', /^(?:resulttype|typid|minmaxtype|consttype|paramtype)$/],
 ];
 
 export function oidRole(fieldName: string): OidRole | undefined {

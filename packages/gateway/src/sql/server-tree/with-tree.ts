@@ -25,6 +25,8 @@ export interface AnsweredTree {
   readonly catalog: Catalog;
   /** It is not run: EXPLAIN without ANALYZE. */
   readonly isPlanned: boolean;
+  /** Values may be converted to types that users made, by a cast that stands in no tree. */
+  readonly convertsParameters: boolean;
 }
 
 const RULES: FunctionRules = {
@@ -56,9 +58,11 @@ export function withTree(statement: StatementFacts, tree: AnsweredTree, resolved
   const functions = hiddenCalls(statement, tree, resolved, add);
   const reads = hiddenReads(statement, tree);
   const writes = isPlanned ? [] : hiddenWrites(statement, tree, resolved, add);
+  if (tree.convertsParameters) add('function-unknown', 'a cast to a type of a user');
   for (const reason of facts.unknown) add('unknown', reason);
   if (!facts.expanded && facts.unknown.length === 0) add('unknown', 'a query that is not expanded');
-  if (facts.relations.some(({ oid }) => !catalog.relations.has(oid)))
+  // Of PostgreSQL's own the catalog is asked only where they are changed.
+  if (facts.relations.some(({ oid }) => oid >= FIRST_USER_OID && !catalog.relations.has(oid)))
     add('unknown', 'a relation that is gone');
   const effects = found.filter(
     (one, at) =>
@@ -83,6 +87,11 @@ export function runsHiddenCode({ facts, catalog, isPlanned }: AnsweredTree): boo
     ({ oid, uses }) =>
       uses.some((use) => CHANGES.has(use)) && (catalog.relations.get(oid)?.hiddenFunctions.length ?? 1) > 0,
   );
+}
+
+/** Whether the server may run code of users while it only parses: the checks of a type that a literal has. */
+export function runsWhileAnalyzed({ facts, catalog }: AnsweredTree): boolean {
+  return facts.types.some((oid) => (catalog.types.get(oid)?.checks.length ?? 0) > 0);
 }
 
 function hiddenCalls(

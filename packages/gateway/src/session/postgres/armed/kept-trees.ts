@@ -18,29 +18,45 @@ interface Frame {
   readonly pieces: Uint8Array[];
 }
 
-/** Frames within a bound; what is more is counted and let go. */
-class Frames implements AnswerKeeper {
-  readonly kept: Frame[] = [];
-  readonly #bytesMax: number;
-  #bytes = 0;
+/** What may be kept of all answers to one question; shared by those who keep them. */
+export class Budget {
+  #left: number;
 
   constructor(bytesMax: number) {
-    this.#bytesMax = bytesMax;
+    this.#left = bytesMax;
   }
 
-  get tooMuch(): boolean {
-    return this.#bytes > this.#bytesMax;
+  /** False: more came than is kept. */
+  take(bytes: number): boolean {
+    this.#left -= bytes;
+    return this.#left >= 0;
+  }
+}
+
+/** Frames within a bound; what is more is let go. */
+class Frames implements AnswerKeeper {
+  readonly kept: Frame[] = [];
+  readonly #budget: Budget;
+  tooMuch = false;
+
+  constructor(budget: Budget) {
+    this.#budget = budget;
   }
 
   frame(type: number, bytes: Uint8Array): void {
-    this.#bytes += bytes.length;
+    this.#count(bytes);
     const isError = type === BACKEND.ErrorResponse;
     if (!this.tooMuch || isError) this.kept.push({ type, pieces: [bytes] });
   }
 
   more(bytes: Uint8Array): void {
-    this.#bytes += bytes.length;
+    this.#count(bytes);
     if (!this.tooMuch) this.kept.at(-1)?.pieces.push(bytes);
+  }
+
+  #count(bytes: Uint8Array): void {
+    if (this.#budget.take(bytes.length)) return;
+    this.tooMuch = true;
   }
 }
 
@@ -50,14 +66,15 @@ export class KeptTrees implements AnswerKeeper {
   /** Where notices go that come while this is the oldest request. */
   readonly notices: AnswerKeeper;
   readonly #notices: Frames;
-  readonly #frames = new Frames(LIMITS.serverTree.answerBytesMax);
+  readonly #frames = new Frames(new Budget(LIMITS.serverTree.answerBytesMax));
   readonly #resolve: (answer: KeptAnswer) => void;
 
-  constructor() {
+  /** @param trees for notices of this answer, and of others */
+  constructor(trees: Budget = new Budget(LIMITS.serverTree.bytesMax)) {
     const { promise, resolve } = Promise.withResolvers<KeptAnswer>();
     this.answer = promise;
     this.#resolve = resolve;
-    this.#notices = new Frames(2 * LIMITS.serverTree.bytesMax);
+    this.#notices = new Frames(trees);
     this.notices = this.#notices;
   }
 
@@ -79,8 +96,9 @@ export class KeptTrees implements AnswerKeeper {
     return this.#frames.tooMuch || this.#notices.tooMuch;
   }
 
-  /** Trees of the statement itself, in order; untrusted. */
+  /** Trees of the statement itself, in order; untrusted. None where more came than is kept: one of them is cut. */
   trees(): readonly Uint8Array[] {
+    if (this.#notices.tooMuch) return [];
     return this.#notices.kept.flatMap(({ pieces }) => {
       const message = decodeBackend(BACKEND.NoticeResponse, joined(pieces).subarray(HEADER_LENGTH));
       if (message.kind !== 'NoticeResponse') return [];

@@ -1,20 +1,24 @@
 /**
  * What the server says that a text means, before it runs: asked when a ruled session has a text that needs it.
  *
- * Spec: spec/policy.md, "The server's own tree". A text is asked about each time that it comes; a prepared statement
- * when it is parsed, and again after anything of this session that may change what its names stand for.
+ * Spec: spec/policy.md, "The server's own tree". What was said holds until this session has sent what may change
+ * what names stand for, and for a second at most: of texts, and of statements that stay prepared.
  */
 
-import type { Effect, ReadText, StatementFacts } from '../../../core/effects.ts';
+import type { ReadText, StatementFacts } from '../../../core/effects.ts';
 import { CountersignError } from '../../../core/errors.ts';
+import { LIMITS } from '../../../core/limits.ts';
 import type { PreparedStatement } from '../../../protocols/postgres/operation.ts';
-import type { KnownStatements } from '../../../policy/decide.ts';
-import { serverQuestion } from '../../../sql/inner-query.ts';
+import type { KnownStatements, SessionPolicy } from '../../../policy/decide.ts';
+import { type ServerQuestion, serverQuestion } from '../../../sql/inner-query.ts';
 import { crossCheck } from '../../../sql/server-tree/cross-check.ts';
-import { runsHiddenCode, withTree } from '../../../sql/server-tree/with-tree.ts';
+import { runsHiddenCode, runsWhileAnalyzed, withTree } from '../../../sql/server-tree/with-tree.ts';
 import type { ExchangePorts } from '../exchange.ts';
 import type { Judgement } from '../inspection.ts';
-import { type Asked, type AskedIn, type AskedText, AskServer } from './ask-server.ts';
+import { AgedMap, isFresh } from './aged-map.ts';
+import { AskServer, type AskedError, type AskedIn, placed, type ServerAnswer } from './ask-server.ts';
+import { changesNames, mayChangeNames } from './changes-names.ts';
+import { type Plan, planOf } from './plan.ts';
 
 export interface ServerTreesPorts extends ExchangePorts {
   /** `I`, `T` or `E`. */
@@ -23,6 +27,8 @@ export interface ServerTreesPorts extends ExchangePorts {
   readonly deliver: (frame: Uint8Array) => void;
   /** 32 hex digits that no client knows. */
   readonly name: string;
+  /** Of a clock that only goes on. */
+  readonly nowUs: () => number;
 }
 
 export interface LookedAt {
@@ -39,35 +45,26 @@ interface Pending extends LookedAt {
 
 type Read = Extract<ReadText, { readonly kind: 'read' }>;
 
-/** What may change what a name stands for, besides settings. */
-const CHANGES_NAMES: ReadonlySet<Effect> = new Set<Effect>([
-  'create',
-  'alter',
-  'alter-drop',
-  'drop',
-  'rename',
-  'grant',
-  'role',
-  'two-phase',
-  'execute',
-  'code',
-  'call',
-  'function-unknown',
-  'host',
-  'remote',
-  'admin',
-  'setting-risky',
-  'unknown',
-]);
-const NAMING_SETTINGS = /^(?:search_path|role|session_authorization|row_security|all|temp|temporary|plans)$/;
+/** `auto`: where what the server says can change what is decided. */
+export type AsksForTrees = 'off' | 'auto' | 'ask';
+
 const NOT_ASKED = 'what its names stand for, which a statement before it may change: send it by itself';
 const NO_TREE = 'what the server did not tell';
+/** `read_only_sql_transaction`: what is asked only reads, so that code that runs meanwhile writes nothing. */
+const WROTE_WHILE_ANALYZED = '25006';
 
 /** Owned by one session. */
 export class ServerTrees {
+  readonly #asks: Exclude<AsksForTrees, 'off'>;
   readonly #ports: ServerTreesPorts;
   readonly #server: AskServer;
-  readonly #asked = new WeakMap<PreparedStatement, number>();
+  readonly #name: string;
+  readonly #asked = new WeakMap<PreparedStatement, { readonly epoch: number; readonly atUs: number }>();
+  /** Readings with all that the server says of them; of any other one nobody knows that. */
+  readonly #complete = new WeakSet<ReadText>();
+  /** And code of users may run when they are analysed. */
+  readonly #runsWhenParsed = new WeakSet<ReadText>();
+  readonly #answers: AgedMap<ReadText>;
   /** Texts that are stopped whatever rules say, and why. */
   readonly #differing = new WeakMap<ReadText, string>();
   readonly #refused = new WeakMap<ReadText, { readonly message: string; readonly frame: Uint8Array }>();
@@ -76,14 +73,17 @@ export class ServerTrees {
   #preparedRestless = false;
   /** Counts what may have changed what names stand for. */
   #epoch = 0;
-  /** It may change once more when the transaction ends. */
+  /** It may change once more when the transaction, or a part of it, ends. */
   #isOpen = false;
   #pending: Pending | undefined;
   #answer: { readonly textBytes: Uint8Array; readonly read: ReadText } | undefined;
 
-  constructor(ports: ServerTreesPorts) {
+  constructor(asks: Exclude<AsksForTrees, 'off'>, ports: ServerTreesPorts) {
+    this.#asks = asks;
     this.#ports = ports;
-    this.#server = new AskServer(ports, `${ports.name} tree`);
+    this.#name = `${ports.name} tree`;
+    this.#server = new AskServer(ports, this.#name, ports.nowUs);
+    this.#answers = new AgedMap(ports.nowUs, LIMITS.serverTree.cachedAnswersMax);
   }
 
   /** Another one than before: what a name stood for then, it may not stand for now. */
@@ -95,6 +95,12 @@ export class ServerTrees {
     return this.#pending !== undefined;
   }
 
+  /** Whether anything that the server says can change a decision. */
+  decides({ decision }: Judgement, policy: SessionPolicy): boolean {
+    if (decision.kind === 'block') return false;
+    return this.#asks === 'ask' || policy.dependsOnServer;
+  }
+
   /** `wait`: the server has to be asked first. */
   look(at: LookedAt, text: ReadText, resolved: boolean): ReadText | 'wait' {
     const { responses } = this.#ports;
@@ -102,22 +108,47 @@ export class ServerTrees {
     this.#answer = undefined;
     if (answer !== undefined && Buffer.compare(answer.textBytes, at.textBytes) === 0) return answer.read;
     if (text.kind !== 'read') return text;
-    const read = withUnsure(text);
+    const sure = this.#withUnsure(text);
+    if (sure.statements.every((statement) => serverQuestion(statement, at.textBytes).kind === 'none')) {
+      this.#complete.add(sure);
+      return sure;
+    }
+    // What was complete at another time is not, in this reading.
+    const read = { ...sure };
     // What the target would skip, or end the session for, it hears as it came.
     if (responses.skipping || responses.inCopyIn) return read;
-    if (read.statements.every((statement) => serverQuestion(statement, at.textBytes).kind === 'none'))
-      return read;
+    const known = this.#answers.get(keyOf(at, resolved), this.#epoch);
+    if (known !== undefined && this.#ports.transactionStatus() !== 'E') return known;
     this.#pending = { ...at, textBytes: at.textBytes.slice(), read, resolved };
     return 'wait';
   }
 
-  /** A statement was parsed, and what it means to the server asked directly before. */
-  kept(statement: PreparedStatement): void {
-    this.#asked.set(statement, this.#epoch);
+  /** What a statement may do by either of two readings: the server may still have a plan of before. */
+  either(before: ReadText, now: ReadText): ReadText {
+    const either = eitherReading(before, now);
+    if (either === now) return now;
+    const differing = this.#differing.get(now);
+    const refused = this.#refused.get(now);
+    if (differing !== undefined) this.#differing.set(either, differing);
+    if (refused !== undefined) this.#refused.set(either, refused);
+    if (this.#restless.has(now) || this.#restless.has(before)) this.#restless.add(either);
+    return either;
   }
 
+  /** Whether the server has said all that it can say about what was read. */
+  isComplete(read: ReadText): boolean {
+    return this.#complete.has(read);
+  }
+
+  /** A statement was parsed, or is run again, and means this. */
+  kept(statement: PreparedStatement, read: ReadText): void {
+    if (this.isComplete(read)) this.#asked.set(statement, { epoch: this.#epoch, atUs: this.#ports.nowUs() });
+  }
+
+  /** Whether what it means was asked so lately that it can be taken to hold. */
   isFresh(statement: PreparedStatement): boolean {
-    return !this.#isOpen && this.#asked.get(statement) === this.#epoch;
+    const asked = this.#asked.get(statement);
+    return asked !== undefined && isFresh(asked, { epoch: this.#epoch, atUs: this.#ports.nowUs() });
   }
 
   /** Something goes to the target. */
@@ -125,20 +156,15 @@ export class ServerTrees {
     const changes =
       read?.kind !== 'read' ||
       this.#restless.has(read) ||
-      read.statements.some((one) => this.#mayChangeNames(one, known));
+      read.statements.some((one) => mayChangeNames(one, known, this.#preparedRestless));
     if (read?.kind === 'read' && read.statements.some(({ prepared }) => prepared?.verb === 'prepare')) {
       this.#preparedRestless ||= this.#restless.has(read);
     }
-    if (!changes) return;
+    // A change that is taken back is a change.
+    const ends = this.#isOpen && read?.kind === 'read' && read.statements.some(isOfTransaction);
+    if (!changes && !ends) return;
     this.#epoch += 1;
     this.#isOpen = true;
-  }
-
-  #mayChangeNames(statement: StatementFacts, known: KnownStatements): boolean {
-    const { prepared } = statement;
-    if (prepared?.verb !== 'execute') return changesNames(statement);
-    const inner = prepared.name === undefined ? undefined : known(prepared.name);
-    return inner === undefined || this.#preparedRestless || changesNames(inner);
   }
 
   /** Every request is answered, outside of a transaction. */
@@ -178,17 +204,26 @@ export class ServerTrees {
     return { ...judgement, decision: blocked, refusal: { error, answer: refused.frame } };
   }
 
+  /** Whether the target must not even parse what is blocked: code of users may run then. */
+  refusesParse({ read, decision }: Judgement): boolean {
+    return decision.kind === 'block' && this.#runsWhenParsed.has(read);
+  }
+
   /** Everything of the client is answered. */
   async ask(): Promise<void> {
     const pending = this.#pending;
     this.#pending = undefined;
     if (pending === undefined) return;
-    this.#answer = { textBytes: pending.textBytes, read: await this.#answerTo(pending) };
+    const read = await this.#answerTo(pending);
+    this.#answer = { textBytes: pending.textBytes, read };
+    if (!this.#complete.has(read) || this.#differing.has(read)) return;
+    if (pending.textBytes.length > LIMITS.serverTree.cachedTextBytesMax) return;
+    this.#answers.set(keyOf(pending, pending.resolved), this.#epoch, read);
   }
 
   async #answerTo(pending: Pending): Promise<ReadText> {
-    const { read, textBytes, parameterTypeOids, place } = pending;
-    const { responses, transactionStatus, deliver } = this.#ports;
+    const { read, place } = pending;
+    const { responses, transactionStatus } = this.#ports;
     if (responses.skipping) return read;
     const status = transactionStatus();
     const isPipeline = responses.isOpenPipeline;
@@ -196,114 +231,130 @@ export class ServerTrees {
     const where: AskedIn = isPipeline ? 'pipeline' : status === 'I' ? 'idle' : 'block';
     // Behind an aborted block, and behind a pipeline, the server is somewhere else than it says.
     const isAskable = status !== 'E' && !(isPipeline && place === 'Query');
-    const texts: AskedText[] = [];
-    const asked = new Map<number, number>();
-    let isSure = isAskable;
-    const questions = read.statements.map((statement) => serverQuestion(statement, textBytes));
-    for (const [at, statement] of read.statements.entries()) {
-      const question = questions[at];
-      if (isSure && (question?.kind === 'query' || question?.kind === 'prepare')) {
-        asked.set(at, texts.length);
-        texts.push({ question, parameterTypeOids });
-      }
-      if (changesNames(statement) || (statement.transaction !== undefined && this.#isOpen)) isSure = false;
+    const plan = planOf(pending, { isAskable, isOpen: this.#isOpen });
+    const hiding = await this.#hiding(where, plan);
+    if (hiding.kind === 'over') return read;
+    if (hiding.kind === 'error') return this.#failed(pending, plan, where, hiding);
+    const { texts } = plan;
+    const asked =
+      texts.length === 0
+        ? ({ kind: 'answered', answers: [] } as const)
+        : await this.#server.ask(where, texts, this.#epoch);
+    if (asked.kind === 'over') return read;
+    if (asked.kind === 'error') return this.#failed(pending, plan, where, asked);
+    return this.#together(pending, plan, asked.answers, hiding.hiding);
+  }
+
+  /** Behind which names of the text code of users may be; asked where a statement cannot be analysed yet. */
+  async #hiding(where: AskedIn, { names }: Plan): Promise<Awaited<ReturnType<AskServer['names']>>> {
+    return names === undefined ? { kind: 'named', hiding: [] } : this.#server.names(where, names);
+  }
+
+  #failed({ read, textBytes, place }: Pending, plan: Plan, where: AskedIn, error: AskedError): ReadText {
+    const frame = placed(error, plan.texts[error.at], textBytes, this.#name);
+    if (where === 'pipeline') {
+      this.#ports.deliver(frame);
+      return read;
     }
-    const answer = texts.length === 0 ? undefined : await this.#server.ask(where, texts);
-    if (answer?.kind === 'over') return read;
-    if (answer?.kind === 'error') {
-      if (where === 'pipeline') {
-        deliver(answer.frame);
-        return read;
-      }
-      // A Parse fails by itself in the same way; should it not, nobody knows what it calls.
-      if (place === 'extended') {
-        const isAsked = questions.map(({ kind }) => kind !== 'none');
-        return withUnknown(read, isAsked, NO_TREE);
-      }
-      const copy = { ...read };
-      this.#refused.set(copy, { message: answer.error.message, frame: answer.frame });
-      return copy;
+    // A Parse fails by itself in the same way; should it not, nobody knows what it calls.
+    if (place === 'extended' && error.error.sqlstate !== WROTE_WHILE_ANALYZED) {
+      const isAsked = plan.steps.map(({ kind }) => kind !== 'none');
+      return withUnknown(read, isAsked, NO_TREE);
     }
-    return this.#together(pending, questions, asked, answer);
+    const copy = { ...read };
+    this.#refused.set(copy, { message: error.error.message, frame });
+    this.#runsWhenParsed.add(copy);
+    return copy;
   }
 
   #together(
     { read, resolved }: Pending,
-    questions: readonly ReturnType<typeof serverQuestion>[],
-    asked: ReadonlyMap<number, number>,
-    answer: Extract<Asked, { readonly kind: 'answered' }> | undefined,
+    { steps, isAskable }: Plan,
+    answers: readonly (ServerAnswer | undefined)[],
+    hiding: readonly string[],
   ): ReadText {
-    const answers = answer?.answers ?? [];
     let difference: string | undefined;
     let isRestless = false;
+    let runsWhenParsed = false;
     const statements = read.statements.map((statement, at) => {
-      const question = questions[at];
-      if (question === undefined || question.kind === 'none') return statement;
-      const number = asked.get(at);
-      if (number === undefined || question.kind === 'unknown') return unknown(statement, NOT_ASKED);
-      const said = answers[number];
+      const step = steps[at];
+      if (step === undefined || step.kind === 'unknown') return unknown(statement, NOT_ASKED);
+      if (step.kind === 'none') return statement;
+      if (step.kind === 'names') {
+        return hiding.length === 0 ? statement : unknown(statement, `${NOT_ASKED} (${hiding.join(', ')})`);
+      }
+      const said = answers[step.text];
       if (said === undefined) return unknown(statement, NO_TREE);
-      const isWhole = question.kind === 'prepare' || question.isWhole;
-      const checked = isWhole ? crossCheck(statement, said.facts, said.catalog.relations) : undefined;
+      const { question } = step;
+      const checked = isWhole(question)
+        ? crossCheck(statement, said.facts, said.catalog.relations)
+        : undefined;
       if (checked?.kind === 'differs') difference ??= checked.reason;
       const tree = { ...said, isPlanned: question.kind === 'query' && question.isPlanned };
       // What PREPARE itself is has no query to expand.
       const facts = question.kind === 'prepare' ? { ...tree.facts, expanded: true } : tree.facts;
       isRestless ||= runsHiddenCode(tree);
+      runsWhenParsed ||= runsWhileAnalyzed(tree);
       return withTree(statement, { ...tree, facts }, resolved);
     });
-    const isSame = statements.every((statement, at) => statement === read.statements[at]);
-    if (isSame && !isRestless && difference === undefined) return read;
+    // Always another object: what was read of the text alone is the same for all who send it, whenever they do.
     const together: Read = { ...read, statements };
+    if (isAskable) this.#complete.add(together);
     if (isRestless) this.#restless.add(together);
+    if (runsWhenParsed) this.#runsWhenParsed.add(together);
     if (difference !== undefined) {
       this.#differing.set(together, `the server reads it otherwise (parser_differential): ${difference}`);
     }
     return together;
   }
+
+  /** An EXECUTE may mean something else than when the server was asked about its PREPARE. */
+  #withUnsure(read: Read): Read {
+    const first = read.statements.findIndex(
+      (statement) => changesNames(statement) || (this.#isOpen && isOfTransaction(statement)),
+    );
+    const isUnsure = read.statements.map(
+      ({ prepared }, at) => first !== -1 && at > first && prepared?.verb === 'execute',
+    );
+    return isUnsure.includes(true) ? withUnknown(read, isUnsure, NOT_ASKED) : read;
+  }
 }
 
-/** What a statement may do by either of two readings. */
-export function eitherReading(before: ReadText, now: ReadText): ReadText {
+function keyOf({ textBytes, parameterTypeOids }: LookedAt, resolved: boolean): string {
+  const text = Buffer.from(textBytes.buffer, textBytes.byteOffset, textBytes.length).toString('latin1');
+  return `${resolved ? 'resolved' : 'as said'} ${parameterTypeOids.join()} ${text}`;
+}
+
+function isWhole(question: Exclude<ServerQuestion, { readonly kind: 'none' | 'unknown' }>): boolean {
+  return question.kind === 'prepare' || question.isWhole;
+}
+
+function isOfTransaction({ transaction }: StatementFacts): boolean {
+  return transaction !== undefined;
+}
+
+function eitherReading(before: ReadText, now: ReadText): ReadText {
   if (before.kind !== 'read' || now.kind !== 'read') return now.kind === 'read' ? before : now;
+  const statements = now.statements.map((statement, at) => eitherStatement(before.statements[at], statement));
+  return statements.every((one, at) => one === now.statements[at]) ? now : { ...now, statements };
+}
+
+function eitherStatement(other: StatementFacts | undefined, statement: StatementFacts): StatementFacts {
+  if (other === undefined || other === statement) return statement;
+  const effects = other.effects.filter(
+    (one) => !statement.effects.some((two) => two.effect === one.effect && two.object === one.object),
+  );
+  if (effects.length === 0) return statement;
   return {
-    ...now,
-    statements: now.statements.map((statement, at) => {
-      const other = before.statements[at];
-      if (other === undefined || other === statement) return statement;
-      const effects = other.effects.filter(
-        (one) => !statement.effects.some((two) => two.effect === one.effect && two.object === one.object),
-      );
-      if (effects.length === 0) return statement;
-      return {
-        ...statement,
-        effects: [...statement.effects, ...effects],
-        writes: [...statement.writes, ...other.writes.filter((one) => !statement.writes.includes(one))],
-        reads: [...statement.reads, ...other.reads.filter((one) => !statement.reads.includes(one))],
-        functions: [
-          ...statement.functions,
-          ...other.functions.filter((one) => !statement.functions.includes(one)),
-        ],
-      };
-    }),
+    ...statement,
+    effects: [...statement.effects, ...effects],
+    writes: [...statement.writes, ...other.writes.filter((one) => !statement.writes.includes(one))],
+    reads: [...statement.reads, ...other.reads.filter((one) => !statement.reads.includes(one))],
+    functions: [
+      ...statement.functions,
+      ...other.functions.filter((one) => !statement.functions.includes(one)),
+    ],
   };
-}
-
-function changesNames({ effects }: StatementFacts): boolean {
-  return effects.some(
-    ({ effect, object }) =>
-      CHANGES_NAMES.has(effect) ||
-      (effect === 'setting' && (object === undefined || NAMING_SETTINGS.test(object))),
-  );
-}
-
-/** An EXECUTE may mean something else than when the server was asked about its PREPARE. */
-function withUnsure(read: Read): Read {
-  const first = read.statements.findIndex((statement) => changesNames(statement));
-  const isUnsure = read.statements.map(
-    ({ prepared }, at) => first !== -1 && at > first && prepared?.verb === 'execute',
-  );
-  return isUnsure.includes(true) ? withUnknown(read, isUnsure, NOT_ASKED) : read;
 }
 
 function beginsWithTransaction({ statements }: Read): boolean {
