@@ -283,14 +283,15 @@ then: block
     }
   });
 
+  async function asked(database: string, text: string): Promise<number> {
+    const client = await connected(database);
+    const before = await questions();
+    await client.query(text).catch(() => undefined);
+    await client.end();
+    return (await questions()) - before;
+  }
+
   it.runIf(present)('asks by default where the answer can change what is decided', async () => {
-    const asked = async (database: string, text: string): Promise<number> => {
-      const client = await connected(database);
-      const before = await questions();
-      await client.query(text).catch(() => undefined);
-      await client.end();
-      return (await questions()) - before;
-    };
     const text = 'select * from plain_view';
     expect(await asked('auto', text)).toBeGreaterThan(0);
     // Nothing of these can be decided otherwise.
@@ -303,20 +304,20 @@ then: block
 
   it.runIf(present)('asks about the same text once, until names may mean something else', async () => {
     const client = await connected('auto');
-    const asked = async (...texts: readonly string[]): Promise<number> => {
+    const askedAbout = async (...texts: readonly string[]): Promise<number> => {
       const before = await questions();
       for (const text of texts) await client.query(text);
       return (await questions()) - before;
     };
     const text = 'select * from plain_view where id > 0';
     try {
-      const first = await asked(text);
+      const first = await askedAbout(text);
       expect(first).toBeGreaterThan(0);
       // Within a second, which a machine with other things to do may not be.
-      const again = await asked(...Array.from({ length: 10 }, () => text));
+      const again = await askedAbout(...Array.from({ length: 10 }, () => text));
       expect(again).toBeLessThan(10 * first);
       await client.query('create temp table something (id integer)');
-      expect(await asked(text)).toBe(first);
+      expect(await askedAbout(text)).toBe(first);
     } finally {
       await client.end();
     }

@@ -158,10 +158,7 @@ export const LIMITS = {
     appendSmallBytesMax: 65_536,
     /** One write and one fdatasync take at most this much. */
     groupBytesMax: 16_777_216,
-    /**
-     * The journal's file is this much longer than its records: what is overwritten is durable after one turn
-     * of the disk, what makes a file grow after two. About a thousand leaves.
-     */
+    /** The journal is this much longer than its records: overwriting is durable sooner than growing. */
     journalReserveBytes: 1_048_576,
     /** A signed checkpoint follows the last leaf within this time (DESIGN: 1 s), with room for the flush. */
     checkpointDelayMs: 500,
@@ -468,10 +465,7 @@ export const LIMITS = {
     writtenTablesMax: 1_000,
     /** What approvers are shown of rows is looked for so long at the target: finding them reads whole tables. */
     lookTimeoutMs: 1_000,
-    /**
-     * A client waits so long for people inside of its own transaction: others wait for its locks, and the
-     * target keeps what it deletes for as long.
-     */
+    /** A client waits so long for people inside of its own transaction: others wait for its locks meanwhile. */
     waitInTransactionMs: 300_000,
     /** Bytes of a client that are read while its statement waits for people. */
     waitingClientBytesMax: 262_144,

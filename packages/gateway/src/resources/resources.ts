@@ -42,7 +42,7 @@ import {
 } from './change-store.ts';
 import { bundleEvent, type Changer, eventOf, passwordEvent } from './change-events.ts';
 import { actsOf, changeSetOf, credentialSetOf } from './change-set.ts';
-import type { Connection, ResourceDocument, ResourceKind } from './documents.ts';
+import type { ResourceDocument, ResourceKind } from './documents.ts';
 import { ChangeGate, type Granted, type Passage } from './gate.ts';
 import { type Act, checkGuards, guardsHolding, type Holding } from './guards.ts';
 import { parseKind } from './parse.ts';
