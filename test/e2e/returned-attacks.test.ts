@@ -59,7 +59,13 @@ name: db-asked
 protocol: postgres
 target: { host: ${host}, port: ${port}, database: postgres, tls: disable }
 credential: { user: postgres, password: { env: DB_PASSWORD } }
-serverTree: ask
+---
+kind: Connection
+name: db
+protocol: postgres
+target: { host: ${host}, port: ${port}, database: postgres, tls: disable }
+credential: { user: postgres, password: { env: DB_PASSWORD } }
+serverTree: off
 ---${RULES}`);
 }, 60_000);
 
