@@ -313,7 +313,7 @@ then: block
     try {
       const first = await askedAbout(text);
       expect(first).toBeGreaterThan(0);
-      // Within a second, which a machine with other things to do may not be.
+      // Within ten seconds, which a machine with other things to do may not be.
       const again = await askedAbout(...Array.from({ length: 10 }, () => text));
       expect(again).toBeLessThan(10 * first);
       await client.query('create temp table something (id integer)');

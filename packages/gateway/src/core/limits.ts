@@ -127,7 +127,7 @@ export const LIMITS = {
     /** Fields of kinds of nodes that are remembered; PostgreSQL has about 450 kinds with five each. */
     shapesMax: 16_384,
     /** What the target said is asked again after this: nobody tells a session what another one has redefined. */
-    answerMaxAgeMs: 1_000,
+    answerMaxAgeMs: 10_000,
     /** Answers that a session keeps; applications send some dozens of texts again and again, */
     cachedAnswersMax: 128,
     /** and short ones: those with their values in them do not come again. */

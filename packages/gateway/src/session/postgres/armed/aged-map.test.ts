@@ -3,7 +3,7 @@ import { LIMITS } from '../../../core/limits.ts';
 import { AgedMap } from './aged-map.ts';
 
 describe('what the server said', () => {
-  it('holds until names may have changed, and no longer than a second', () => {
+  it('holds until names may have changed, and no longer than it may', () => {
     let nowUs = 0;
     const map = new AgedMap<string>(() => nowUs, 2);
     map.set('a', 1, 'said');

@@ -2,7 +2,7 @@
  * What the server says that a text means, before it runs: asked when a ruled session has a text that needs it.
  *
  * Spec: spec/policy.md, "The server's own tree". What was said holds until this session has sent what may change
- * what names stand for, and for a second at most: of texts, and of statements that stay prepared.
+ * what names stand for, and for ten seconds at most: of texts, and of statements that stay prepared.
  */
 
 import type { ReadText, StatementFacts } from '../../../core/effects.ts';
