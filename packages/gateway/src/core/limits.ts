@@ -453,6 +453,24 @@ export const LIMITS = {
     /** Causes of a decision that its leaf names; the first ones say enough. */
     causesMax: 32,
   },
+  maskingOperators: {
+    /** Keys that recognise and reveal: each makes finding a token by chance as much more likely. */
+    keysMax: 16,
+    /** A reversible token is as long again; what is longer than this gets one that cannot be had back. */
+    tokenPlainBytesMax: 240,
+    /** FF1 takes a millisecond for so many digits, and grows with their square. */
+    permutedDigitsMax: 64,
+    /** One step in ten ends a walk over Luhn's numbers; so many fail once in 10^45 values. */
+    walkStepsMax: 1_000,
+    /** Texts that look like tokens and are none, in one value: each costs 20 µs and more to tell. */
+    forgedTokensMax: 1_000,
+    /** Decimal digits of a number that is computed with: numeric can have 147,455. */
+    decimalDigitsMax: 1_000,
+    /** Levels of JSON. PostgreSQL's own parser goes as deep as its stack, some thousands. */
+    jsonDepthMax: 512,
+    /** Types within types: arrays of composites of ranges. */
+    nestingMax: 32,
+  },
   evidence: {
     /** GRC tools refuse files above 100 MB; a part ends before that. */
     partBytesMax: 95_000_000,
