@@ -460,6 +460,10 @@ export const LIMITS = {
     tokenPlainBytesMax: 240,
     /** FF1 takes a millisecond for so many digits, and grows with their square. */
     permutedDigitsMax: 64,
+    /** Characters that `partial` may leave at one end: more would be most of what people call a secret. */
+    keptMax: 64,
+    /** Decimals that `generalise` may leave; six of a degree are ten centimetres. */
+    decimalsMax: 10,
     /** One step in ten ends a walk over Luhn's numbers; so many fail once in 10^45 values. */
     walkStepsMax: 1_000,
     /** Texts that look like tokens and are none, in one value: each costs 20 µs and more to tell. */

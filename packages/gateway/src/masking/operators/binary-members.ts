@@ -58,23 +58,33 @@ export function mapCompositeBinary(
 }
 
 /** `src/include/utils/rangetypes.h`. */
-const RANGE = { empty: 0x01, lowerInfinite: 0x08, upperInfinite: 0x10 } as const;
+const RANGE = {
+  empty: 0x01,
+  lowerInclusive: 0x02,
+  upperInclusive: 0x04,
+  lowerInfinite: 0x08,
+  upperInfinite: 0x10,
+} as const;
+const BOTH_INCLUSIVE = RANGE.lowerInclusive | RANGE.upperInclusive;
 
 export function mapRangeBinary(bytes: Uint8Array, map: (bound: Uint8Array) => Uint8Array | null): Uint8Array {
   const reader = new ValueReader(bytes, 'a range');
-  const flags = reader.uint8();
+  let flags = reader.uint8();
   const isEmpty = (flags & RANGE.empty) !== 0;
   const bounds = [RANGE.lowerInfinite, RANGE.upperInfinite].filter((flag) => !isEmpty && (flags & flag) === 0);
-  let result = flags;
   const parts = bounds.flatMap((infinite) => {
     const value = reader.value();
     const mapped = value === null ? null : map(value);
     if (mapped !== null) return [valueBytes(mapped)];
-    result |= infinite;
+    flags |= infinite;
     return [];
   });
   reader.end();
-  return joined([Uint8Array.of(result), ...parts]);
+  const [lower, upper] = parts;
+  const isOne = lower !== undefined && upper !== undefined && Buffer.from(lower).equals(upper);
+  // From one value to the same one, and not with it.
+  if (isOne && (flags & BOTH_INCLUSIVE) !== BOTH_INCLUSIVE) return Uint8Array.of(RANGE.empty);
+  return joined([Uint8Array.of(flags), ...parts]);
 }
 
 export function mapMultirangeBinary(
@@ -83,13 +93,14 @@ export function mapMultirangeBinary(
 ): Uint8Array {
   const reader = new ValueReader(bytes, 'a multirange');
   const count = reader.int32();
-  const parts: Uint8Array[] = [int32Bytes(count)];
+  const ranges: Uint8Array[] = [];
   if (count < 0) throw malformed('a multirange');
   for (let index = 0; index < count; index++) {
     const range = reader.value();
     if (range === null) throw malformed('a multirange');
-    parts.push(valueBytes(mapRangeBinary(range, map)));
+    const mapped = mapRangeBinary(range, map);
+    if (((mapped[0] ?? 0) & RANGE.empty) === 0) ranges.push(valueBytes(mapped));
   }
   reader.end();
-  return joined(parts);
+  return joined([int32Bytes(ranges.length), ...ranges]);
 }

@@ -71,15 +71,11 @@ export function binaryOfDecimal({ negative, digits, scale }: Decimal): Uint8Arra
   const behind = Math.ceil(scale / GROUP);
   const aligned = (digits * 10n ** BigInt(behind * GROUP - scale)).toString();
   const padded = aligned.padStart(Math.ceil(aligned.length / GROUP) * GROUP, '0');
-  const groups = (padded.match(/\d{4}/g) ?? []).map(Number);
-  const isZero = digits === 0n;
-  const header = [
-    int16Bytes(isZero ? 0 : groups.length),
-    int16Bytes(isZero ? 0 : groups.length - 1 - behind),
-    int16Bytes(negative && !isZero ? NEGATIVE : 0),
-    int16Bytes(scale),
-  ];
-  return joined([...header, ...(isZero ? [] : groups.map(int16Bytes))]);
+  const weight = digits === 0n ? 0 : padded.length / GROUP - 1 - behind;
+  // Groups of zeros at the end are not written; zero has no groups.
+  const groups = (padded.replace(/(0000)+$/, '').match(/\d{4}/g) ?? []).map(Number);
+  const sign = negative && digits !== 0n ? NEGATIVE : 0;
+  return joined([groups.length, weight, sign, scale, ...groups].map(int16Bytes));
 }
 
 /** The number, with so many decimals fewer, towards zero. */

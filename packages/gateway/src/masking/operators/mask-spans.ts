@@ -11,7 +11,8 @@ import type { MaskingKeyRing } from './key-ring.ts';
 import { redacted } from './mask-leaf.ts';
 import { maskedText } from './mask-text.ts';
 import type { BaseType, Masked, Operator, Wire } from './operator.ts';
-import { charactersIn, readText } from './text-encoding.ts';
+import { checkEntity } from './parse-operator.ts';
+import { charactersIn, readText, withoutPadding } from './text-encoding.ts';
 
 /** A part of a value, in bytes from its start. */
 export interface Span {
@@ -29,6 +30,7 @@ export function maskSpans(
   wire: Wire,
   keys: MaskingKeyRing,
 ): Masked {
+  for (const { entity } of spans) checkEntity(entity);
   const read = readText(value, wire.clientEncoding);
   const parts = read === undefined ? undefined : partsOf(value, spans, wire);
   if (read === undefined || parts === undefined) {
@@ -41,7 +43,8 @@ export function maskSpans(
     reversible &&= result?.reversible ?? false;
     return result?.text ?? (isGone(span.operator) ? '' : `[REDACTED:${span.entity}]`);
   });
-  const fitting = fittingText(type, masked.join('').replace(type.name === 'bpchar' ? / +$/ : /$^/, ''));
+  const whole = masked.join('');
+  const fitting = fittingText(type, type.name === 'bpchar' ? withoutPadding(whole) : whole);
   const bytes = fitting === undefined ? undefined : read.encode(fitting);
   if (bytes !== undefined) return { value: bytes, reversible };
   const stars = parts.map(({ text, span }) => (span === undefined ? text : '*'.repeat(charactersIn(text))));

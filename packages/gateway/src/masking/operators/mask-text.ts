@@ -12,7 +12,7 @@ import type { PurposeKeys } from './key-ring.ts';
 import { normalised } from './normalised.ts';
 import type { BaseType, Masked, Operator, Wire } from './operator.ts';
 import { partly, starred } from './stars.ts';
-import { readText, utf8Bytes } from './text-encoding.ts';
+import { readText, utf8Bytes, withoutPadding } from './text-encoding.ts';
 import { compactOf, hashOf, tokenOf } from './tokens.ts';
 
 interface MaskedText {
@@ -36,7 +36,7 @@ export function maskText(
   const read = readText(value, wire.clientEncoding);
   if (read === undefined) return undefined;
   // The spaces that fill char(n) up are none of the value.
-  const text = type.name === 'bpchar' ? read.text.replace(/ +$/, '') : read.text;
+  const text = type.name === 'bpchar' ? withoutPadding(read.text) : read.text;
   const masked = maskedText(request, text, charactersMax(type));
   const fitting = masked === undefined ? undefined : fittingText(type, masked.text);
   const bytes = fitting === undefined ? undefined : read.encode(fitting);

@@ -8,6 +8,7 @@
 import { isMalformed, type LeafMapper, mapLeaves } from './leaves.ts';
 import { maskLeaf, redacted } from './mask-leaf.ts';
 import type { Masked, MaskRequest } from './operator.ts';
+import { checkEntity } from './parse-operator.ts';
 
 /**
  * The masked value.
@@ -17,6 +18,7 @@ import type { Masked, MaskRequest } from './operator.ts';
  */
 export function maskValue(request: MaskRequest, value: Uint8Array | null): Masked {
   const { operator, type, wire, keys, entity } = request;
+  checkEntity(entity);
   if (value === null) return { value: null, reversible: false };
   if (operator.kind === 'nullify') return { value: null, reversible: false };
   let reversible = true;

@@ -91,7 +91,7 @@ export function mapMultirangeText(text: string, map: (bound: string) => string |
   }
   scanner.expect('}');
   scanner.end();
-  return `{${ranges.join(',')}}`;
+  return `{${ranges.filter((range) => range !== 'empty').join(',')}}`;
 }
 
 function rangeText(scanner: Scanner, map: (bound: string) => string | null): string {
@@ -103,6 +103,8 @@ function rangeText(scanner: Scanner, map: (bound: string) => string | null): str
   const upper = bound();
   const closing = scanner.take(/[\])]/y);
   if (closing === '') throw malformed('a range');
+  // From one value to the same one, and not with it.
+  if (lower !== '' && lower === upper && opening + closing !== '[]') return 'empty';
   return `${opening}${lower},${upper}${closing}`;
 
   function bound(): string {

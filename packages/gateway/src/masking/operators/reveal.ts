@@ -12,7 +12,7 @@ import { hexOf } from './bytes.ts';
 import type { MaskingKeyRing, PurposeKeys } from './key-ring.ts';
 import { isMalformed } from './leaves.ts';
 import type { BaseType, Operator, Wire } from './operator.ts';
-import { readText, utf8Bytes } from './text-encoding.ts';
+import { readText, utf8Bytes, withoutPadding } from './text-encoding.ts';
 import { lookForTokens } from './tokens.ts';
 import { isSmallToken } from './typed-tokens.ts';
 import { integerOf, permuteTyped } from './typed-values.ts';
@@ -46,7 +46,7 @@ function revealText(request: RevealRequest, value: Uint8Array): Uint8Array | und
   const { operator, entity, type, wire, keys } = request;
   const read = readText(value, wire.clientEncoding);
   if (read === undefined) return undefined;
-  const text = type.name === 'bpchar' ? read.text.replace(/ +$/, '') : read.text;
+  const text = type.name === 'bpchar' ? withoutPadding(read.text) : read.text;
   const plain =
     operator.kind === 'fpe'
       ? permuteText('decrypt', namedKeys(request), entity, text, operator)

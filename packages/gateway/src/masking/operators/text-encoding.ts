@@ -1,9 +1,9 @@
 /**
  * Values in text form, between bytes and characters.
  *
- * What is UTF-8, or has one byte a character, is read. Of other encodings (`SJIS`, `GBK`, `EUC_JP`) no
- * character is read: a byte that looks like a quote may be half of one. Such values are replaced as a
- * whole, by ASCII, which all of them have.
+ * What is UTF-8, has one byte a character, or is all ASCII is read. Of other values in other encodings
+ * (`SJIS`, `GBK`, `EUC_JP`) no character is: a byte that looks like a quote may be half of one. Such values
+ * are replaced as a whole, by ASCII, which all of them have.
  */
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -24,12 +24,20 @@ export interface ReadText {
 /** The characters of a value; undefined where they are not read, or are none of its encoding. */
 export function readText(bytes: Uint8Array, clientEncoding: string): ReadText | undefined {
   const name = clientEncoding.toUpperCase();
-  if (ONE_BYTE.test(name)) return { text: oneByteText(bytes), encode: oneByteBytes };
   // SQL_ASCII says nothing: today's text is UTF-8, and what is not is bytes.
-  if (name !== 'UTF8' && name !== 'SQL_ASCII') return undefined;
-  const text = utf8Text(bytes);
-  if (text !== undefined) return { text, encode: utf8Bytes };
-  return name === 'UTF8' ? undefined : { text: oneByteText(bytes), encode: oneByteBytes };
+  if (name === 'UTF8' || name === 'SQL_ASCII') {
+    const text = utf8Text(bytes);
+    if (text !== undefined) return { text, encode: utf8Bytes };
+    return name === 'UTF8' ? undefined : { text: oneByteText(bytes), encode: oneByteBytes };
+  }
+  if (ONE_BYTE.test(name)) return { text: oneByteText(bytes), encode: oneByteBytes };
+  // Where a byte is half of a character, another half of it is not ASCII.
+  return bytes.some((byte) => byte > 0x7f) ? undefined : { text: oneByteText(bytes), encode: asciiBytes };
+}
+
+/** Undefined where there is another character. */
+function asciiBytes(text: string): Uint8Array | undefined {
+  return /[^\0-\x7f]/.test(text) ? undefined : utf8Bytes(text);
 }
 
 /** Undefined where the bytes are not UTF-8. */
@@ -70,4 +78,11 @@ export function charactersIn(text: string): number {
   let count = 0;
   for (const _ of text) count += 1;
   return count;
+}
+
+/** The text without the spaces that fill char(n) up; a pattern would look at each run of spaces again and again. */
+export function withoutPadding(text: string): string {
+  let end = text.length;
+  while (text.charAt(end - 1) === ' ') end -= 1;
+  return text.slice(0, end);
 }

@@ -1,0 +1,354 @@
+/** That every masked value is one that its type accepts, says a real PostgreSQL, in text and in binary. */
+
+import { readdir } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findSystemPostgres } from '../../examples/demo/postgres-binaries.ts';
+import { type PostgresServer, startPostgres } from '../../examples/demo/postgres-server.ts';
+import { builtInType } from '../../packages/gateway/src/masking/operators/built-in-types.ts';
+import { constantOf } from '../../packages/gateway/src/masking/operators/constants.ts';
+import { maskValue } from '../../packages/gateway/src/masking/operators/mask-value.ts';
+import type { Operator, TypeDescription } from '../../packages/gateway/src/masking/operators/operator.ts';
+import { recognise } from '../../packages/gateway/src/masking/operators/recognise.ts';
+import { revealValue } from '../../packages/gateway/src/masking/operators/reveal.ts';
+import {
+  ALL_OPERATORS,
+  base,
+  RING,
+  textOf,
+} from '../../packages/gateway/src/masking/operators/testing-masks.ts';
+import { readVectors } from '../conformance/vectors.ts';
+import { MaskServer, type Settings } from './mask-server.ts';
+import { requirePresent } from './require-present.ts';
+
+const systemBin = await findSystemPostgres();
+const VERSIONS = [
+  ['18, embedded', 'embedded', true],
+  ['of the machine', systemBin ?? '', requirePresent('PostgreSQL of the machine', systemBin !== undefined)],
+] as const;
+
+const FORMATS = ['text', 'binary'] as const;
+
+const SCHEMA = `
+  create extension citext; create extension hstore; create extension ltree;
+  create type mood as enum ('sad', 'ok', 'happy');
+  create type addr as (street text, number int4, tags text[], since date);
+  create domain email_d as text check (value like '%@%');
+  create domain percent_d as int4 check (value between 0 and 100);
+`;
+
+/** Types whose OIDs each database chooses. */
+const OWN: Readonly<Record<string, TypeDescription>> = {
+  citext: base('citext'),
+  hstore: base('hstore'),
+  ltree: base('ltree'),
+  mood: { kind: 'enum', labels: ['sad', 'ok', 'happy'] },
+  'mood[]': { kind: 'array', element: { kind: 'enum', labels: ['sad', 'ok', 'happy'] }, delimiter: ',' },
+  addr: {
+    kind: 'composite',
+    fields: [base('text'), base('int4'), { kind: 'array', element: base('text'), delimiter: ',' }, base('date')],
+  },
+  email_d: { kind: 'domain', base: base('text'), constant: 'redacted@invalid' },
+  percent_d: { kind: 'domain', base: base('int4'), constant: '0' },
+};
+const ADDRESSES: TypeDescription = { kind: 'array', element: OWN['addr']!, delimiter: ',' };
+
+/** Type as SQL writes it, and values of it. */
+const SAMPLES: readonly (readonly [type: string, ...values: readonly string[]])[] = [
+  ['bool', 'true'],
+  ['int2', '-12345', '7'],
+  ['int4', '123456789', '-5', '2147483647', '-2147483648'],
+  ['int8', '42', '-77', '9223372036854775807', '-9223372036854775808', '1099511627775'],
+  ['oid', '4294967295'],
+  ['xid', '777'],
+  ['float4', '3.25', 'NaN', '-1e30'],
+  ['float8', '-12.5', 'Infinity', '1e300', '0.1'],
+  ['numeric', '12345.678', '-0.00001', '1e40', 'NaN', '12345678901234567890.5', '0', '10000', '0.0001'],
+  ['numeric(12,2)', '1234567.89'],
+  ['numeric(3,0)', '999'],
+  ['money', '12.34'],
+  ['text', 'anna.schmidt@example.com', 'Jürgen "M" \\ Müller', '', '4111111111111111'],
+  ['varchar', 'anna@example.com'],
+  ['varchar(80)', 'anna@example.com', '日本語のテキスト'],
+  ['varchar(30)', 'anna@example.com'],
+  ['varchar(12)', 'a@example.de', '日本語のテキスト'],
+  ['varchar(3)', 'a@b'],
+  ['bpchar', 'abc'],
+  ['char(40)', 'anna@example.com'],
+  ['char(6)', 'ab1234'],
+  ['name', 'anna@example.com'],
+  ['"char"', 'x'],
+  ['bytea', '\\x00ff5c27', 'plain \\\\ text', ''],
+  ['uuid', '0190b3f4-9c7e-7cc2-b0d1-a5f2f3c4d5e6'],
+  ['date', '1984-03-17', 'infinity', '-infinity', '0044-03-15 BC', '12024-02-29', '2000-02-29'],
+  ['time', '12:34:56.789'],
+  ['timetz', '12:34:56.789+05:30'],
+  ['timestamp', '1984-03-17 12:34:56.789', 'infinity', '1999-12-31 23:59:59.999999', '0001-02-03 04:05:06 BC'],
+  ['timestamptz', '1984-03-17 12:34:56+02', '-infinity', '1984-03-01 00:30:00+02'],
+  ['interval', '1 year 2 months 3 days 04:05:06.789'],
+  ['json', '{"a": ["x", 1.5e2, true, null, {"": "\\u0041"}], "a": 12345678}', '"s"', '[]'],
+  ['jsonb', '{"a": ["x", 1.5e2, true, null, {"": "\\u0041\\ud83d\\ude00"}]}', '12345678', '{}'],
+  ['jsonpath', '$.a[*] ? (@.b > 1)'],
+  ['xml', '<a b="c">d</a>'],
+  ['inet', '192.0.2.17', '192.0.2.17/8', '2001:db8::17', '::ffff:192.0.2.1', '::', '::1'],
+  ['cidr', '10.0.0.0/8', '192.0.2.128/25', '2001:db8:1:2::/64', '0.0.0.0/0'],
+  ['macaddr', '08:00:2b:01:02:03'],
+  ['macaddr8', '08:00:2b:01:02:03:04:05'],
+  ['bit', '1'],
+  ['bit(11)', '10110100101'],
+  ['varbit', '10110', ''],
+  ['varbit(20)', '10110'],
+  ['point', '(48.8584,2.2945)', '(NaN,0)'],
+  ['lseg', '[(1,2),(3,4)]'],
+  ['box', '(3,4),(1,2)'],
+  ['line', '{1,2,3}'],
+  ['path', '[(1,2),(3,4)]'],
+  ['polygon', '((1,2),(3,4),(5,6))'],
+  ['circle', '<(1,2),3>'],
+  ['pg_lsn', '16/B374D848'],
+  ['tsvector', "'cat':3 'fat':2"],
+  ['tsquery', "'fat' & 'cat'"],
+  ['int4range', '[17,42)', 'empty', '(,42)'],
+  ['int8range', '[17,42)'],
+  ['numrange', '[1.5,2.5]', '[,]'],
+  ['daterange', '[1984-03-17,1984-05-01)', '[1984-03-17,)'],
+  ['tsrange', '["1984-03-17 12:34:56","1985-01-01 00:00:00")'],
+  ['tstzrange', '["1984-03-17 12:34:56+02",infinity]'],
+  ['int4multirange', '{[1,5),[17,42)}', '{}'],
+  ['datemultirange', '{[1984-03-17,1984-05-01),[1990-01-01,)}'],
+  ['bool[]', '{t,f,NULL}'],
+  ['int4[]', '{1,NULL,123456789}', '{}'],
+  ['int8[]', '[2:3]={42,-7}'],
+  ['text[]', '{"a b","c\\"d\\\\e",NULL,"NULL","",f}', '[0:1][1:1]={{"{"},{","}}'],
+  ['varchar(12)[]', '{anna@a.com,b}'],
+  ['numeric[]', '{1.50,NaN}'],
+  ['uuid[]', '{0190b3f4-9c7e-7cc2-b0d1-a5f2f3c4d5e6}'],
+  ['date[]', '{1984-03-17,infinity}'],
+  ['timestamp[]', '{"1984-03-17 12:34:56"}'],
+  ['box[]', '{(3,4),(1,2);(7,8),(5,6)}'],
+  ['jsonb[]', '{"{\\"a\\": \\"x y\\"}"}'],
+  ['bytea[]', '{"\\\\x00ff"}'],
+  ['int4range[]', '{"[1,5)",empty}'],
+  ['inet[]', '{192.0.2.17,2001:db8::17}'],
+  ['citext', 'Anna@Example.com'],
+  ['hstore', '"a"=>"b", "c"=>NULL'],
+  ['ltree', 'top.science.astronomy'],
+  ['mood', 'ok'],
+  ['mood[]', '{ok,NULL,happy}'],
+  ['addr', '("Main ""St"", 5",17,"{a,""b c"",NULL}",1984-03-17)', '(,,,)'],
+  ['email_d', 'anna@example.com'],
+  ['percent_d', '77'],
+];
+
+/** Beside the usual ones, options that change what comes out. */
+const OPERATORS: readonly Operator[] = [
+  ...ALL_OPERATORS,
+  { kind: 'partial', keepFirst: 2, keepLast: 0 },
+  { kind: 'generalise', width: 1000, unit: 'year', ceiling: 90 },
+  { kind: 'generalise', decimals: 2, unit: 'quarter' },
+];
+
+async function describeType(server: MaskServer, type: string, value: string): Promise<TypeDescription> {
+  const own = OWN[type];
+  if (own !== undefined) return own;
+  const { oid, typmod } = await server.ask(`select ${literal(value)}::${type}`, 'text');
+  return builtInType(oid, typmod);
+}
+
+function literal(value: string): string {
+  return `E'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
+}
+
+describe.each(VERSIONS.filter(([, , present]) => present))('PostgreSQL %s', (_, version) => {
+  let postgres: PostgresServer;
+  let server: MaskServer;
+
+  beforeAll(async () => {
+    postgres = await startPostgres({ version, settings: { fsync: 'off' } });
+    server = await MaskServer.connect(postgres);
+    await server.run(SCHEMA);
+  });
+
+  afterAll(async () => {
+    server.close();
+    await postgres.stop();
+  });
+
+  it('has the types of the table under these OIDs', async () => {
+    const { value } = await server.ask(
+      `select json_agg(json_build_array(t.oid::int, t.typname, t.typarray::int, t.typtype, t.typdelim))::text
+       from pg_type t where t.typarray <> 0 and t.oid < 16384`,
+      'text',
+    );
+    const rows: [number, string, number, string, string][] = JSON.parse(textOf(value) ?? '');
+    const known = rows.filter(([oid]) => builtInType(oid).kind !== 'unknown');
+    expect(known.length).toBeGreaterThan(50);
+    for (const [oid, name, arrayOid, typtype, delimiter] of known) {
+      const type = builtInType(oid);
+      expect(builtInType(arrayOid)).toEqual({ kind: 'array', element: type, delimiter });
+      const kinds = { b: 'base', r: 'range', m: 'multirange', p: 'composite' };
+      expect(type.kind).toBe(kinds[typtype as keyof typeof kinds]);
+      if (type.kind === 'base') expect(type.name).toBe(name);
+    }
+  });
+
+  it('takes the constants of the vectors, which are those that redact gives', async () => {
+    for (const vector of readVectors('masking/type-constants.txt', ['name', 'text', 'binary'])) {
+      const [name, text, hex] = [vector.one('name'), vector.one('text'), vector.one('binary')];
+      const expected = { text: Buffer.from(text), binary: hex === 'none' ? null : Buffer.from(hex, 'hex') };
+      for (const format of FORMATS) {
+        // A value of one bit, for the one type whose constant has the value's length.
+        const value = format === 'text' ? Uint8Array.of(0x31) : Uint8Array.of(0, 0, 0, 1, 0x80);
+        const like = name === 'bytea' ? Uint8Array.of(0x5c, 0x78) : value;
+        const ours = constantOf(base(name), server.wire(format), 'X', like) ?? null;
+        expect([name, ours === null ? null : Buffer.from(ours)]).toEqual([name, expected[format]]);
+        const told = await server.tell(`select $1::${name}`, [expected[format]], format);
+        expect([name, told instanceof Error ? told.message : '']).toEqual([name, '']);
+      }
+    }
+  });
+
+  describe.each(FORMATS)('in %s', (format) => {
+    it.each(SAMPLES)('takes every mask of a %s', async (type, ...values) => {
+      const table = `mask_${format}`;
+      await server.run(`drop table if exists ${table}; create table ${table} (v ${type})`);
+      for (const value of values) {
+        const description = await describeType(server, type, value);
+        const { value: bytes } = await server.ask(`select ${literal(value)}::${type}`, format);
+        expect(bytes).not.toBeNull();
+        for (const operator of OPERATORS) {
+          const request = { operator, entity: 'EMAIL', type: description, wire: server.wire(format), keys: RING };
+          const masked = maskValue(request, bytes).value;
+          const said = `${JSON.stringify(operator)} of ${value}: ${masked === null ? 'NULL' : Buffer.from(masked).toString('latin1')}`;
+          for (const text of [`select $1::${type}`, `insert into ${table} values ($1) returning v`]) {
+            const told = await server.tell(text, [masked], format);
+            expect([said, told instanceof Error ? told.message : '']).toEqual([said, '']);
+          }
+        }
+      }
+    });
+
+    it('writes back what PostgreSQL itself would write', async () => {
+      // Texts of geometry and floats have several ways, and ranges that touch become one; of all others the
+      // server's own is ours.
+      const others = /^(money|float|point|lseg|box|line|path|polygon|circle|inet|json|timetz|timestamptz|.*multirange)/;
+      for (const [type, ...values] of SAMPLES.filter(([name]) => !others.test(name))) {
+        for (const value of values) {
+          const description = await describeType(server, type, value);
+          const { value: bytes } = await server.ask(`select ${literal(value)}::${type}`, format);
+          for (const operator of OPERATORS) {
+            const request = { operator, entity: 'ID', type: description, wire: server.wire(format), keys: RING };
+            const masked = maskValue(request, bytes).value;
+            const told = await server.tell(`select $1::${type}`, [masked], format);
+            const said = `${type} ${JSON.stringify(operator)} ${value}`;
+            const [got, sent] = [told, masked].map((each) =>
+              each instanceof Uint8Array ? Buffer.from(each).toString('latin1') : String(each),
+            );
+            expect([said, got]).toEqual([said, sent]);
+          }
+        }
+      }
+    });
+
+    it('masks an array of composites, whose description is nested', async () => {
+      const { value } = await server.ask(`select array[row('Main St', 5, '{a}', '1984-03-17')]::addr[]`, format);
+      for (const operator of OPERATORS) {
+        const masked = maskValue(
+          { operator, entity: 'ID', type: ADDRESSES, wire: server.wire(format), keys: RING },
+          value,
+        );
+        expect(await server.tell('select $1::addr[]', [masked.value], format)).not.toBeInstanceOf(Error);
+      }
+    });
+
+    it('cuts dates, timestamps and numbers where PostgreSQL cuts them', async () => {
+      const cases: readonly (readonly [Operator, string, string, readonly string[]])[] = [
+        [{ kind: 'generalise' }, 'date', "date_trunc('month', $1::date)::date", ['1984-03-17', '0044-03-15 BC', '12024-02-29']],
+        [{ kind: 'generalise', unit: 'quarter' }, 'date', "date_trunc('quarter', $1::date)::date", ['1984-06-30', '2000-12-31']],
+        [{ kind: 'generalise' }, 'timestamp', "date_trunc('month', $1::timestamp)", ['1984-03-17 12:34:56.789', '1899-12-31 23:59:59']],
+        [{ kind: 'generalise', unit: 'year' }, 'timestamptz', "date_trunc('year', $1::timestamptz)", ['1984-01-01 00:30:00+02', '2024-02-29 23:00:00-02']],
+        [{ kind: 'generalise' }, 'int4', '$1::int4 / 10 * 10', ['123', '-123', '2147483647', '-2147483648']],
+        [{ kind: 'generalise', width: 100 }, 'numeric', 'div($1::numeric, 100) * 100', ['12345', '-99999999999999999999']],
+        [{ kind: 'generalise' }, 'cidr', 'network(set_masklen($1::cidr, least(masklen($1::cidr), 24)))', ['192.0.2.128/25', '10.0.0.0/8']],
+      ];
+      for (const [operator, type, expression, values] of cases) {
+        for (const value of values) {
+          const { value: bytes } = await server.ask(`select ${literal(value)}::${type}`, format);
+          const request = { operator, entity: 'X', type: base(type), wire: server.wire(format), keys: RING };
+          const masked = maskValue(request, bytes).value;
+          const told = await server.tell(`select ${expression} = $2::${type}`, [bytes, masked], format);
+          const isTrue = format === 'text' ? Uint8Array.of(0x74) : Uint8Array.of(1);
+          expect([type, value, told]).toEqual([type, value, isTrue]);
+        }
+      }
+    });
+
+    it('has its values back from reversible masks, and recognises the tokens', async () => {
+      const cases: readonly (readonly [type: string, value: string, tokenIsFound: boolean])[] = [
+        ['text', 'Jürgen', true],
+        ['varchar(100)', 'anna@example.com', true],
+        ['char(70)', 'anna', true],
+        ['bytea', '\\x00ff5c27', true],
+        ['int8', '42', true],
+        ['int8', '-42', false],
+        ['int4', '42', false],
+        ['numeric', '-1234567.50', false],
+      ];
+      for (const [type, value, tokenIsFound] of cases) {
+        const description = await describeType(server, type, value);
+        if (description.kind !== 'base') throw new Error(`${type} is no base type`);
+        const { value: bytes } = await server.ask(`select ${literal(value)}::${type}`, format);
+        const request = { operator: { kind: 'token' }, entity: 'ID', wire: server.wire(format), keys: RING } as const;
+        const masked = maskValue({ ...request, type: description }, bytes);
+        expect([type, masked.reversible]).toEqual([type, true]);
+        const stored = await server.tell(`select $1::${type}`, [masked.value], format);
+        if (!(stored instanceof Uint8Array)) throw new Error(`${type}: ${String(stored)}`);
+        expect(revealValue({ ...request, type: description }, stored)).toEqual(bytes);
+        const found = recognise(RING, description, stored, server.wire(format));
+        expect([type, value, found?.kind]).toEqual([type, value, tokenIsFound ? 'token' : undefined]);
+      }
+    });
+  });
+
+  const settings: readonly Settings[] = [
+    ...['ISO, DMY', 'SQL, DMY', 'SQL, MDY', 'German, DMY', 'Postgres, DMY', 'Postgres, MDY'].map((dateStyle) => ({
+      dateStyle,
+    })),
+    ...['postgres_verbose', 'sql_standard', 'iso_8601'].map((intervalStyle) => ({ intervalStyle })),
+    { byteaOutput: 'escape' },
+    { clientEncoding: 'LATIN1' },
+    { clientEncoding: 'SJIS' },
+  ];
+  it.each(settings)('takes masks of a session with %o', async (setting) => {
+    const session = await MaskServer.connect(postgres, setting);
+    const types = /^(date|time|timestamp|interval|bytea|text|json|char|addr|tsrange|daterange)/;
+    for (const [type, ...values] of SAMPLES.filter(([name]) => types.test(name))) {
+      // ASCII, so that each encoding has it.
+      for (const value of values.filter((each) => !/[^ -~]|\\u/.test(each))) {
+        const description = await describeType(server, type, value);
+        const { value: bytes } = await session.ask(`select ${literal(value)}::${type}`, 'text');
+        for (const operator of OPERATORS) {
+          const request = { operator, entity: 'ID', type: description, wire: session.wire('text'), keys: RING };
+          const masked = maskValue(request, bytes).value;
+          const told = await session.tell(`select $1::${type}`, [masked], 'text');
+          const said = `${type} ${JSON.stringify(operator)} ${value}`;
+          expect([said, told instanceof Error ? told.message : '']).toEqual([said, '']);
+        }
+        const month = { operator: { kind: 'generalise' }, entity: 'ID', wire: session.wire('text') } as const;
+        if (!['date', 'timestamp'].includes(type) || value.includes('infinity')) continue;
+        const masked = maskValue({ ...month, type: description, keys: RING }, bytes).value;
+        const cut = await session.tell(
+          `select date_trunc('month', $1::${type}) = $2::${type}, $2`,
+          [bytes, masked],
+          'text',
+        );
+        expect([setting, value, textOf(masked), cut]).toEqual([setting, value, textOf(masked), Uint8Array.of(0x74)]);
+      }
+    }
+    session.close();
+  });
+});
+
+it('is tested with every PostgreSQL that the machine has', async () => {
+  const installed = await readdir('/usr/lib/postgresql').catch(() => []);
+  expect(installed.length === 0).toBe(systemBin === undefined);
+});
