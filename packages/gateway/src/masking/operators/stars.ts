@@ -29,6 +29,13 @@ const KEPT: Readonly<Record<string, Kept>> = {
   CREDIT_CARD: { first: 0, last: 4 },
   PHONE: { first: 0, last: 2 },
   IBAN: { first: 2, last: 4 },
+  // Whoever has the end of one knows which one it is, and has less to guess.
+  ...Object.fromEntries(
+    ['CVV', 'JWT', 'PRIVATE_KEY', 'SECRET', 'TRACK_DATA', 'URL_CREDENTIALS'].map((entity) => [
+      entity,
+      { first: 0, last: 0 },
+    ]),
+  ),
 };
 const KEPT_OTHERWISE: Kept = { first: 0, last: 4 };
 /** PCI DSS 3.4.1: at most the first six (eight with some issuers) and the last four. */
@@ -38,7 +45,7 @@ const HIDDEN_MIN = 3;
 
 type PartOf = (text: string, operator: Partial) => string | undefined;
 
-/** Entities whose shown part is not their ends. */
+/** Entities whose shown part is not their ends; undefined for a text that is not of their form. */
 const PARTS: Readonly<Record<string, PartOf>> = {
   EMAIL: partOfEmail,
   IP_ADDRESS: partOfAddress,
@@ -49,7 +56,10 @@ const PARTS: Readonly<Record<string, PartOf>> = {
 
 /** The text with the usual part of it, or the one that was asked for, left to see. */
 export function partly(text: string, entity: string, operator: Partial): string {
-  return PARTS[entity]?.(text, operator) ?? withEnds(text, keptOf(entity, operator));
+  const partOf = PARTS[entity];
+  if (partOf === undefined) return withEnds(text, keptOf(entity, operator));
+  // What is not of its form is something else: no end of it is known to be harmless.
+  return partOf(text, operator) ?? starred(text);
 }
 
 function keptOf(entity: string, { keepFirst, keepLast }: Partial): Kept {
@@ -100,7 +110,7 @@ function partOfAddress(text: string): string | undefined {
   return six?.[1] === undefined ? undefined : `${six[1]}:*`;
 }
 
-/** The password goes. It may have an @ itself: everything up to the last one is hidden. */
+/** The password of a whole URL goes. It may have an @ itself: everything up to the last one is hidden. */
 function partOfUrl(text: string): string | undefined {
   const parts = /^([a-z][a-z0-9+.-]*:\/\/[^:@/\s]*:).*(@[^@]*)$/is.exec(text);
   return parts === null ? undefined : `${parts[1] ?? ''}***${parts[2] ?? ''}`;
