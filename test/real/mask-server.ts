@@ -12,6 +12,11 @@ export interface Answer {
   readonly value: Uint8Array | null;
 }
 
+/** Values of one statement. */
+type Parameters = readonly (Uint8Array | null)[];
+/** First column of the row that a statement gave, or what it failed with. */
+export type Told = Uint8Array | null | Error;
+
 export interface Settings {
   readonly clientEncoding?: string;
   readonly dateStyle?: string;
@@ -66,29 +71,48 @@ export class MaskServer {
   }
 
   /** What it shows with these parameters, all in one format, or the error that it says. */
-  async tell(
-    text: string,
-    values: readonly (Uint8Array | null)[],
+  async tell(text: string, values: Parameters, format: Wire['format']): Promise<Told> {
+    const [told] = await this.tellAll([[text, values]], format);
+    if (told === undefined) throw new Error('expected an answer');
+    return told;
+  }
+
+  /** The same of many, each in a transaction of its own. */
+  async tellAll(
+    questions: readonly (readonly [text: string, values: Parameters])[],
     format: Wire['format'],
-  ): Promise<Uint8Array | null | Error> {
-    const frames = await this.#exchange([parse('', text), bind(values, format), execute(), SYNC]);
-    const error = errorOf(frames);
-    return error === undefined ? answerOf(frames).value : new Error(error);
+  ): Promise<readonly Told[]> {
+    const sent = questions.flatMap(([text, values]) => [
+      parse('', text),
+      bind(values, format),
+      execute(),
+      SYNC,
+    ]);
+    const answers: ServerFrame[][] = [[]];
+    for (const received of await this.#exchange(sent, questions.length)) {
+      answers.at(-1)?.push(received);
+      if (received.type === 'Z') answers.push([]);
+    }
+    return questions.map((_, index) => {
+      const frames = answers[index] ?? [];
+      const error = errorOf(frames);
+      return error === undefined ? answerOf(frames).value : new Error(error);
+    });
   }
 
   close(): void {
     this.#client.destroy();
   }
 
-  async #exchange(frames: readonly Buffer[]): Promise<readonly ServerFrame[]> {
+  async #exchange(frames: readonly Buffer[], ready = 1): Promise<readonly ServerFrame[]> {
     const before = this.#client.frames.length;
     this.#client.send(Buffer.concat(frames));
-    if (!(await this.#client.wait('Z', 1))) throw new Error('the server says nothing');
+    if (!(await this.#client.wait('Z', ready))) throw new Error('the server says nothing');
     return this.#client.frames.slice(before);
   }
 }
 
-function bind(values: readonly (Uint8Array | null)[], format: Wire['format']): Buffer {
+function bind(values: Parameters, format: Wire['format']): Buffer {
   const code = int16(format === 'binary' ? 1 : 0);
   const parts = values.flatMap((value) =>
     value === null ? [int32(-1)] : [int32(value.length), Buffer.from(value)],
@@ -110,7 +134,10 @@ function int32(value: number): Buffer {
 }
 
 function errorOf(frames: readonly ServerFrame[]): string | undefined {
-  return frames.find(({ type }) => type === 'E')?.body.toString('latin1').replaceAll('\0', ' ');
+  return frames
+    .find(({ type }) => type === 'E')
+    ?.body.toString('latin1')
+    .replaceAll('\0', ' ');
 }
 
 function answerOf(frames: readonly ServerFrame[]): Answer {

@@ -71,7 +71,9 @@ export function mapRangeBinary(bytes: Uint8Array, map: (bound: Uint8Array) => Ui
   const reader = new ValueReader(bytes, 'a range');
   let flags = reader.uint8();
   const isEmpty = (flags & RANGE.empty) !== 0;
-  const bounds = [RANGE.lowerInfinite, RANGE.upperInfinite].filter((flag) => !isEmpty && (flags & flag) === 0);
+  const bounds = [RANGE.lowerInfinite, RANGE.upperInfinite].filter(
+    (flag) => !isEmpty && (flags & flag) === 0,
+  );
   const parts = bounds.flatMap((infinite) => {
     const value = reader.value();
     const mapped = value === null ? null : map(value);

@@ -129,9 +129,7 @@ function parseDate(text: string, wire: Wire, isBefore: boolean): Calendar | unde
   const parts = /^(\d\d)[-/.](\d\d)[-/.](\d{4,7})$/.exec(text);
   if (parts === null) return undefined;
   const [, first = '', second = '', year = ''] = parts;
-  return isDayFirst(wire)
-    ? calendar(year, second, first, isBefore)
-    : calendar(year, first, second, isBefore);
+  return isDayFirst(wire) ? calendar(year, second, first, isBefore) : calendar(year, first, second, isBefore);
 }
 
 /** `Thu Jan 15` or, with the day first, `Thu 15 Jan`. */
@@ -198,8 +196,7 @@ function calendarOf(days: Days): Calendar {
       Math.floor(dayOfEra / 146_096)) /
       365,
   );
-  const dayOfYear =
-    dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
+  const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
   const months = Math.floor((5 * dayOfYear + 2) / 153);
   const day = dayOfYear - Math.floor((153 * months + 2) / 5) + 1;
   const month = months < 10 ? months + 3 : months - 9;

@@ -149,7 +149,12 @@ function timestamp({ bytes, text, wire, operator }: Value, isZoned: boolean): Ge
 function point({ bytes, text, operator }: Value): Generalised {
   const rounding: Generalise = { kind: 'generalise', decimals: operator.decimals ?? DEFAULT_POINT_DECIMALS };
   const [x = Number.NaN, y = Number.NaN] =
-    text === undefined ? coordinates(bytes) : text.replace(/^\(|\)$/g, '').split(',').map(numberOfText);
+    text === undefined
+      ? coordinates(bytes)
+      : text
+          .replace(/^\(|\)$/g, '')
+          .split(',')
+          .map(numberOfText);
   if (!Number.isFinite(x) || !Number.isFinite(y)) return undefined;
   const [coarseX, coarseY] = [coarseNumber(x, rounding), coarseNumber(y, rounding)];
   return text === undefined ? float64Bytes(coarseX, coarseY) : utf8Bytes(`(${coarseX},${coarseY})`);

@@ -8,12 +8,7 @@
 
 import { CountersignError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
-import {
-  mapArrayBinary,
-  mapCompositeBinary,
-  mapMultirangeBinary,
-  mapRangeBinary,
-} from './binary-members.ts';
+import { mapArrayBinary, mapCompositeBinary, mapMultirangeBinary, mapRangeBinary } from './binary-members.ts';
 import { builtInType } from './built-in-types.ts';
 import { joined, malformed } from './bytes.ts';
 import { jsonString, mapJson, type JsonLeaf, type JsonReplacement } from './json.ts';
@@ -76,7 +71,11 @@ class Walk {
         return this.#mapper.leaf(type, value, this.#wire);
       case 'domain':
         return type.constant !== undefined && type.base.kind === 'base'
-          ? this.#mapper.leaf({ kind: 'constant', base: type.base, constant: type.constant }, value, this.#wire)
+          ? this.#mapper.leaf(
+              { kind: 'constant', base: type.base, constant: type.constant },
+              value,
+              this.#wire,
+            )
           : this.value(type.base, value, depth);
       case 'array':
         return this.#array(type.element, type.delimiter, value, depth);
@@ -93,19 +92,13 @@ class Walk {
   #array(element: TypeDescription, delimiter: ',' | ';', value: Uint8Array, depth: number): Uint8Array {
     if (this.#wire.format === 'text') {
       return this.#text(value, (text, map) =>
-        mapArrayText(text, delimiter, (member) =>
-          member === null ? null : map(element, member, depth),
-        ),
+        mapArrayText(text, delimiter, (member) => (member === null ? null : map(element, member, depth))),
       );
     }
     return mapArrayBinary(value, (member) => this.#optional(element, member, depth));
   }
 
-  #composite(
-    fields: readonly TypeDescription[] | undefined,
-    value: Uint8Array,
-    depth: number,
-  ): Uint8Array {
+  #composite(fields: readonly TypeDescription[] | undefined, value: Uint8Array, depth: number): Uint8Array {
     if (this.#wire.format === 'text') {
       let count = 0;
       const result = this.#text(value, (text, map) =>

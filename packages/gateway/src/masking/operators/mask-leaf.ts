@@ -40,12 +40,7 @@ export function redacted(type: BaseType, value: Uint8Array, wire: Wire, entity: 
   return oneWay(constantOf(type, wire, entity, value)) ?? NULL;
 }
 
-function byOperator(
-  request: TextRequest,
-  type: BaseType,
-  value: Uint8Array,
-  wire: Wire,
-): Masked | undefined {
+function byOperator(request: TextRequest, type: BaseType, value: Uint8Array, wire: Wire): Masked | undefined {
   if (TEXT_TYPES.has(type.name)) return maskText(request, type, value, wire);
   const text = wire.format === 'text' ? readText(value, wire.clientEncoding)?.text : undefined;
   // In text format a value is its text: one that is not read is not guessed at.

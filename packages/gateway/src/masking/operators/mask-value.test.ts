@@ -21,38 +21,42 @@ const bpchar = (characters: number): TypeDescription => base('bpchar', character
 const NAMES: TypeDescription = { kind: 'array', element: base('text'), delimiter: ',' };
 
 /** Operator, entity, value, what it becomes. */
-const TEXTS: readonly (readonly [operator: Operator, entity: string, value: string, result: string | null])[] =
-  [
-    [{ kind: 'redact' }, 'EMAIL', 'anna@example.com', '[REDACTED:EMAIL]'],
-    [{ kind: 'mask' }, 'PHONE', '+49 (170) 123-45', '+** (***) ***-**'],
-    [{ kind: 'mask' }, 'PERSON', 'Jürgen Müller', '****** ******'],
-    [{ kind: 'mask' }, 'SECRET', '----....::::', '************'],
-    [{ kind: 'mask' }, 'SECRET', 'a😀b', '***'],
-    [{ kind: 'partial' }, 'EMAIL', 'anna@example.com', 'a***@example.com'],
-    [{ kind: 'partial' }, 'EMAIL', 'ann@example.com', '***@example.com'],
-    [{ kind: 'partial' }, 'EMAIL', '"a@b c"@example.com', '***@example.com'],
-    [{ kind: 'partial' }, 'EMAIL', 'no mail at all', '** **** ** ***'],
-    [{ kind: 'partial' }, 'URL_CREDENTIALS', 'correct-horse', '*******-*****'],
-    [{ kind: 'partial' }, 'SECRET', 'hunter2hunter2', '**************'],
-    [{ kind: 'partial', keepFirst: 0 }, 'EMAIL', 'anna@example.com', '***@example.com'],
-    [{ kind: 'partial' }, 'CREDIT_CARD', '4111 1111 1111 1234', '**** **** **** 1234'],
-    [{ kind: 'partial', keepFirst: 8, keepLast: 8 }, 'CREDIT_CARD', '4111111111111234', '411111******1234'],
-    [{ kind: 'partial' }, 'PHONE', '+49 170 1234567', '+** *** *****67'],
-    [{ kind: 'partial' }, 'IBAN', 'DE89 3704 0044 0532 0130 00', 'DE** **** **** **** **30 00'],
-    [{ kind: 'partial' }, 'IPV4', '192.0.2.17', '192.0.2.*'],
-    [{ kind: 'partial' }, 'IPV6', '2001:db8:1:2::3', '2001:db8:1:*'],
-    [{ kind: 'partial' }, 'URL_CREDENTIALS', 'ftp://ana:p@ss@host/x', 'ftp://ana:***@host/x'],
-    [{ kind: 'partial' }, 'ID', '123456', '******'],
-    [{ kind: 'partial' }, 'ID', '1234567', '***4567'],
-    [{ kind: 'partial', keepFirst: 2 }, 'ID', 'AB-12345', 'AB-*****'],
-    [{ kind: 'generalise' }, 'AGE', '37', '30'],
-    [{ kind: 'generalise', ceiling: 90 }, 'AGE', '97', '90'],
-    [{ kind: 'generalise' }, 'AGE', 'old', '[REDACTED:AGE]'],
-    [{ kind: 'fpe' }, 'PIN', '1234', '[REDACTED:PIN]'],
-    [{ kind: 'fake' }, 'SECRET', 'x', '[REDACTED:SECRET]'],
-    [{ kind: 'nullify' }, 'EMAIL', 'anna@example.com', null],
-    [{ kind: 'drop' }, 'EMAIL', 'anna@example.com', null],
-  ];
+const TEXTS: readonly (readonly [
+  operator: Operator,
+  entity: string,
+  value: string,
+  result: string | null,
+])[] = [
+  [{ kind: 'redact' }, 'EMAIL', 'anna@example.com', '[REDACTED:EMAIL]'],
+  [{ kind: 'mask' }, 'PHONE', '+49 (170) 123-45', '+** (***) ***-**'],
+  [{ kind: 'mask' }, 'PERSON', 'Jürgen Müller', '****** ******'],
+  [{ kind: 'mask' }, 'SECRET', '----....::::', '************'],
+  [{ kind: 'mask' }, 'SECRET', 'a😀b', '***'],
+  [{ kind: 'partial' }, 'EMAIL', 'anna@example.com', 'a***@example.com'],
+  [{ kind: 'partial' }, 'EMAIL', 'ann@example.com', '***@example.com'],
+  [{ kind: 'partial' }, 'EMAIL', '"a@b c"@example.com', '***@example.com'],
+  [{ kind: 'partial' }, 'EMAIL', 'no mail at all', '** **** ** ***'],
+  [{ kind: 'partial' }, 'URL_CREDENTIALS', 'correct-horse', '*******-*****'],
+  [{ kind: 'partial' }, 'SECRET', 'hunter2hunter2', '**************'],
+  [{ kind: 'partial', keepFirst: 0 }, 'EMAIL', 'anna@example.com', '***@example.com'],
+  [{ kind: 'partial' }, 'CREDIT_CARD', '4111 1111 1111 1234', '**** **** **** 1234'],
+  [{ kind: 'partial', keepFirst: 8, keepLast: 8 }, 'CREDIT_CARD', '4111111111111234', '411111******1234'],
+  [{ kind: 'partial' }, 'PHONE', '+49 170 1234567', '+** *** *****67'],
+  [{ kind: 'partial' }, 'IBAN', 'DE89 3704 0044 0532 0130 00', 'DE** **** **** **** **30 00'],
+  [{ kind: 'partial' }, 'IPV4', '192.0.2.17', '192.0.2.*'],
+  [{ kind: 'partial' }, 'IPV6', '2001:db8:1:2::3', '2001:db8:1:*'],
+  [{ kind: 'partial' }, 'URL_CREDENTIALS', 'ftp://ana:p@ss@host/x', 'ftp://ana:***@host/x'],
+  [{ kind: 'partial' }, 'ID', '123456', '******'],
+  [{ kind: 'partial' }, 'ID', '1234567', '***4567'],
+  [{ kind: 'partial', keepFirst: 2 }, 'ID', 'AB-12345', 'AB-*****'],
+  [{ kind: 'generalise' }, 'AGE', '37', '30'],
+  [{ kind: 'generalise', ceiling: 90 }, 'AGE', '97', '90'],
+  [{ kind: 'generalise' }, 'AGE', 'old', '[REDACTED:AGE]'],
+  [{ kind: 'fpe' }, 'PIN', '1234', '[REDACTED:PIN]'],
+  [{ kind: 'fake' }, 'SECRET', 'x', '[REDACTED:SECRET]'],
+  [{ kind: 'nullify' }, 'EMAIL', 'anna@example.com', null],
+  [{ kind: 'drop' }, 'EMAIL', 'anna@example.com', null],
+];
 
 describe('maskValue', () => {
   it.each(TEXTS)('%o of %s: %s', (operator, entity, value, result) => {
@@ -110,7 +114,11 @@ describe('maskValue', () => {
     const person: TypeDescription = { kind: 'composite', fields: [base('text'), base('int4'), NAMES] };
     const masks: readonly (readonly [TypeDescription, string, string | null])[] = [
       [NAMES, '[0:1]={"a,b",NULL}', '[0:1]={[REDACTED:EMAIL],NULL}'],
-      [NAMES, '{{a,b},{"NULL",""}}', '{{[REDACTED:EMAIL],[REDACTED:EMAIL]},{[REDACTED:EMAIL],[REDACTED:EMAIL]}}'],
+      [
+        NAMES,
+        '{{a,b},{"NULL",""}}',
+        '{{[REDACTED:EMAIL],[REDACTED:EMAIL]},{[REDACTED:EMAIL],[REDACTED:EMAIL]}}',
+      ],
       [person, '("a ""b""",7,"{x,\\"y z\\"}")', '([REDACTED:EMAIL],0,"{[REDACTED:EMAIL],[REDACTED:EMAIL]}")'],
       [person, '(,,)', '(,,)'],
       [person, '(a,7)', null],
@@ -127,7 +135,8 @@ describe('maskValue', () => {
       [base('bit'), '10110', '00000'],
       [base('circle'), '<(1,2),3>', '<(0,0),0>'],
     ];
-    for (const [type, value, result] of masks) expect(maskedText({ operator: redact, type }, value)).toBe(result);
+    for (const [type, value, result] of masks)
+      expect(maskedText({ operator: redact, type }, value)).toBe(result);
   });
 
   it('drops members of JSON, and makes them null', () => {
@@ -208,13 +217,19 @@ describe('maskValue', () => {
     const japanese = { ...TEXT_WIRE, clientEncoding: 'SJIS' };
     const value = Uint8Array.of(0x4d, 0xfc, 0x6c, 0x6c, 0x65, 0x72, 0x20, 0x41, 0x6e, 0x6e, 0x61);
     const request = { entity: 'PERSON', type: base('text'), keys: RING };
-    const partial = maskValue({ ...request, operator: { kind: 'partial', keepFirst: 2 }, wire: latin }, value);
+    const partial = maskValue(
+      { ...request, operator: { kind: 'partial', keepFirst: 2 }, wire: latin },
+      value,
+    );
     expect(partial.value).toEqual(Uint8Array.of(0x4d, 0xfc, ...bytesOf('**** ****')));
     // The second byte of this katakana is a backslash, the third character a brace.
     const katakana = Uint8Array.of(0x7b, 0x83, 0x5c, 0x7d);
     const whole = maskValue({ ...request, operator: { kind: 'mask' }, wire: japanese }, katakana);
     expect(whole.value).toEqual(bytesOf('[REDACTED:PERSON]'));
-    const array = maskValue({ ...request, type: NAMES, operator: { kind: 'mask' }, wire: japanese }, katakana);
+    const array = maskValue(
+      { ...request, type: NAMES, operator: { kind: 'mask' }, wire: japanese },
+      katakana,
+    );
     expect(array.value).toBeNull();
     const broken = maskValue({ ...request, operator: { kind: 'mask' }, wire: TEXT_WIRE }, value);
     expect(broken.value).toEqual(bytesOf('[REDACTED:PERSON]'));
@@ -289,13 +304,19 @@ describe('joins', () => {
     const uuid = '0190b3f49c7e7cc2b0d1a5f2f3c4d5e6';
     const request = { operator: { kind: 'token' }, entity: 'ID', type: base('uuid'), keys: RING } as const;
     const binary = maskValue({ ...request, wire: BINARY_WIRE }, bytesOfHex(uuid) ?? null);
-    const text = maskedText({ operator: { kind: 'token' }, entity: 'ID', type: base('uuid') }, uuid.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-'));
+    const text = maskedText(
+      { operator: { kind: 'token' }, entity: 'ID', type: base('uuid') },
+      uuid.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-'),
+    );
     expect(hexOf(binary.value ?? new Uint8Array(0))).toBe(text?.replaceAll('-', ''));
   });
 });
 
 describe('garbage', () => {
-  const oids = [16, 17, 20, 21, 23, 25, 600, 603, 650, 701, 869, 1007, 1009, 1082, 1114, 1184, 1560, 1700, 2249, 2950, 3802, 3904, 3908, 4451];
+  const oids = [
+    16, 17, 20, 21, 23, 25, 600, 603, 650, 701, 869, 1007, 1009, 1082, 1114, 1184, 1560, 1700, 2249, 2950,
+    3802, 3904, 3908, 4451,
+  ];
 
   it('of any type, format and operator becomes another value or NULL, and never an error of ours', () => {
     fc.assert(

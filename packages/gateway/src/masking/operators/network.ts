@@ -18,7 +18,12 @@ const KEPT_BITS: ReadonlyMap<number, number> = new Map([
 const OUI_BYTES = 3;
 
 /** The network of an address, as the type that it is. */
-export function networkOf(value: Uint8Array, text: string | undefined, wire: Wire, isCidr: boolean): Uint8Array {
+export function networkOf(
+  value: Uint8Array,
+  text: string | undefined,
+  wire: Wire,
+  isCidr: boolean,
+): Uint8Array {
   const { address, bits } = text === undefined ? addressOfBinary(value) : addressOfText(text);
   const kept = Math.min(bits, KEPT_BITS.get(address.length) ?? 0);
   const network = address.map((byte, index) => byte & maskOf(kept - 8 * index));

@@ -39,7 +39,8 @@ describe('parseOperator', () => {
 
 describe('checkEntity', () => {
   it('takes names in capitals alone', () => {
-    for (const name of ['EMAIL', 'US_SSN', 'A1', 'A'.repeat(40)]) expect(() => checkEntity(name)).not.toThrow();
+    for (const name of ['EMAIL', 'US_SSN', 'A1', 'A'.repeat(40)])
+      expect(() => checkEntity(name)).not.toThrow();
     for (const name of ['', 'email', '1A', 'A-B', 'A\0B', 'A]', 'A'.repeat(41)]) {
       expect(() => checkEntity(name)).toThrow(expect.objectContaining({ code: 'INTERNAL' }));
     }

@@ -56,7 +56,11 @@ describe('recognise', () => {
   });
 
   it('finds what hash, redact and fake write', () => {
-    for (const [kind, says] of [['hash', 'hash'], ['redact', 'redacted'], ['fake', 'token']] as const) {
+    for (const [kind, says] of [
+      ['hash', 'hash'],
+      ['redact', 'redacted'],
+      ['fake', 'token'],
+    ] as const) {
       expect(found(TEXT, maskedText({ operator: { kind } }, 'anna@example.com') ?? '')).toBe(says);
     }
     expect(found(TEXT, '[REDACTED]')).toBe('redacted');
@@ -124,29 +128,47 @@ describe('revealValue', () => {
   const request = { entity: 'ID', wire: TEXT_WIRE, keys: RING } as const;
 
   it('has values back that a former key masked, where the mask says whose it is', () => {
-    for (const [type, text] of [['text', 'anna'], ['int8', '42'], ['bytea', '\\x00ff']] as const) {
+    for (const [type, text] of [
+      ['text', 'anna'],
+      ['int8', '42'],
+      ['bytea', '\\x00ff'],
+    ] as const) {
       const operator = { kind: 'token' } as const;
-      const mask = masked({ operator, entity: 'ID', type: base(type), keys: OLD }, text).value ?? new Uint8Array(0);
+      const mask =
+        masked({ operator, entity: 'ID', type: base(type), keys: OLD }, text).value ?? new Uint8Array(0);
       expect(textOf(revealValue({ ...request, operator, type: base(type) }, mask) ?? null)).toBe(text);
     }
   });
 
   it('has values back where the key is named, because the mask has no room for its id', () => {
-    const cases = [['text', '123-45-6789'], ['int4', '42'], ['int8', '-42'], ['numeric', '1234567.5'], ['uuid', '0190b3f4-9c7e-7cc2-b0d1-a5f2f3c4d5e6']] as const;
+    const cases = [
+      ['text', '123-45-6789'],
+      ['int4', '42'],
+      ['int8', '-42'],
+      ['numeric', '1234567.5'],
+      ['uuid', '0190b3f4-9c7e-7cc2-b0d1-a5f2f3c4d5e6'],
+    ] as const;
     for (const [type, text] of cases) {
       const operator = { kind: 'fpe' } as const;
-      const mask = masked({ operator, entity: 'ID', type: base(type), keys: OLD }, text).value ?? new Uint8Array(0);
+      const mask =
+        masked({ operator, entity: 'ID', type: base(type), keys: OLD }, text).value ?? new Uint8Array(0);
       const named = { ...request, operator, type: base(type), keyId: 2 };
       expect(textOf(revealValue(named, mask) ?? null)).toBe(text);
       expect(textOf(revealValue({ ...named, keyId: 3 }, mask) ?? null)).not.toBe(text);
-      expect(() => revealValue({ ...named, keyId: 9 }, mask)).toThrow(expect.objectContaining({ code: 'NOT_FOUND' }));
+      expect(() => revealValue({ ...named, keyId: 9 }, mask)).toThrow(
+        expect.objectContaining({ code: 'NOT_FOUND' }),
+      );
     }
   });
 
   it('gives nothing for what is no mask, or one that cannot be undone', () => {
     const token = maskedText({ operator: { kind: 'token' } }, 'anna') ?? '';
     const hash = maskedText({ operator: { kind: 'hash' } }, 'anna') ?? '';
-    const uuid = maskedText({ operator: { kind: 'token' }, type: base('uuid') }, '0190b3f4-9c7e-7cc2-b0d1-a5f2f3c4d5e6') ?? '';
+    const uuid =
+      maskedText(
+        { operator: { kind: 'token' }, type: base('uuid') },
+        '0190b3f4-9c7e-7cc2-b0d1-a5f2f3c4d5e6',
+      ) ?? '';
     const cases: readonly (readonly [Operator, string, string])[] = [
       [{ kind: 'token' }, 'text', 'anna'],
       [{ kind: 'token' }, 'text', `${token}x`],
@@ -177,7 +199,13 @@ describe('maskSpans', () => {
     const result = maskSpans(base('text'), bytesOf(value), spans, TEXT_WIRE, RING);
     expect(textOf(result.value)).toBe('Mail [REDACTED:EMAIL], card ************1234.');
     expect(result.reversible).toBe(false);
-    const gone = maskSpans(base('text'), bytesOf(value), [span('anna', { kind: 'drop' }, 'X')], TEXT_WIRE, RING);
+    const gone = maskSpans(
+      base('text'),
+      bytesOf(value),
+      [span('anna', { kind: 'drop' }, 'X')],
+      TEXT_WIRE,
+      RING,
+    );
     expect(textOf(gone.value)).toBe('Mail @example.com, card 4111111111111234.');
   });
 
@@ -192,8 +220,20 @@ describe('maskSpans', () => {
   it('redacts all of a value whose spans it does not understand', () => {
     const whole = '[REDACTED:EMAIL]';
     const text = 'Jürgen anna@example.com';
-    const at = (start: number, end: number): Span => ({ start, end, entity: 'EMAIL', operator: { kind: 'mask' } });
-    for (const spans of [[at(0, 2)], [at(2, 3)], [at(0, 5), at(4, 6)], [at(5, 3)], [at(0, 99)], [at(-1, 3)]]) {
+    const at = (start: number, end: number): Span => ({
+      start,
+      end,
+      entity: 'EMAIL',
+      operator: { kind: 'mask' },
+    });
+    for (const spans of [
+      [at(0, 2)],
+      [at(2, 3)],
+      [at(0, 5), at(4, 6)],
+      [at(5, 3)],
+      [at(0, 99)],
+      [at(-1, 3)],
+    ]) {
       const result = maskSpans(base('text'), bytesOf(text), spans, TEXT_WIRE, RING);
       expect(textOf(result.value)).toBe(whole);
     }
@@ -205,7 +245,12 @@ describe('maskSpans', () => {
     fc.assert(
       fc.property(fc.string(), fc.string({ minLength: 1 }), fc.string(), (before, secret, after) => {
         const start = Buffer.byteLength(before);
-        const one = { start, end: start + Buffer.byteLength(secret), entity: 'EMAIL', operator: { kind: 'redact' } } as const;
+        const one = {
+          start,
+          end: start + Buffer.byteLength(secret),
+          entity: 'EMAIL',
+          operator: { kind: 'redact' },
+        } as const;
         const result = maskSpans(base('text'), bytesOf(before + secret + after), [one], TEXT_WIRE, RING);
         expect(textOf(result.value)).toBe(`${before}[REDACTED:EMAIL]${after}`);
       }),

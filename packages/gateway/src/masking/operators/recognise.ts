@@ -91,12 +91,7 @@ function inAnyType(keys: MaskingKeyRing, value: Uint8Array, wire: Wire): Recogni
   return undefined;
 }
 
-function inLeaf(
-  keys: MaskingKeyRing,
-  type: LeafType,
-  value: Uint8Array,
-  wire: Wire,
-): Recognised | undefined {
+function inLeaf(keys: MaskingKeyRing, type: LeafType, value: Uint8Array, wire: Wire): Recognised | undefined {
   if (type.kind !== 'base' || TEXT_TYPES.has(type.name)) return inText(keys, asciiOf(value));
   const text = wire.format === 'text' ? asciiOf(value) : undefined;
   switch (type.name) {

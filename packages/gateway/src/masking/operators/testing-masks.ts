@@ -7,7 +7,10 @@ import type { Masked, Operator, TypeDescription, Wire } from './operator.ts';
 
 /** The same key for the same id, each time. */
 export function testingKey(id: number): MaskingKey {
-  return { id, secret: new Secret(Uint8Array.from({ length: 32 }, (_, index) => (index * 7 + id * 31) & 0xff)) };
+  return {
+    id,
+    secret: new Secret(Uint8Array.from({ length: 32 }, (_, index) => (index * 7 + id * 31) & 0xff)),
+  };
 }
 
 export const RING: MaskingKeyRing = new MaskingKeyRing(testingKey(3), [testingKey(2), testingKey(1)]);
