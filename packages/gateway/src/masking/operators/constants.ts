@@ -101,7 +101,7 @@ export function fittingText(type: BaseType, text: string): string | undefined {
 }
 
 /** The text that stands for what was redacted, as long as the type lets it be. */
-export function redactedText(entity: string, type: BaseType): string {
+function redactedText(entity: string, type: BaseType): string {
   return (
     fittingText(type, `[REDACTED:${entity}]`) ??
     fittingText(type, '[REDACTED]') ??

@@ -37,7 +37,7 @@ export function decimalOfText(text: string): Decimal | undefined {
   return { negative: sign === '-', digits, scale: Math.max(0, scale) };
 }
 
-export function textOfDecimal({ negative, digits, scale }: Decimal): string {
+function textOfDecimal({ negative, digits, scale }: Decimal): string {
   const all = digits.toString().padStart(scale + 1, '0');
   const point = all.length - scale;
   const text = scale === 0 ? all : `${all.slice(0, point)}.${all.slice(point)}`;
@@ -67,7 +67,7 @@ export function decimalOfBinary(bytes: Uint8Array): Decimal | undefined {
   return { negative: sign === NEGATIVE, digits, scale };
 }
 
-export function binaryOfDecimal({ negative, digits, scale }: Decimal): Uint8Array {
+function binaryOfDecimal({ negative, digits, scale }: Decimal): Uint8Array {
   const behind = Math.ceil(scale / GROUP);
   const aligned = (digits * 10n ** BigInt(behind * GROUP - scale)).toString();
   const padded = aligned.padStart(Math.ceil(aligned.length / GROUP) * GROUP, '0');

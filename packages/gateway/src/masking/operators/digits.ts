@@ -38,7 +38,7 @@ export function permuteText(
   // A letter of no alphabet here would stay, and show.
   if (/[^\x20-\x7e]/.test(text)) return undefined;
   const used = alphabetOf(text);
-  const characters = [...text].filter((character) => used.digitOf(character) !== -1);
+  const characters = Array.from(text).filter((character) => used.digitOf(character) !== -1);
   const [first, last] = entity === 'CREDIT_CARD' && used === DECIMAL ? cardEnds(characters.length) : [0, 0];
   const end = characters.length - last;
   const head = characters.slice(0, first).join('');
@@ -66,7 +66,7 @@ export function permuteUuid(direction: Direction, keys: PurposeKeys, entity: str
   const free = digits.slice(0, 12) + digits.slice(13, 16) + digits.slice(17);
   const tweak = `uuid\0${entity}\0${version}${variant}`;
   const permuted = textOf(
-    permuteDigits(direction, keys.permutation, tweak, [...free].map(HEX.digitOf), HEX.radix),
+    permuteDigits(direction, keys.permutation, tweak, Array.from(free, HEX.digitOf), HEX.radix),
     HEX,
   );
   return permuted.slice(0, 12) + version + permuted.slice(12, 15) + variant + permuted.slice(15);
@@ -85,7 +85,7 @@ export function permuteDecimal(
   }
   const permuted = walk(
     (value) => permuteDigits(direction, keys.permutation, `numeric\0${entity}`, value, DECIMAL.radix),
-    [...digits].map(DECIMAL.digitOf),
+    Array.from(digits, DECIMAL.digitOf),
     (value) => value[0] !== 0,
   );
   return permuted === undefined ? undefined : textOf(permuted, DECIMAL);
@@ -128,7 +128,7 @@ function textOf(digits: readonly number[], { characterOf }: Alphabet): string {
 /** The text with its letters and digits replaced in their order. */
 function filledIn(text: string, { digitOf }: Alphabet, characters: string): string {
   let next = 0;
-  return [...text]
-    .map((character) => (digitOf(character) === -1 ? character : characters.charAt(next++)))
-    .join('');
+  return Array.from(text, (character) =>
+    digitOf(character) === -1 ? character : characters.charAt(next++),
+  ).join('');
 }

@@ -21,6 +21,10 @@ import {
 } from './testing-masks.ts';
 import { MaskingKeyRing } from './key-ring.ts';
 
+function at(start: number, end: number): Span {
+  return { start, end, entity: 'EMAIL', operator: { kind: 'mask' } };
+}
+
 const PERSON: TypeDescription = { kind: 'composite', fields: [base('int8'), base('text')] };
 const OLD = new MaskingKeyRing(testingKey(2));
 
@@ -97,6 +101,10 @@ describe('recognise', () => {
       ),
       { numRuns: 500 },
     );
+    const beyond = String(
+      BigInt(maskedText({ operator: { kind: 'token' }, type: base('int8') }, '42') ?? 0) + (1n << 64n),
+    );
+    expect(found(base('numeric'), beyond)).toBeUndefined();
     for (const text of ['tok_', 'tok_email_abc', '[REDACTED:]', '[redacted]', 'user-abc@example.invalid']) {
       expect(found(TEXT, text)).toBeUndefined();
     }
@@ -220,12 +228,6 @@ describe('maskSpans', () => {
   it('redacts all of a value whose spans it does not understand', () => {
     const whole = '[REDACTED:EMAIL]';
     const text = 'Jürgen anna@example.com';
-    const at = (start: number, end: number): Span => ({
-      start,
-      end,
-      entity: 'EMAIL',
-      operator: { kind: 'mask' },
-    });
     for (const spans of [
       [at(0, 2)],
       [at(2, 3)],

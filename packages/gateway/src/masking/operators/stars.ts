@@ -72,7 +72,7 @@ function keptOf(entity: string, { keepFirst, keepLast }: Partial): Kept {
 
 /** Letters and digits are counted; what stands between them is kept or hidden as in {@link starred}. */
 function withEnds(text: string, { first, last }: Kept): string {
-  const characters = [...text];
+  const characters = Array.from(text);
   const counted = characters.filter((character) => ALPHANUMERIC.test(character)).length;
   if (counted < first + last + HIDDEN_MIN) return starred(text);
   const start = indexAfter(characters, first);
@@ -96,7 +96,7 @@ function indexAfter(characters: readonly string[], count: number): number {
 function partOfEmail(text: string, { keepFirst = 1 }: Partial): string | undefined {
   const at = text.lastIndexOf('@');
   if (at < 1) return undefined;
-  const local = [...text.slice(0, at)];
+  const local = Array.from(text.slice(0, at));
   // A quoted local part has an @ or a space of its own: nothing of it is shown.
   const kept = local.length < keepFirst + HIDDEN_MIN || local[0] === '"' ? [] : local.slice(0, keepFirst);
   return `${kept.join('')}***${text.slice(at)}`;
