@@ -1,7 +1,8 @@
 /**
  * Every bound in the gateway, with its unit in its name and its reason beside it.
  *
- * Nothing is unbounded: a queue, buffer, wait or retry without a row here is a defect.
+ * Nothing is unbounded: a queue, buffer, wait or retry without a row here is a defect. Those of masks are in
+ * masking-limits.ts.
  */
 
 export const LIMITS = {
@@ -452,28 +453,6 @@ export const LIMITS = {
     waitingClientBytesMax: 262_144,
     /** Causes of a decision that its leaf names; the first ones say enough. */
     causesMax: 32,
-  },
-  maskingOperators: {
-    /** Keys that recognise and reveal: each makes finding a token by chance as much more likely. */
-    keysMax: 16,
-    /** A reversible token is as long again; what is longer than this gets one that cannot be had back. */
-    tokenPlainBytesMax: 240,
-    /** FF1 takes a millisecond for so many digits, and grows with their square. */
-    permutedDigitsMax: 64,
-    /** Characters that `partial` may leave at one end: more would be most of what people call a secret. */
-    keptMax: 64,
-    /** Decimals that `generalise` may leave; six of a degree are ten centimetres. */
-    decimalsMax: 10,
-    /** One step in ten ends a walk over Luhn's numbers; so many fail once in 10^45 values. */
-    walkStepsMax: 1_000,
-    /** Texts that look like tokens and are none, in one value: each costs 20 µs and more to tell. */
-    forgedTokensMax: 1_000,
-    /** Decimal digits of a number that is computed with: numeric can have 147,455. */
-    decimalDigitsMax: 1_000,
-    /** Levels of JSON. PostgreSQL's own parser goes as deep as its stack, some thousands. */
-    jsonDepthMax: 512,
-    /** Types within types: arrays of composites of ranges. */
-    nestingMax: 32,
   },
   evidence: {
     /** GRC tools refuse files above 100 MB; a part ends before that. */

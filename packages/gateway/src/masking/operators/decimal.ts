@@ -7,7 +7,7 @@
  * Refused: digits above 9999; numbers of more decimal digits than are computed with here.
  */
 
-import { LIMITS } from '../../core/limits.ts';
+import { MASKING_OPERATOR_LIMITS } from '../../core/masking-limits.ts';
 import { int16Bytes, joined, malformed, ValueReader } from './bytes.ts';
 import { utf8Bytes } from './text-encoding.ts';
 
@@ -30,7 +30,7 @@ export function decimalOfText(text: string): Decimal | undefined {
   const [, sign, whole = '', fraction = '', exponent = '0'] = parts;
   const scale = fraction.length - Number(exponent);
   const zeros = Math.max(0, -scale);
-  if (Math.max(whole.length + fraction.length + zeros, scale) > LIMITS.maskingOperators.decimalDigitsMax) {
+  if (Math.max(whole.length + fraction.length + zeros, scale) > MASKING_OPERATOR_LIMITS.decimalDigitsMax) {
     return undefined;
   }
   const digits = BigInt(whole + fraction) * 10n ** BigInt(zeros);
@@ -55,7 +55,7 @@ export function decimalOfBinary(bytes: Uint8Array): Decimal | undefined {
   reader.end();
   if (groups.some((group) => group < 0 || group > 9_999)) throw malformed('a numeric');
   if ((sign & SPECIAL) === SPECIAL) return undefined;
-  if (Math.max(count, Math.abs(weight)) * GROUP + scale > LIMITS.maskingOperators.decimalDigitsMax) {
+  if (Math.max(count, Math.abs(weight)) * GROUP + scale > MASKING_OPERATOR_LIMITS.decimalDigitsMax) {
     return undefined;
   }
   const text = groups.map((group) => String(group).padStart(GROUP, '0')).join('');

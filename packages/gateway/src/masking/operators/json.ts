@@ -7,7 +7,7 @@
  * Untrusted: every character.
  */
 
-import { LIMITS } from '../../core/limits.ts';
+import { MASKING_OPERATOR_LIMITS } from '../../core/masking-limits.ts';
 import { malformed } from './bytes.ts';
 
 /** A value without values inside. null is none: it says nothing that its place does not. */
@@ -77,7 +77,7 @@ class Walker {
 
   /** What stands between brackets, with the white space that stood there. */
   #members(opening: string, closing: string, read: (index: number) => string | undefined): string {
-    if (this.#path.length >= LIMITS.maskingOperators.jsonDepthMax) throw malformed('JSON of so few levels');
+    if (this.#path.length >= MASKING_OPERATOR_LIMITS.jsonDepthMax) throw malformed('JSON of so few levels');
     this.#expect(opening);
     const first = this.space();
     if (this.#skip(closing)) return opening + first + closing;

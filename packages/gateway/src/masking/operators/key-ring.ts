@@ -7,7 +7,7 @@
 
 import { hkdfSync } from 'node:crypto';
 import { CountersignError } from '../../core/errors.ts';
-import { LIMITS } from '../../core/limits.ts';
+import { MASKING_OPERATOR_LIMITS } from '../../core/masking-limits.ts';
 import type { Secret } from '../../core/secret.ts';
 
 /** One generation of the installation's masking key. */
@@ -44,8 +44,8 @@ export class MaskingKeyRing {
 
   constructor(current: MaskingKey, former: readonly MaskingKey[] = []) {
     const keys = [current, ...former];
-    if (keys.length > LIMITS.maskingOperators.keysMax) {
-      throw invalid(`at most ${LIMITS.maskingOperators.keysMax} masking keys are kept, not ${keys.length}`);
+    if (keys.length > MASKING_OPERATOR_LIMITS.keysMax) {
+      throw invalid(`at most ${MASKING_OPERATOR_LIMITS.keysMax} masking keys are kept, not ${keys.length}`);
     }
     if (new Set(keys.map(({ id }) => id)).size !== keys.length) throw invalid('two masking keys have one id');
     this.current = purposeKeys(current);

@@ -7,7 +7,7 @@
  */
 
 import { CountersignError } from '../../core/errors.ts';
-import { LIMITS } from '../../core/limits.ts';
+import { MASKING_OPERATOR_LIMITS } from '../../core/masking-limits.ts';
 import { mapArrayBinary, mapCompositeBinary, mapMultirangeBinary, mapRangeBinary } from './binary-members.ts';
 import { builtInType } from './built-in-types.ts';
 import { joined, malformed } from './bytes.ts';
@@ -60,7 +60,7 @@ class Walk {
   }
 
   value(type: TypeDescription, value: Uint8Array, depth: number): Uint8Array | null {
-    if (depth > LIMITS.maskingOperators.nestingMax) throw malformed('of so few levels');
+    if (depth > MASKING_OPERATOR_LIMITS.nestingMax) throw malformed('of so few levels');
     switch (type.kind) {
       case 'base':
         return type.name === 'json' || type.name === 'jsonb'

@@ -55,6 +55,7 @@ const TEXTS: readonly (readonly [
   [{ kind: 'partial', keepFirst: 2 }, 'ID', 'AB-12345', 'AB-*****'],
   [{ kind: 'generalise' }, 'AGE', '37', '30'],
   [{ kind: 'generalise', ceiling: 90 }, 'AGE', '97', '90'],
+  [{ kind: 'generalise', ceiling: 65 }, 'AGE', '97', '65'],
   [{ kind: 'generalise' }, 'AGE', 'old', '[REDACTED:AGE]'],
   [{ kind: 'fpe' }, 'PIN', '1234', '[REDACTED:PIN]'],
   [{ kind: 'fake' }, 'SECRET', 'x', '[REDACTED:SECRET]'],
@@ -159,6 +160,9 @@ describe('maskValue', () => {
       [{ decimals: 1 }, base('numeric'), '-12.345', '-12.300'],
       [{ decimals: 2 }, base('float8'), '48.85837', '48.85'],
       [{ width: 5 }, base('float4'), '13.7', '10'],
+      [{ ceiling: 65 }, base('float8'), '97.5', '65'],
+      [{ ceiling: 65 }, base('int4'), '97', '65'],
+      [{ ceiling: 65 }, base('int4'), '-97', '-90'],
       [{}, base('float8'), 'NaN', '0'],
       [{}, base('date'), '1984-03-17', '1984-03-01'],
       [{ unit: 'quarter' }, base('date'), '1984-03-17', '1984-01-01'],
@@ -393,11 +397,32 @@ describe('garbage', () => {
           const request = { operator, entity: 'ID', type: builtInType(oid), wire, keys: RING };
           const output = Buffer.from(maskValue(request, value).value ?? []);
           for (let at = 0; at + 4 <= value.length; at++) {
-            expect(output.includes(value.subarray(at, at + 4))).toBe(false);
+            expect(output.includes(Buffer.from(value.subarray(at, at + 4)))).toBe(false);
           }
         },
       ),
       { numRuns: 2_000 },
+    );
+  });
+
+  it('in text is not read as if it were binary', () => {
+    for (const [name, length, constant] of [
+      ['uuid', 16, '00000000-0000-0000-0000-000000000000'],
+      ['int8', 8, '0'],
+    ] as const) {
+      const request = { operator: { kind: 'token' }, entity: 'ID', wire: TEXT_WIRE, keys: RING } as const;
+      const { value } = maskValue({ ...request, type: base(name) }, new Uint8Array(length).fill(0xff));
+      expect(value).toEqual(bytesOf(constant));
+    }
+  });
+
+  it('of dates that are none is replaced', () => {
+    const month = { operator: { kind: 'generalise' } } as const;
+    for (const date of ['1984-02-30', '1984-13-01', '84-01-01', 'today']) {
+      expect(maskedText({ ...month, type: base('date') }, date)).toBe('1970-01-01');
+    }
+    expect(maskedText({ ...month, type: base('timestamp') }, '1984-02-30 12:00:00')).toBe(
+      '1970-01-01 00:00:00',
     );
   });
 

@@ -25,6 +25,7 @@ describe('parseOperator', () => {
     { kind: 'partial', keepFirst: '2' },
     { kind: 'partial', keepFirst: 1.5 },
     { kind: 'partial', toString: 1 },
+    { kind: 'partial', hasOwnProperty: 'keepFirst' },
     { kind: 'generalise', width: 1 },
     { kind: 'generalise', width: Number.NaN },
     { kind: 'generalise', decimals: 11 },

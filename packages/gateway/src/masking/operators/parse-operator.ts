@@ -6,7 +6,7 @@
  */
 
 import { CountersignError } from '../../core/errors.ts';
-import { LIMITS } from '../../core/limits.ts';
+import { MASKING_OPERATOR_LIMITS } from '../../core/masking-limits.ts';
 import type { Operator } from './operator.ts';
 
 /** Whether a value may stand under a key. */
@@ -19,8 +19,8 @@ const OPERATORS: Readonly<Record<Operator['kind'], Readonly<Record<string, Allow
   redact: {},
   mask: {},
   partial: {
-    keepFirst: whole(0, LIMITS.maskingOperators.keptMax),
-    keepLast: whole(0, LIMITS.maskingOperators.keptMax),
+    keepFirst: whole(0, MASKING_OPERATOR_LIMITS.keptMax),
+    keepLast: whole(0, MASKING_OPERATOR_LIMITS.keptMax),
   },
   hash: {},
   token: {},
@@ -29,7 +29,7 @@ const OPERATORS: Readonly<Record<Operator['kind'], Readonly<Record<string, Allow
     // A width of 1 would leave whole numbers as they are.
     width: whole(2, NUMBER_MAX),
     ceiling: whole(0, NUMBER_MAX),
-    decimals: whole(0, LIMITS.maskingOperators.decimalsMax),
+    decimals: whole(0, MASKING_OPERATOR_LIMITS.decimalsMax),
     unit: (value) => value === 'month' || value === 'quarter' || value === 'year',
   },
   nullify: {},

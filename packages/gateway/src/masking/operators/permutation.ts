@@ -6,7 +6,7 @@
  */
 
 import { FF1 } from '@noble/ciphers/ff1.js';
-import { LIMITS } from '../../core/limits.ts';
+import { MASKING_OPERATOR_LIMITS } from '../../core/masking-limits.ts';
 import { utf8Bytes } from './text-encoding.ts';
 
 /** SP 800-38G revision 1: radix^length of a value is at least this. */
@@ -16,7 +16,7 @@ export type Direction = 'encrypt' | 'decrypt';
 
 /** Whether so many digits of a radix have enough values, and not too many digits to compute. */
 export function isPermutable(radix: number, length: number): boolean {
-  return radix ** length >= DOMAIN_MIN && length <= LIMITS.maskingOperators.permutedDigitsMax;
+  return radix ** length >= DOMAIN_MIN && length <= MASKING_OPERATOR_LIMITS.permutedDigitsMax;
 }
 
 /** The digits in the place of these, under a tweak. */
@@ -56,7 +56,7 @@ export function permuteBits(
  */
 export function walk<T>(step: (value: T) => T, start: T, isWithin: (value: T) => boolean): T | undefined {
   let value = start;
-  for (let steps = 0; steps < LIMITS.maskingOperators.walkStepsMax; steps++) {
+  for (let steps = 0; steps < MASKING_OPERATOR_LIMITS.walkStepsMax; steps++) {
     value = step(value);
     if (isWithin(value)) return value;
   }

@@ -180,6 +180,8 @@ describe('revealValue', () => {
     const cases: readonly (readonly [Operator, string, string])[] = [
       [{ kind: 'token' }, 'text', 'anna'],
       [{ kind: 'token' }, 'text', `${token}x`],
+      [{ kind: 'token' }, 'text', `${token} x`],
+      [{ kind: 'token' }, 'text', ` ${token}`],
       [{ kind: 'hash' }, 'text', hash],
       [{ kind: 'token' }, 'uuid', uuid],
       [{ kind: 'token' }, 'int8', 'x'],

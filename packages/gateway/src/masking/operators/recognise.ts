@@ -6,7 +6,7 @@
  * Untrusted: every byte.
  */
 
-import { LIMITS } from '../../core/limits.ts';
+import { MASKING_OPERATOR_LIMITS } from '../../core/masking-limits.ts';
 import { byteaContent } from './bytea.ts';
 import { TEXT_TYPES } from './constants.ts';
 import { decimalOfBinary, decimalOfText } from './decimal.ts';
@@ -125,7 +125,7 @@ function inText(keys: MaskingKeyRing, text: string): Recognised | undefined {
   for (const token of lookForTokens(keys, text.replace(FAKE_EMAIL, 'tok_$1'))) {
     if (token !== undefined) return { kind: token.marker === 'tok' ? 'token' : 'hash', keyId: token.keyId };
     looks += 1;
-    if (looks >= LIMITS.maskingOperators.forgedTokensMax) return { kind: 'unread', keyId: undefined };
+    if (looks >= MASKING_OPERATOR_LIMITS.forgedTokensMax) return { kind: 'unread', keyId: undefined };
   }
   return REDACTED.test(text) ? { kind: 'redacted', keyId: undefined } : undefined;
 }

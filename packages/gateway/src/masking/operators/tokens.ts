@@ -10,7 +10,7 @@
 
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { aessiv } from '@noble/ciphers/aes.js';
-import { LIMITS } from '../../core/limits.ts';
+import { MASKING_OPERATOR_LIMITS } from '../../core/masking-limits.ts';
 import { base32, bytesOfBase32 } from './base32.ts';
 import { joined } from './bytes.ts';
 import type { MaskingKeyRing, PurposeKeys } from './key-ring.ts';
@@ -44,7 +44,7 @@ export interface Found {
 
 /** The reversible token of a value; undefined for a value that is too long. */
 export function tokenOf(keys: PurposeKeys, entity: string, value: Uint8Array): string | undefined {
-  if (value.length > LIMITS.maskingOperators.tokenPlainBytesMax) return undefined;
+  if (value.length > MASKING_OPERATOR_LIMITS.tokenPlainBytesMax) return undefined;
   const sealed = aessiv(keys.token, ...associated(keys, entity)).encrypt(padded(value));
   return `tok_${entity.toLowerCase()}_${base32(joined([Uint8Array.of(keys.id), sealed]))}`;
 }
