@@ -334,30 +334,31 @@ describe('bytea', () => {
   });
 });
 
+function nestedType(levels: number): TypeDescription {
+  return levels === 0 ? base('text') : { kind: 'composite', fields: [nestedType(levels - 1)] };
+}
+
+/** Two quotes for each quote: the text doubles with each level, and eight are enough to see. */
+function nestedText(levels: number): string {
+  if (levels === 1) return '(anna)';
+  return `("${nestedText(levels - 1).replaceAll('"', '""')}")`;
+}
+
+function nestedRecord(levels: number): Uint8Array {
+  const value = levels === 1 ? bytesOf('anna') : nestedRecord(levels - 1);
+  const head = new DataView(new ArrayBuffer(12));
+  [1, levels === 1 ? 25 : 2249, value.length].forEach((number, index) => head.setInt32(4 * index, number));
+  return Uint8Array.of(...new Uint8Array(head.buffer), ...value);
+}
+
 describe('types within types', () => {
   it('are masked down to the limit, and NULL beyond it', () => {
-    const nested = (levels: number): TypeDescription =>
-      levels === 0 ? base('text') : { kind: 'composite', fields: [nested(levels - 1)] };
-    const text = (levels: number): string => {
-      let value = 'anna';
-      // Two quotes for each quote: the text doubles with each level, and eight are enough to see.
-      for (let level = 0; level < levels; level++)
-        value = level === 0 ? `(${value})` : `("${value.replaceAll('"', '""')}")`;
-      return value;
-    };
     const redact = { operator: { kind: 'redact' } } as const;
-    expect(maskedText({ ...redact, type: nested(8) }, text(8))).toContain('[REDACTED:EMAIL]');
-    const record = (levels: number): Uint8Array => {
-      const value = levels === 1 ? bytesOf('anna') : record(levels - 1);
-      const oid = levels === 1 ? 25 : 2249;
-      const head = new DataView(new ArrayBuffer(12));
-      [1, oid, value.length].forEach((number, index) => head.setInt32(4 * index, number));
-      return Uint8Array.of(...new Uint8Array(head.buffer), ...value);
-    };
+    expect(maskedText({ ...redact, type: nestedType(8) }, nestedText(8))).toContain('[REDACTED:EMAIL]');
     const binary = { ...redact, entity: 'EMAIL', type: builtInType(2249), wire: BINARY_WIRE, keys: RING };
-    const inside = maskValue(binary, record(32)).value ?? new Uint8Array(0);
+    const inside = maskValue(binary, nestedRecord(32)).value ?? new Uint8Array(0);
     expect(Buffer.from(inside).includes('[REDACTED:EMAIL]')).toBe(true);
-    expect(maskValue(binary, record(33)).value).toBeNull();
+    expect(maskValue(binary, nestedRecord(33)).value).toBeNull();
   });
 });
 
