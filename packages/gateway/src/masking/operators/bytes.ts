@@ -13,6 +13,11 @@ export function malformed(what: string): CountersignError {
   });
 }
 
+/** Whether an error is {@link malformed}. */
+export function isMalformed(error: unknown): boolean {
+  return error instanceof CountersignError && error.code === 'PROTOCOL_VIOLATION';
+}
+
 /** Reads forward through one value. */
 export class ValueReader {
   readonly #bytes: Uint8Array;

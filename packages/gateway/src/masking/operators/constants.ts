@@ -6,6 +6,7 @@
  */
 
 import { bytesOfHex, int32Bytes, joined } from './bytes.ts';
+import { extensionConstant } from './extension-constants.ts';
 import type { BaseType, Wire } from './operator.ts';
 import { charactersIn, utf8Bytes } from './text-encoding.ts';
 
@@ -140,7 +141,7 @@ function constantByWire(type: BaseType, wire: Wire, value: Uint8Array): Constant
     case 'interval':
       return { text: ZERO_INTERVAL[wire.intervalStyle] ?? '00:00:00', binary: new Uint8Array(16) };
     default:
-      return undefined;
+      return extensionConstant(type, wire, value);
   }
 }
 

@@ -6,7 +6,6 @@
  * form that its type has, {@link malformed} is thrown.
  */
 
-import { CountersignError } from '../../core/errors.ts';
 import { MASKING_OPERATOR_LIMITS } from '../../core/masking-limits.ts';
 import { mapArrayBinary, mapCompositeBinary, mapMultirangeBinary, mapRangeBinary } from './binary-members.ts';
 import { builtInType } from './built-in-types.ts';
@@ -34,11 +33,6 @@ export function mapLeaves(
   mapper: LeafMapper,
 ): Uint8Array | null {
   return new Walk(mapper, wire).value(type, value, 0);
-}
-
-/** Whether an error says that a value is not of its type's form. */
-export function isMalformed(error: unknown): boolean {
-  return error instanceof CountersignError && error.code === 'PROTOCOL_VIOLATION';
 }
 
 const TEXT: BaseType = { kind: 'base', name: 'text', typmod: -1 };

@@ -8,7 +8,7 @@
 
 import { constantOf, TEXT_TYPES } from './constants.ts';
 import { generalised } from './generalise.ts';
-import { isMalformed } from './leaves.ts';
+import { isMalformed } from './bytes.ts';
 import { maskText, type TextRequest } from './mask-text.ts';
 import { manufacturerOf, networkOf } from './network.ts';
 import type { BaseType, ConstantDomain, LeafType, Masked, Wire } from './operator.ts';

@@ -5,7 +5,8 @@
  * replaced as a whole: by its type's constant where it has one, by NULL where it has none.
  */
 
-import { isMalformed, type LeafMapper, mapLeaves } from './leaves.ts';
+import { isMalformed } from './bytes.ts';
+import { type LeafMapper, mapLeaves } from './leaves.ts';
 import { maskLeaf, redacted } from './mask-leaf.ts';
 import type { Masked, MaskRequest } from './operator.ts';
 import { checkEntity } from './parse-operator.ts';

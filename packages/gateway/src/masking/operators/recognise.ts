@@ -8,10 +8,11 @@
 
 import { MASKING_OPERATOR_LIMITS } from '../../core/masking-limits.ts';
 import { byteaContent } from './bytea.ts';
+import { isMalformed } from './bytes.ts';
 import { TEXT_TYPES } from './constants.ts';
 import { decimalOfBinary, decimalOfText } from './decimal.ts';
 import type { MaskingKeyRing } from './key-ring.ts';
-import { isMalformed, mapLeaves } from './leaves.ts';
+import { mapLeaves } from './leaves.ts';
 import type { BaseType, LeafType, TypeDescription, Wire } from './operator.ts';
 import { lookForTokens } from './tokens.ts';
 import { integerOf, uuidOfValue } from './typed-values.ts';
