@@ -8,7 +8,7 @@
  * Untrusted: texts that are recognised; their base 32 has one form, and the check is keyed.
  */
 
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { aessiv } from '@noble/ciphers/aes.js';
 import { MASKING_OPERATOR_LIMITS } from '../../core/masking-limits.ts';
 import { base32, bytesOfBase32 } from './base32.ts';
@@ -72,7 +72,7 @@ export function* lookForTokens(ring: MaskingKeyRing, text: string): Generator<Fo
 }
 
 /** HMAC-SHA-256 over parts that cannot run into each other. */
-export function keyed(key: Uint8Array, purpose: string, entity: string, value: Uint8Array): Uint8Array {
+export function keyed(key: KeyObject, purpose: string, entity: string, value: Uint8Array): Uint8Array {
   const hmac = createHmac('sha256', key);
   hmac.update(utf8Bytes(`${purpose}\0${entity}\0`)).update(value);
   return new Uint8Array(hmac.digest());
