@@ -149,6 +149,10 @@ describe('maskValue', () => {
     const value = '{"a": {"b": 1}, "c": ["x", null]}';
     expect(maskedText({ operator: { kind: 'drop' }, type }, value)).toBe('{"a": {}, "c": [ null]}');
     expect(maskedText({ operator: { kind: 'nullify' }, type }, value)).toBeNull();
+    const domain: TypeDescription = { kind: 'domain', base: type };
+    expect(maskedText({ operator: { kind: 'drop' }, type: domain }, '{"a":1}')).toBe('{}');
+    expect(maskedText({ operator: { kind: 'drop' }, type: NAMES }, '{a,b}')).toBeNull();
+    expect(maskedText({ operator: { kind: 'drop' }, type: builtInType(3904) }, '[1,5)')).toBeNull();
   });
 
   it('generalises numbers, dates, networks and bounds of ranges', () => {

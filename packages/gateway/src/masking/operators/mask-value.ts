@@ -8,7 +8,7 @@
 import { isMalformed } from './bytes.ts';
 import { type LeafMapper, mapLeaves } from './leaves.ts';
 import { maskLeaf, redacted } from './mask-leaf.ts';
-import type { Masked, MaskRequest } from './operator.ts';
+import type { Masked, MaskRequest, TypeDescription } from './operator.ts';
 import { checkEntity } from './parse-operator.ts';
 
 /**
@@ -21,7 +21,10 @@ export function maskValue(request: MaskRequest, value: Uint8Array | null): Maske
   const { operator, type, wire, keys, entity } = request;
   checkEntity(entity);
   if (value === null) return { value: null, reversible: false };
-  if (operator.kind === 'nullify') return { value: null, reversible: false };
+  // Of JSON a leaf can go; of anything else only all of it.
+  if (operator.kind === 'nullify' || (operator.kind === 'drop' && !isJson(type))) {
+    return { value: null, reversible: false };
+  }
   let reversible = true;
   let leaves = 0;
   const mapper: LeafMapper = {
@@ -42,4 +45,9 @@ export function maskValue(request: MaskRequest, value: Uint8Array | null): Maske
     // Nothing is known of such a value, and so all of it is replaced.
     return type.kind === 'base' ? redacted(type, value, wire, entity) : { value: null, reversible: false };
   }
+}
+
+function isJson(type: TypeDescription): boolean {
+  if (type.kind === 'domain') return isJson(type.base);
+  return type.kind === 'base' && (type.name === 'json' || type.name === 'jsonb');
 }
