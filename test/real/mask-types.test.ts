@@ -1,6 +1,7 @@
 /** That every masked value is one that its type accepts, says a real PostgreSQL, in text and in binary. */
 
 import { readdir } from 'node:fs/promises';
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findSystemPostgres } from '../../examples/demo/postgres-binaries.ts';
 import { type PostgresServer, startPostgres } from '../../examples/demo/postgres-server.ts';
@@ -8,6 +9,11 @@ import { builtInType } from '../../packages/gateway/src/masking/operators/built-
 import { constantOf } from '../../packages/gateway/src/masking/operators/constants.ts';
 import { maskValue } from '../../packages/gateway/src/masking/operators/mask-value.ts';
 import type { Operator, TypeDescription } from '../../packages/gateway/src/masking/operators/operator.ts';
+import {
+  mapArrayText,
+  mapCompositeText,
+  mapRangeText,
+} from '../../packages/gateway/src/masking/operators/quoted-text.ts';
 import { recognise } from '../../packages/gateway/src/masking/operators/recognise.ts';
 import { revealValue } from '../../packages/gateway/src/masking/operators/reveal.ts';
 import {
@@ -33,6 +39,8 @@ const SCHEMA = `
   create type mood as enum ('sad', 'ok', 'happy');
   create type addr as (street text, number int4, tags text[], since date);
   create domain email_d as text check (value like '%@%');
+  create type three as (a text, b text, c text);
+  create type textrange as range (subtype = text);
   create domain percent_d as int4 check (value between 0 and 100);
 `;
 
@@ -388,6 +396,38 @@ describe.each(VERSIONS.filter(([, , present]) => present))('PostgreSQL %s', (_, 
         expect([type, value, found?.kind]).toEqual([type, value, tokenIsFound ? 'token' : undefined]);
       }
     });
+  });
+
+  it('writes any members of arrays, composites and ranges as PostgreSQL does', async () => {
+    // Zero bytes and lone surrogates are in no text of PostgreSQL.
+    const texts = fc.oneof(
+      fc.string({ unit: 'grapheme', maxLength: 12 }),
+      fc
+        .array(fc.constantFrom(...Array.from(',;{}()[]"\\ \t\nnulNUL')), { maxLength: 6 })
+        .map((all) => all.join('')),
+    );
+    const members = fc.option(
+      texts.filter((text) => !text.includes('\0')),
+      { freq: 4 },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.tuple(members, members, members), async (three) => {
+        const bound = three[0] ?? '';
+        const written = [
+          ['text[]', mapArrayText('{x,x,x}', ',', (_member, index) => three[index] ?? null)],
+          ['three', mapCompositeText('(x,x,x)', (_member, index) => three[index] ?? null)],
+          ['textrange', mapRangeText('[x,y]', () => bound)],
+        ] as const;
+        const told = await server.tellAll(
+          written.map(([type, text]) => [`select $1::${type}`, [Buffer.from(text)]]),
+          'text',
+        );
+        expect(
+          told.map((each) => (each instanceof Uint8Array ? Buffer.from(each).toString() : each)),
+        ).toEqual(written.map(([, text]) => text));
+      }),
+      { numRuns: 300 },
+    );
   });
 
   const settings: readonly Settings[] = [

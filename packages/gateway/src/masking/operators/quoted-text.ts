@@ -115,20 +115,20 @@ function rangeText(scanner: Scanner, map: (bound: string) => string | null): str
   }
 }
 
-/** array_out, "array_needs_quotes". */
+/** array_out, "array_needs_quotes"; white space is ASCII's alone here and below. */
 function quotedInArray(value: string, delimiter: string): string {
-  const isPlain = value !== '' && !/[\s"\\{}]/.test(value) && !value.includes(delimiter);
+  const isPlain = value !== '' && !/[ \t-\r"\\{}]/.test(value) && !value.includes(delimiter);
   return isPlain && value.toUpperCase() !== 'NULL' ? value : `"${value.replace(/["\\]/g, '\\$&')}"`;
 }
 
 /** record_out. */
 function quotedInComposite(value: string): string {
-  return value !== '' && !/[\s"\\(),]/.test(value) ? value : `"${value.replace(/["\\]/g, '$&$&')}"`;
+  return value !== '' && !/[ \t-\r"\\(),]/.test(value) ? value : `"${value.replace(/["\\]/g, '$&$&')}"`;
 }
 
 /** range_bound_escape. */
 function quotedInRange(value: string): string {
-  return value !== '' && !/[\s"\\(),[\]]/.test(value) ? value : `"${value.replace(/["\\]/g, '$&$&')}"`;
+  return value !== '' && !/[ \t-\r"\\(),[\]]/.test(value) ? value : `"${value.replace(/["\\]/g, '$&$&')}"`;
 }
 
 class Scanner {
