@@ -1,7 +1,8 @@
 /**
  * Every bound in the gateway, with its unit in its name and its reason beside it.
  *
- * Nothing is unbounded: a queue, buffer, wait or retry without a row here is a defect.
+ * Nothing is unbounded: a queue, buffer, wait or retry without a row here is a defect. Those of masks are in
+ * masking-limits.ts.
  */
 
 export const LIMITS = {

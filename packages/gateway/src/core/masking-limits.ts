@@ -1,0 +1,24 @@
+/** The part of limits.ts that masks need, with the same rules: a unit in each name, a reason beside it. */
+
+export const MASKING_OPERATOR_LIMITS = {
+  /** Keys that recognise and reveal: each makes finding a token by chance as much more likely. */
+  keysMax: 16,
+  /** A reversible token is as long again; what is longer than this gets one that cannot be had back. */
+  tokenPlainBytesMax: 240,
+  /** FF1 takes 0.4 ms for so many digits, and grows faster than they do. */
+  permutedDigitsMax: 64,
+  /** Characters that `partial` may leave at one end: more would be most of what people call a secret. */
+  keptMax: 64,
+  /** Decimals that `generalise` may leave; six of a degree are ten centimetres. */
+  decimalsMax: 10,
+  /** One step in ten ends a walk over Luhn's numbers; so many fail once in 10^45 values. */
+  walkStepsMax: 1_000,
+  /** Texts that look like tokens and are none, in one value: each costs 7 to 80 µs to tell. */
+  forgedTokensMax: 1_000,
+  /** Decimal digits of a number that is computed with: numeric can have 147,455. */
+  decimalDigitsMax: 1_000,
+  /** Levels of JSON. PostgreSQL's own parser goes as deep as its stack, some thousands. */
+  jsonDepthMax: 512,
+  /** Types within types: arrays of composites of ranges. */
+  nestingMax: 32,
+} as const;
