@@ -2,9 +2,12 @@
 
 import { Random } from '../../test/fuzz/random.ts';
 
+/** Values one after another in one buffer, as rows lie in what a server sends. */
 export interface RowMix {
   readonly columns: readonly string[];
-  readonly rows: readonly (readonly Uint8Array[])[];
+  readonly bytes: Uint8Array;
+  /** Where each value begins, row by row, and behind the last its end. */
+  readonly offsets: Int32Array;
 }
 
 const WORDS =
@@ -16,12 +19,11 @@ const NAMES = ['Ana', 'Ben', 'Chen', 'Dana', 'Emil', 'Fatima', 'Goran', 'Hanna']
 /** The same rows at every run. */
 export function rowMix(count: number): RowMix {
   const random = new Random(20_261_127);
-  const encoder = new TextEncoder();
-  const columns = Object.keys(rowOf(random, 0));
-  const rows = Array.from({ length: count }, (_, at) =>
-    Object.values(rowOf(random, at)).map((value) => encoder.encode(value)),
-  );
-  return { columns, rows };
+  const columns = Object.keys(rowOf(new Random(0), 0));
+  const values = Array.from({ length: count }, (_, at) => Object.values(rowOf(random, at))).flat();
+  const offsets = new Int32Array(values.length + 1);
+  for (const [at, value] of values.entries()) offsets[at + 1] = (offsets[at] ?? 0) + value.length;
+  return { columns, bytes: new TextEncoder().encode(values.join('')), offsets };
 }
 
 function rowOf(random: Random, at: number): Readonly<Record<string, string>> {

@@ -39,6 +39,7 @@ const SCHEMES = ['bearer', 'basic', 'token', 'digest', 'apikey', 'negotiate'];
 /** The value behind an operator, where a name for secrets stands before it; whether one was found. */
 export function secretAfter(state: ScanState, operator: number): boolean {
   const { bytes, begin } = state;
+  if (!mayBeValue(state, operator)) return false;
   let keyTo = operator;
   const nearest = Math.max(begin, operator - 4);
   while (keyTo > nearest && isKeyGap(bytes[keyTo - 1] ?? 0)) keyTo -= 1;
@@ -48,6 +49,32 @@ export function secretAfter(state: ScanState, operator: number): boolean {
   if (keyTo - keyFrom < 3) return false;
   if ((contextOfKey(bytes, keyFrom, keyTo) & CONTEXT.AUTH) === 0) return false;
   return valueAt(state, operator, keyFrom, keyTo);
+}
+
+/** Whether something of four bytes stands behind an operator: most values in JSON are shorter or no secrets. */
+function mayBeValue(state: ScanState, operator: number): boolean {
+  const { bytes, end } = state;
+  let from = operator + 1;
+  const farthest = Math.min(end, operator + GAP_BYTES_MAX);
+  while (from < farthest && (isValueGap(bytes[from] ?? 0) || isQuote(bytes[from] ?? 0))) from += 1;
+  for (let at = from; at < from + 4; at += 1) {
+    const byte = at < end ? (bytes[at] ?? 0) : 0;
+    if (
+      byte === 0 ||
+      byte === 44 ||
+      byte === 125 ||
+      byte === 93 ||
+      byte === 91 ||
+      byte === 123 ||
+      isQuote(byte)
+    )
+      return false;
+  }
+  return true;
+}
+
+function isQuote(byte: number): boolean {
+  return byte === 34 || byte === 39 || byte === 96;
 }
 
 function isKeyGap(byte: number): boolean {

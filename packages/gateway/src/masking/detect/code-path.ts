@@ -3,7 +3,14 @@
  */
 
 import { CLASS, classAt, IS_DIGIT, IS_LETTER, IS_LOWER, IS_UPPER, IS_WORD } from './byte-classes.ts';
-import { beginsWithGroup, CODE_LENGTH_MAX, codesOfLength, hasShape, writtenCodes } from './code-table.ts';
+import {
+  beginsWithGroups,
+  CODE_LENGTH_MAX,
+  codesOfLength,
+  hasShape,
+  strongCodesOfLength,
+  writtenCodes,
+} from './code-table.ts';
 import { isMachineReadableLine } from './codes-world.ts';
 import { cryptoAddress } from './crypto-addresses.ts';
 import { entityId } from './entities.ts';
@@ -40,7 +47,8 @@ export function codeAt(state: ScanState, at: number): number {
     if (secretAround(state, from)) return state.floor;
   }
   if (isIbanAt(state, from, to) || groupedCodeBefore(state, from)) return state.floor;
-  if ((isJoinedBehind(state, to) && groupedCodeFrom(state, from)) || isCodeWord(state, from, to)) return state.floor;
+  if ((isJoinedBehind(state, to) && groupedCodeFrom(state, from)) || isCodeWord(state, from, to))
+    return state.floor;
   if (to - from >= 26 && cryptoAddress(state, from, to)) return state.floor;
   if (bytes[to] === 60 || to - from === 44 || to - from === 36) {
     if (isMachineReadable(state, from)) return state.floor;
@@ -57,11 +65,16 @@ export function isJoinedBehind(state: ScanState, to: number): boolean {
   return ((CLASS[state.bytes[to + 1] ?? 0] ?? 0) & IS_WORD) !== 0;
 }
 
+/** Whether anything but the value itself says something about it. */
+function mayHaveWord(state: ScanState, from: number, to: number): boolean {
+  return state.hints.promoted !== undefined || state.contextAround(from, to) !== 0;
+}
+
 /** One word against the table. */
 function isCodeWord(state: ScanState, from: number, to: number): boolean {
   const length = to - from;
   if (length > CODE_LENGTH_MAX || length < 3) return false;
-  const rows = codesOfLength(length);
+  const rows = mayHaveWord(state, from, to) ? codesOfLength(length) : strongCodesOfLength(length);
   if (rows.length === 0) return false;
   const mask = readCode(state, from, to, 0);
   const isBound = isBoundBefore(state, from);
@@ -100,7 +113,11 @@ export function groupedCodeFrom(state: ScanState, from: number): boolean {
     let to = place;
     while (to < end && ((CLASS[bytes[to] ?? 0] ?? 0) & IS_WORD) !== 0) to += 1;
     if (to === place || total + to - place > CODE_LENGTH_MAX) break;
-    if (groups === 0 && !beginsWithGroup(to - place)) return false;
+    if (
+      groups === 1 &&
+      !beginsWithGroups(total, to - place, state.code[0] ?? 0, mayHaveWord(state, from, to))
+    )
+      return false;
     mask |= readCode(state, place, to, total);
     total += to - place;
     groupFrom[groups] = total;

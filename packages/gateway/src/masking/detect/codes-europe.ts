@@ -321,6 +321,11 @@ export const CODES_EUROPE: readonly CodeDetector[] = [
   ...vatNumbers(),
 ];
 
+/** Where the check digits of a country are not known, or differ by kind. */
+function any(): boolean {
+  return true;
+}
+
 /** Prefix, what follows, and whether the check digits are right. Council Directive 2006/112/EC, article 215. */
 function vatNumbers(): readonly CodeDetector[] {
   type Row = readonly [
@@ -328,7 +333,6 @@ function vatNumbers(): readonly CodeDetector[] {
     shapes: readonly string[],
     valid: (code: Uint8Array, count: number) => boolean,
   ];
-  const any = (): boolean => true;
   const rows: readonly Row[] = [
     [
       'ATU',

@@ -43,8 +43,16 @@ function slotOf(hash: number): number {
   return slot;
 }
 
+/** Two first letters and the length of a word → 1 where the lexicon has such a word; most words of a text are not hashed. */
+const LIKELY = new Uint8Array(32_768);
+
+function likeness(first: number, second: number, length: number): number {
+  return ((first & 31) << 10) | ((second & 31) << 5) | (length < 31 ? length : 31);
+}
+
 function learn(word: string, bits: number, inProse: boolean): void {
   const bytes = encoder.encode(word);
+  LIKELY[likeness(bytes[0] ?? 0, bytes[1] ?? 0, bytes.length)] = 1;
   const hash = hashOf(bytes, 0, bytes.length);
   const slot = slotOf(hash);
   hashes[slot] = hash;
@@ -140,64 +148,134 @@ for (let byte = 0; byte < 256; byte += 1) {
 const SMALL = 1;
 const CAPITAL = 2;
 
+/** Words with a meaning that are remembered; no more lie near one value. A power of two. */
+const REMEMBERED = 128;
+
 /**
- * What the words before and behind a value say. `floor` and `end` bound what may be read: the whole text,
- * not what is still open.
+ * The words of one text that say something, read once and from left to right, and only where somebody asks.
  */
-export function contextOfWords(
-  bytes: Uint8Array,
-  from: number,
-  to: number,
-  floor: number,
-  end: number,
-): number {
-  let bits = 0;
-  if (from > floor) {
-    // A word that is cut at the far end is read from its beginning, so that nothing depends on the distance alone.
-    let at = Math.max(floor, from - BEFORE_BYTES);
-    const earliest = Math.max(floor, at - WORD_BYTES_MAX);
-    while (at > earliest && KIND[bytes[at] ?? 0] !== 0 && KIND[bytes[at - 1] ?? 0] !== 0) at -= 1;
-    bits = bitsOfWords(bytes, at, from, from);
+export class WordIndex {
+  #bytes: Uint8Array = new Uint8Array(0);
+  #begin = 0;
+  #end = 0;
+  /** Up to here words were read; always between words. */
+  #readTo = 0;
+  #count = 0;
+  readonly #from = new Int32Array(REMEMBERED);
+  readonly #to = new Int32Array(REMEMBERED);
+  readonly #bits = new Int32Array(REMEMBERED);
+
+  /** Forgets everything: another text. */
+  open(bytes: Uint8Array, begin: number, end: number): void {
+    this.#bytes = bytes;
+    this.#begin = begin;
+    this.#end = end;
+    this.#readTo = begin;
+    this.#count = 0;
   }
-  return to < end ? bits | bitsOfWords(bytes, to, Math.min(end, to + AFTER_BYTES), end) : bits;
-}
 
-/** What all words of a text say together; 0 where it has none of the lexicon. */
-export function contextOfText(bytes: Uint8Array, from: number, to: number): number {
-  return bitsOfWords(bytes, from, to, to);
-}
-
-/** Bits of the words that begin before a place; the last may go on to another. */
-function bitsOfWords(bytes: Uint8Array, from: number, latest: number, end: number): number {
-  let bits = 0;
-  let at = from;
-  while (at < latest) {
-    if (KIND[bytes[at] ?? 0] === 0) {
-      at += 1;
-      continue;
+  /**
+   * What the words say that end within 40 bytes before a value, or begin within 16 behind it. A word counts
+   * whole: not one that goes on into the value.
+   */
+  around(from: number, to: number): number {
+    const behind = to + AFTER_BYTES;
+    if (this.#readTo < behind) this.#read(from, behind);
+    let bits = 0;
+    const oldest = Math.max(0, this.#count - REMEMBERED);
+    for (let index = this.#count - 1; index >= oldest; index -= 1) {
+      const slot = index & (REMEMBERED - 1);
+      const wordFrom = this.#from[slot] ?? 0;
+      const wordTo = this.#to[slot] ?? 0;
+      if (wordTo <= from) {
+        if (wordTo <= from - BEFORE_BYTES) break;
+        bits |= this.#bits[slot] ?? 0;
+      } else if (wordFrom >= to && wordFrom < behind) {
+        bits |= this.#bits[slot] ?? 0;
+      }
     }
-    const wordEnd = Math.min(end, at + WORD_BYTES_MAX);
-    const start = at;
-    let hash = FNV_OFFSET;
+    return bits;
+  }
+
+  #read(from: number, behind: number): void {
+    const bytes = this.#bytes;
+    const end = this.#end;
+    let at = this.#readTo;
+    const first = Math.max(this.#begin, from - BEFORE_BYTES - WORD_BYTES_MAX);
+    if (at < first) {
+      // Nobody asked about what lies between.
+      at = first;
+      while (at < end && KIND[bytes[at] ?? 0] !== 0) at += 1;
+    }
+    while (at < behind && at < end) {
+      const kind = KIND[bytes[at] ?? 0] ?? 0;
+      if (kind !== 0) at = this.#word(at, kind);
+      else at += 1;
+    }
+    this.#readTo = at;
+  }
+
+  /** Reads the word at a place; its end. */
+  #word(start: number, firstKind: number): number {
+    const bytes = this.#bytes;
+    const end = this.#end;
+    let at = start;
     let humps = 0;
     let isCapital = true;
-    let kind = KIND[bytes[at] ?? 0] ?? 0;
-    while (at < wordEnd) {
-      const byte = bytes[at] ?? 0;
-      const next = KIND[byte] ?? 0;
+    let kind = firstKind;
+    while (at < end) {
+      const next = KIND[bytes[at] ?? 0] ?? 0;
       if (next === 0) break;
       if (next !== kind && !(kind === CAPITAL && next === SMALL && at === start + 1)) humps += 1;
       if (next !== CAPITAL) isCapital = false;
       kind = next;
-      hash = hashStep(hash, byte);
       at += 1;
     }
-    const slot = slotOf(hash === 0 ? 1 : hash);
-    bits |= (isCapital ? nameBits[slot] : proseBits[slot]) ?? 0;
-    if ((bytes[start] ?? 0) >= 0xe0) bits |= bitsOfUnspaced(bytes, start, at);
+    const isUnspaced = (bytes[start] ?? 0) >= 0xe0;
+    // Without spaces a word is as long as a sentence.
+    if (at - start > WORD_BYTES_MAX && !isUnspaced) return at;
+    const isLikely = LIKELY[likeness(bytes[start] ?? 0, bytes[start + 1] ?? 0, at - start)] === 1;
+    if (!isLikely && humps === 0 && !isUnspaced) return at;
+    const slot = slotOf(hashOf(bytes, start, at));
+    let bits = (isCapital ? nameBits[slot] : proseBits[slot]) ?? 0;
+    if (isUnspaced) this.#unspaced(start, at);
     else if (humps > 0) bits |= bitsOfHumps(bytes, start, at);
+    if (bits !== 0) this.#remember(start, at, bits);
+    return at;
   }
-  return bits;
+
+  /** Scripts that write no spaces: every part of the text may be a word. Eight characters of three bytes. */
+  #unspaced(from: number, to: number): void {
+    const bytes = this.#bytes;
+    for (let start = from; start < to; start += 1) {
+      if (((bytes[start] ?? 0) & 0xc0) === 0x80) continue;
+      let hash = FNV_OFFSET;
+      const latest = Math.min(to, start + UNSPACED_BYTES_MAX);
+      for (let at = start; at < latest; at += 1) {
+        hash = hashStep(hash, bytes[at] ?? 0);
+        const isWhole = at + 1 === to || ((bytes[at + 1] ?? 0) & 0xc0) !== 0x80;
+        const bits = isWhole ? (proseBits[slotOf(hash === 0 ? 1 : hash)] ?? 0) : 0;
+        if (bits !== 0) this.#remember(start, at + 1, bits);
+      }
+    }
+  }
+
+  #remember(from: number, to: number, bits: number): void {
+    const slot = this.#count & (REMEMBERED - 1);
+    this.#from[slot] = from;
+    this.#to[slot] = to;
+    this.#bits[slot] = bits;
+    this.#count += 1;
+  }
+}
+
+/** What the word says that begins right at a place, within a few bytes. */
+export function contextOfWordAt(bytes: Uint8Array, from: number, end: number): number {
+  let at = from;
+  while (at < end && at < from + 2 && KIND[bytes[at] ?? 0] === 0) at += 1;
+  const start = at;
+  while (at < end && at < start + 12 && KIND[bytes[at] ?? 0] !== 0) at += 1;
+  return proseBits[slotOf(hashOf(bytes, start, at))] ?? 0;
 }
 
 /** Bits of the parts of `camelCase`. */
@@ -206,7 +284,8 @@ function bitsOfHumps(bytes: Uint8Array, from: number, to: number): number {
   let start = from;
   for (let at = from + 1; at <= to; at += 1) {
     if (at < to && !isHump(bytes, at, to)) continue;
-    bits |= proseBits[slotOf(hashOf(bytes, start, at))] ?? 0;
+    const isLikely = LIKELY[likeness(bytes[start] ?? 0, bytes[start + 1] ?? 0, at - start)] === 1;
+    if (isLikely) bits |= proseBits[slotOf(hashOf(bytes, start, at))] ?? 0;
     start = at;
   }
   return bits;
@@ -219,22 +298,6 @@ function isHump(bytes: Uint8Array, at: number, to: number): boolean {
   if ((here === 3) !== (before === 3)) return true;
   if (here !== CAPITAL) return false;
   return before !== CAPITAL || (at + 1 < to && KIND[bytes[at + 1] ?? 0] === SMALL);
-}
-
-/** Scripts that write no spaces: every part of the text may be a word. Eight characters of three bytes. */
-function bitsOfUnspaced(bytes: Uint8Array, from: number, to: number): number {
-  let bits = 0;
-  for (let start = from; start < to; start += 1) {
-    if (((bytes[start] ?? 0) & 0xc0) === 0x80) continue;
-    let hash = FNV_OFFSET;
-    const latest = Math.min(to, start + UNSPACED_BYTES_MAX);
-    for (let at = start; at < latest; at += 1) {
-      hash = hashStep(hash, bytes[at] ?? 0);
-      const isWhole = at + 1 === to || ((bytes[at + 1] ?? 0) & 0xc0) !== 0x80;
-      if (isWhole) bits |= proseBits[slotOf(hash === 0 ? 1 : hash)] ?? 0;
-    }
-  }
-  return bits;
 }
 
 /** Bits of the identifier that ends at a place, as a name: `"db_password"` before `:` or `=`. */

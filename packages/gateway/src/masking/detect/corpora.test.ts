@@ -123,10 +123,12 @@ describe('presidio: the cases of its recognizers', () => {
       if (alone.length > 0) tally.wrong += 1;
     }
     const all: Tally = { spans: 0, alone: 0, named: 0, clean: 0, wrong: 0 };
-    const lines = [...tallies].toSorted().map(([entity, tally]) => {
-      for (const key of ['spans', 'alone', 'named', 'clean', 'wrong'] as const) all[key] += tally[key];
-      return `${entity}: ${tally.spans} values, found ${tally.alone} alone, ${tally.named} in a named column; ${tally.wrong} of ${tally.clean} negatives found`;
-    });
+    const lines = [...tallies]
+      .toSorted(([one], [other]) => one.localeCompare(other))
+      .map(([entity, tally]) => {
+        for (const key of ['spans', 'alone', 'named', 'clean', 'wrong'] as const) all[key] += tally[key];
+        return `${entity}: ${tally.spans} values, found ${tally.alone} alone, ${tally.named} in a named column; ${tally.wrong} of ${tally.clean} negatives found`;
+      });
     console.log([...lines, `all: ${JSON.stringify(all)}`].join('\n'));
     expect(all.named / all.spans).toBeGreaterThanOrEqual(0.95);
     expect(all.alone / all.spans).toBeGreaterThanOrEqual(0.6);

@@ -15,8 +15,8 @@ const BASE58 = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz';
 const BECH32 = 'qpzry9x8gf2tvdw0s3jn54khce6mua7l';
 const FROM_BASE58 = new Int8Array(256).fill(-1);
 const FROM_BECH32 = new Int8Array(256).fill(-1);
-for (const [value, character] of [...BASE58].entries()) FROM_BASE58[character.charCodeAt(0)] = value;
-for (const [value, character] of [...BECH32].entries()) FROM_BECH32[character.charCodeAt(0)] = value;
+for (const [value, character] of Array.from(BASE58).entries()) FROM_BASE58[character.charCodeAt(0)] = value;
+for (const [value, character] of Array.from(BECH32).entries()) FROM_BECH32[character.charCodeAt(0)] = value;
 
 /** A word that is an address; whether it was one. */
 export function cryptoAddress(state: ScanState, from: number, to: number): boolean {

@@ -1,6 +1,6 @@
 /** What installations add: that it is found, and that no pattern holds anybody up. */
 
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CompiledRules, type CustomRule } from './custom-rules.ts';
 import { LinearPattern, PatternRefused } from './linear-pattern.ts';
@@ -63,6 +63,16 @@ describe('rules of an installation', () => {
     expect(process.cpuUsage(started).user / 1_000).toBeLessThan(2_000);
   });
 });
+
+/** A pattern, or undefined where it is refused; any other error is one of ours. */
+function patternOf(source: string): LinearPattern | undefined {
+  try {
+    return new LinearPattern(source);
+  } catch (thrown) {
+    if (thrown instanceof PatternRefused) return undefined;
+    throw thrown;
+  }
+}
 
 describe('patterns', () => {
   it.each([
@@ -133,13 +143,8 @@ describe('patterns', () => {
     let compared = 0;
     fc.assert(
       fc.property(pattern, text, (source, words) => {
-        let compiled: LinearPattern;
-        try {
-          compiled = new LinearPattern(source);
-        } catch (thrown) {
-          expect(thrown).toBeInstanceOf(PatternRefused);
-          return;
-        }
+        const compiled = patternOf(source);
+        if (compiled === undefined) return;
         const bytes = new TextEncoder().encode(words);
         for (let at = 0; at <= words.length; at += 1) {
           // The longest: every end is tried with the language’s own.

@@ -14,21 +14,9 @@ const CUTS = new Uint8Array(256);
 for (const cut of "=/?&#*!$%^{}|`'") CUTS[cut.charCodeAt(0)] = 1;
 
 /** What is written `icon@2x.png`, `chart@v2.js`: no domain ends so. */
-const FILES = new Set([
-  'png',
-  'jpg',
-  'jpeg',
-  'gif',
-  'svg',
-  'webp',
-  'js',
-  'css',
-  'ts',
-  'json',
-  'html',
-  'pdf',
-  'tgz',
-]);
+const FILES = new Set(
+  ['png', 'jpg', 'jpeg', 'gif', 'svg', 'webp', 'js', 'css', 'ts', 'json', 'html', 'pdf', 'tgz'].map(packed),
+);
 
 /** The address around an `@`: whether there is one. */
 export function emailAt(state: ScanState, at: number): boolean {
@@ -80,18 +68,15 @@ function endOfTopLabel(state: ScanState, from: number, to: number): number {
     return (bytes[from] ?? 0) >= 0x80 && to - from >= 2 ? to : 0;
   }
   const isPunycode = bytes[from] === 120 && bytes[from + 1] === 110 && bytes[from + 2] === 45;
-  let end = from;
-  while (
-    end < to &&
-    (isPunycode || ((CLASS[bytes[end] ?? 0] ?? 0) & IS_LETTER) !== 0 || (bytes[end] ?? 0) >= 0x80)
-  )
+  let end = isPunycode ? to : from;
+  while (end < to && (((CLASS[bytes[end] ?? 0] ?? 0) & IS_LETTER) !== 0 || (bytes[end] ?? 0) >= 0x80))
     end += 1;
   if (end - from < 2) return 0;
   // `a@b.example-Office`: the label ends at the hyphen. `a@b.c3` is none.
   if (end < to && ((CLASS[bytes[end] ?? 0] ?? 0) & IS_WORD) !== 0) return 0;
   if (end - from <= 4) {
-    let label = '';
-    for (let place = from; place < end; place += 1) label += String.fromCharCode((bytes[place] ?? 0) | 32);
+    let label = 0;
+    for (let place = from; place < end; place += 1) label = label * 32 + ((bytes[place] ?? 0) & 31);
     if (FILES.has(label)) return 0;
   }
   return end;
@@ -100,4 +85,11 @@ function endOfTopLabel(state: ScanState, from: number, to: number): number {
 function previousDot(bytes: Uint8Array, from: number, to: number): number {
   for (let at = to - 1; at > from; at -= 1) if (bytes[at] === 46) return at;
   return 0;
+}
+
+/** A word of at most four letters as a number, five bits a letter. */
+function packed(word: string): number {
+  let number = 0;
+  for (let at = 0; at < word.length; at += 1) number = number * 32 + (word.charCodeAt(at) & 31);
+  return number;
 }

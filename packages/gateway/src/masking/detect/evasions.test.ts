@@ -1,7 +1,7 @@
 /** Values written so that they are not seen, by those who try and by those who type. */
 
 import { createHash } from 'node:crypto';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { NO_HINTS } from './scan-state.ts';
 import { Scanner } from './scanner.ts';
@@ -21,9 +21,9 @@ describe('a card that is written otherwise is found and covered whole', () => {
     ['Persian digits', inDigits(0x06f0, CARD)],
     ['Devanagari digits', inDigits(0x0966, CARD)],
     ['mathematical digits', inDigits(0x1d7ce, CARD)],
-    ['zero-width spaces', [...CARD].join('\u200b')],
-    ['word joiners', [...CARD].join('\u2060')],
-    ['soft hyphens', [...CARD].join('\u00ad')],
+    ['zero-width spaces', Array.from(CARD).join('\u200b')],
+    ['word joiners', Array.from(CARD).join('\u2060')],
+    ['soft hyphens', Array.from(CARD).join('\u00ad')],
     ['two kinds of nothing', CARD.replace(/(....)/g, '$1\u200b\ufeff').slice(0, -2)],
     ['no-break spaces', '4111\u00a01111\u00a01111\u00a01111'],
     ['thin spaces', '4111\u20091111\u20091111\u20091111'],

@@ -10,7 +10,7 @@ import { CLASS, classAt, IS_DIGIT, IS_LETTER } from './byte-classes.ts';
 import { isCard, mayBeCard } from './cards.ts';
 import { luhn } from './checksums.ts';
 import { codeAt, groupedCodeBefore, groupedCodeFrom, isJoinedBehind, WORD_BYTES_MAX } from './code-path.ts';
-import { contextOfWords } from './context.ts';
+import { contextOfWordAt } from './context.ts';
 import { entityId } from './entities.ts';
 import { CONTEXT } from './lexicon.ts';
 import { ipv4At } from './network.ts';
@@ -65,9 +65,25 @@ export class NumberPath {
     const latest = Math.min(end, at + WORD_BYTES_MAX);
     while (groupEnd < latest && ((CLASS[bytes[groupEnd] ?? 0] ?? 0) & IS_DIGIT) !== 0) groupEnd += 1;
     if ((classAt(bytes, groupEnd, end) & IS_LETTER) !== 0) return this.#mixed(state, at, groupEnd);
+    if (state.isWhole(at, groupEnd) && state.hints.context === 0 && state.hints.promoted === undefined) {
+      return this.#alone(state, at, groupEnd);
+    }
     const skipped = this.#quick(state, at, groupEnd);
     if (skipped !== 0) return skipped;
     return this.#number(state, at, groupEnd);
+  }
+
+  /** All that a column without a name has in a row: an id, unless it says itself what it is. */
+  #alone(state: ScanState, at: number, to: number): number {
+    const total = to - at;
+    for (const { detector, entity } of strongNumbers(total)) {
+      if (detector.bare !== 'always') continue;
+      this.#groups.read(state, at);
+      if (!detector.valid(state.digits, total)) continue;
+      state.add(entity, at, to);
+      break;
+    }
+    return to;
   }
 
   /** A digit begins a word with letters: a code, a time, or a number with an extension. */
@@ -87,7 +103,9 @@ export class NumberPath {
     const length = groupEnd - at;
     const isJoined = groupEnd + 1 < end && behind >= 32 && behind <= 58 && ((CLASS[behind] ?? 0) & 128) !== 0;
     if (!isJoined && behind !== 58) {
-      if (length < 3 || (length === 3 && isBoundBefore(state, at))) return groupEnd;
+      // A few digits count beside a word only, and not as a part of something longer.
+      if (length < 3 || (length < 7 && state.hints.context === 0 && isBoundBefore(state, at)))
+        return groupEnd;
       if (length <= 20) return 0;
       return namedSecret(state, at, groupEnd) ? state.floor : groupEnd;
     }
@@ -95,7 +113,9 @@ export class NumberPath {
     if (time !== 0) return time;
     const date = dateEnd(state, at, groupEnd);
     if (date !== 0) {
-      if ((state.contextAround(at, date) & CONTEXT.BIRTH) !== 0) state.add(DATE_OF_BIRTH, at, date);
+      // The word stands before it, or is the name of the column.
+      const context = at === state.begin ? state.hints.context : state.contextAround(at, date);
+      if ((context & CONTEXT.BIRTH) !== 0) state.add(DATE_OF_BIRTH, at, date);
       return date;
     }
     if (behind !== DOT || (classAt(bytes, groupEnd + 1, end) & IS_DIGIT) === 0) return 0;
@@ -155,7 +175,8 @@ export class NumberPath {
       const total = (groups.digitsTo[count - 1] ?? 0) - skipped;
       if (total > PHONE_DIGITS_MAX || total < 7) continue;
       if (hasZeros && count < 3) continue;
-      if (callingCodeLength(digits, skipped, total) === 0 || isBoundBefore(state, hasPlus ? at - 1 : at)) continue;
+      if (callingCodeLength(digits, skipped, total) === 0 || isBoundBefore(state, hasPlus ? at - 1 : at))
+        continue;
       // `1+234567890` is a sum.
       if (hasPlus && (classAt(state.bytes, at - 2, state.end) & IS_DIGIT) !== 0 && at - 2 >= state.begin)
         continue;
@@ -388,7 +409,7 @@ export class NumberPath {
 
 /** Bits of the word right behind a place: `455 6186 office`. */
 function wordsBehind(state: ScanState, to: number): number {
-  return contextOfWords(state.bytes, to, to, to, Math.min(state.end, to + 9));
+  return contextOfWordAt(state.bytes, to, state.end);
 }
 
 /** Whether groups that a space separates are part of a longer list of such groups. */

@@ -44,7 +44,7 @@ for (const detector of NUMBER_DETECTORS) {
   }
   for (const writing of detector.written ?? []) {
     const groups = writing.split(/\D/).map(Number);
-    const separators = [...writing.replaceAll(/\d/g, '')].map((separator) => separator.charCodeAt(0));
+    const separators = Array.from(writing.replaceAll(/\d/g, '')).map((separator) => separator.charCodeAt(0));
     const key = groups.reduce(groupKey, 0);
     written.set(key, [...(written.get(key) ?? []), { detector, entity, separators }]);
   }

@@ -7,7 +7,7 @@ import { parsePhoneNumberFromString } from 'libphonenumber-js/max';
 import metadata from 'libphonenumber-js/max/metadata';
 
 /** Countries whose national numbers are looked for where nothing else is said. */
-export const REGIONS_BY_DEFAULT: readonly string[] = [
+const REGIONS_BY_DEFAULT: readonly string[] = [
   'US',
   'GB',
   'DE',
@@ -45,6 +45,16 @@ export const REGIONS_BY_DEFAULT: readonly string[] = [
   'MX',
   'TR',
 ];
+
+/** For whoever names no countries; the tables of all of them are compiled once. */
+let byDefault: PhoneNumbers | undefined;
+
+/** Numbers of countries; of those by default where none are named. */
+export function phoneNumbers(regions: readonly string[] | undefined): PhoneNumbers {
+  if (regions !== undefined) return new PhoneNumbers(regions);
+  byDefault ??= new PhoneNumbers(REGIONS_BY_DEFAULT);
+  return byDefault;
+}
 
 type Country = keyof typeof metadata.countries;
 

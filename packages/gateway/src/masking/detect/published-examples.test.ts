@@ -128,14 +128,14 @@ const ANY = Object.entries(CONTEXT).reduce(
 
 function digitsOf(text: string): Uint8Array {
   return Uint8Array.from(
-    [...text].filter((character) => /\d/.test(character)),
+    Array.from(text).filter((character) => /\d/.test(character)),
     Number,
   );
 }
 
 function codeOf(text: string): Uint8Array {
   return Uint8Array.from(
-    [...text].filter((character) => /[A-Z0-9]/.test(character)),
+    Array.from(text).filter((character) => /[A-Z0-9]/.test(character)),
     (character) => character.charCodeAt(0),
   );
 }
@@ -152,7 +152,7 @@ function codeRows(entity: string, code: Uint8Array): readonly CodeDetector[] {
       detector.shapes.some(
         (wanted) =>
           wanted.length === code.length &&
-          [...wanted].every(
+          Array.from(wanted).every(
             (character, at) =>
               character === 'x' || character === shape[at] || character.charCodeAt(0) === code[at],
           ),

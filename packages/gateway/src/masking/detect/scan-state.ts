@@ -1,6 +1,6 @@
 /** What the detectors share while one text is scanned: the text, what is known about it, what was found. */
 
-import { contextOfText, contextOfWords } from './context.ts';
+import { WordIndex } from './context.ts';
 import type { When } from './entities.ts';
 
 /** What is known about a text before a byte of it is read. */
@@ -15,9 +15,6 @@ export interface Hints {
 
 /** Nothing is known: a text from anywhere. */
 export const NO_HINTS: Hints = { context: 0, isColumnValue: false, promoted: undefined };
-
-/** Of a text up to here all words are read at once. */
-const WHOLE_BYTES_MAX = 384;
 
 /** Places for what is found; more are made where a text has more. */
 const SPANS_AT_FIRST = 1_024;
@@ -46,11 +43,7 @@ export class ScanState {
   spanTo: Int32Array = new Int32Array(SPANS_AT_FIRST);
   spanEntity: Int32Array = new Int32Array(SPANS_AT_FIRST);
 
-  #wordsFrom = -1;
-  #wordsTo = -1;
-  #words = 0;
-  /** Bits of all words of a short text; -1 where nobody asked. */
-  #allWords = -1;
+  readonly #words = new WordIndex();
 
   open(bytes: Uint8Array, begin: number, from: number, end: number, hints: Hints): void {
     this.bytes = bytes;
@@ -60,8 +53,7 @@ export class ScanState {
     this.hints = hints;
     this.count = 0;
     this.triedTo = 0;
-    this.#wordsFrom = -1;
-    this.#allWords = -1;
+    this.#words.open(bytes, begin, end);
   }
 
   add(entity: number, from: number, to: number): void {
@@ -84,17 +76,7 @@ export class ScanState {
   /** Bits of the names, and of the words around a value. */
   contextAround(from: number, to: number): number {
     if (from === this.begin && to === this.end) return this.hints.context;
-    if (this.end - this.begin <= WHOLE_BYTES_MAX) {
-      // Most short texts have no such word at all, and are asked several times.
-      if (this.#allWords < 0) this.#allWords = contextOfText(this.bytes, this.begin, this.end);
-      if (this.#allWords === 0) return this.hints.context;
-    }
-    if (this.#wordsFrom !== from || this.#wordsTo !== to) {
-      this.#words = contextOfWords(this.bytes, from, to, this.begin, this.end);
-      this.#wordsFrom = from;
-      this.#wordsTo = to;
-    }
-    return this.#words | this.hints.context;
+    return this.#words.around(from, to) | this.hints.context;
   }
 
   /** Whether a value is all that its column has in this row. */

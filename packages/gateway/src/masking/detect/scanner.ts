@@ -32,7 +32,7 @@ import { entityId } from './entities.ts';
 import { FoldedText, mayFold } from './fold.ts';
 import { colonAddressAt, hyphenMacAt } from './network.ts';
 import { NumberPath } from './number-path.ts';
-import { PhoneNumbers, REGIONS_BY_DEFAULT } from './phone.ts';
+import { phoneNumbers } from './phone.ts';
 import { privateKeyAt } from './private-key.ts';
 import { type Hints, NO_HINTS, ScanState } from './scan-state.ts';
 import { secretAround } from './secrets.ts';
@@ -79,7 +79,7 @@ export class Scanner {
   stoppedAt = 0;
 
   constructor(options: ScannerOptions = {}) {
-    this.#numbers = new NumberPath(new PhoneNumbers(options.regions ?? REGIONS_BY_DEFAULT));
+    this.#numbers = new NumberPath(phoneNumbers(options.regions));
     this.#rules = options.rules;
   }
 

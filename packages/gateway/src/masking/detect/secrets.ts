@@ -179,19 +179,19 @@ export function namedSecret(state: ScanState, wordFrom: number, wordTo: number):
   let from = wordFrom;
   const earliest = Math.max(state.floor, wordFrom - 256);
   while (from > earliest && isInToken(bytes[from - 1] ?? 0)) from -= 1;
+  if (!isNamed) {
+    let before = from - 1;
+    const nearest = Math.max(state.begin, from - 12);
+    while (before >= nearest && isGap(bytes[before] ?? 0)) before -= 1;
+    if (before < nearest || !isAssignment(bytes[before] ?? 0)) return false;
+  }
   let to = wordTo;
   const latest = Math.min(end, from + SECRET_BYTES_MAX);
   while (to < latest && ((CLASS[bytes[to] ?? 0] ?? 0) & IS_SECRET) !== 0) to += 1;
   while (to > wordTo && bytes[to - 1] === 46) to -= 1;
   const length = to - from;
   if (length < 10) return false;
-  if (!isNamed) {
-    let before = from - 1;
-    const nearest = Math.max(state.begin, from - 12);
-    while (before >= nearest && isGap(bytes[before] ?? 0)) before -= 1;
-    if (before < nearest || !isAssignment(bytes[before] ?? 0)) return false;
-    if ((state.contextAround(from, to) & CONTEXT.AUTH) === 0) return false;
-  }
+  if (!isNamed && (state.contextAround(from, to) & CONTEXT.AUTH) === 0) return false;
   if (entropyOf(bytes, from, to) < (length < 20 ? 2.7 : ENTROPY_MIN)) return false;
   state.add(SECRET, from, to);
   return true;

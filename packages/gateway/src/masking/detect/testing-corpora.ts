@@ -24,21 +24,24 @@ export interface GitleaksCase {
   readonly secret_spans?: readonly (readonly [number, number])[];
 }
 
-function load(name: string): unknown {
+function textOf(name: string): string {
   const file = new URL(`../../../../../test/data/masking/${name}.json.gz`, import.meta.url);
-  return JSON.parse(gunzipSync(readFileSync(file)).toString('utf8'));
+  return gunzipSync(readFileSync(file)).toString('utf8');
 }
 
 export function presidioResearch(): readonly Annotated[] {
-  return (load('presidio-research-spans') as { samples: Annotated[] }).samples;
+  const corpus: { readonly samples: readonly Annotated[] } = JSON.parse(textOf('presidio-research-spans'));
+  return corpus.samples;
 }
 
 export function presidioCases(): readonly PresidioCase[] {
-  return (load('presidio-cases') as { cases: PresidioCase[] }).cases;
+  const corpus: { readonly cases: readonly PresidioCase[] } = JSON.parse(textOf('presidio-cases'));
+  return corpus.cases;
 }
 
 export function gitleaksCases(): readonly GitleaksCase[] {
-  return (load('gitleaks-cases') as { cases: GitleaksCase[] }).cases;
+  const corpus: { readonly cases: readonly GitleaksCase[] } = JSON.parse(textOf('gitleaks-cases'));
+  return corpus.cases;
 }
 
 /** Every text of the corpora. */
