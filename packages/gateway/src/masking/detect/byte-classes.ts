@@ -24,7 +24,7 @@ export const TRIGGER_DIGIT = 1;
 export const TRIGGER_AT = 2;
 export const TRIGGER_COLON = 3;
 export const TRIGGER_HYPHEN = 4;
-export const TRIGGER_UNDERSCORE = 5;
+const TRIGGER_UNDERSCORE = 5;
 export const TRIGGER_EQUALS = 6;
 export const TRIGGER_PERCENT = 7;
 

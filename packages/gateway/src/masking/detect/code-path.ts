@@ -6,6 +6,7 @@ import { CLASS, classAt, IS_DIGIT, IS_LETTER, IS_LOWER, IS_UPPER, IS_WORD } from
 import {
   beginsWithGroups,
   CODE_LENGTH_MAX,
+  CONTEXT_OF_CODES,
   codesOfLength,
   hasShape,
   strongCodesOfLength,
@@ -67,7 +68,7 @@ export function isJoinedBehind(state: ScanState, to: number): boolean {
 
 /** Whether anything but the value itself says something about it. */
 function mayHaveWord(state: ScanState, from: number, to: number): boolean {
-  return state.hints.promoted !== undefined || state.contextAround(from, to) !== 0;
+  return state.hints.promoted !== undefined || (state.contextAround(from, to) & CONTEXT_OF_CODES) !== 0;
 }
 
 /** One word against the table. */

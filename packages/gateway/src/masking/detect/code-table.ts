@@ -9,6 +9,9 @@ export const CODE_LENGTH_MAX = 18;
 
 const CODE_DETECTORS: readonly CodeDetector[] = [...CODES_EUROPE, ...CODES_WORLD];
 
+/** All bits that some code is believed by. */
+export const CONTEXT_OF_CODES: number = CODE_DETECTORS.reduce((bits, { context }) => bits | context, 0);
+
 export interface CodeRow {
   readonly detector: CodeDetector;
   readonly entity: number;

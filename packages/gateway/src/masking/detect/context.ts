@@ -43,16 +43,18 @@ function slotOf(hash: number): number {
   return slot;
 }
 
-/** Two first letters and the length of a word → 1 where the lexicon has such a word; most words of a text are not hashed. */
-const LIKELY = new Uint8Array(32_768);
+/** Two first letters → a bit for each length of such words in the lexicon; most words of a text are not hashed. */
+const LIKELY = new Int32Array(1_024);
 
-function likeness(first: number, second: number, length: number): number {
-  return ((first & 31) << 10) | ((second & 31) << 5) | (length < 31 ? length : 31);
+function isLikelyWord(first: number, second: number, length: number): boolean {
+  const lengths = LIKELY[((first & 31) << 5) | (second & 31)] ?? 0;
+  return ((lengths >>> (length < 31 ? length : 31)) & 1) !== 0;
 }
 
 function learn(word: string, bits: number, inProse: boolean): void {
   const bytes = encoder.encode(word);
-  LIKELY[likeness(bytes[0] ?? 0, bytes[1] ?? 0, bytes.length)] = 1;
+  const pair = (((bytes[0] ?? 0) & 31) << 5) | ((bytes[1] ?? 0) & 31);
+  LIKELY[pair] = (LIKELY[pair] ?? 0) | (1 << Math.min(bytes.length, 31));
   const hash = hashOf(bytes, 0, bytes.length);
   const slot = slotOf(hash);
   hashes[slot] = hash;
@@ -234,7 +236,7 @@ export class WordIndex {
     const isUnspaced = (bytes[start] ?? 0) >= 0xe0;
     // Without spaces a word is as long as a sentence.
     if (at - start > WORD_BYTES_MAX && !isUnspaced) return at;
-    const isLikely = LIKELY[likeness(bytes[start] ?? 0, bytes[start + 1] ?? 0, at - start)] === 1;
+    const isLikely = isLikelyWord(bytes[start] ?? 0, bytes[start + 1] ?? 0, at - start);
     if (!isLikely && humps === 0 && !isUnspaced) return at;
     const slot = slotOf(hashOf(bytes, start, at));
     let bits = (isCapital ? nameBits[slot] : proseBits[slot]) ?? 0;
@@ -284,7 +286,7 @@ function bitsOfHumps(bytes: Uint8Array, from: number, to: number): number {
   let start = from;
   for (let at = from + 1; at <= to; at += 1) {
     if (at < to && !isHump(bytes, at, to)) continue;
-    const isLikely = LIKELY[likeness(bytes[start] ?? 0, bytes[start + 1] ?? 0, at - start)] === 1;
+    const isLikely = isLikelyWord(bytes[start] ?? 0, bytes[start + 1] ?? 0, at - start);
     if (isLikely) bits |= proseBits[slotOf(hashOf(bytes, start, at))] ?? 0;
     start = at;
   }

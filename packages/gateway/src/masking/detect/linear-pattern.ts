@@ -15,7 +15,7 @@ import { CLASS, IS_WORD } from './byte-classes.ts';
 /** The pattern cannot be taken; the message says why, and no value. */
 export class PatternRefused extends Error {}
 
-export const PATTERN_LENGTH_MAX = 512;
+const PATTERN_LENGTH_MAX = 512;
 /** No match is longer, so that a stream has to hold back no more. */
 export const MATCH_BYTES_MAX = 256;
 /** What `*` and `+` mean here. */

@@ -5,7 +5,7 @@
  */
 
 import { CLASS, classAt, IS_DIGIT, IS_LETTER, IS_WORD } from './byte-classes.ts';
-import { isDay } from './checksums.ts';
+import { isDay, numberOf } from './checksums.ts';
 import type { ScanState } from './scan-state.ts';
 
 const SPACE = 32;
@@ -18,11 +18,11 @@ const SLASH = 47;
 const COLON = 58;
 
 /** Digits and what joins them are read over at most this much. */
-export const NUMBER_BYTES_MAX = 64;
+const NUMBER_BYTES_MAX = 64;
 /** More groups than this are a list of numbers. */
 const GROUPS_MAX = 12;
 /** A separator of more than one character, which only telephone numbers have. */
-export const SEPARATOR_WIDE = 1;
+const SEPARATOR_WIDE = 1;
 
 /** The groups found, with the separator before each but the first. */
 export class NumberGroups {
@@ -75,31 +75,35 @@ function endsAsNumber(bytes: Uint8Array, at: number, end: number): boolean {
   return (byte === 120 || byte === 88) && (classAt(bytes, at + 1, end) & IS_DIGIT) !== 0;
 }
 
+function isDigitAt(bytes: Uint8Array, at: number, end: number): boolean {
+  return (classAt(bytes, at, end) & IS_DIGIT) !== 0;
+}
+
 /** Where the next group begins, behind what may join two; 0 where nothing does. */
 function separatorEnd(bytes: Uint8Array, at: number, end: number): number {
-  const isDigit = (place: number): boolean => (classAt(bytes, place, end) & IS_DIGIT) !== 0;
-  const first = bytes[at] ?? 0;
   if (at >= end) return 0;
-  if (
+  const first = bytes[at] ?? 0;
+  const second = at + 1 < end ? (bytes[at + 1] ?? 0) : 0;
+  if (first === OPEN) return isDigitAt(bytes, at + 1, end) ? at + 1 : 0;
+  if (first === CLOSE) {
+    if (isDigitAt(bytes, at + 1, end)) return at + 1;
+    const isWide = second === SPACE || second === HYPHEN || second === DOT;
+    return isWide && isDigitAt(bytes, at + 2, end) ? at + 2 : 0;
+  }
+  const isSingle =
     first === SPACE ||
     first === HYPHEN ||
     first === DOT ||
     first === SLASH ||
     first === COLON ||
-    first === PLUS
-  ) {
-    if (isDigit(at + 1)) return at + 1;
-    // `020 (7946) 0018`, `030 / 1234567`, `030 - 1234567`.
-    const second = at + 1 < end ? (bytes[at + 1] ?? 0) : 0;
-    if (first === SPACE && second === OPEN && isDigit(at + 2)) return at + 2;
-    const isWide = first === SPACE && (second === HYPHEN || second === SLASH);
-    return isWide && at + 2 < end && bytes[at + 2] === SPACE && isDigit(at + 3) ? at + 3 : 0;
-  }
-  if (first === OPEN) return isDigit(at + 1) ? at + 1 : 0;
-  if (first !== CLOSE) return 0;
-  if (isDigit(at + 1)) return at + 1;
-  const second = at + 1 < end ? (bytes[at + 1] ?? 0) : 0;
-  return (second === SPACE || second === HYPHEN || second === DOT) && isDigit(at + 2) ? at + 2 : 0;
+    first === PLUS;
+  if (!isSingle) return 0;
+  if (isDigitAt(bytes, at + 1, end)) return at + 1;
+  // `020 (7946) 0018`, `030 / 1234567`, `030 - 1234567`.
+  if (first !== SPACE) return 0;
+  if (second === OPEN && isDigitAt(bytes, at + 2, end)) return at + 2;
+  const isWide = second === HYPHEN || second === SLASH;
+  return isWide && at + 2 < end && bytes[at + 2] === SPACE && isDigitAt(bytes, at + 3, end) ? at + 3 : 0;
 }
 
 /**
@@ -179,14 +183,9 @@ function twoDigits(bytes: Uint8Array, at: number): number {
 
 /** Whether three groups are a date as people write them: `31.12.2024`, `12/31/24`, `2024/12/31`. */
 export function isWrittenDate(digits: Uint8Array, first: number, second: number, third: number): boolean {
-  const value = (from: number, length: number): number => {
-    let number = 0;
-    for (let at = from; at < from + length; at += 1) number = number * 10 + (digits[at] ?? 0);
-    return number;
-  };
-  const a = value(0, first);
-  const b = value(first, second);
-  const c = value(first + second, third);
+  const a = numberOf(digits, 0, first);
+  const b = numberOf(digits, first, first + second);
+  const c = numberOf(digits, first + second, first + second + third);
   if (first === 4) return a >= 1800 && a < 2200 && second <= 2 && third <= 2 && isDay(c, b);
   const isYear = third === 2 || (third === 4 && c >= 1800 && c < 2200);
   return first <= 2 && second <= 2 && isYear && (isDay(a, b) || isDay(b, a));

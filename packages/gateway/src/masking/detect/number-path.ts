@@ -106,6 +106,8 @@ export class NumberPath {
       // A few digits count beside a word only, and not as a part of something longer.
       if (length < 3 || (length < 7 && state.hints.context === 0 && isBoundBefore(state, at)))
         return groupEnd;
+      if (length === 3 && state.hints.context === 0)
+        return this.#short(state, at, groupEnd) ? state.floor : groupEnd;
       if (length <= 20) return 0;
       return namedSecret(state, at, groupEnd) ? state.floor : groupEnd;
     }

@@ -24,8 +24,6 @@ export interface NumberRow {
 
 /** No number of a table is longer. */
 export const DIGITS_MAX = 24;
-/** Nor has more groups. */
-export const GROUPS_MAX = 8;
 
 /** Bits that make a bare number of so many digits worth a look, and rows that need none. */
 const contexts = new Int32Array(DIGITS_MAX + 1);

@@ -20,7 +20,7 @@ export function privateKeyAt(state: ScanState, at: number): boolean {
   return true;
 }
 
-export function isPrivateKeyBegin(bytes: Uint8Array, at: number, end: number): boolean {
+function isPrivateKeyBegin(bytes: Uint8Array, at: number, end: number): boolean {
   if (!matches(bytes, at, end, BEGIN)) return false;
   const latest = Math.min(end - LABEL.length, at + BEGIN.length + LABEL_BYTES_MAX);
   for (let place = at + BEGIN.length; place <= latest; place += 1) {

@@ -52,13 +52,13 @@ interface Format {
 }
 
 /** Two first bytes → formats that begin so, the longest prefix first; most pairs have none. */
-const BEGINNINGS = new Uint8Array(65_536);
+const BEGINNINGS = new Uint8Array(4_096);
 const FORMATS: (readonly Format[])[] = [[]];
 for (const [prefix, alphabet, min, max] of SECRETS.toSorted(
   (one, other) => other[0].length - one[0].length,
 )) {
   const bytes = Uint8Array.from(prefix, (character) => character.charCodeAt(0));
-  const pair = (bytes[0] ?? 0) * 256 + (bytes[1] ?? 0);
+  const pair = pairOf(bytes[0] ?? 0, bytes[1] ?? 0);
   const format = { prefix: bytes, alphabet: 1 << ALPHABETS.indexOf(alphabet), min, max };
   const known = BEGINNINGS[pair] ?? 0;
   if (known === 0) {
@@ -69,10 +69,15 @@ for (const [prefix, alphabet, min, max] of SECRETS.toSorted(
   }
 }
 
+/** Six bits of each: small enough to stay near; whoever has the same pair is told apart by the prefix. */
+function pairOf(first: number, second: number): number {
+  return ((first & 63) << 6) | (second & 63);
+}
+
 /** How far back a prefix may begin before the first digit, hyphen or underscore. */
 const BACK_BYTES = 48;
 /** A token longer than this is not a secret of a known format. */
-export const SECRET_BYTES_MAX = 4_096;
+const SECRET_BYTES_MAX = 4_096;
 /** Less random than this is a word, a placeholder, a row of the same. */
 const ENTROPY_MIN = 2.9;
 
@@ -101,9 +106,10 @@ function isTokenByte(byte: number): boolean {
 
 function secretFrom(state: ScanState, at: number): boolean {
   const { bytes, end } = state;
-  const pair = (bytes[at] ?? 0) * 256 + (at + 1 < end ? (bytes[at + 1] ?? 0) : 0);
-  if (pair === 0x6579 && jwtFrom(state, at)) return true;
-  const beginning = BEGINNINGS[pair] ?? 0;
+  const first = bytes[at] ?? 0;
+  const second = at + 1 < end ? (bytes[at + 1] ?? 0) : 0;
+  if (first === 101 && second === 121 && jwtFrom(state, at)) return true;
+  const beginning = BEGINNINGS[pairOf(first, second)] ?? 0;
   if (beginning === 0) return false;
   for (const format of FORMATS[beginning] ?? []) {
     const bodyFrom = at + format.prefix.length;
