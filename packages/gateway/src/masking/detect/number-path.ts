@@ -43,6 +43,8 @@ const GEO = entityId('GEO');
 
 const SPACE = 32;
 const DOT = 46;
+/** No scheme has more groups. */
+const WINDOW_GROUPS_MAX = 8;
 /** More places than this are not walked over at once. */
 const DECIMALS_MAX = 64;
 /** National and international numbers: ITU-T E.164 allows fifteen digits. */
@@ -157,7 +159,7 @@ export class NumberPath {
       if (address !== 0) return address;
     }
     if (this.#international(state, at)) return state.floor;
-    for (let count = groups.count; count >= 2; count -= 1) {
+    for (let count = Math.min(groups.count, WINDOW_GROUPS_MAX); count >= 2; count -= 1) {
       if (this.#window(state, count)) return state.floor;
     }
     if (this.#bare(state, at, groups.to[0] ?? groupEnd)) return state.floor;
@@ -214,7 +216,7 @@ export class NumberPath {
     // Telephone numbers first where a word says so: half of all schemes have ten digits.
     const isPhone = (state.hints.context & CONTEXT.PHONE) !== 0;
     if (isPhone && this.#phone(state, from, to, count, key, isBound)) return true;
-    if (count <= 8 && this.#written(state, from, to, key, count, total, isBound)) return true;
+    if (this.#written(state, from, to, key, count, total, isBound)) return true;
     if (!isPhone && this.#phone(state, from, to, count, key, isBound)) return true;
     return isUniform && !isBound && this.#groups.separator[1] !== 58 && this.#loose(state, from, to, total);
   }

@@ -35,6 +35,8 @@ export class ScanState {
   readonly groupFrom: Int32Array = new Int32Array(40);
   readonly groupTo: Int32Array = new Int32Array(40);
 
+  /** Up to here no dot ends the first part of a JWT. */
+  noDotTo = 0;
   /** Places before this one are no beginning of a secret. */
   triedTo = 0;
 
@@ -52,6 +54,7 @@ export class ScanState {
     this.end = end;
     this.hints = hints;
     this.count = 0;
+    this.noDotTo = 0;
     this.triedTo = 0;
     this.#words.open(bytes, begin, end);
   }

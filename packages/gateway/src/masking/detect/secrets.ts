@@ -147,6 +147,7 @@ function isMixed(bytes: Uint8Array, from: number, to: number): boolean {
 /** RFC 7519, RFC 7516: `ey` begins a JSON object in base64url; three or five parts. */
 function jwtFrom(state: ScanState, at: number): boolean {
   const { bytes, end } = state;
+  if (at < state.noDotTo) return false;
   let parts = 1;
   let to = at;
   let partFrom = at;
@@ -165,6 +166,8 @@ function jwtFrom(state: ScanState, at: number): boolean {
     }
     to += 1;
   }
+  // Whoever begins later in the same run finds no dot, either.
+  if (parts === 1) state.noDotTo = to;
   while (to > at && (bytes[to - 1] === 46 || bytes[to - 1] === 45)) to -= 1;
   // A second part in JSON, or the encrypted key of JWE behind a header with an algorithm.
   const isSigned = bytes[second] === 101 && bytes[second + 1] === 121;

@@ -192,6 +192,12 @@ function passedOf(text: string): number {
   return passed;
 }
 
+it('a character that is cut is not passed over: it may be a digit of the number behind it', () => {
+  const bytes = encoder.encode('４１１１4111 1111 1111 1111@');
+  const single = Array.from(bytes, (_, at) => bytes.subarray(at, at + 1));
+  expect(findInStream(single).found).toEqual(findLines(bytes));
+});
+
 describe('what is held back', () => {
   it('letters flow, up to the last word and two short ones before it', () => {
     expect(passedOf('The quick brown fox jumps over lengthy animals and')).toBe(

@@ -185,7 +185,10 @@ export class StreamingScanner {
       return true;
     }
     const at = isEnd ? end : nextTrigger(bytes, scanner.stoppedAt, end);
-    this.#at = originOf(view, at);
+    // A character that is not all there may become a digit.
+    this.#at = isEnd
+      ? this.#length
+      : Math.min(originOf(view, at), endOfCharacters(this.#bytes, this.#length));
     this.#lastFound = originOf(view, last);
     const certain = isEnd ? end : Math.max(last, handOver(bytes, last, at));
     this.#passTo(
@@ -309,6 +312,17 @@ function beginningOfRun(bytes: Uint8Array, floor: number, at: number): number {
   while (to > earliest && (!isBreak(bytes, to - 1) || bytes[to - 1] === 40)) to -= 1;
   // Within a run that has no end nothing is looked at further back than this.
   return to > floor && to === earliest ? Math.max(floor, at - BACK_BYTES_MAX) : to;
+}
+
+/** Where the last character begins that is not all there; the end where there is none such. */
+function endOfCharacters(bytes: Uint8Array, end: number): number {
+  for (let at = end - 1; at >= 0 && at > end - 4; at -= 1) {
+    const byte = bytes[at] ?? 0;
+    if ((byte & 0xc0) === 0x80) continue;
+    const width = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
+    return at + width > end ? at : end;
+  }
+  return end;
 }
 
 /** The beginning of the character that a place lies in. */
