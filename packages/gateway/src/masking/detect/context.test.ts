@@ -84,6 +84,34 @@ describe('the same value under different names', () => {
     expect(names('a tin of 123456789 beans')).toHaveLength(0);
   });
 
+  it.each([
+    '415-555-0132',
+    '415.555.0132',
+    '(895) 164-4839',
+    '259.735.7502x459',
+    '0961-7596216',
+    '02 27 96 63 08',
+    '+41 (0)71 526 99 04',
+  ])('%s is a telephone number without a word, and not beside one for references', (number) => {
+    expect(names(`for ana ${number}, please`)).toEqual([`PHONE:${number}`]);
+    // A calling code says enough.
+    expect(names(`order ${number}, please`)).toHaveLength(number.startsWith('+') ? 1 : 0);
+  });
+
+  it.each([
+    '17151 2450',
+    '1 234 567',
+    '12 345 678',
+    '10.12.2024',
+    '256.256.256.256',
+    '3.14.15',
+    '111-22-33',
+    '12:30:45',
+    '2024/12/31',
+  ])('%s is none', (number) => {
+    expect(names(`for ana ${number}, please`)).toEqual([]);
+  });
+
   it('a version is not an address', () => {
     expect(names('version 1.2.3.4')).toEqual([]);
     expect(names('1.2.3.4', inColumn(0))).toEqual([]);

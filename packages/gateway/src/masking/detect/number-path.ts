@@ -43,6 +43,8 @@ const GEO = entityId('GEO');
 
 const SPACE = 32;
 const DOT = 46;
+/** Groups of 3, 3 and 4 digits, as a key of number-table.ts. */
+const NORTH_AMERICAN = 0x334;
 /** No scheme has more groups. */
 const WINDOW_GROUPS_MAX = 8;
 /** More places than this are not walked over at once. */
@@ -367,9 +369,24 @@ export class NumberPath {
     const hasSpaces = groups.separator[1] === SPACE && !isOpen;
     if ((wordsBehind(state, groups.to[count - 1] ?? from) & CONTEXT.CALL) !== 0) return true;
     if ((context & CONTEXT.CALL) !== 0 && (count >= 3 || isOpen || (!hasSpaces && total >= 7))) return true;
+    if (total >= 7 && (isOpen || this.#isNorthAmerican(state, count, key))) return true;
     // A postcode and a number of a house are two groups, too.
     if (count === 2 && hasSpaces && (state.digits[0] !== 0 || total < 10)) return false;
     return total >= 7 && this.#phones.isNational(state.digits, total, key);
+  }
+
+  /** `415-555-0132`, `415.555.0132`, or an extension behind it: nobody writes anything else so. */
+  #isNorthAmerican(state: ScanState, count: number, key: number): boolean {
+    const groups = this.#groups;
+    const to = groups.to[count - 1] ?? 0;
+    const behind = state.byteAt(to);
+    const hasExtension =
+      (behind === 120 || behind === 88) && (classAt(state.bytes, to + 1, state.end) & IS_DIGIT) !== 0;
+    if (hasExtension) return true;
+    const separator = groups.separator[1];
+    return (
+      key === NORTH_AMERICAN && separator === groups.separator[2] && (separator === 45 || separator === DOT)
+    );
   }
 
   /** No decimals, no address of a network, no list of short numbers, no amount. */
