@@ -4,6 +4,7 @@ import { BIG_RESULT_ROW } from './big-result.ts';
 import { IDLE_ROW } from './idle-sessions.ts';
 import { LARGE_RESULT_ROWS } from './large-result.ts';
 import { LEDGER_ROW } from './ledger.ts';
+import { MASKING_SCAN_ROW } from './masking-scan.ts';
 import { ONE_CLIENT_ROW } from './one-client.ts';
 import { POLICY_ROW } from './policy.ts';
 import { RECORDING_ROW } from './recording.ts';
@@ -16,6 +17,7 @@ export const ROWS: readonly Row[] = [
   ONE_CLIENT_ROW,
   POLICY_ROW,
   ...LARGE_RESULT_ROWS,
+  MASKING_SCAN_ROW,
   LEDGER_ROW,
   RECORDING_ROW,
   IDLE_ROW,
