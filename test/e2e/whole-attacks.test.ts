@@ -167,4 +167,9 @@ describe('rows that are returned, of a statement whose answer is kept back', () 
     expect([asked, titles]).toEqual([1, 8]);
     expect(await rows(`select count(*)::int from documents where title like '%!'`)).toEqual([8]);
   });
+
+  it('are counted where they come from what a rule of the table adds', async () => {
+    const { titles } = await run([[[query('insert into asked values (1)')], 1]]);
+    expect(titles).toBe(0);
+  });
 });
