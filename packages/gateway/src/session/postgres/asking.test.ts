@@ -27,6 +27,7 @@ class Nobody implements HoldsPort {
       digest: 'd',
       state: 'asked',
       expiresUs: 0,
+      openedBy: undefined,
       settled: new Promise(() => undefined),
       withdraw: async () => void (this.withdrawn += 1),
       release: () => void (this.released += 1),

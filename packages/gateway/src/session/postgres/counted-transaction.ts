@@ -76,14 +76,17 @@ export class CountedTransaction {
       if (one.rows >= (over.get(one.rule)?.rows ?? 0)) over.set(one.rule, one);
     }
     return [...over.values()].filter(
-      ({ rule, rows }) => rows > (this.#granted.get(rule) ?? 0) && !this.#isGranted(rule, rows, grants),
+      (one) => one.rows > (this.#granted.get(one.rule) ?? 0) && !this.#isGranted(one, grants),
     );
   }
 
   /** A rule without a bound was asked about the statement itself, and not about its rows. */
-  #isGranted(rule: CompiledRule, rows: number, grants: readonly Grant[]): boolean {
+  #isGranted({ rule, rows, tables }: Counted, grants: readonly Grant[]): boolean {
     const grant = grants.find(
-      (one) => one.rule === rule && (one.rows === undefined ? rule.rows === undefined : one.rows >= rows),
+      (one) =>
+        one.rule === rule &&
+        (one.rows === undefined ? rule.rows === undefined : one.rows >= rows) &&
+        one.covers(tables),
     );
     if (grant !== undefined && grant.rows === undefined) this.#agreed.set(rule, rows);
     return grant !== undefined;
