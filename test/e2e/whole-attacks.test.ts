@@ -205,3 +205,29 @@ describe('a hold that was opened in an emergency', () => {
     expect(await rows('select sum(n)::int from hidden')).toEqual([50]);
   });
 });
+
+describe('a client that goes while people are being asked for it', () => {
+  const text = 'update models set stage = stage';
+  const counted = 'update documents set title = title where id <= 8';
+  const bound = [parse('', counted), bind('', ''), execute(), SYNC];
+
+  it.each([
+    { what: 'outside of a transaction', frames: [query(text)] },
+    { what: 'in its transaction', frames: [BEGIN, query(counted)] },
+    { what: 'in its transaction, by a pipeline', frames: [BEGIN, ...bound] },
+  ])('leaves nothing open at the target: $what', async ({ frames }) => {
+    for (const how of ['end', 'destroy'] as const) {
+      // oxlint-disable-next-line no-await-in-loop -- One behind the other.
+      const session = await rawSession(harness, token);
+      const sent = session.send(frames, 9);
+      session.leave(how);
+      const open = harness.gateway.sessions.list();
+      const over = Promise.all(open.map(({ closed }) => closed)).then(() => 'over');
+      const late = new Promise((resolve) => setTimeout(resolve, 8_000, 'still there'));
+      // oxlint-disable-next-line no-await-in-loop -- One behind the other.
+      expect(await Promise.race([over, late])).toBe('over');
+      // oxlint-disable-next-line no-await-in-loop -- One behind the other.
+      await sent;
+    }
+  });
+});

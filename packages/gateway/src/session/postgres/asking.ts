@@ -108,6 +108,8 @@ type Interrupted = { readonly state: 'interrupted'; readonly by: 'cancel' | 'lea
 export class Asking {
   readonly #ports: AskingPorts;
   #interrupt: ((how: Interrupted) => void) | undefined;
+  /** What has ended the waiting, also where that had not begun yet. */
+  #interrupted: Interrupted | undefined;
 
   constructor(ports: AskingPorts) {
     this.#ports = ports;
@@ -115,12 +117,17 @@ export class Asking {
 
   /** The client gives the statement up: what it asked for is withdrawn. */
   cancel(): void {
-    this.#interrupt?.({ state: 'interrupted', by: 'cancel' });
+    if (this.#interrupted === undefined) this.#end('cancel');
   }
 
   /** The client is gone: what it asked for stays, and it may come back. */
   leave(): void {
-    this.#interrupt?.({ state: 'interrupted', by: 'leave' });
+    this.#end('leave');
+  }
+
+  #end(by: Interrupted['by']): void {
+    this.#interrupted = { state: 'interrupted', by };
+    this.#interrupt?.(this.#interrupted);
   }
 
   /**
@@ -129,6 +136,8 @@ export class Asking {
    * @param open what of the session is open at the target
    */
   async all(piece: AskedPiece, ground: Ground, held: readonly Held[], open: OpenAtTarget): Promise<Asked> {
+    // It was for what ran then.
+    if (this.#interrupted?.by === 'cancel') this.#interrupted = undefined;
     const may = await mayDo(open, held, ground);
     const state = await stateOf(piece, ground);
     const grants: Demanded[] = [];
@@ -261,6 +270,8 @@ export class Asking {
     );
     const { promise, resolve } = Promise.withResolvers<Interrupted>();
     this.#interrupt = resolve;
+    // While it was asked, nobody heard of that.
+    if (this.#interrupted !== undefined) resolve(this.#interrupted);
     waiting(true);
     let end: Settlement | Interrupted;
     try {
