@@ -21,6 +21,8 @@ may: [read, write, export, define, run, setting-risky, unknown]
 ---
 { kind: Rule, name: bulk, when: { writes: [documents], rows: '>= 5' }, then: { hold: { approvers: [olga], expires: 1m, inTransaction: wait } } }
 ---
+{ kind: Rule, name: elsewhere, when: { writes: [elsewhere], rows: '>= 100' }, then: block }
+---
 { kind: Rule, name: models, when: { writes: [models, hidden] }, then: { hold: { approvers: [olga], expires: 1m } } }
 ---
 { kind: Rule, name: night, who: [ana], on: [db], when: { effects: [update], writes: [models] }, then: { breakGlass: { reviewers: [lea] } } }
@@ -37,6 +39,9 @@ const SCHEMA = `
     $$ begin update hidden set n = n + 1; return new; end $$;
   create trigger also_hidden after update on models for each statement execute function also_hidden();
   create table asked(id int primary key);
+  create view elsewhere as select 1 as n;
+  create function sent() returns trigger language plpgsql as $$ begin return new; end $$;
+  create trigger sent instead of insert on elsewhere for each row execute function sent();
   create rule asked_too as on insert to asked do also select id, title from documents;
 `;
 const ROWS = `
@@ -176,6 +181,17 @@ describe('rows that are returned, of a statement whose answer is kept back', () 
   it('are counted where they come from what a rule of the table adds', async () => {
     const { titles } = await run([[[query('insert into asked values (1)')], 1]]);
     expect(titles).toBe(0);
+  });
+});
+
+describe('rows that only the tag of a statement tells of', () => {
+  it('are counted together in one transaction', async () => {
+    const insert = query('insert into elsewhere select generate_series(1, 60)');
+    const { answers } = await run([[[BEGIN, insert, insert, COMMIT], 4]]);
+    expect(answers).toHaveLength(1);
+    expect(answers[0]).toContain('120 rows are written');
+    const apart = await run([[[insert, insert, BEGIN, insert, query('select 1'), COMMIT], 6]]);
+    expect(apart.answers).toHaveLength(1);
   });
 });
 
