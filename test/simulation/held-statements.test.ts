@@ -79,7 +79,7 @@ class People implements HoldsPort {
       if (what === 0) one.state = 'over';
     } else if (what < 4) {
       one.state = 'granted';
-      one.settle({ state: 'granted', approvers: ['olga'], useUntilUs: 0 });
+      one.settle({ state: 'granted', approvers: ['olga'], useUntilUs: 0, openedBy: undefined });
     } else {
       one.state = 'over';
       one.settle(what === 4 ? { state: 'denied', by: 'olga', comment: undefined } : { state: 'expired' });
@@ -109,6 +109,7 @@ class People implements HoldsPort {
       digest: one.digest,
       state: one.state === 'granted' ? 'granted' : 'asked',
       expiresUs: 0,
+      openedBy: undefined,
       settled: one.settled,
       withdraw: async (reason) => {
         if (one.state === 'asked' || one.state === 'granted') one.state = 'over';

@@ -325,6 +325,7 @@ export class Approvals implements HoldsPort {
       digest,
       state: record.state,
       expiresUs,
+      openedBy: record.opening?.rule.name,
       settled,
       release,
       withdraw: async (reason) => {

@@ -101,6 +101,7 @@ describe('a hold that its requester opens', () => {
       state: 'granted',
       approvers: [],
       useUntilUs: world.clock.wallUs + 300_000_000,
+      openedBy: 'night',
     });
     expect(toldWhen).toEqual(['hold.asked', 'breakglass.used']);
     await Promise.all([approvals.sweep(), approvals.sweep()]);

@@ -74,7 +74,12 @@ export interface HoldRequest {
 
 /** How the waiting ended. */
 export type Settlement =
-  | { readonly state: 'granted'; readonly approvers: readonly string[]; readonly useUntilUs: number }
+  | {
+      readonly state: 'granted';
+      readonly approvers: readonly string[];
+      readonly useUntilUs: number;
+      readonly openedBy: string | undefined;
+    }
   | { readonly state: 'denied'; readonly by: string; readonly comment: string | undefined }
   | { readonly state: 'expired' }
   | { readonly state: 'withdrawn'; readonly by: string | undefined; readonly reason: string | undefined }
@@ -88,6 +93,8 @@ export interface Hold {
   /** When {@link HoldsPort.ask} answered. */
   readonly state: HoldState;
   readonly expiresUs: number;
+  /** The rule by which who asked has opened it in an emergency, where it is granted already. */
+  readonly openedBy: string | undefined;
   /** Rejects only where the gateway shuts down. */
   readonly settled: Promise<Settlement>;
   /** Gives the request up. */

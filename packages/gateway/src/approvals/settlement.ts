@@ -12,7 +12,8 @@ export async function settlementOf(record: HoldRecord, texts: HoldTexts): Promis
     case 'granted': {
       const votes = await texts.votes(record);
       const approvers = votes.filter(({ decision }) => decision === 'approve').map(({ name }) => name);
-      return { state: 'granted', approvers, useUntilUs: record.useUntilUs ?? 0 };
+      const openedBy = record.opening?.rule.name;
+      return { state: 'granted', approvers, useUntilUs: record.useUntilUs ?? 0, openedBy };
     }
     case 'denied': {
       const denial = (await texts.votes(record)).find(({ decision }) => decision === 'deny');

@@ -288,6 +288,7 @@ describe('what the server says of a statement', () => {
     { reads: ['secrets'] },
     { functions: ['f'] },
     { rows: '> 9' },
+    { returned: '> 9' },
   ])('can decide where a rule stops %o', (when) => {
     expect(depends([rule('r', when)], ALL)).toBe(true);
   });

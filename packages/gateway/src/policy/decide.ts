@@ -290,9 +290,10 @@ function reachesCaller({ kinds, address, client }: CompiledRule, caller: Caller)
 }
 
 /** Whether it stops what a statement does, and not who sends it, or when. */
-function dependsOnFacts({ verdict, effects, writes, reads, functions, rows }: CompiledRule): boolean {
+function dependsOnFacts(rule: CompiledRule): boolean {
+  const { verdict, effects, writes, reads, functions, rows, returned } = rule;
   if (verdict === 'allow') return false;
-  return [effects, writes, reads, functions, rows].some((one) => one !== undefined);
+  return [effects, writes, reads, functions, rows, returned].some((one) => one !== undefined);
 }
 
 /** Whether the rule has a say about rows that were written by whatever path. */

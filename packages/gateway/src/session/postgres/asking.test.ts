@@ -27,6 +27,7 @@ class Nobody implements HoldsPort {
       digest: 'd',
       state: 'asked',
       expiresUs: 0,
+      openedBy: undefined,
       settled: new Promise(() => undefined),
       withdraw: async () => void (this.withdrawn += 1),
       release: () => void (this.released += 1),
@@ -64,7 +65,12 @@ function asks(
   open: OpenAtTarget,
   isolation: string,
   inTransaction: readonly ('wait' | 'refuse')[],
-): { readonly holds: Nobody; readonly notices: string[]; readonly end: { asked: Asked | undefined } } {
+): {
+  readonly asking: Asking;
+  readonly holds: Nobody;
+  readonly notices: string[];
+  readonly end: { asked: Asked | undefined };
+} {
   const holds = new Nobody();
   const notices: string[] = [];
   const asking = new Asking({
@@ -112,7 +118,7 @@ function asks(
   }));
   const end: { asked: Asked | undefined } = { asked: undefined };
   void asking.all(piece, new Answering([isolation]), held, open).then((asked) => (end.asked = asked));
-  return { holds, notices, end };
+  return { asking, holds, notices, end };
 }
 
 describe('a client whose statement is held', () => {
@@ -127,6 +133,17 @@ describe('a client whose statement is held', () => {
     await vi.advanceTimersByTimeAsync(1);
     expect(end.asked).toMatchObject({ kind: 'refused', error: { code: 'POLICY_HELD', details: { id: ID } } });
     expect(holds).toMatchObject({ withdrawn: 0, released: 2 });
+  });
+
+  it.each([
+    { how: 'cancel', withdrawn: 1 },
+    { how: 'leave', withdrawn: 0 },
+  ] as const)('does not wait where it did this while it was asked: $how', async ({ how, withdrawn }) => {
+    const { asking, holds, end } = asks('transaction', 'read committed', ['wait']);
+    asking[how]();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(end.asked).toMatchObject({ kind: 'refused', error: { code: 'HOLD_WITHDRAWN' } });
+    expect(holds).toMatchObject({ withdrawn, released: 1 });
   });
 
   it('waits without that limit where nothing is open', async () => {

@@ -18,7 +18,7 @@ import type {
 } from '../../approvals/holds-port.ts';
 import { CountersignError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
-import type { SessionId } from '../../core/ids.ts';
+import type { HoldId, SessionId } from '../../core/ids.ts';
 import type { StatementFacts } from '../../core/effects.ts';
 import { openersOf } from '../../policy/break-glass.ts';
 import type { Cause } from '../../policy/decide.ts';
@@ -65,7 +65,12 @@ export interface Held {
 
 export interface Grant extends Held {
   readonly hold: Hold;
+  /** Whether it is for rows of these tables too: one that was opened in an emergency is for what its rule covers. */
+  readonly covers: (tables: readonly ObservedTable[]) => boolean;
 }
+
+/** What is asked for. */
+type Demanded = Omit<Grant, 'covers'>;
 
 export type Asked =
   | { readonly kind: 'granted'; readonly grants: readonly Grant[] }
@@ -94,12 +99,17 @@ export interface AskingPorts {
 /** What a client that waits inside of its transaction has to know. */
 const STAYS_OPEN = `Its transaction stays open with its locks for ${LIMITS.policy.waitInTransactionMs / 60_000} minutes at most; then it fails.`;
 
+/** By which rule each was opened in an emergency; undefined where others have agreed. */
+type Opened = Map<HoldId, string | undefined>;
+
 type Interrupted = { readonly state: 'interrupted'; readonly by: 'cancel' | 'leave' | 'limit' };
 
 /** Owned by the conductor of one session. */
 export class Asking {
   readonly #ports: AskingPorts;
   #interrupt: ((how: Interrupted) => void) | undefined;
+  /** What has ended the waiting, also where that had not begun yet. */
+  #interrupted: Interrupted | undefined;
 
   constructor(ports: AskingPorts) {
     this.#ports = ports;
@@ -107,12 +117,17 @@ export class Asking {
 
   /** The client gives the statement up: what it asked for is withdrawn. */
   cancel(): void {
-    this.#interrupt?.({ state: 'interrupted', by: 'cancel' });
+    if (this.#interrupted === undefined) this.#end('cancel');
   }
 
   /** The client is gone: what it asked for stays, and it may come back. */
   leave(): void {
-    this.#interrupt?.({ state: 'interrupted', by: 'leave' });
+    this.#end('leave');
+  }
+
+  #end(by: Interrupted['by']): void {
+    this.#interrupted = { state: 'interrupted', by };
+    this.#interrupt?.(this.#interrupted);
   }
 
   /**
@@ -121,9 +136,11 @@ export class Asking {
    * @param open what of the session is open at the target
    */
   async all(piece: AskedPiece, ground: Ground, held: readonly Held[], open: OpenAtTarget): Promise<Asked> {
+    // It was for what ran then.
+    if (this.#interrupted?.by === 'cancel') this.#interrupted = undefined;
     const may = await mayDo(open, held, ground);
     const state = await stateOf(piece, ground);
-    const grants: Grant[] = [];
+    const grants: Demanded[] = [];
     for (const one of held) {
       const hold = await this.#ports.holds.ask(this.#request(piece, one, state, may.wait));
       grants.push({ ...one, hold });
@@ -135,12 +152,13 @@ export class Asking {
       for (const { hold } of grants) hold.release();
       return { kind: 'refused', error: staleError(known) };
     }
-    if (first === undefined) return { kind: 'granted', grants };
+    const opened: Opened = new Map(grants.map(({ hold }) => [hold.id, hold.openedBy]));
+    if (first === undefined) return usable(grants, opened, piece);
     if (!may.wait || piece.copyIn) {
       for (const { hold } of grants) hold.release();
       return { kind: 'refused', error: heldError(first) };
     }
-    const error = await this.#waitForAll(missing, open === 'transaction');
+    const error = await this.#waitForAll(missing, open === 'transaction', opened);
     if (error !== undefined) {
       for (const { hold } of grants) hold.release();
       return { kind: 'refused', error };
@@ -151,7 +169,7 @@ export class Asking {
       const why = 'what the statement means was changed while it waited';
       return { kind: 'refused', error: new CountersignError('HOLD_NOT_USABLE', { id: first.hold.id, why }) };
     }
-    return { kind: 'granted', grants };
+    return usable(grants, opened, piece);
   }
 
   /** Asks for what has run already and was not given out; the error says for what it has to be sent again. */
@@ -178,7 +196,7 @@ export class Asking {
       if (hold === undefined) continue;
       hold.release();
       const may = await mayDo(ground.isUndone ? 'nothing' : 'transaction', [one], ground);
-      if (may.use) grants.push({ ...one, hold });
+      if (may.use) grants.push({ ...one, hold, covers: () => false });
     }
     return grants;
   }
@@ -206,7 +224,11 @@ export class Asking {
   }
 
   /** The error, where it may not go on. */
-  async #waitForAll(grants: readonly Grant[], inTransaction: boolean): Promise<CountersignError | undefined> {
+  async #waitForAll(
+    grants: readonly Demanded[],
+    inTransaction: boolean,
+    opened: Opened,
+  ): Promise<CountersignError | undefined> {
     const { promise: tooLong, resolve } = Promise.withResolvers<Interrupted>();
     const limit = inTransaction
       ? setTimeout(() => resolve({ state: 'interrupted', by: 'limit' }), LIMITS.policy.waitInTransactionMs)
@@ -214,8 +236,10 @@ export class Asking {
     try {
       for (const grant of grants) {
         // oxlint-disable-next-line no-await-in-loop -- Whoever has approved all but one has approved nothing.
-        const error = await this.#waitFor(grant, tooLong, inTransaction);
+        const end = await this.#waitFor(grant, tooLong, inTransaction);
+        const error = errorOfEnd(end, grant);
         if (error !== undefined) return error;
+        if (end.state === 'granted') opened.set(grant.hold.id, end.openedBy);
       }
       return undefined;
     } finally {
@@ -224,10 +248,10 @@ export class Asking {
   }
 
   async #waitFor(
-    grant: Grant,
+    grant: Demanded,
     tooLong: Promise<Interrupted>,
     inTransaction: boolean,
-  ): Promise<CountersignError | undefined> {
+  ): Promise<Settlement | Interrupted> {
     const { hold, rule, cause } = grant;
     const { say, waiting } = this.#ports;
     const approvers = `It waits for ${rule.hold?.count ?? 1} of: ${(rule.hold?.approvers ?? []).join(', ')}.`;
@@ -246,6 +270,8 @@ export class Asking {
     );
     const { promise, resolve } = Promise.withResolvers<Interrupted>();
     this.#interrupt = resolve;
+    // While it was asked, nobody heard of that.
+    if (this.#interrupted !== undefined) resolve(this.#interrupted);
     waiting(true);
     let end: Settlement | Interrupted;
     try {
@@ -257,7 +283,7 @@ export class Asking {
     if (end.state === 'interrupted' && end.by === 'cancel') {
       await hold.withdraw('its client cancelled the statement');
     }
-    return errorOfEnd(end, grant);
+    return end;
   }
 
   #request(
@@ -325,6 +351,22 @@ function parametersOf({ portal, spooled }: AskedPiece): HoldBinding['parameters'
   }));
 }
 
+/** People who agree, agree to whatever it writes; who opens it by a rule, to what the rule covers. */
+function usable(demanded: readonly Demanded[], opened: Opened, { judgement }: AskedPiece): Asked {
+  const grants = demanded.map((one): Grant => {
+    const by = opened.get(one.hold.id);
+    const covers: Grant['covers'] = (tables) =>
+      by === undefined || openersOf(judgement.decision, one.rule, tables).some(({ name }) => name === by);
+    return { ...one, covers };
+  });
+  // It was opened when the same number of rows was of other tables.
+  const other = grants.find(({ tables, covers }) => !covers(tables ?? []));
+  if (other === undefined) return { kind: 'granted', grants };
+  for (const { hold } of grants) hold.release();
+  const why = 'the rule by which it was opened does not cover what it writes now';
+  return { kind: 'refused', error: new CountersignError('HOLD_NOT_USABLE', { id: other.hold.id, why }) };
+}
+
 async function stateOf({ judgement: { read } }: AskedPiece, ground: Ground): Promise<SessionState> {
   return readState(await ground.ask(stateQuestion(read.kind === 'read' ? read.statements : [])));
 }
@@ -343,7 +385,7 @@ function demandOf({ name, version, hold, description }: CompiledRule, cause: Cau
   };
 }
 
-function heldError({ hold, rule, cause }: Grant): CountersignError {
+function heldError({ hold, rule, cause }: Demanded): CountersignError {
   return new CountersignError('POLICY_HELD', {
     rule: rule.name,
     version: rule.version,
@@ -352,13 +394,13 @@ function heldError({ hold, rule, cause }: Grant): CountersignError {
   });
 }
 
-function staleError({ hold: { id } }: Grant): CountersignError {
+function staleError({ hold: { id } }: Demanded): CountersignError {
   const why =
     'its transaction sees the database as it was when it began, and what it means may be another by now; run it at READ COMMITTED, or outside of a transaction';
   return new CountersignError('HOLD_NOT_USABLE', { id, why });
 }
 
-function errorOfEnd(end: Settlement | Interrupted, grant: Grant): CountersignError | undefined {
+function errorOfEnd(end: Settlement | Interrupted, grant: Demanded): CountersignError | undefined {
   const { id } = grant.hold;
   switch (end.state) {
     case 'granted':

@@ -19,7 +19,7 @@ import type { Asking, Grant, Held } from './asking.ts';
 import type { Understood } from './batch.ts';
 import { ENDS, endsTransactions, isPlannedByBind, isUndoable, KEEPS, verbsOf } from './conducted-text.ts';
 import { estimatedRows } from './estimate.ts';
-import { errorOf, Kept, type KeptAnswer, type Sent, withError } from './exchange.ts';
+import { errorOf, Kept, type KeptAnswer, NO_ANSWER, type Sent, withError } from './exchange.ts';
 import type { Ground } from './ground.ts';
 import { type Grounds, groundOf, pipelineOf } from './ground-of.ts';
 import type { Judgement } from './inspection.ts';
@@ -40,9 +40,11 @@ import { PLAIN_REQUEST, type Request } from './request.ts';
 import { type RowMeter, ReturnedRows } from './returned-rows.ts';
 import type { RunningOperation } from './running-operation.ts';
 import {
+  failedWithin,
   heldBeyond,
   isCounted,
   meterOf,
+  type Ran,
   refusalOfRows,
   refuseAtCommit,
   rowsGranted,
@@ -68,7 +70,6 @@ export interface ConductorPorts extends PipelineEndPorts {
 const UNREAD: ReadText = { kind: 'uninspectable', reason: '' };
 const NO_ERROR = { sqlstate: '', message: '' };
 const NO_ROWS: Settled = { kind: 'rows' };
-const NO_ANSWER: KeptAnswer = { outcome: 'failed', frames: [] };
 
 /** Owned by one session. */
 export class Conductor {
@@ -365,9 +366,9 @@ export class Conductor {
   }
 
   /** The client sends its data once for each run: it is kept, or refused, with what was sent. */
-  async #keepCopied(piece: Piece, ground: Ground, answer: KeptAnswer, held: readonly Held[]): Promise<void> {
+  async #keepCopied(piece: Piece, ground: Ground, ran: Ran, held: readonly Held[]): Promise<void> {
     const asked = await this.#ports.asking.all(askedOf(piece), ground, held, 'all');
-    if (asked.kind === 'granted') return this.#keepRun(piece, ground, answer, asked.grants);
+    if (asked.kind === 'granted') return this.#keepRun(piece, ground, ran, asked.grants);
     await ground.undo();
     return this.#refuse(piece, ground, refusalBecause(asked.error));
   }
@@ -390,15 +391,16 @@ export class Conductor {
       }
       const meter = meterOf(this.#returned, piece, { grants, ground });
       const { answer, tooMuch } = await this.#send(piece, meter);
+      const ran = { answer, meter };
       if (errorOf(answer) !== undefined) {
         await ground.leave();
-        return this.#giveOut(piece, answer, ground.tail);
+        return this.#giveOut(piece, failedWithin(ran), ground.tail);
       }
       const last = { judgement: piece.judgement, answer };
       const count: Settled = counted.length === 0 ? NO_ROWS : await this.#work.settle(ground, grants, last);
       if (count.kind === 'error') {
         await ground.leave();
-        return this.#giveOut(piece, withError(answer, count.answer), ground.tail);
+        return this.#giveOut(piece, withError(failedWithin(ran), count.answer), ground.tail);
       }
       const over = heldBeyond(count.kind === 'over' ? count.over : [], meter);
       const blocked = over.filter(({ rule }) => rule.verdict === 'block');
@@ -407,9 +409,9 @@ export class Conductor {
       if (isAsked && copyIn && !tooMuch && blocked.length === 0) {
         const names = new Set(over.map(({ rule }) => rule.name));
         const others = asksFor.filter(({ rule }) => !names.has(rule.name));
-        return this.#keepCopied(piece, ground, answer, [...others, ...over]);
+        return this.#keepCopied(piece, ground, ran, [...others, ...over]);
       }
-      if (!isAsked && !tooMuch) return this.#keepRun(piece, ground, answer, grants);
+      if (!isAsked && !tooMuch) return this.#keepRun(piece, ground, ran, grants);
       // Nothing is run again with data that the client sends then.
       const isLost = over.length === 0 || (copyIn && blocked.length === 0);
       const mayAsk = !isLost && blocked.length === 0;
@@ -424,13 +426,13 @@ export class Conductor {
       if (asked === undefined) return undefined;
       grants.push(...asked);
       // What could not be undone was not: it was granted before, and stands.
-      if (open === 'all') return this.#keepRun(piece, ground, answer, grants);
+      if (open === 'all') return this.#keepRun(piece, ground, ran, grants);
     }
     const reason = 'it writes another number of rows each time it runs';
     return this.#refuse(piece, ground, refusalBecause(new CountersignError('STATE_CONFLICT', { reason })));
   }
 
-  async #keepRun(piece: Piece, ground: Ground, answer: KeptAnswer, grants: readonly Grant[]): Promise<void> {
+  async #keepRun(piece: Piece, ground: Ground, ran: Ran, grants: readonly Grant[]): Promise<void> {
     const taken = await this.#ports.asking.take(grants, piece.operation);
     if (taken.kind === 'refused') {
       await ground.undo();
@@ -442,7 +444,8 @@ export class Conductor {
       await taken.done('abandoned', piece.operation);
       throw new Over();
     }
-    const kept = failed === undefined ? answer : withError(answer, failed);
+    const kept = failed === undefined ? ran.answer : withError(ran.answer, failed);
+    ran.meter?.close(kept.outcome);
     return this.#giveOut(piece, kept, ground.tail, (outcome) => taken.done(outcome, piece.operation));
   }
 
@@ -457,7 +460,6 @@ export class Conductor {
     });
     if (understood.kind === 'Execute') exchange.flush();
     const answer = await sent;
-    meter?.close(answer.outcome);
     if (answer.outcome === 'abandoned') throw new Over();
     return { answer, tooMuch: keeper.tooMuch };
   }

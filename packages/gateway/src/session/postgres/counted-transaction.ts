@@ -27,6 +27,9 @@ export class CountedTransaction {
   readonly #agreed = new Map<CompiledRule, number>();
   /** Tables whose counters may hold what earlier transactions of the session did. */
   readonly #earlier = new Set<string>();
+  /** Rows that only tags tell of: of what is kept so far, and with the statement that was looked at last. */
+  #told: readonly ObservedTable[] = [];
+  #toldLast: readonly ObservedTable[] = [];
   /** What it wrote was looked at, and nothing of it can come any more before it is kept. */
   isSettled = false;
 
@@ -72,18 +75,23 @@ export class CountedTransaction {
     }
     this.#remember(now);
     const over = new Map<CompiledRule, Counted>();
-    for (const one of [...overBound(rules, tagged), ...overBound(rules, writtenBetween(before, now))]) {
+    this.#toldLast = [...this.#told, ...tagged.filter((table) => !isInCounters(table, now))];
+    const told = [...overBound(rules, tagged), ...overBound(rules, this.#toldLast)];
+    for (const one of [...told, ...overBound(rules, writtenBetween(before, now))]) {
       if (one.rows >= (over.get(one.rule)?.rows ?? 0)) over.set(one.rule, one);
     }
     return [...over.values()].filter(
-      ({ rule, rows }) => rows > (this.#granted.get(rule) ?? 0) && !this.#isGranted(rule, rows, grants),
+      (one) => one.rows > (this.#granted.get(one.rule) ?? 0) && !this.#isGranted(one, grants),
     );
   }
 
   /** A rule without a bound was asked about the statement itself, and not about its rows. */
-  #isGranted(rule: CompiledRule, rows: number, grants: readonly Grant[]): boolean {
+  #isGranted({ rule, rows, tables }: Counted, grants: readonly Grant[]): boolean {
     const grant = grants.find(
-      (one) => one.rule === rule && (one.rows === undefined ? rule.rows === undefined : one.rows >= rows),
+      (one) =>
+        one.rule === rule &&
+        (one.rows === undefined ? rule.rows === undefined : one.rows >= rows) &&
+        one.covers(tables),
     );
     if (grant !== undefined && grant.rows === undefined) this.#agreed.set(rule, rows);
     return grant !== undefined;
@@ -98,8 +106,9 @@ export class CountedTransaction {
     this.#before = withRowsOf(before, from, to);
   }
 
-  /** What was granted is used. */
+  /** What was looked at last is kept, and what was granted for it is used. */
   use(grants: readonly Grant[]): void {
+    this.#told = this.#toldLast;
     for (const { rule, rows = this.#agreed.get(rule) ?? 0 } of grants) {
       this.#granted.set(rule, Math.max(rows, this.#granted.get(rule) ?? 0));
     }
@@ -110,6 +119,8 @@ export class CountedTransaction {
     this.#before = undefined;
     this.#rules.clear();
     this.#text = undefined;
+    this.#told = [];
+    this.#toldLast = [];
     this.#granted.clear();
     this.#agreed.clear();
     this.isSettled = false;
@@ -123,4 +134,13 @@ export class CountedTransaction {
       this.#earlier.delete(relation);
     }
   }
+}
+
+/** Whether the server counts its rows: not of foreign tables, and not of views whose triggers do the work. */
+function isInCounters(table: ObservedTable, { written }: RowCounts): boolean {
+  return [...written.values()].some(({ names }) =>
+    names.some(
+      ({ schema, name }) => name === table.name && (table.schema === undefined || schema === table.schema),
+    ),
+  );
 }

@@ -31,6 +31,9 @@ export interface KeptAnswer {
   readonly frames: readonly Readonly<KeptFrame>[];
 }
 
+/** Where nothing of an answer is given out. */
+export const NO_ANSWER: KeptAnswer = { outcome: 'failed', frames: [] };
+
 /** What came of a request; `tooMuch`: more than is kept. */
 export interface Sent {
   readonly answer: KeptAnswer;

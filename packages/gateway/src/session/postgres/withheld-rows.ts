@@ -14,6 +14,7 @@ import type { CompiledRule } from '../../policy/rule.ts';
 import type { Outcome } from '../../protocols/postgres/states.ts';
 import type { Asking, Grant, Held } from './asking.ts';
 import { runsAtCommit } from './conducted-text.ts';
+import { type KeptAnswer, NO_ANSWER, withError } from './exchange.ts';
 import type { Ground } from './ground.ts';
 import type { Judgement } from './inspection.ts';
 import { askedOf, type Piece } from './piece.ts';
@@ -21,6 +22,12 @@ import { type Refusal, refusalBecause, undoneBecause, withheldBecause } from './
 import type { ReturnedRows, RowMeter } from './returned-rows.ts';
 
 type Beyond = Held & { readonly cause: Cause };
+
+/** A run whose answer is kept back, and what counts the rows that its client gets of it. */
+export interface Ran {
+  readonly answer: KeptAnswer;
+  readonly meter: RowMeter | undefined;
+}
 
 /** Whether its answer is kept back until it is known whether it is kept. */
 export function isCounted({ decision: { counted, returned, onlyReads } }: Judgement): boolean {
@@ -78,6 +85,16 @@ export function meterOf(
 export function heldBeyond(over: readonly Counted[], meter: RowMeter | undefined): readonly Beyond[] {
   const written = over.map((one) => ({ ...one, cause: causeOfCount(one) }));
   return [...written, ...(meter?.over ?? []).map(beyond)];
+}
+
+/**
+ * What the client gets of a kept answer where it, or what came in the place of its count, is an error: the rows
+ * in front of the error count, and where they are too many it gets none.
+ */
+export function failedWithin({ answer, meter }: Ran): KeptAnswer {
+  if (meter?.isOver === true) return withError(NO_ANSWER, answer);
+  meter?.close('failed');
+  return answer;
 }
 
 /** The error for what has run, and was undone. */

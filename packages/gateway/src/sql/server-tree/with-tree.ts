@@ -58,6 +58,9 @@ export function withTree(statement: StatementFacts, tree: AnsweredTree, resolved
   const functions = hiddenCalls(statement, tree, resolved, add);
   const reads = hiddenReads(statement, tree);
   const writes = isPlanned ? [] : hiddenWrites(statement, tree, resolved, add);
+  // Its rows are given out beside what the statement itself gives: no text shows that it reads.
+  if (facts.commands.some(({ source, verb }) => source === 'rule' && verb === 'select'))
+    add('read', 'what a rule selects');
   if (tree.convertsParameters) add('function-unknown', 'a cast to a type of a user');
   for (const reason of facts.unknown) add('unknown', reason);
   if (!facts.expanded && facts.unknown.length === 0) add('unknown', 'a query that is not expanded');
