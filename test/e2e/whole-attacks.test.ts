@@ -237,8 +237,8 @@ describe('a client that goes while people are being asked for it', () => {
       const session = await rawSession(harness, token);
       const sent = session.send(frames, 9);
       session.leave(how);
-      const open = harness.gateway.sessions.list();
-      const over = Promise.all(open.map(({ closed }) => closed)).then(() => 'over');
+      const sessions = harness.gateway.sessions.list();
+      const over = Promise.all(sessions.map(({ closed }) => closed)).then(() => 'over');
       const late = new Promise((resolve) => setTimeout(resolve, 8_000, 'still there'));
       // oxlint-disable-next-line no-await-in-loop -- One behind the other.
       expect(await Promise.race([over, late])).toBe('over');
