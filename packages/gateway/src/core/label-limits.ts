@@ -2,10 +2,10 @@
 
 export const LABEL_LIMITS = {
   /**
-   * Nodes looked at, and labels put into sets, for one statement: a tree of the largest size has a million values,
-   * and is walked once for what it names and about once for what it shows; 0.1 to 0.5 µs each, in one turn.
+   * Nodes looked at, and labels put into sets, for one statement, in one turn: a tree of the largest size has a million
+   * values, most of them tokens; its nodes are visited once for what they name, and once or twice for what they show.
    */
-  stepsMax: 4_000_000,
+  stepsMax: 2_000_000,
   /** Queries of one statement, each of which is asked for its uses; a view of views has some dozens. */
   queriesMax: 16_384,
 } as const;

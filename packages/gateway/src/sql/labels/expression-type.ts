@@ -47,6 +47,12 @@ const FIELDS: ReadonlyMap<string, readonly [type: string, typmod?: string]> = ne
   ['NEXTVALUEEXPR', ['typeId']],
 ]);
 
+/** Those whose type is always the same. */
+const FIXED: ReadonlyMap<string, number> = new Map([
+  ['GROUPINGFUNC', 23],
+  ['MERGESUPPORTFUNC', 25],
+]);
+
 const BOOLEANS: ReadonlySet<string> = new Set(
   'BOOLEXPR NULLTEST BOOLEANTEST DISTINCTEXPR SCALARARRAYOPEXPR ROWCOMPARE ROWCOMPAREEXPR JSONISPREDICATE'.split(
     ' ',
@@ -59,7 +65,7 @@ const ARRAY_SUBLINK = 6;
 
 export function expressionType(value: TreeValue | undefined): ExpressionType {
   let at = value;
-  // COLLATE and RETURNING OLD or NEW have the type of what is in them; a sub-select that of its one column.
+  // Of XML and JSON what comes out depends on how it is written. COLLATE and RETURNING OLD or NEW have the type of what is in them; a sub-select that of its one column.
   while (at instanceof TreeNode) {
     const fields = FIELDS.get(at.tag);
     if (fields !== undefined) {
@@ -69,6 +75,8 @@ export function expressionType(value: TreeValue | undefined): ExpressionType {
         typmod: typmod === undefined ? -1 : (numberOf(at, typmod) ?? -1),
       };
     }
+    const fixed = FIXED.get(at.tag);
+    if (fixed !== undefined) return { oid: fixed, typmod: -1 };
     if (BOOLEANS.has(at.tag)) return { oid: BOOLEAN, typmod: -1 };
     at = at.tag === 'SUBLINK' ? shownBy(at) : (fieldOf(at, 'arg') ?? fieldOf(at, 'retexpr'));
     if (at === 'boolean') return { oid: BOOLEAN, typmod: -1 };

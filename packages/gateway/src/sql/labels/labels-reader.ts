@@ -23,7 +23,6 @@ import { callOf } from './calls.ts';
 import { expressionType } from './expression-type.ts';
 import type { FunctionKnowledge } from './function-knowledge.ts';
 import { type Budget, OriginsReader } from './origins-reader.ts';
-import { usesOf } from './query-uses.ts';
 import { COMMAND, isQuery, type Output, Scope } from './scope.ts';
 import { explained, stored } from './utility-labels.ts';
 
@@ -167,7 +166,7 @@ class Reading {
     if (this.#queries > LABEL_LIMITS.queriesMax) this.#budget.steps = 0;
     const scope = around.query === query ? around : around.of(query);
     if (!owners) {
-      for (const { kind, column } of usesOf(scope))
+      for (const { kind, column } of this.#origins.usesOf(scope))
         this.#use(kind, scope.view, this.#origins.originsOf(column));
       this.#writesOf(scope);
     }

@@ -11,7 +11,7 @@ import { fieldOf, itemsOf, numberOf, TreeList, TreeNode, type TreeValue } from '
 import { opacityOf } from './calls.ts';
 import { expressionType } from './expression-type.ts';
 import type { FunctionKnowledge } from './function-knowledge.ts';
-import { usesOf, windowKeys } from './query-uses.ts';
+import { type QueryUse, usesOf, windowKeys } from './query-uses.ts';
 import { type Column, isQuery, type Scope } from './scope.ts';
 
 /** What an expression is made of by itself, and the columns whose origins are its own too. */
@@ -51,6 +51,8 @@ export class OriginsReader {
   readonly #budget: Budget;
   readonly #sources = new Map<Column, Sources>();
   readonly #written = new Map<Column, Column>();
+  readonly #links = new Map<Scope, ReadonlyMap<number, TreeNode>>();
+  readonly #uses = new Map<Scope, readonly QueryUse[]>();
   readonly #everything = new Map<Scope, Column>();
   readonly #effects = new Map<Scope, Column>();
 
@@ -92,7 +94,7 @@ export class OriginsReader {
         if (passed === undefined) return undefined;
         waiting.push(passed);
       }
-      waiting.push(...(at.columns?.() ?? []));
+      for (const each of at.columns?.() ?? []) waiting.push(each);
       if (at.label === undefined) {
         if (waiting.length === before) return undefined;
         continue;
@@ -102,15 +104,24 @@ export class OriginsReader {
     }
   }
 
+  usesOf(scope: Scope): readonly QueryUse[] {
+    let uses = this.#uses.get(scope);
+    if (uses === undefined) {
+      uses = usesOf(scope);
+      this.#uses.set(scope, uses);
+    }
+    return uses;
+  }
+
   /** Which rows a query gives, how many, and in which order. */
-  effectsOf(scope: Scope): Column {
+  #effectsOf(scope: Scope): Column {
     let column = this.#effects.get(scope);
     if (column === undefined) {
       const columns = (): readonly Column[] => [
-        ...usesOf(scope).map((use) => use.column),
+        ...this.usesOf(scope).map((use) => use.column),
         ...itemsOf(scope.query, 'rtable').flatMap((entry) => {
           const inner = entry instanceof TreeNode ? scope.queryOf(entry) : undefined;
-          return inner === undefined ? [] : [this.effectsOf(inner)];
+          return inner === undefined ? [] : [this.#effectsOf(inner)];
         }),
       ];
       column = { columns, passes: false };
@@ -241,7 +252,7 @@ export class OriginsReader {
     if (column === undefined) {
       const columns = (): readonly Column[] => [
         ...scope.outputs.map((output) => output.column),
-        this.effectsOf(scope),
+        this.#effectsOf(scope),
       ];
       column = { columns, passes: false };
       this.#everything.set(scope, column);
@@ -254,10 +265,19 @@ export class OriginsReader {
     const kind = numberOf(node, 'paramkind');
     if (kind === PARAM.external || kind === PARAM.subLink) return;
     const number = numberOf(node, 'paramid') ?? 0;
-    const link = kind === PARAM.multiExpr ? multiLink(scope, number >> 16) : undefined;
+    const link = kind === PARAM.multiExpr ? this.#linksOf(scope).get(number >> 16) : undefined;
     const query = link === undefined ? undefined : fieldOf(link, 'subselect');
     if (isQuery(query)) into.columns.add(this.#everythingOf(scope.of(query)));
     else into.opaque ??= 'a parameter of an unknown kind';
+  }
+
+  #linksOf(scope: Scope): ReadonlyMap<number, TreeNode> {
+    let links = this.#links.get(scope);
+    if (links === undefined) {
+      links = multiLinks(scope);
+      this.#links.set(scope, links);
+    }
+    return links;
   }
 
   #step(steps = 1): boolean {
@@ -321,10 +341,11 @@ function windowOf(node: TreeNode, scope: Scope): TreeValue | undefined {
   );
 }
 
-/** The sub-select of `SET (a, b) = (SELECT …)` with this number: it stands in the list by itself. */
-function multiLink(scope: Scope, number: number): TreeNode | undefined {
+/** The sub-selects of `SET (a, b) = (SELECT …)` by their numbers: they stand in the list by themselves. */
+function multiLinks(scope: Scope): ReadonlyMap<number, TreeNode> {
   const { query } = scope;
   const onConflict = fieldOf(query, 'onConflict');
+  const links = new Map<number, TreeNode>();
   const waiting: TreeValue[] = [
     fieldOf(query, 'targetList') ?? null,
     (onConflict instanceof TreeNode ? fieldOf(onConflict, 'onConflictSet') : undefined) ?? null,
@@ -332,18 +353,19 @@ function multiLink(scope: Scope, number: number): TreeNode | undefined {
   ];
   while (waiting.length > 0) {
     const node = waiting.pop() ?? null;
-    if (node instanceof TreeList) waiting.push(...node.items);
+    if (node instanceof TreeList) pushParts(node.items, waiting);
     if (!(node instanceof TreeNode) || isQuery(node)) continue;
+    const number = numberOf(node, 'subLinkId');
     if (
       node.tag === 'SUBLINK' &&
       numberOf(node, 'subLinkType') === MULTIEXPR_SUBLINK &&
-      numberOf(node, 'subLinkId') === number
+      number !== undefined
     ) {
-      return node;
+      links.set(number, node);
     }
     pushParts(node.values, waiting);
   }
-  return undefined;
+  return links;
 }
 
 function sameBytes(from: number, to: number): boolean {

@@ -19,7 +19,7 @@ const SETOP_UNION = 1;
 
 export function usesOf(scope: Scope): readonly QueryUse[] {
   const { query } = scope;
-  const uses: QueryUse[] = [];
+  const uses: QueryUse[] = [...conditions(scope)];
   const use = (kind: UseKind, columns: readonly Column[]): void => {
     for (const column of columns) uses.push({ kind, column });
   };
@@ -27,7 +27,6 @@ export function usesOf(scope: Scope): readonly QueryUse[] {
     const given = fields.filter((value) => value !== undefined && value !== null);
     if (given.length > 0) use(kind, [{ values: given, scope, passes: false }]);
   };
-  uses.push(...conditions(scope));
   values('join', fieldOf(query, 'mergeJoinCondition'));
   values('predicate', fieldOf(query, 'havingQual'));
   values('limit', fieldOf(query, 'limitOffset'), fieldOf(query, 'limitCount'));
@@ -88,7 +87,7 @@ function conditions(scope: Scope): readonly QueryUse[] {
     const part = waiting.pop() ?? null;
     if (part === null || (part instanceof TreeNode && part.tag === 'RANGETBLREF')) continue;
     if (part instanceof TreeList) {
-      waiting.push(...part.items);
+      for (const item of part.items) waiting.push(item);
     } else if (part instanceof TreeNode && (part.tag === 'FROMEXPR' || part.tag === 'JOINEXPR')) {
       const kind = part.tag === 'FROMEXPR' ? where : 'join';
       uses.push({ kind, column: { values: [fieldOf(part, 'quals') ?? null], scope, passes: false } });
@@ -106,12 +105,7 @@ function keys(scope: Scope, clauses: TreeValue | undefined): readonly Column[] {
   if (!(clauses instanceof TreeList)) return [unknown(scope, clauses, 'keys of an unknown kind')];
   return clauses.items.map((clause) => {
     const reference = clause instanceof TreeNode ? numberOf(clause, 'tleSortGroupRef') : undefined;
-    const output = scope.outputs.find(
-      ({ entry }) =>
-        reference !== undefined &&
-        entry instanceof TreeNode &&
-        numberOf(entry, 'ressortgroupref') === reference,
-    );
+    const output = reference === undefined ? undefined : scope.byReference.get(reference);
     return (
       output?.column ?? unknown(scope, fieldOf(scope.query, 'targetList') ?? null, 'a key of an unknown kind')
     );
@@ -141,7 +135,7 @@ function returnsSet(value: TreeValue): boolean {
   const waiting: TreeValue[] = [value];
   while (waiting.length > 0) {
     const node = waiting.pop() ?? null;
-    if (node instanceof TreeList) waiting.push(...node.items);
+    if (node instanceof TreeList) for (const item of node.items) waiting.push(item);
     if (!(node instanceof TreeNode) || isQuery(node)) continue;
     if (fieldOf(node, 'funcretset') === 'true' || fieldOf(node, 'opretset') === 'true') return true;
     for (const part of node.values) {

@@ -58,6 +58,12 @@ export interface Output {
   readonly column: Column;
 }
 
+/** An expression, and the number of the column that it is written into. */
+export interface Write {
+  readonly attno: number;
+  readonly value: TreeValue;
+}
+
 const CLEAR: Column = { passes: true };
 const NONE: readonly TreeValue[] = [];
 
@@ -71,6 +77,8 @@ export class Scope {
   readonly #all: Map<TreeNode, Scope>;
   readonly #columns = new Map<number, Map<number, Column>>();
   #outputs: readonly Output[] | undefined;
+  #byReference: ReadonlyMap<number, Output> | undefined;
+  #writes: readonly Write[] | undefined;
   #returning: Scope | undefined;
 
   private constructor(query: TreeNode, around: Around, afterWrite: boolean) {
@@ -121,6 +129,18 @@ export class Scope {
     return this.#outputs;
   }
 
+  /** Its columns by `ressortgroupref`, by which clauses mean them. */
+  get byReference(): ReadonlyMap<number, Output> {
+    this.#byReference ??= new Map(
+      this.outputs.flatMap((output) => {
+        const reference =
+          output.entry instanceof TreeNode ? numberOf(output.entry, 'ressortgroupref') : undefined;
+        return reference === undefined || reference === 0 ? [] : [[reference, output]];
+      }),
+    );
+    return this.#byReference;
+  }
+
   /** A column of its rows by its number. */
   output(resno: number): Column {
     const found = this.outputs[resno - 1];
@@ -154,21 +174,10 @@ export class Scope {
     return this.of(query, viewOf(entry, query) ?? this.view);
   }
 
-  /** Expressions by the number of the column that they are written into. */
-  get writes(): readonly { readonly attno: number; readonly value: TreeValue }[] {
-    const { query, command } = this;
-    const lists: TreeValue[] = [];
-    if (command === COMMAND.insert || command === COMMAND.update) lists.push(...itemsOf(query, 'targetList'));
-    const onConflict = fieldOf(query, 'onConflict');
-    if (onConflict instanceof TreeNode) lists.push(...itemsOf(onConflict, 'onConflictSet'));
-    for (const action of itemsOf(query, 'mergeActionList')) {
-      if (action instanceof TreeNode) lists.push(...itemsOf(action, 'targetList'));
-    }
-    return lists.flatMap((entry) => {
-      if (entry instanceof TreeNode && fieldOf(entry, 'resjunk') === 'true') return [];
-      // A column that nobody can name is the row as a whole.
-      return [{ attno: entry instanceof TreeNode ? (numberOf(entry, 'resno') ?? 0) : 0, value: entry }];
-    });
+  /** What it writes into the columns of the table that it changes. */
+  get writes(): readonly Write[] {
+    this.#writes ??= this.#readWrites();
+    return this.#writes;
   }
 
   /** The relation that the query changes; 0 where nobody can tell. */
@@ -199,6 +208,23 @@ export class Scope {
       }
     }
     return arms;
+  }
+
+  #readWrites(): readonly Write[] {
+    const { query, command } = this;
+    const onConflict = fieldOf(query, 'onConflict');
+    const entries = [
+      ...(command === COMMAND.insert || command === COMMAND.update ? itemsOf(query, 'targetList') : NONE),
+      ...(onConflict instanceof TreeNode ? itemsOf(onConflict, 'onConflictSet') : NONE),
+      ...itemsOf(query, 'mergeActionList').flatMap((action) =>
+        action instanceof TreeNode ? itemsOf(action, 'targetList') : [action],
+      ),
+    ];
+    return entries.flatMap((entry) => {
+      if (entry instanceof TreeNode && fieldOf(entry, 'resjunk') === 'true') return [];
+      // A column that nobody can name is the row as a whole.
+      return [{ attno: entry instanceof TreeNode ? (numberOf(entry, 'resno') ?? 0) : 0, value: entry }];
+    });
   }
 
   #readOutputs(): readonly Output[] {
