@@ -10,7 +10,7 @@ const FIRST_USER_OID = 16_384;
 /** Of PostgreSQL's own functions those that these tests call and that are more than pure. */
 const MORE_THAN_PURE = {
   sink: ['pg_notify', 'set_config', 'lo_from_bytea'],
-  reader: ['query_to_xml', 'pg_get_viewdef'],
+  reader: ['query_to_xml'],
 } as const;
 
 export interface LabelsRig extends AsyncDisposable {

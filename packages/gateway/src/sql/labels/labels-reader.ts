@@ -55,6 +55,9 @@ interface Shown {
   readonly unknown?: string;
 }
 
+/** `CmdType`, up to CMD_NOTHING. */
+const COMMANDS: ReadonlySet<number | undefined> = new Set([1, 2, 3, 4, 5, 6, 7]);
+
 const NOWHERE: ReadonlySet<UseKind> = new Set();
 const NO_LABELS: ReadonlySet<ColumnLabel> = new Set();
 
@@ -165,6 +168,7 @@ class Reading {
     this.#queries += 1;
     if (this.#queries > LABEL_LIMITS.queriesMax) this.#budget.steps = 0;
     const scope = around.query === query ? around : around.of(query);
+    if (!COMMANDS.has(scope.command)) this.#misunderstood ??= 'a query of an unknown command type';
     if (!owners) {
       for (const { kind, column } of this.#origins.usesOf(scope))
         this.#use(kind, scope.view, this.#origins.originsOf(column));
@@ -259,6 +263,7 @@ class Reading {
       scope = scope.of(inner.query);
     }
     if (scope.command === COMMAND.utility) return unknownQuery(by);
+    if (!scope.hasOutputs) return { outputs: undefined, by, unknown: 'a query without its columns' };
     const shown = scope.outputs.filter(({ entry }) => !isJunk(entry));
     const isSelect = scope.command === COMMAND.select;
     if (shown.length === 0 && !isSelect) return by.length === 0 ? undefined : { outputs: undefined, by };

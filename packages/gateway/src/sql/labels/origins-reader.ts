@@ -119,9 +119,13 @@ export class OriginsReader {
     if (column === undefined) {
       const columns = (): readonly Column[] => [
         ...this.usesOf(scope).map((use) => use.column),
-        ...itemsOf(scope.query, 'rtable').flatMap((entry) => {
-          const inner = entry instanceof TreeNode ? scope.queryOf(entry) : undefined;
-          return inner === undefined ? [] : [this.#effectsOf(inner)];
+        ...itemsOf(scope.query, 'rtable').flatMap((entry): readonly Column[] => {
+          if (!(entry instanceof TreeNode)) return [];
+          const inner = scope.queryOf(entry);
+          if (inner !== undefined) return [this.#effectsOf(inner)];
+          return scope.isSubquery(entry)
+            ? [{ opaque: 'a sub-select of an unknown kind', passes: false }]
+            : [];
         }),
       ];
       column = { columns, passes: false };

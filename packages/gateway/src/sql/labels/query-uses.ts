@@ -7,8 +7,9 @@
  */
 
 import type { UseKind } from '../../core/column-labels.ts';
+import type { NodeShape } from '../server-tree/node-shape.ts';
 import { fieldOf, itemsOf, numberOf, TreeList, TreeNode, type TreeValue } from '../server-tree/nodes.ts';
-import { type Column, COMMAND, isQuery, type Scope } from './scope.ts';
+import { type Column, COMMAND, isQuery, partsOf, type Scope } from './scope.ts';
 
 export interface QueryUse {
   readonly kind: UseKind;
@@ -33,15 +34,18 @@ export function usesOf(scope: Scope): readonly QueryUse[] {
   use('group', keys(scope, fieldOf(query, 'groupClause')));
   use('distinct', keys(scope, fieldOf(query, 'distinctClause')));
   use('order', keys(scope, fieldOf(query, 'sortClause')));
-  for (const window of itemsOf(query, 'windowClause')) use('window', windowKeys(scope, window));
+  for (const window of partsOf(query, 'windowClause')) use('window', windowKeys(scope, window));
   if (compares(fieldOf(query, 'setOperations') ?? null)) {
     use(
       'set-operation',
       scope.outputs.map(({ column }) => column),
     );
   }
-  for (const entry of itemsOf(query, 'rtable')) {
-    if (!(entry instanceof TreeNode)) continue;
+  for (const entry of partsOf(query, 'rtable')) {
+    if (!(entry instanceof TreeNode) || entry.tag !== 'RANGETBLENTRY') {
+      use('row-set', [unknown(scope, entry, 'a range table entry of an unknown kind')]);
+      continue;
+    }
     values(
       'row-set',
       fieldOf(entry, 'functions'),
@@ -50,29 +54,70 @@ export function usesOf(scope: Scope): readonly QueryUse[] {
     );
   }
   values('row-set', ...manyRows(scope));
-  for (const part of itemsOf(query, 'mergeActionList')) {
+  for (const part of scope.command === COMMAND.merge ? partsOf(query, 'mergeActionList') : []) {
     values(
       'predicate',
       part instanceof TreeNode && part.tag === 'MERGEACTION' ? fieldOf(part, 'qual') : part,
     );
   }
   const onConflict = fieldOf(query, 'onConflict');
-  if (onConflict instanceof TreeNode) {
+  if (onConflict instanceof TreeNode && onConflict.tag !== 'ONCONFLICTEXPR') {
+    values('predicate', onConflict);
+  } else if (onConflict instanceof TreeNode) {
     values('constraint', fieldOf(onConflict, 'arbiterElems'));
     values('predicate', fieldOf(onConflict, 'arbiterWhere'), fieldOf(onConflict, 'onConflictWhere'));
   }
+  for (const value of strangeFields(query)) {
+    use('predicate', [unknown(scope, value, 'a part of a query of an unknown kind')]);
+  }
   return uses;
 }
+
+/** The fields of a query that no version up to 18 has, and those that all have and it has not. */
+function strangeFields(query: TreeNode): readonly TreeValue[] {
+  let strange = STRANGE.get(query.shape);
+  if (strange === undefined) {
+    strange = {
+      indexes: query.names.flatMap((name, index) => (FIELDS.has(name) ? [] : [index])),
+      lacks: ALWAYS.some((name) => !query.names.includes(name)),
+    };
+    STRANGE.set(query.shape, strange);
+  }
+  const values = strange.indexes.map((index) => query.values[index] ?? null);
+  return strange.lacks ? [...values, null] : values;
+}
+
+const STRANGE = new WeakMap<NodeShape, { readonly indexes: readonly number[]; readonly lacks: boolean }>();
+
+/** Of a query's fields those that hold what its rows depend on. */
+const ALWAYS = [
+  'commandType rtable jointree targetList onConflict returningList groupClause havingQual windowClause distinctClause',
+  'sortClause limitOffset limitCount setOperations cteList',
+]
+  .join(' ')
+  .split(' ');
+
+const FIELDS: ReadonlySet<string> = new Set([
+  ...ALWAYS,
+  ...[
+    'querySource queryId canSetTag utilityStmt resultRelation hasAggs hasWindowFuncs hasTargetSRFs hasSubLinks',
+    'hasDistinctOn hasRecursive hasModifyingCTE hasForUpdate hasRowSecurity hasGroupRTE isReturn rteperminfos',
+    'mergeActionList mergeUseOuterJoin mergeTargetRelation mergeJoinCondition override groupDistinct groupingSets',
+    'returningOldAlias returningNewAlias limitOption rowMarks constraintDeps withCheckOptions stmt_location stmt_len',
+  ]
+    .join(' ')
+    .split(' '),
+]);
 
 /** The keys of a window: what is in them is in what its functions give. */
 export function windowKeys(scope: Scope, window: TreeValue | undefined): readonly Column[] {
   if (!(window instanceof TreeNode) || window.tag !== 'WINDOWCLAUSE') {
     return [unknown(scope, window ?? null, 'a window of an unknown kind')];
   }
-  const offsets = [fieldOf(window, 'startOffset') ?? null, fieldOf(window, 'endOffset') ?? null];
+  const offsets = [...partsOf(window, 'startOffset'), ...partsOf(window, 'endOffset')];
   return [
-    ...keys(scope, fieldOf(window, 'partitionClause')),
-    ...keys(scope, fieldOf(window, 'orderClause')),
+    ...keys(scope, fieldOf(window, 'partitionClause') ?? null),
+    ...keys(scope, fieldOf(window, 'orderClause') ?? null),
     { values: offsets, scope, passes: false },
   ];
 }
@@ -90,7 +135,7 @@ function conditions(scope: Scope): readonly QueryUse[] {
       for (const item of part.items) waiting.push(item);
     } else if (part instanceof TreeNode && (part.tag === 'FROMEXPR' || part.tag === 'JOINEXPR')) {
       const kind = part.tag === 'FROMEXPR' ? where : 'join';
-      uses.push({ kind, column: { values: [fieldOf(part, 'quals') ?? null], scope, passes: false } });
+      uses.push({ kind, column: { values: partsOf(part, 'quals'), scope, passes: false } });
       waiting.push(fieldOf(part, 'fromlist'), fieldOf(part, 'larg'), fieldOf(part, 'rarg'));
     } else {
       uses.push({ kind: 'predicate', column: unknown(scope, part, 'a part of FROM of an unknown kind') });
@@ -128,7 +173,7 @@ function compares(root: TreeValue): boolean {
 /** Entries of the list that give several rows for one: `select unnest(…)`. */
 function manyRows(scope: Scope): readonly TreeValue[] {
   if (fieldOf(scope.query, 'hasTargetSRFs') === 'false') return [];
-  return itemsOf(scope.query, 'targetList').filter(returnsSet);
+  return partsOf(scope.query, 'targetList').filter(returnsSet);
 }
 
 function returnsSet(value: TreeValue): boolean {

@@ -8,6 +8,7 @@
  */
 
 import { type ColumnLabel, columnLabel } from '../../core/column-labels.ts';
+import { NodeShapes } from '../server-tree/node-shape.ts';
 import {
   fieldOf,
   itemsOf,
@@ -141,6 +142,12 @@ export class Scope {
     return this.#byReference;
   }
 
+  /** Whether there is a list of its columns, or it is said that there is none. */
+  get hasOutputs(): boolean {
+    const list = fieldOf(this.query, this.command === COMMAND.select ? 'targetList' : 'returningList');
+    return list === null || list instanceof TreeList;
+  }
+
   /** A column of its rows by its number. */
   output(resno: number): Column {
     const found = this.outputs[resno - 1];
@@ -163,6 +170,12 @@ export class Scope {
       columns.set(attno, column);
     }
     return column;
+  }
+
+  /** Whether an entry of the range table ought to have a query. */
+  isSubquery(entry: TreeNode): boolean {
+    const kind = numberOf(entry, 'rtekind');
+    return kind === RTE.subquery || kind === RTE.cte;
   }
 
   /** The query of an entry of the range table that has one. */
@@ -214,26 +227,26 @@ export class Scope {
     const { query, command } = this;
     const onConflict = fieldOf(query, 'onConflict');
     const entries = [
-      ...(command === COMMAND.insert || command === COMMAND.update ? itemsOf(query, 'targetList') : NONE),
-      ...(onConflict instanceof TreeNode ? itemsOf(onConflict, 'onConflictSet') : NONE),
-      ...itemsOf(query, 'mergeActionList').flatMap((action) =>
-        action instanceof TreeNode ? itemsOf(action, 'targetList') : [action],
-      ),
+      ...(command === COMMAND.insert || command === COMMAND.update ? partsOf(query, 'targetList') : NONE),
+      ...(onConflict instanceof TreeNode ? listIn(onConflict, 'ONCONFLICTEXPR', 'onConflictSet') : NONE),
+      ...(command === COMMAND.merge
+        ? partsOf(query, 'mergeActionList').flatMap((action) => listIn(action, 'MERGEACTION', 'targetList'))
+        : NONE),
     ];
     return entries.flatMap((entry) => {
       if (entry instanceof TreeNode && fieldOf(entry, 'resjunk') === 'true') return [];
       // A column that nobody can name is the row as a whole.
-      return [{ attno: entry instanceof TreeNode ? (numberOf(entry, 'resno') ?? 0) : 0, value: entry }];
+      return [
+        { attno: entry instanceof TreeNode ? (numberOf(entry, 'resno') ?? 0) : 0, value: entry ?? null },
+      ];
     });
   }
 
   #readOutputs(): readonly Output[] {
     const shows = this.command === COMMAND.select || this.command === undefined;
-    const list = fieldOf(this.query, shows ? 'targetList' : 'returningList') ?? null;
-    if (list === null) return [];
-    if (!(list instanceof TreeList)) return [this.#output(list, 0, undefined)];
+    const list = partsOf(this.query, shows ? 'targetList' : 'returningList');
     const arms = shows ? this.arms : undefined;
-    return list.items.map((entry, index) => this.#output(entry, index, arms));
+    return list.map((entry, index) => this.#output(entry, index, arms));
   }
 
   #output(entry: TreeValue, index: number, arms: readonly number[] | undefined): Output {
@@ -278,7 +291,7 @@ export class Scope {
       case RTE.function:
         return { values: functionsOf(entry, attno), scope: this, passes: false };
       case RTE.tableFunction:
-        return { values: [fieldOf(entry, 'tablefunc') ?? null], scope: this, passes: false };
+        return { values: partsOf(entry, 'tablefunc'), scope: this, passes: false };
       default:
         return {
           opaque: 'a range table entry of an unknown kind',
@@ -300,7 +313,7 @@ export class Scope {
       // EXCLUDED is what was to be inserted, and what triggers and generated columns made of it.
       return {
         label,
-        written: this.#writtenTo(attno, itemsOf(this.query, 'targetList')),
+        written: this.#writtenTo(attno, partsOf(this.query, 'targetList')),
         scope: this,
         passes: false,
       };
@@ -353,7 +366,7 @@ export class Scope {
   }
 
   #valuesColumn(entry: TreeNode, attno: number): Column {
-    const values = itemsOf(entry, 'values_lists').flatMap((row) => {
+    const values = partsOf(entry, 'values_lists').flatMap((row) => {
       if (attno === 0 || !(row instanceof TreeList)) return [row];
       const value = row.items[attno - 1];
       return value === undefined ? row.items : [value];
@@ -376,9 +389,14 @@ function opaque(reason: string): Column {
   return { opaque: reason, passes: false };
 }
 
+/** The members of a node's list, where the node is what it ought to be; itself otherwise. */
+function listIn(node: TreeValue, tag: string, name: string): readonly TreeValue[] {
+  return node instanceof TreeNode && node.tag === tag ? partsOf(node, name) : [node];
+}
+
 /** Of several functions side by side, the one whose column it is; all of them for a row, and for its number. */
 function functionsOf(entry: TreeNode, attno: number): readonly TreeValue[] {
-  const functions = itemsOf(entry, 'functions');
+  const functions = partsOf(entry, 'functions');
   let last = 0;
   for (const each of functions) {
     const count = each instanceof TreeNode ? numberOf(each, 'funccolcount') : undefined;
@@ -397,6 +415,16 @@ function viewOf(entry: TreeNode, query: TreeNode): number | undefined {
   if (!(first instanceof TreeNode) || fieldOf(first, 'relkind') !== 'v') return undefined;
   return fieldOf(first, 'inFromCl') === 'false' ? numberOf(first, 'relid') : undefined;
 }
+
+/** The members of a list; what is no list is one member of an unknown kind, and so is a list that is not there. */
+export function partsOf(node: TreeNode, name: string): readonly TreeValue[] {
+  const value = fieldOf(node, name);
+  if (value instanceof TreeList) return value.items;
+  return value === null ? NONE : [value ?? MISSING];
+}
+
+/** Stands for a field that a node ought to have. */
+const MISSING = new TreeNode(new NodeShapes(0).ofTag('MISSING'));
 
 /** The numbers of a list of oids. */
 export function oidsOf(value: TreeValue | undefined): readonly (number | undefined)[] {
