@@ -242,6 +242,7 @@ class Reading {
         write = { labels: new Set(), opaque: undefined };
         this.#writes.set(label, write);
       }
+      if (target === 0 || attno === 0) write.opaque ??= 'a column without its number';
       this.#add(write, this.#origins.originsOf({ values: [value], scope, passes: false }));
     }
   }

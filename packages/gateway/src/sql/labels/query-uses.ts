@@ -8,7 +8,7 @@
 
 import type { UseKind } from '../../core/column-labels.ts';
 import type { NodeShape } from '../server-tree/node-shape.ts';
-import { fieldOf, itemsOf, numberOf, TreeList, TreeNode, type TreeValue } from '../server-tree/nodes.ts';
+import { fieldOf, numberOf, TreeList, TreeNode, type TreeValue } from '../server-tree/nodes.ts';
 import { type Column, COMMAND, isQuery, partsOf, type Scope } from './scope.ts';
 
 export interface QueryUse {
@@ -136,7 +136,8 @@ function conditions(scope: Scope): readonly QueryUse[] {
     } else if (part instanceof TreeNode && (part.tag === 'FROMEXPR' || part.tag === 'JOINEXPR')) {
       const kind = part.tag === 'FROMEXPR' ? where : 'join';
       uses.push({ kind, column: { values: partsOf(part, 'quals'), scope, passes: false } });
-      waiting.push(fieldOf(part, 'fromlist'), fieldOf(part, 'larg'), fieldOf(part, 'rarg'));
+      const parts = part.tag === 'FROMEXPR' ? ['fromlist'] : ['larg', 'rarg'];
+      for (const name of parts) for (const each of partsOf(part, name)) waiting.push(each);
     } else {
       uses.push({ kind: 'predicate', column: unknown(scope, part, 'a part of FROM of an unknown kind') });
     }

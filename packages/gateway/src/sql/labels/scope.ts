@@ -225,10 +225,11 @@ export class Scope {
 
   #readWrites(): readonly Write[] {
     const { query, command } = this;
-    const onConflict = fieldOf(query, 'onConflict');
     const entries = [
       ...(command === COMMAND.insert || command === COMMAND.update ? partsOf(query, 'targetList') : NONE),
-      ...(onConflict instanceof TreeNode ? listIn(onConflict, 'ONCONFLICTEXPR', 'onConflictSet') : NONE),
+      ...(command === COMMAND.insert
+        ? partsOf(query, 'onConflict').flatMap((each) => listIn(each, 'ONCONFLICTEXPR', 'onConflictSet'))
+        : NONE),
       ...(command === COMMAND.merge
         ? partsOf(query, 'mergeActionList').flatMap((action) => listIn(action, 'MERGEACTION', 'targetList'))
         : NONE),
@@ -381,7 +382,9 @@ interface Around {
   readonly all: Map<TreeNode, Scope>;
 }
 
-export function isQuery(value: TreeValue | undefined): value is TreeNode {
+type QueryNode = TreeNode & { readonly tag: 'QUERY' };
+
+export function isQuery(value: TreeValue | undefined): value is QueryNode {
   return value instanceof TreeNode && value.tag === 'QUERY';
 }
 
