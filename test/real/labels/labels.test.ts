@@ -63,8 +63,8 @@ describe.each(VERSIONS)('PostgreSQL $major', ({ major, version }) => {
         if (fields === undefined) continue;
         const { roots } = await rig.trees.run(sql, before);
         const { outputs } = new LabelsReader().read(roots, rig.functions);
-        if (fields.length > 0)
-          expect([sql, outputs?.map(({ name }) => name)]).toEqual([sql, fields.map(({ name }) => name)]);
+        const shown = outputs?.map(({ name }) => name) ?? [];
+        expect([sql, ...shown]).toEqual([sql, ...fields.map(({ name }) => name)]);
         for (const [index, { tableID, columnID, name }] of fields.entries()) {
           const label = `${tableID}.${columnID}` as const;
           if (tableID === 0 || columnID <= 0 || !columns.has(label)) continue;
