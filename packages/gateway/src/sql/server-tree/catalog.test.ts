@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { CountersignError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { CATALOG_OF_OIDS_SQL, CATALOG_SNAPSHOT_SQL } from './catalog-sql.ts';
-import { type CatalogRow, parseCatalog } from './catalog.ts';
+import { parseCatalog } from './catalog.ts';
+import type { CatalogRow } from './catalog-row.ts';
 
 const RELATION: CatalogRow = [
   'relation',

@@ -9,10 +9,8 @@
 import type { QualifiedName } from '../../core/effects.ts';
 import { CountersignError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
+import { type CatalogRow, Fields, invalid, toArray, toOid } from './catalog-row.ts';
 import { ROW_KINDS } from './catalog-sql.ts';
-
-/** A row as text, as the simple protocol gives it: kind, oid, JSON. */
-export type CatalogRow = readonly (string | null)[];
 
 export interface CatalogRelation extends QualifiedName {
   readonly oid: number;
@@ -183,80 +181,4 @@ function toCast(oid: number, fields: Fields): CatalogCast {
     function: fields.oid(),
     implicit: fields.text() === 'i',
   };
-}
-
-/** The members of a row's array, one after the other. */
-class Fields {
-  readonly #values: readonly unknown[];
-  #index = 0;
-
-  constructor(values: readonly unknown[]) {
-    this.#values = values;
-  }
-
-  text(): string {
-    const value = this.#next();
-    if (typeof value !== 'string') throw invalid(`${typeof value} in the place of a text`);
-    return value;
-  }
-
-  maybeText(): string | undefined {
-    const value = this.#next();
-    if (value === null) return undefined;
-    if (typeof value !== 'string') throw invalid(`${typeof value} in the place of a text`);
-    return value;
-  }
-
-  boolean(): boolean {
-    const value = this.#next();
-    if (typeof value !== 'boolean') throw invalid(`${typeof value} in the place of a boolean`);
-    return value;
-  }
-
-  /** 0 is none. PostgreSQL writes oids in JSON as text. */
-  oid(): number {
-    return toOid(this.#next());
-  }
-
-  maybeOid(): number | undefined {
-    const value = this.#next();
-    return value === null ? undefined : toOid(value);
-  }
-
-  /** Without those that are none. */
-  oids(): readonly number[] {
-    const value = this.#next();
-    if (!Array.isArray(value)) throw invalid(`${typeof value} in the place of a list`);
-    return [...new Set(value.map(toOid))].filter((oid) => oid !== 0);
-  }
-
-  #next(): unknown {
-    if (this.#index >= this.#values.length) throw invalid('a row that ends too early');
-    this.#index += 1;
-    return this.#values[this.#index - 1];
-  }
-}
-
-function toArray(json: string | null | undefined): readonly unknown[] {
-  let value: unknown;
-  try {
-    value = JSON.parse(json ?? '');
-  } catch (cause) {
-    throw invalid('a row that is not JSON', cause);
-  }
-  if (!Array.isArray(value)) throw invalid('a row without a list');
-  return value;
-}
-
-function toOid(value: unknown): number {
-  const oid = typeof value === 'string' && /^\d{1,10}$/.test(value) ? Number(value) : value;
-  if (typeof oid !== 'number' || !Number.isInteger(oid) || oid < 0 || oid > 0xffff_ffff) {
-    throw invalid('something else in the place of an oid');
-  }
-  return oid;
-}
-
-/** The target's own catalog does not answer as PostgreSQL's does. */
-function invalid(what: string, cause?: unknown): CountersignError {
-  return new CountersignError('PROTOCOL_VIOLATION', { reason: `its catalog has ${what}` }, { cause });
 }
