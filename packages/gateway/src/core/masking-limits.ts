@@ -22,3 +22,12 @@ export const MASKING_OPERATOR_LIMITS = {
   /** Types within types: arrays of composites of ranges. */
   nestingMax: 32,
 } as const;
+
+export const MASKING_PLAN_LIMITS = {
+  /** Columns that one reason names: a leaf is for people, and a query over a wide view has hundreds. */
+  columnsNamedMax: 8,
+  /** Findings of one statement that are kept: the first ones say why it is refused. */
+  findingsMax: 64,
+  /** Letters of an entity from which on one that is nearly known is a slip: shorter ones are alike by chance. */
+  slipLengthMin: 4,
+} as const;
