@@ -52,7 +52,7 @@ const OTHER_ENTITIES: readonly string[] = [
 export function compileMask(document: Mask, version: number): CompiledMask {
   const problems = maskProblems(document);
   if (problems.length > 0) {
-    const reason = problems.map(({ path, says }) => sentence(path, says)).join('; ');
+    const reason = spoken(problems);
     throw new CountersignError('RESOURCE_INVALID', { kind: 'Mask', name: document.name, reason });
   }
   const { name, description, columns, detect, entity = ENTITY_OTHERWISE, mode = 'strict' } = document;
@@ -84,10 +84,10 @@ export function maskProblems(document: Mask): readonly MaskProblem[] {
     ...togetherProblems(document),
     ...columns.flatMap((text, index) => {
       if (parseColumnPattern(text) !== undefined) return [];
-      return [{ path: ['columns', index], says: `expected ${COLUMN_PATTERN_FORM}, not "${text}"` }];
+      return [{ path: ['columns', String(index)], says: `expected ${COLUMN_PATTERN_FORM}, not "${text}"` }];
     }),
     ...detect.flatMap((word, index) =>
-      entitiesOf(word) === undefined ? [{ path: ['detect', index], says: wordProblem(word) }] : [],
+      entitiesOf(word) === undefined ? [{ path: ['detect', String(index)], says: wordProblem(word) }] : [],
     ),
     ...operatorProblems(document.as),
     ...(entity === undefined ? [] : entityProblems(entity)),
@@ -95,6 +95,13 @@ export function maskProblems(document: Mask): readonly MaskProblem[] {
       ? [{ path: ['mode'], says: 'mode goes with columns: what is detected is not known before it is shown' }]
       : []),
   ];
+}
+
+/** All of them in one line. */
+export function spoken(problems: readonly MaskProblem[]): string {
+  return problems
+    .map(({ path, says }) => (path.length === 0 ? says : `${path.join('.')}: ${says}`))
+    .join('; ');
 }
 
 function togetherProblems({ columns, detect, entity }: Mask): readonly MaskProblem[] {
@@ -149,8 +156,4 @@ function entityProblems(entity: string): readonly MaskProblem[] {
   if (known.includes(entity) || entity.length < MASKING_PLAN_LIMITS.slipLengthMin) return [];
   const meant = known.find((name) => distanceOf(entity, name) === 1);
   return meant === undefined ? [] : [{ path, says: `"${entity}" is not known; did you mean "${meant}"?` }];
-}
-
-function sentence(path: MaskProblem['path'], says: string): string {
-  return path.length === 0 ? says : `${path.join('.')}: ${says}`;
 }

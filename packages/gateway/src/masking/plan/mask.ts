@@ -35,7 +35,7 @@ export interface Mask {
 
 /** What is wrong with a Mask, and where in it. */
 export interface MaskProblem {
-  readonly path: readonly (string | number)[];
+  readonly path: readonly string[];
   readonly says: string;
 }
 

@@ -46,6 +46,9 @@ export class SessionMasks {
   }
 }
 
+/** Of a session from which nothing is hidden. */
+export const NO_MASKS: SessionMasks = new SessionMasks([]);
+
 /** For each entity the most restrictive of the Masks that look for it, and entities alike together. */
 function detectMasks(masks: readonly DetectingMask[]): readonly DetectMask[] {
   const made = new Map<string, { choice: Choice; entities: Set<string> }>();
