@@ -57,6 +57,15 @@ function maskNames(view: ResourceView, name: string, connection: string): readon
   return [...columns, ...detecting].map(({ mask, version }) => `${mask} ${version}`).toSorted();
 }
 
+/** Why the resources make no sense with another one. */
+function reasons(text: string): readonly string[] {
+  return referenceProblems(viewOf(WORLD, text)).map(({ reason }) => reason);
+}
+
+function maskWith(more: string): string {
+  return `{ kind: Mask, name: m, columns: [a.b], as: redact, ${more} }`;
+}
+
 describe('a Mask', () => {
   it('is taken with its defaults, and leaves out what is left out', () => {
     expect(parsed(CUSTOMERS)).toEqual([
@@ -132,14 +141,11 @@ describe('a Mask', () => {
   });
 
   it('names connections, people and groups that are there', () => {
-    const reasons = (text: string): readonly string[] =>
-      referenceProblems(viewOf(WORLD, text)).map(({ reason }) => reason);
     expect(reasons(`${CUSTOMERS}\n---\n${LOOKS}`)).toEqual([]);
-    const mask = (more: string): string => `{ kind: Mask, name: m, columns: [a.b], as: redact, ${more} }`;
-    expect(reasons(mask('on: [nowhere]'))).toEqual(['there is no connection "nowhere"']);
-    expect(reasons(mask('who: [zoe]'))).toEqual(['there is no person "zoe"']);
-    expect(reasons(mask('unless: [group:nobody]'))).toEqual(['there is no group "nobody"']);
-    expect(reasons(mask('unless: [service:none]'))).toEqual(['there is no service account "none"']);
+    expect(reasons(maskWith('on: [nowhere]'))).toEqual(['there is no connection "nowhere"']);
+    expect(reasons(maskWith('who: [zoe]'))).toEqual(['there is no person "zoe"']);
+    expect(reasons(maskWith('unless: [group:nobody]'))).toEqual(['there is no group "nobody"']);
+    expect(reasons(maskWith('unless: [service:none]'))).toEqual(['there is no service account "none"']);
   });
 
   it('reaches whom a rule with the same words reaches', () => {
@@ -160,13 +166,8 @@ describe('a Mask', () => {
         fc.constantFrom('ana', 'pia', 'root', 'nightly'),
         fc.constantFrom('db', 'other'),
         (more, name, connection) => {
-          const rule = parseResource({
-            kind: 'Rule',
-            name: 'r',
-            when: { effects: ['drop'] },
-            then: 'block',
-            ...more,
-          });
+          const [block] = parsed('{ kind: Rule, name: r, when: { effects: [drop] }, then: block }');
+          const rule = parseResource({ ...block, ...more });
           const mask = parseResource({ kind: 'Mask', name: 'm', columns: ['a.b'], as: 'redact', ...more });
           const before = viewOf(WORLD);
           const after = viewAfter(before, planApply([rule, mask], before, new Map()));

@@ -45,7 +45,6 @@ describe('compileMask', () => {
   });
 
   const wrong: readonly (readonly [string, Partial<Mask>, readonly string[]])[] = [
-    ['neither columns nor detect', { columns: undefined, detect: undefined }, ['it needs columns or detect']],
     ['both', { columns: ['a.b'], detect: ['email'] }, ['detect: expected columns or detect, and not both']],
     [
       'a column without a table',
@@ -102,6 +101,11 @@ describe('compileMask', () => {
     }
     expect(thrown).toMatchObject({ code: 'RESOURCE_INVALID' });
     for (const text of says) expect(String(thrown)).toContain(text);
+  });
+
+  it('refuses neither columns nor detect', () => {
+    const { columns: _, ...neither } = mask('m', {});
+    expect(maskProblems(neither)).toEqual([{ path: [], says: 'it needs columns or detect: what is masked' }]);
   });
 
   it('takes entities of its own, if they are like no other', () => {
