@@ -131,6 +131,19 @@ describe('columnPlans', () => {
     expect(plan(output([EMAIL], { identity: EMAIL }), MASKS, other)).toMatchObject({ kind: 'null' });
   });
 
+  it('hides what is made of one column of this session and one of somebody else', () => {
+    const other = database({
+      [EMAIL]: customers('email', '*.email'),
+      [PHONE]: customers('phone', 'customers.phone'),
+    });
+    expect(plan(output([EMAIL, PHONE]), MASKS, other)).toMatchObject({ kind: 'null', mask: 'phones' });
+  });
+
+  it('gives one reason for two, whichever comes first', () => {
+    const one = plan(output(['20002.4', '3000.5']));
+    expect(plan(output(['3000.5', '20002.4']))).toEqual(one);
+  });
+
   const detecting = masksOf(mask('looks', { detect: ['email'], as: 'mask' }));
   it('looks through what may hold text, and no more where no column is named', () => {
     expect(plan(output([EMAIL], { opaque: 'f' }), detecting)).toMatchObject({ kind: 'scan', column: 'x' });

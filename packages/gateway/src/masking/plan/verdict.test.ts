@@ -88,6 +88,14 @@ describe('maskVerdict', () => {
     expect(verdict.blocked).toMatchObject([{ mask: 'phones', mode: 'strict' }]);
   });
 
+  it('takes a mode that nothing looks after for one that stops', () => {
+    const role = masksOf(mask('a', { mode: 'server-role' }));
+    expect(judge({ uses: [use('predicate', EMAIL)] }, role)).toMatchObject({
+      blocked: [{ mask: 'a' }],
+      recorded: [],
+    });
+  });
+
   it('stops what one of several Masks on a column stops', () => {
     const both = masksOf(mask('a', { mode: 'permissive' }), mask('b', {}));
     expect(judge({ uses: [use('predicate', EMAIL)] }, both)).toMatchObject({
