@@ -14,10 +14,10 @@ export interface MaskedColumn {
 export interface MaskedLookup {
   /** Undefined where no pattern reaches the column. */
   of(label: ColumnLabel): MaskedColumn | undefined;
-  /** Whether the catalog was read after the relation was made. */
-  knows(relation: number): boolean;
-  /** Columns of a relation that are masked: what is in its whole row. */
-  ofRelation(relation: number): readonly MaskedColumn[];
+  /** Whether the catalog was read after the relation, and this column of it, was made. */
+  knows(relation: number, attnum: number): boolean;
+  /** Columns of a relation that are masked, for a lookup whose `of` knows no whole rows (`16385.0`). */
+  ofRelation?(relation: number): readonly MaskedColumn[];
 }
 
 /** OIDs below are of the system's own relations. PostgreSQL: `FirstNormalObjectId`, access/transam.h. */
@@ -37,13 +37,14 @@ const CLEAR: FoundLabel = { kind: 'clear' };
 export function findLabel(masked: MaskedLookup, label: ColumnLabel): FoundLabel {
   const at = label.indexOf('.');
   const relation = Number(label.slice(0, at));
+  const attnum = Number(label.slice(at + 1));
   const isSystem = relation < FIRST_NORMAL_OID;
   const column = masked.of(label);
   if (column !== undefined && isSystem) return { kind: 'system', column };
   if (column !== undefined) return { kind: 'masked', columns: [column] };
-  if (!isSystem && !masked.knows(relation)) return { kind: 'unknown', relation };
-  if (label.slice(at + 1) !== '0') return CLEAR;
-  const columns = masked.ofRelation(relation);
+  if (!isSystem && !masked.knows(relation, attnum)) return { kind: 'unknown', relation };
+  if (attnum !== 0) return CLEAR;
+  const columns = masked.ofRelation?.(relation) ?? [];
   const [first] = columns;
   if (first === undefined) return CLEAR;
   return isSystem ? { kind: 'system', column: first } : { kind: 'masked', columns };
