@@ -63,8 +63,9 @@ const HOUSE: House = {
       'core config files keys store policy audit resources recording session rehearsal type:api package:ledger package:verify',
     ),
     // What main opens and in which order: a room only so that main stays a page.
+    // Masking: the ring of the masking keys is made where they are opened.
     wiring: may(
-      'core config files store keys policy audit identity resources approvals upstream recording session listeners evidence notify api package:ledger',
+      'core config files store keys policy masking audit identity resources approvals upstream recording session listeners evidence notify api package:ledger',
     ),
   },
   packages: {

@@ -7,6 +7,7 @@ import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { CountersignError } from '../../packages/gateway/src/core/errors.ts';
 import type { Appended, LedgerEvent, LedgerPort } from '../../packages/gateway/src/core/ledger-port.ts';
+import { NO_MASKS } from '../../packages/gateway/src/masking/plan/session-masks.ts';
 import type { SessionPolicy } from '../../packages/gateway/src/policy/decide.ts';
 import {
   FRAME,
@@ -216,7 +217,7 @@ export class SessionRig {
     const random = new Uint8Array(16);
     const { ledger } = this;
     const inspection = new Inspection({
-      policyNow: () => ({ digest: 'p', policy }),
+      policyNow: () => ({ digest: 'p', policy, masks: NO_MASKS }),
       reader,
       nowUs: clock.nowUs,
       settled: () => this.responses.length === 0,

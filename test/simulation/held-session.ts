@@ -6,6 +6,7 @@ import type { HoldsPort } from '../../packages/gateway/src/approvals/holds-port.
 import type { ReadText, StatementFacts } from '../../packages/gateway/src/core/effects.ts';
 import { makeId } from '../../packages/gateway/src/core/ids.ts';
 import type { Appended, LedgerEvent, LedgerPort } from '../../packages/gateway/src/core/ledger-port.ts';
+import { NO_MASKS } from '../../packages/gateway/src/masking/plan/session-masks.ts';
 import { SessionPolicy } from '../../packages/gateway/src/policy/decide.ts';
 import type { CompiledRule } from '../../packages/gateway/src/policy/rule.ts';
 import { effectsThatMay } from '../../packages/gateway/src/policy/effect-classes.ts';
@@ -163,7 +164,7 @@ export class SimulatedSession {
       client: '',
     });
     const inspection = new Inspection({
-      policyNow: () => ({ digest: 'p', policy }),
+      policyNow: () => ({ digest: 'p', policy, masks: NO_MASKS }),
       reader: { read },
       nowUs: clock.nowUs,
       settled: () => this.#responses.length === 0,

@@ -53,6 +53,19 @@ const PORTS: CliPorts = {
     });
     await rooms.close('the rollback is recorded');
   },
+  async rotateMaskingKey(config, why) {
+    const { openRooms } = await import('./wiring/rooms.ts');
+    const rooms = await openRooms(config, {
+      env: process.env,
+      randomBytes: (length) => new Uint8Array(randomBytes(length)),
+      software: SOFTWARE,
+    });
+    try {
+      return await rooms.maskingKeys.rotate(why);
+    } finally {
+      await rooms.close('the masking key is another');
+    }
+  },
   async restore(directory, data) {
     const { restore } = await import('./wiring/backup.ts');
     return restore(directory, data);

@@ -138,6 +138,7 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
     'durable',
     'columns entities detector_version counts residual predicate_on_masked rules',
   ),
+  'mask.key.rotate': event('signed', 'from_key to_key former_keys reason requested_by'),
   'mask.reveal': event('signed', 'rule column reason approval count'),
   'literal.reveal': event('signed', 'leaf reason approval'),
   'mask.scan': event('signed', 'period detector_version delivered_bytes findings canaries'),

@@ -241,7 +241,13 @@ async function run(who: string, ...words: string[]): Promise<{ status: number; o
   const err: string[] = [];
   const status = await runCommandLine(words, {
     env: { HOME: '/nonexistent', COUNTERSIGN_SERVER: api.url, COUNTERSIGN_TOKEN: people.get(who)?.token },
-    ports: { startGateway: notHere, recordRollback: notHere, restore: notHere, openApi: notHere },
+    ports: {
+      startGateway: notHere,
+      recordRollback: notHere,
+      rotateMaskingKey: notHere,
+      restore: notHere,
+      openApi: notHere,
+    },
     software: 'countersign test',
     stopped: new Promise(() => undefined),
     print: async (text) => void out.push(text),

@@ -139,7 +139,13 @@ async function cli(who: string, ...words: string[]): Promise<{ status: number; o
   let err = '';
   const status = await runCommandLine([...words, '--server', api.url], {
     env: { COUNTERSIGN_TOKEN: tokens.get(who) ?? '', HOME: directory },
-    ports: { startGateway: notHere, recordRollback: notHere, restore: notHere, openApi: notHere },
+    ports: {
+      startGateway: notHere,
+      recordRollback: notHere,
+      rotateMaskingKey: notHere,
+      restore: notHere,
+      openApi: notHere,
+    },
     software: 'countersign test',
     stopped: new Promise(() => undefined),
     print: async (text) => void (out += text),

@@ -36,6 +36,7 @@ function refused(): never {
 const NO_PORTS: CliPorts = {
   startGateway: refused,
   recordRollback: refused,
+  rotateMaskingKey: refused,
   restore: refused,
   openApi: refused,
 };

@@ -30,6 +30,11 @@ export interface CliPorts {
     config: Config,
     rollback: { readonly reason: string; readonly requestedBy: string },
   ): Promise<void>;
+  /** Makes masks with a new key, and says which keys there are then. */
+  rotateMaskingKey(
+    config: Config,
+    why: { readonly reason: string; readonly requestedBy: string },
+  ): Promise<{ readonly current: number; readonly former: readonly number[] }>;
   /** Puts a backup into an empty data directory. */
   restore(
     directory: string,

@@ -12,6 +12,7 @@ import { GATEWAY_COMMANDS, MACHINE_COMMANDS } from './gateway-commands.ts';
 import { LEDGER_COMMANDS } from './ledger-commands.ts';
 import { LOGIN_COMMANDS } from './login-commands.ts';
 import { parseCommand } from './parse-command.ts';
+import { MASKING_COMMANDS } from './masking-commands.ts';
 import { POLICY_COMMANDS } from './policy-commands.ts';
 import { RESOURCE_COMMANDS } from './resource-commands.ts';
 import { SESSION_COMMANDS } from './session-commands.ts';
@@ -26,6 +27,7 @@ const COMMANDS: readonly Command[] = [
   ...APPROVAL_COMMANDS,
   ...EVIDENCE_COMMANDS,
   ...LEDGER_COMMANDS,
+  ...MASKING_COMMANDS,
   ...MACHINE_COMMANDS,
 ];
 

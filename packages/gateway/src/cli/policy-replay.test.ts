@@ -42,7 +42,13 @@ async function run(
   const err: string[] = [];
   const status = await runCommandLine(words, {
     env: { HOME: home, COUNTERSIGN_SERVER: api.url, COUNTERSIGN_TOKEN: who.token },
-    ports: { startGateway: refused, recordRollback: refused, restore: refused, openApi: refused },
+    ports: {
+      startGateway: refused,
+      recordRollback: refused,
+      rotateMaskingKey: refused,
+      restore: refused,
+      openApi: refused,
+    },
     software: 'countersign 1.2.3',
     stopped: new Promise(() => undefined),
     print: async (text) => {

@@ -23,7 +23,13 @@ async function run(...words: string[]): Promise<{ status: number; out: string; e
   const err: string[] = [];
   const status = await runCommandLine(words, {
     env: { HOME: home },
-    ports: { startGateway: refused, recordRollback: refused, restore: refused, openApi: refused },
+    ports: {
+      startGateway: refused,
+      recordRollback: refused,
+      rotateMaskingKey: refused,
+      restore: refused,
+      openApi: refused,
+    },
     software: 'countersign 1.2.3',
     stopped: new Promise(() => undefined),
     print: async (text) => {

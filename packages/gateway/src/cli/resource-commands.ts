@@ -17,10 +17,12 @@ const FILE = {
 const KINDS: ReadonlyMap<string, string> = new Map([
   ['people', 'Person'],
   ['access', 'Access'],
-  ...['Person', 'Group', 'ServiceAccount', 'Connection', 'Rule'].flatMap((kind): [string, string][] => [
-    [kind.toLowerCase(), kind],
-    [`${kind.toLowerCase()}s`, kind],
-  ]),
+  ...['Person', 'Group', 'ServiceAccount', 'Connection', 'Rule', 'Mask'].flatMap(
+    (kind): [string, string][] => [
+      [kind.toLowerCase(), kind],
+      [`${kind.toLowerCase()}s`, kind],
+    ],
+  ),
 ]);
 
 function sendFile(path: 'apply' | 'diff', summary: string): Command {

@@ -23,6 +23,55 @@ export const MASKING_OPERATOR_LIMITS = {
   nestingMax: 32,
 } as const;
 
+export const MASKING_PLAN_LIMITS = {
+  /** Columns that one reason names: a leaf is for people, and a query over a wide view has hundreds. */
+  columnsNamedMax: 8,
+  /** Findings of one statement that are kept: the first ones say why it is refused. */
+  findingsMax: 64,
+  /** Letters of an entity from which on one that is nearly known is a slip: shorter ones are alike by chance. */
+  slipLengthMin: 4,
+} as const;
+
+/** Of what goes by in results. */
+export const ROW_MASK_LIMITS = {
+  /** Lines of counts in one leaf, 150 bytes each; beyond them a Mask has one line for the rest. */
+  countsMax: 256,
+  /** Masks that a session remembers, of 300 bytes each on average and 1 KB at most: 2 MB. */
+  memoryValuesMax: 2_048,
+  /** Longer values seldom repeat. */
+  memoryValueBytesMax: 256,
+  /** Columns and operators of one session whose masks are remembered; prepared statements use a few. */
+  memoryScopesMax: 1_024,
+} as const;
+
+/** Of a session whose results are masked. */
+export const MASKED_SESSION_LIMITS = {
+  /** A row, or a line of COPY, is looked at whole: what is longer ends the session. */
+  rowBytesMax: 67_108_864,
+  /** Rows are passed on in pieces of about this size: larger ones only cost memory. */
+  passedBytesMax: 65_536,
+  /** Trees of one statement; a text that is rewritten into more is masked whole. */
+  treesMax: 64,
+  /** Bytes of the trees of one statement. */
+  treeBytesMax: 16_777_216,
+  /** Trees that are remembered by their bytes, so that a text that comes again is read once. */
+  rememberedTreesMax: 256,
+  /** A longer tree is read each time: it belongs to a statement that costs more than its reading. */
+  rememberedTreeBytesMax: 65_536,
+  /** Names of cursors and prepared statements; beyond, what comes under the others is masked whole. */
+  namesMax: 4_096,
+  /** Lines about masked columns in one outcome leaf. */
+  statedMasksMax: 64,
+} as const;
+
+/** Of COPY TO STDOUT whose rows are looked into. */
+export const COPY_OUT_LIMITS = {
+  /** A row is held until its end has come, because what a field is shows only then. As large as a DataRow may be. */
+  rowBytesMax: 67_108_864,
+  /** The header of the binary format; what PostgreSQL sends has 19 bytes. */
+  headerBytesMax: 4_096,
+} as const;
+
 export const MASK_CATALOG_LIMITS = {
   /** Columns that the masks of one connection name; each is looked for among all columns of a database. */
   patternsMax: 1_000,

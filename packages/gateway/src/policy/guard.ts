@@ -13,6 +13,7 @@ export const GUARDED_KINDS: readonly string[] = [
   'Access',
   'Connection',
   'Group',
+  'Mask',
   'Person',
   'Rule',
   'ServiceAccount',

@@ -58,10 +58,11 @@ export class RehearsedSession {
 
   constructor(view: ResourceView, reader: SqlReader, asker: Asker) {
     const policy = policyOf(view, asker);
+    const masks = view.masks(asker.principal, asker.connection);
     this.#kind = asker.principal.kind;
     this.#denied = view.grant(asker.principal, asker.connection) === undefined ? denial(asker) : undefined;
     this.#inspection = new Inspection({
-      policyNow: () => ({ digest: '', policy }),
+      policyNow: () => ({ digest: '', policy, masks }),
       reader,
       nowUs: () => this.#nowUs,
       settled: () => true,

@@ -97,9 +97,14 @@ to: [reranker-db, label:class=reranking]
       'RESOURCE_INVALID',
       'then',
     ],
-    ['kind: Mask\nname: a', 'RESOURCE_NOT_ENFORCED', 'The kind Mask is not enforced'],
+    ['kind: Mask\nname: a', 'RESOURCE_INVALID', 'Mask "a" is not valid'],
     [
-      'kind: Rule\nname: a\nwhen: { changes: [Mask] }\nthen: { hold: { approvers: [x] } }',
+      'kind: Mask\nname: a\ncolumns: [a.b]\nas: redact',
+      'RESOURCE_NOT_ENFORCED',
+      'The kind Mask is not enforced',
+    ],
+    [
+      'kind: Rule\nname: a\nwhen: { changes: [Masks] }\nthen: { hold: { approvers: [x] } }',
       'RESOURCE_INVALID',
       'when.changes',
     ],

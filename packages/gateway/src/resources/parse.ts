@@ -10,16 +10,23 @@ import { problemOf, problemsOf, type SchemaProblem } from '../config/check-schem
 import { parseYaml } from '../config/yaml.ts';
 import { CountersignError, reasonOf } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import { maskProblems, spoken } from '../masking/plan/compile-mask.ts';
+import type { Mask } from '../masking/plan/mask.ts';
 import { PatternProblem } from '../policy/patterns.ts';
 import { checkGuard, isGuard } from '../policy/guard.ts';
 import { compileRule } from '../policy/rule.ts';
 import { type Connection, RESOURCE_KINDS, type ResourceDocument, type ResourceKind } from './documents.ts';
 import { SCHEMAS } from './schemas.ts';
 
-/** Kinds of later versions: accepting them in silence would promise what nothing holds. */
+/**
+ * Kinds that no session holds to yet: they are understood, and `apply` refuses them, because accepting them in
+ * silence would promise what nothing holds. Empty when everything is enforced.
+ */
 const NOT_ENFORCED: readonly string[] = ['Mask'];
+/** Of a Mask: what the target's own privileges would have to hold, and nothing looks whether they do. */
+const MODE_NOT_ENFORCED = 'server-role';
 
-/** Every resource of a YAML text, in its order; the same one twice is refused. */
+/** Every resource of a YAML text that this version enforces, in its order; the same one twice is refused. */
 export function parseResources(text: string): readonly ResourceDocument[] {
   const result = parseYaml(text);
   if (result.kind === 'problem') {
@@ -37,7 +44,12 @@ function parseResourceList(values: readonly unknown[]): readonly ResourceDocumen
       actual: values.length,
     });
   }
-  const documents = values.map(parseResource);
+  const documents = values.map((value) => {
+    const document = parseResource(value);
+    const what = notEnforced(document);
+    if (what !== undefined) throw new CountersignError('RESOURCE_NOT_ENFORCED', { what });
+    return document;
+  });
   const seen = new Set<string>();
   for (const { kind, name } of documents) {
     const key = `${kind}/${name}`;
@@ -47,16 +59,13 @@ function parseResourceList(values: readonly unknown[]): readonly ResourceDocumen
   return documents;
 }
 
-/** One resource with its defaults. */
+/** One resource with its defaults; whether anything enforces it is for {@link parseResources} to say. */
 export function parseResource(value: unknown): ResourceDocument {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw invalid('Document', '', 'expected a mapping with "kind" and "name"');
   }
   const kind = textAt(value, 'kind');
   const name = textAt(value, 'name');
-  if (NOT_ENFORCED.includes(kind)) {
-    throw new CountersignError('RESOURCE_NOT_ENFORCED', { what: `The kind ${kind}` });
-  }
   if (!isKind(kind)) {
     throw invalid('Document', name, `expected a kind of ${RESOURCE_KINDS.join(', ')}`);
   }
@@ -80,23 +89,38 @@ export function parseResource(value: unknown): ResourceDocument {
 /** Everything that is wrong with one resource, and where in it; empty where parseResource takes it. */
 export function resourceProblems(value: unknown): readonly SchemaProblem[] {
   try {
-    parseResource(value);
-    return [];
+    const what = notEnforced(parseResource(value));
+    if (what === undefined) return [];
+    const { message } = new CountersignError('RESOURCE_NOT_ENFORCED', { what });
+    return [{ path: [], says: message }];
   } catch (error) {
     if (!(error instanceof CountersignError)) throw error;
     const kind = typeof value === 'object' && value !== null ? textAt(value, 'kind') : '';
     if (error.code === 'RESOURCE_INVALID' && isKind(kind)) {
       const copy = withDisplayName(structuredClone(value ?? {}), textAt(value ?? {}, 'name'));
-      const problems = problemsOf(SCHEMAS[kind], Default(SCHEMAS[kind], copy));
+      const filled = Default(SCHEMAS[kind], copy);
+      const problems = problemsOf(SCHEMAS[kind], filled);
       if (problems.length > 0) return problems;
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The schema of the kind says so.
+      const wrong = kind === 'Mask' ? maskProblems(filled as Mask) : [];
+      if (wrong.length > 0) return wrong;
     }
     const reason = error.details['reason'];
     return [{ path: [], says: typeof reason === 'string' ? reason : error.message }];
   }
 }
 
+/** What of a resource nothing enforces yet. */
+function notEnforced(document: ResourceDocument): string | undefined {
+  if (NOT_ENFORCED.includes(document.kind)) return `The kind ${document.kind}`;
+  return document.kind === 'Mask' && document.mode === MODE_NOT_ENFORCED
+    ? `The mode ${document.mode} of a Mask`
+    : undefined;
+}
+
 function contradictionIn(document: ResourceDocument): string | undefined {
   if (document.kind === 'Connection') return contradictionOf(document);
+  if (document.kind === 'Mask') return spoken(maskProblems(document)) || undefined;
   if (document.kind !== 'Rule') return undefined;
   try {
     if (isGuard(document)) checkGuard(document);

@@ -3,6 +3,7 @@
 import { CountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Secret } from '../core/secret.ts';
+import type { Mask } from '../masking/plan/mask.ts';
 import type { Rule } from '../policy/rule.ts';
 import type { Access, Group, ResourceDocument, ResourceKind } from './documents.ts';
 import type { PlannedChange } from './plan.ts';
@@ -100,6 +101,8 @@ function problemWith(document: ResourceDocument, view: ResourceView): string | u
       return problemWithAccess(document, view);
     case 'Rule':
       return problemWithRule(document, view);
+    case 'Mask':
+      return problemWithMask(document, view);
     case 'Connection':
       return undefined;
     default:
@@ -134,6 +137,10 @@ function problemWithRule(rule: Rule, view: ResourceView): string | undefined {
   return (
     problemWithWho([...who, ...unless, ...decidersOf(consequence)], view) ?? problemWithTargets(on, view)
   );
+}
+
+function problemWithMask({ on, who, unless }: Mask, view: ResourceView): string | undefined {
+  return problemWithWho([...who, ...unless], view) ?? problemWithTargets(on, view);
 }
 
 function decidersOf(consequence: Rule['then']): readonly string[] {

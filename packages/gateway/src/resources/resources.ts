@@ -1,12 +1,10 @@
 /**
  * Resources: what may be reached, and by whom. Every change is a leaf before it has an effect.
  *
- * A change goes: validate → reserve in the store → leaves → one transaction that takes effect. So
- * after a crash a reserved change is either in the ledger, and then it is finished on start, or it
- * is not, and then the reservation goes. While this process lives, a change whose leaves are written
- * and whose transaction failed is finished before the next one; until then it is not in effect, and
- * the caller was told. What a rule on resources holds passes the gate first (gate.ts): its grants are taken
- * between the reservation and the leaves.
+ * A change goes: validate → reserve in the store → leaves → one transaction that takes effect. So after a crash a
+ * reserved change is finished on start where it is in the ledger, and given up where it is not. While this process
+ * lives, a change whose leaves are written and whose transaction failed is finished before the next one. What a rule
+ * holds passes the gate first (gate.ts): its grants are taken between the reservation and the leaves.
  */
 
 import { CountersignError, reasonOf, toCountersignError } from '../core/errors.ts';
@@ -19,6 +17,7 @@ import type { HoldsPort } from '../approvals/holds-port.ts';
 import type { PolicyAbout } from '../approvals/options.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Secret } from '../core/secret.ts';
+import type { SessionMasks } from '../masking/plan/session-masks.ts';
 import type { BreakGlassRule } from '../policy/rule.ts';
 import {
   connectionPasswordDigest,
@@ -151,8 +150,8 @@ export class Resources {
   }
 
   /**
-   * All of them or none. What is unchanged makes no leaf. POLICY_HELD where others have to agree first: when
-   * they have, the identical documents pass once.
+   * All of them or none; what is unchanged makes no leaf. POLICY_HELD where others have to agree first: then the
+   * identical documents pass once.
    */
   apply(documents: readonly ResourceDocument[], by: Changer): Promise<readonly PlannedChange[]> {
     return this.#queue.run(async () => {
@@ -200,8 +199,8 @@ export class Resources {
   }
 
   /**
-   * SHA-256 of what decides about one operation, so that a change of anything else leaves it as it is.
-   * Undefined where nothing lets the principal on the connection, and where the bundle is long gone.
+   * SHA-256 of what decides about one operation: a change of anything else leaves it as it is. Undefined where
+   * nothing lets the principal on the connection, and where the bundle is long gone.
    *
    * @param bundle the {@link bundleDigest} under which to look; the one of now where absent
    */
@@ -227,7 +226,7 @@ export class Resources {
     return digestOf(jcs({ guards, versions }));
   }
 
-  /** What {@link bundleDigest} is the digest of. */
+  /** What {@link bundleDigest} is of. */
   bundle(): string {
     return this.#view.bundle();
   }
@@ -261,6 +260,11 @@ export class Resources {
   /** What decides about a principal's statements now; undefined where nothing does. */
   ruling(principal: Principal, connectionName: string): Ruling | undefined {
     return this.#view.ruling(principal, connectionName);
+  }
+
+  /** What hides values from a principal on a connection now. */
+  masks(principal: Pick<Principal, 'name'>, connectionName: string): SessionMasks {
+    return this.#view.masks(principal, connectionName);
   }
 
   /** By which rules somebody may open their own holds now; none for whom nobody could review. */

@@ -3,6 +3,7 @@
 import { type TSchema, Type } from 'typebox';
 import { sourceSchema } from '../config/schema.ts';
 import { LIMITS } from '../core/limits.ts';
+import { MASK_MODES } from '../masking/plan/mask.ts';
 import { EFFECT_WORDS } from '../policy/effect-classes.ts';
 import { GUARDED_KINDS } from '../policy/guard.ts';
 import type { ResourceKind } from './documents.ts';
@@ -134,6 +135,27 @@ const BREAK_GLASS: TSchema = Type.Object(
   STRICT,
 );
 
+/** What stands in it is read by masking/plan/compile-mask.ts, which says what is wrong with it. */
+const AS: TSchema = Type.Union(
+  [
+    Type.String({ pattern: PRINTABLE, minLength: 1, maxLength: 32 }),
+    Type.Object(
+      {
+        kind: Type.String({ pattern: PRINTABLE, minLength: 1, maxLength: 32 }),
+        keepFirst: Type.Optional(Type.Integer()),
+        keepLast: Type.Optional(Type.Integer()),
+        luhn: Type.Optional(Type.Boolean()),
+        width: Type.Optional(Type.Integer()),
+        ceiling: Type.Optional(Type.Integer()),
+        decimals: Type.Optional(Type.Integer()),
+        unit: Type.Optional(printable(16)),
+      },
+      STRICT,
+    ),
+  ],
+  { alternatives: 'the name of an operator, or { kind: OPERATOR, OPTION: VALUE, … }' },
+);
+
 /** The schema of each kind, without the kind itself. */
 export const SCHEMAS: Readonly<Record<ResourceKind, TSchema>> = {
   Person: Type.Object(
@@ -191,6 +213,22 @@ export const SCHEMAS: Readonly<Record<ResourceKind, TSchema>> = {
       to: list(TO, 1),
       // Left out, it stays out: one that was applied before keeps its digest.
       may: Type.Optional(words(EFFECT_WORDS, 1)),
+    },
+    STRICT,
+  ),
+  Mask: Type.Object(
+    {
+      kind: Type.Literal('Mask'),
+      name: name(),
+      description: Type.Optional(printable(500)),
+      on: list(TO, 0, { default: [] }),
+      who: list(WHO, 0, { default: [] }),
+      unless: list(WHO, 0, { default: [] }),
+      columns: Type.Optional(patterns()),
+      detect: Type.Optional(patterns()),
+      as: AS,
+      entity: Type.Optional(printable(40)),
+      mode: Type.Optional(Type.Enum([...MASK_MODES])),
     },
     STRICT,
   ),

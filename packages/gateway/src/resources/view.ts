@@ -7,6 +7,9 @@ import { createHash } from 'node:crypto';
 import { type Json, jcs } from '@countersign/ledger/jcs';
 import { LIMITS } from '../core/limits.ts';
 import type { Principal } from '../core/principal.ts';
+import { compileMask, type CompiledMask } from '../masking/plan/compile-mask.ts';
+import type { Mask } from '../masking/plan/mask.ts';
+import { SessionMasks } from '../masking/plan/session-masks.ts';
 import type { Allowance } from '../policy/decide.ts';
 import { effectsThatMay } from '../policy/effect-classes.ts';
 import { isGuard } from '../policy/guard.ts';
@@ -65,6 +68,7 @@ export class ResourceView {
   readonly #groupsOf: ReadonlyMap<string, readonly string[]>;
   readonly #access: readonly Access[];
   #rules: readonly { readonly rule: Rule; readonly compiled: CompiledRule | BreakGlassRule }[] | undefined;
+  #masks: readonly { readonly mask: Mask; readonly compiled: CompiledMask }[] | undefined;
   #guards: readonly Rule[] | undefined;
   #bundle: string | undefined;
   readonly #deciding = new Map<string, string | undefined>();
@@ -148,6 +152,17 @@ export class ResourceView {
     return { rules, allowance: { access: first.name, version, effects }, breakGlass };
   }
 
+  /** What hides values from a principal on a connection: from one that is not known, everything that hides there. */
+  masks({ name }: Pick<Principal, 'name'>, connectionName: string): SessionMasks {
+    this.#masks ??= this.documents('Mask').map((mask) => ({
+      mask,
+      compiled: compileMask(mask, this.find('Mask', mask.name)?.version ?? 0),
+    }));
+    const connection = this.connection(connectionName);
+    const reaching = this.#masks.filter(({ mask }) => this.#hidesFrom(mask, name, connection));
+    return new SessionMasks(reaching.map(({ compiled }) => compiled));
+  }
+
   /** Those of {@link breakGlass} of which somebody else may say afterwards whether it was justified. */
   reviewableBreakGlass(person: Pick<Principal, 'name'>, connectionName: string): readonly BreakGlassRule[] {
     return this.breakGlass(person, connectionName).filter(({ terms }) =>
@@ -172,7 +187,7 @@ export class ResourceView {
 
   /**
    * Everything that decides about what a principal does on a connection, as canonical JSON: who they are, what
-   * lets them in, and the rules that reach them. Undefined where nothing lets them in.
+   * lets them in, and the rules and Masks that reach them. Undefined where nothing lets them in.
    */
   deciding({ name }: Pick<Principal, 'name'>, connectionName: string): string | undefined {
     const key = `${name} ${connectionName}`;
@@ -192,10 +207,13 @@ export class ResourceView {
     const rules = this.documents('Rule').filter(
       (rule) => !isGuard(rule) && this.#reaches(rule, account, connection),
     );
+    const masks = this.documents('Mask').filter((mask) => this.#hidesFrom(mask, name, connection));
     return jcs({
       access: access.map((document) => this.#versionOf(document)),
       connection: this.#versionOf(connection),
       groups: [...this.groupsOf(name)],
+      // Where nothing is hidden the text is the one of versions that had no Masks.
+      ...(masks.length === 0 ? {} : { masks: masks.map((mask) => this.#versionOf(mask)) }),
       rules: rules.map((rule) => this.#versionOf(rule)),
     });
   }
@@ -232,7 +250,7 @@ export class ResourceView {
   }
 
   /** Whether a rule is about what somebody does; somebody who is not there is nobody's exception. */
-  concerns({ who, unless }: Rule, name: string): boolean {
+  concerns({ who, unless }: Pick<Rule, 'who' | 'unless'>, name: string): boolean {
     const account = this.account(name);
     if (account === undefined) return true;
     return (
@@ -260,14 +278,16 @@ export class ResourceView {
   }
 
   #reaches(rule: Rule, account: Person | ServiceAccount, connection: Connection): boolean {
-    const { on } = rule;
-    return (
-      (on.length === 0 || on.some((to) => isTarget(to, connection))) && this.concerns(rule, account.name)
-    );
+    return isAbout(rule, connection) && this.concerns(rule, account.name);
+  }
+
+  /** As {@link #reaches}; a connection that is gone is one of which everything hides. */
+  #hidesFrom(mask: Mask, name: string, connection: Connection | undefined): boolean {
+    return (connection === undefined || isAbout(mask, connection)) && this.concerns(mask, name);
   }
 
   /**
-   * Everything that decides about access, as canonical JSON: connections, Access resources, rules, and the
+   * Everything that decides about access, as canonical JSON: connections, Access resources, rules, Masks, and the
    * members of each group however they came into it, and who is disabled.
    */
   bundle(): string {
@@ -276,6 +296,7 @@ export class ResourceView {
       ...this.documents('Connection').map(canonical),
       jcs({ kind: 'Disabled', names: this.#disabled() }),
       ...[...this.#groups].map(([name, members]) => jcs({ kind: 'Group', name, members: [...members] })),
+      ...this.documents('Mask').map(canonical),
       ...this.documents('Rule').map(canonical),
     ].join(',')}]`;
     return this.#bundle;
@@ -306,6 +327,10 @@ export function keyOf(document: { readonly kind: string; readonly name: string }
 /** SHA-256 of a text, 64 hex digits. */
 export function digestOf(text: string): string {
   return createHash('sha256').update(text, 'utf8').digest('hex');
+}
+
+function isAbout({ on }: Pick<Rule, 'on'>, connection: Connection): boolean {
+  return on.length === 0 || on.some((to) => isTarget(to, connection));
 }
 
 function isTarget(to: string, connection: Connection): boolean {

@@ -13,6 +13,7 @@ import type { Schema } from './schema.ts';
 import { createVersion1 } from './version-1.ts';
 import { createVersion2 } from './version-2.ts';
 import { createVersion3 } from './version-3.ts';
+import { createVersion4 } from './version-4.ts';
 
 export interface Migration {
   readonly version: number;
@@ -29,6 +30,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 1, up: createVersion1 },
   { version: 2, up: createVersion2 },
   { version: 3, up: createVersion3 },
+  { version: 4, up: createVersion4 },
 ];
 
 function newestVersion(migrations: readonly Migration[]): number {

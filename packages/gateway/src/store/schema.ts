@@ -203,6 +203,15 @@ export interface HoldVotesTable {
   readonly leaf: number;
 }
 
+/** What is sealed under the installation key as a whole, one row for each ring of keys. */
+export interface SealedRingsTable {
+  readonly ring: string;
+  /** 1, 2, 3 …: whoever changes it knew this one. */
+  readonly version: number;
+  readonly wrapped: Uint8Array;
+  readonly changed_us: number;
+}
+
 export interface Schema {
   meta: MetaTable;
   scope_keys: ScopeKeysTable;
@@ -216,4 +225,5 @@ export interface Schema {
   packages: PackagesTable;
   holds: HoldsTable;
   hold_votes: HoldVotesTable;
+  sealed_rings: SealedRingsTable;
 }

@@ -50,6 +50,7 @@ describe('openStore', () => {
       packages: true,
       holds: true,
       hold_votes: true,
+      sealed_rings: true,
     };
     for (const table of Object.keys(tables)) await sql`select * from ${sql.table(table)}`.execute(store.db);
     for (const name of [file, `${file}-wal`]) expect((await stat(name)).mode & 0o777).toBe(0o600);

@@ -15,6 +15,7 @@ import type { Schema } from './schema.ts';
 import { SqliteFileDialect } from './sqlite-driver.ts';
 import { TABLE_NAMES } from './version-1.ts';
 import { VERSION_2_TABLES } from './version-2.ts';
+import { VERSION_4_TABLES } from './version-4.ts';
 
 /** Where the control state is. */
 export type StoreLocation =
@@ -56,11 +57,13 @@ export async function openStore(location: StoreLocation): Promise<Store> {
   };
 }
 
+const NAMES: readonly string[] = [...TABLE_NAMES, ...VERSION_2_TABLES, ...VERSION_4_TABLES];
+
 /** Whoever owns a table can change what it holds, and put triggers on it: it was there before us. */
 async function refuseTablesOfOthers(db: Kysely<Schema>): Promise<void> {
   const { rows } = await sql<{ name: string; owner: string }>`
     select relname as name, pg_get_userbyid(relowner) as owner from pg_class
-    where relnamespace = 'public'::regnamespace and relname in (${sql.join([...TABLE_NAMES, ...VERSION_2_TABLES])})
+    where relnamespace = 'public'::regnamespace and relname in (${sql.join([...NAMES])})
       and not pg_has_role(current_user, relowner, 'member')`.execute(db);
   const [found] = rows;
   if (found === undefined) return;

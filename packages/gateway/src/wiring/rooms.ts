@@ -23,6 +23,7 @@ import { Spool } from '../recording/spool.ts';
 import { Resources } from '../resources/resources.ts';
 import { SqlReading } from '../session/sql-reading.ts';
 import { openStore, type Store } from '../store/store.ts';
+import { MaskingKeys } from './masking-keys.ts';
 import { finishRotation } from './rotate-key.ts';
 
 export interface RoomsOptions {
@@ -44,6 +45,7 @@ export interface Rooms {
   readonly reader: LogReader;
   readonly identity: IdentityRoom;
   readonly resources: Resources;
+  readonly maskingKeys: MaskingKeys;
   readonly recorder: Recorder;
   readonly spool: Spool;
   readonly sql: SqlReading;
@@ -96,6 +98,8 @@ export async function openRooms(config: Config, options: RoomsOptions): Promise<
       bootId,
       node: config.node,
     });
+    const sealing = { store, installationKey, randomBytes };
+    const maskingKeys = await MaskingKeys.open({ ...sealing, ledger, reader, keys, clock, bootId });
     const recorder = new Recorder({ directory: config.recording.directory, clock, randomBytes });
     undo.push(() => recorder.close());
     const spool = await Spool.prepare({ directory: join(config.data, 'spool'), randomBytes });
@@ -116,6 +120,7 @@ export async function openRooms(config: Config, options: RoomsOptions): Promise<
       ledger,
       reader,
       ...rooms,
+      maskingKeys,
       recorder,
       spool,
       sql,

@@ -81,7 +81,7 @@ function policyOf(
             { ...caller, kind: principal.kind },
             ruling.breakGlass,
           );
-    now = { digest, policy };
+    now = { digest, policy, masks: resources.masks(principal, connection) };
     return now;
   };
 }

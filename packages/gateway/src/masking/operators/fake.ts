@@ -55,6 +55,11 @@ const BY_ENTITY: Readonly<Record<string, (faked: Faked) => string>> = {
   IPV6: ({ pick }) => fakeSix(pick),
 };
 
+/** Whether there is anything to make up for an entity; for others `fake` is `redact`. */
+export function isFaked(entity: string): boolean {
+  return Object.hasOwn(BY_ENTITY, entity);
+}
+
 /** A made-up text for a text; undefined for an entity that has none. */
 export function fakeText(
   keys: PurposeKeys,

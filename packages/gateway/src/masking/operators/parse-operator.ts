@@ -37,6 +37,9 @@ const OPERATORS: Readonly<Record<Operator['kind'], Readonly<Record<string, Allow
   drop: {},
 };
 
+/** Every operator by its name. */
+export const OPERATOR_KINDS: readonly string[] = Object.keys(OPERATORS);
+
 /** The operator that the Mask of this name says, or RESOURCE_INVALID. */
 export function parseOperator(value: unknown, name: string): Operator {
   if (isOperator(value)) return value;
@@ -44,9 +47,14 @@ export function parseOperator(value: unknown, name: string): Operator {
   throw new CountersignError('RESOURCE_INVALID', { kind: 'Mask', name, reason });
 }
 
-/** Throws for what is no name of an entity: it stands in tokens and between brackets, and is hashed. */
+/** Whether a text is a name of an entity: it stands in tokens and between brackets, and is hashed. */
+export function isEntity(entity: string): boolean {
+  return /^[A-Z][A-Z0-9_]{0,39}$/.test(entity);
+}
+
+/** Throws for what is no name of an entity. */
 export function checkEntity(entity: string): void {
-  if (/^[A-Z][A-Z0-9_]{0,39}$/.test(entity)) return;
+  if (isEntity(entity)) return;
   throw new CountersignError('INTERNAL', {}, { cause: new Error('an entity has a name in capitals') });
 }
 

@@ -9,6 +9,7 @@
 
 import type { Effect, ReadText, StatementFacts, TextDoubts } from '../../core/effects.ts';
 import { LIMITS } from '../../core/limits.ts';
+import type { SessionMasks } from '../../masking/plan/session-masks.ts';
 import type { Decision, SessionPolicy } from '../../policy/decide.ts';
 import { decodeBackend } from '../../protocols/postgres/decode.ts';
 import { HEADER_LENGTH } from '../../protocols/postgres/frames.ts';
@@ -25,6 +26,8 @@ export interface PolicyNow {
   readonly digest: string;
   /** Undefined where no statement of this session has to be read. */
   readonly policy: SessionPolicy | undefined;
+  /** What hides values from this session. */
+  readonly masks: SessionMasks;
 }
 
 export interface InspectionPorts {

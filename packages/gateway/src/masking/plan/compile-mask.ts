@@ -1,0 +1,159 @@
+/**
+ * A Mask as it is written → what plans are made of; or everything that is wrong with it, and where.
+ *
+ * Spec: spec/masking.md, section 8.
+ */
+
+import { CountersignError } from '../../core/errors.ts';
+import { MASKING_PLAN_LIMITS } from '../../core/masking-limits.ts';
+import type { Operator } from '../operators/operator.ts';
+import { isEntity, OPERATOR_KINDS, parseOperator } from '../operators/parse-operator.ts';
+import { COLUMN_PATTERN_FORM, type ColumnPattern, parseColumnPattern } from './column-pattern.ts';
+import { entitiesOf, NAMED_ENTITIES, wordProblem } from './detect-words.ts';
+import type { Mask, MaskMode, MaskProblem, MaskRef } from './mask.ts';
+import { distanceOf, nearest } from './nearest.ts';
+
+export type CompiledMask = ColumnMask | DetectingMask;
+
+interface Compiled extends MaskRef {
+  readonly description: string | undefined;
+  readonly operator: Operator;
+}
+
+/** By origin: columns that are named. */
+export interface ColumnMask extends Compiled {
+  readonly kind: 'columns';
+  readonly patterns: readonly ColumnPattern[];
+  readonly entity: string;
+  readonly mode: MaskMode;
+}
+
+/** By looks: what the scanner finds. */
+export interface DetectingMask extends Compiled {
+  readonly kind: 'detect';
+  readonly entities: ReadonlySet<string>;
+}
+
+/** What values of a named column are where the Mask does not say. */
+const ENTITY_OTHERWISE = 'COLUMN';
+/** Entities that operators know beside those of the scanner. */
+const OTHER_ENTITIES: readonly string[] = [
+  ENTITY_OTHERWISE,
+  'ADDRESS',
+  'CITY',
+  'FIRST_NAME',
+  'IP_ADDRESS',
+  'LAST_NAME',
+  'PERSON',
+  'STREET',
+];
+
+/** RESOURCE_INVALID with everything that is wrong where it is not well made. */
+export function compileMask(document: Mask, version: number): CompiledMask {
+  const problems = maskProblems(document);
+  if (problems.length > 0) {
+    const reason = spoken(problems);
+    throw new CountersignError('RESOURCE_INVALID', { kind: 'Mask', name: document.name, reason });
+  }
+  const { name, description, columns, detect, entity = ENTITY_OTHERWISE, mode = 'strict' } = document;
+  const common = {
+    mask: name,
+    version,
+    description,
+    operator: parseOperator(operatorValue(document.as), name),
+  };
+  return columns === undefined
+    ? {
+        ...common,
+        kind: 'detect',
+        entities: new Set((detect ?? []).flatMap((word) => entitiesOf(word) ?? [])),
+      }
+    : {
+        ...common,
+        kind: 'columns',
+        patterns: columns.flatMap((text) => parseColumnPattern(text) ?? []),
+        entity,
+        mode,
+      };
+}
+
+/** Everything that is wrong beyond what the schema says. */
+export function maskProblems(document: Mask): readonly MaskProblem[] {
+  const { columns = [], detect = [], entity, mode } = document;
+  return [
+    ...togetherProblems(document),
+    ...columns.flatMap((text, index) => {
+      if (parseColumnPattern(text) !== undefined) return [];
+      return [{ path: ['columns', String(index)], says: `expected ${COLUMN_PATTERN_FORM}, not "${text}"` }];
+    }),
+    ...detect.flatMap((word, index) =>
+      entitiesOf(word) === undefined ? [{ path: ['detect', String(index)], says: wordProblem(word) }] : [],
+    ),
+    ...operatorProblems(document.as),
+    ...(entity === undefined ? [] : entityProblems(entity)),
+    ...(mode !== undefined && document.detect !== undefined
+      ? [{ path: ['mode'], says: 'mode goes with columns: what is detected is not known before it is shown' }]
+      : []),
+  ];
+}
+
+/** All of them in one line. */
+export function spoken(problems: readonly MaskProblem[]): string {
+  return problems
+    .map(({ path, says }) => (path.length === 0 ? says : `${path.join('.')}: ${says}`))
+    .join('; ');
+}
+
+function togetherProblems({ columns, detect, entity }: Mask): readonly MaskProblem[] {
+  if (columns === undefined && detect === undefined) {
+    return [{ path: [], says: 'it needs columns or detect: what is masked' }];
+  }
+  if (columns !== undefined && detect !== undefined) {
+    return [{ path: ['detect'], says: 'expected columns or detect, and not both: make two Masks' }];
+  }
+  return detect !== undefined && entity !== undefined
+    ? [{ path: ['entity'], says: 'entity goes with columns: what is detected says what it is' }]
+    : [];
+}
+
+function operatorValue(as: Mask['as']): object {
+  return typeof as === 'string' ? { kind: as } : as;
+}
+
+function operatorProblems(as: Mask['as']): readonly MaskProblem[] {
+  const kind = typeof as === 'string' ? as : as.kind;
+  const path = typeof as === 'string' ? ['as'] : ['as', 'kind'];
+  if (!OPERATOR_KINDS.includes(kind)) {
+    const meant = nearest(kind, OPERATOR_KINDS);
+    const hint = meant === undefined ? '' : `; did you mean "${meant}"?`;
+    return [{ path, says: `expected an operator of ${OPERATOR_KINDS.join(', ')}, not "${kind}"${hint}` }];
+  }
+  if (typeof as === 'string') return [];
+  // One after the other, so that each option that is wrong is named.
+  return Object.keys(as).flatMap((option) => {
+    if (option === 'kind' || isOperatorValue({ kind, [option]: as[option] })) return [];
+    return [{ path: ['as', option], says: `${kind} has no such option, or not with this value` }];
+  });
+}
+
+function isOperatorValue(value: object): boolean {
+  try {
+    parseOperator(value, '');
+    return true;
+  } catch (error) {
+    if (error instanceof CountersignError && error.code === 'RESOURCE_INVALID') return false;
+    throw error;
+  }
+}
+
+/** A slip would make `partial` show the end of a secret. */
+function entityProblems(entity: string): readonly MaskProblem[] {
+  const path = ['entity'];
+  if (!isEntity(entity)) {
+    return [{ path, says: 'expected a name in capitals, digits and _, at most 40, as EMAIL' }];
+  }
+  const known = [...NAMED_ENTITIES, ...OTHER_ENTITIES];
+  if (known.includes(entity) || entity.length < MASKING_PLAN_LIMITS.slipLengthMin) return [];
+  const meant = known.find((name) => distanceOf(entity, name) === 1);
+  return meant === undefined ? [] : [{ path, says: `"${entity}" is not known; did you mean "${meant}"?` }];
+}
