@@ -22,3 +22,15 @@ export const MASKING_OPERATOR_LIMITS = {
   /** Types within types: arrays of composites of ranges. */
   nestingMax: 32,
 } as const;
+
+/** Of what goes by in results. */
+export const ROW_MASK_LIMITS = {
+  /** Lines of counts in one leaf, 150 bytes each; beyond them a Mask has one line for the rest. */
+  countsMax: 256,
+  /** Masks that a session remembers, of 300 bytes each on average and 1 KB at most: 2 MB. */
+  memoryValuesMax: 2_048,
+  /** Longer values seldom repeat. */
+  memoryValueBytesMax: 256,
+  /** Columns and operators of one session whose masks are remembered; prepared statements use a few. */
+  memoryScopesMax: 1_024,
+} as const;
