@@ -23,6 +23,16 @@ function refused(run: () => unknown): string {
   return 'nothing';
 }
 
+function outcomeOf(run: () => Uint8Array): unknown {
+  let masked: Uint8Array | undefined;
+  const said = refused(() => (masked = run()));
+  return masked === undefined ? said : valuesIn(masked);
+}
+
+function bytesOfNumber(at: number): Uint8Array {
+  return new Uint8Array(Buffer.from(String(at)));
+}
+
 describe('a row', () => {
   it('is the object that came where nothing in it is masked', () => {
     const plans: readonly (readonly ColumnPlan[])[] = [
@@ -133,12 +143,6 @@ describe('a row', () => {
       }),
       { numRuns: 3_000 },
     );
-
-    function outcomeOf(run: () => Uint8Array): unknown {
-      let masked: Uint8Array | undefined;
-      const said = refused(() => (masked = run()));
-      return masked === undefined ? said : valuesIn(masked);
-    }
   });
 
   it('takes one value at a time, too', () => {
@@ -241,15 +245,14 @@ describe('the memory of a session', () => {
       made += 1;
       return null;
     };
-    const value = (at: number): Uint8Array => new Uint8Array(Buffer.from(String(at)));
-    for (let at = 0; at < ROW_MASK_LIMITS.memoryValuesMax; at += 1) memory.maskOf(0, value(at), make);
-    memory.maskOf(0, value(0), make);
+    for (let at = 0; at < ROW_MASK_LIMITS.memoryValuesMax; at += 1) memory.maskOf(0, bytesOfNumber(at), make);
+    memory.maskOf(0, bytesOfNumber(0), make);
     expect(made).toBe(ROW_MASK_LIMITS.memoryValuesMax);
-    memory.maskOf(0, value(-1), make);
+    memory.maskOf(0, bytesOfNumber(-1), make);
     expect(memory.size).toBe(ROW_MASK_LIMITS.memoryValuesMax);
-    memory.maskOf(0, value(0), make);
+    memory.maskOf(0, bytesOfNumber(0), make);
     expect(made).toBe(ROW_MASK_LIMITS.memoryValuesMax + 1);
-    memory.maskOf(0, value(1), make);
+    memory.maskOf(0, bytesOfNumber(1), make);
     expect(made).toBe(ROW_MASK_LIMITS.memoryValuesMax + 2);
     memory.maskOf(0, new Uint8Array(ROW_MASK_LIMITS.memoryValueBytesMax + 1), make);
     expect(memory.size).toBe(ROW_MASK_LIMITS.memoryValuesMax);
