@@ -26,6 +26,16 @@ function scannedBinary(type: TypeDescription, value: Uint8Array, name = 'note'):
   return bytesIn(one.mask(row(value)))[0]?.toString('latin1') ?? null;
 }
 
+function scannedIn(clientEncoding: string, bytes: Uint8Array, type: TypeDescription = TEXT): string | null {
+  const one = masker([scanPlan(type)], { wire: { ...TEXT_WIRE, clientEncoding } });
+  return bytesIn(one.mask(row(bytes)))[0]?.toString('latin1') ?? null;
+}
+
+/** A card so many levels deep, and one behind it. */
+function deep(levels: number): string {
+  return `{"card": ${'['.repeat(levels)}${CARD}${']'.repeat(levels)}, "b": ${CARD}}`;
+}
+
 describe('a column that is looked through', () => {
   const cases: readonly (readonly [string, TypeDescription, string, string | null])[] = [
     ['text', TEXT, `mail ${MAIL}!`, 'mail [REDACTED:EMAIL]!'],
@@ -124,8 +134,6 @@ describe('what a column is named for', () => {
   });
 
   it('is remembered on every level of json, and forgotten behind it', () => {
-    const deep = (levels: number): string =>
-      `{"card": ${'['.repeat(levels)}${CARD}${']'.repeat(levels)}, "b": ${CARD}}`;
     for (const levels of [1, 200, 300, 2_000]) {
       const masked = scanned(JSONB, deep(levels)) ?? '';
       expect(masked).toBe(deep(levels).replace(CARD, '0'));
@@ -160,11 +168,8 @@ describe('what the values of a column say together', () => {
 
   it('leaves ids alone', () => {
     const one = masker([scanPlan()]);
-    for (let at = 0; at < 600; at += 1) {
-      const id = String(1_000_000_000_000_000n + BigInt(at) * 7_919n);
-      const isCard = id === luhn(id.slice(0, -1));
-      if (!isCard) expect(valuesIn(one.mask(row(id)))).toEqual([id]);
-    }
+    const ids = Array.from({ length: 600 }, (_, at) => String(1_000_000_000_000_000n + BigInt(at) * 7_919n));
+    expect(ids.map((id) => valuesIn(one.mask(row(id)))[0])).toEqual(ids);
   });
 });
 
@@ -208,12 +213,6 @@ describe('binary values', () => {
 });
 
 describe('client encodings', () => {
-  const at = (clientEncoding: string): Wire => ({ ...TEXT_WIRE, clientEncoding });
-  function scannedIn(clientEncoding: string, bytes: Uint8Array, type: TypeDescription = TEXT): string | null {
-    const one = masker([scanPlan(type)], { wire: at(clientEncoding) });
-    return bytesIn(one.mask(row(bytes)))[0]?.toString('latin1') ?? null;
-  }
-
   it('of one byte a character are masked in their place', () => {
     const text = Buffer.from(`é ü ${MAIL} ß`, 'latin1');
     for (const name of ['LATIN1', 'WIN1252', 'KOI8R', 'SQL_ASCII']) {
