@@ -38,7 +38,7 @@ export const ROW_MASK_LIMITS = {
 /** Of COPY TO STDOUT whose rows are looked into. */
 export const COPY_OUT_LIMITS = {
   /** A row is held until its end has come, because what a field is shows only then. As large as a DataRow may be. */
-  rowBytesMax: 64 * 1024 * 1024,
+  rowBytesMax: 67_108_864,
   /** The header of the binary format; what PostgreSQL sends has 19 bytes. */
   headerBytesMax: 4_096,
 } as const;

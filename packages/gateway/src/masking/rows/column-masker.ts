@@ -37,7 +37,7 @@ export function columnMasker(
     case 'mask':
       return new MaskedColumn(plan, wire, tools);
     case 'scan':
-      return new ScannedColumn(plan, wire, tools);
+      return plan.masks.length === 0 ? undefined : new ScannedColumn(plan, wire, tools);
     case 'null':
       return new ConstantColumn(
         null,

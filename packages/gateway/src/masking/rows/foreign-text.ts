@@ -6,6 +6,7 @@
  * spec/masking-operators.md, section 2 says. What is in an encoding that is not known here is not read.
  */
 
+import type { Span } from '../operators/mask-spans.ts';
 import { readText, utf8Bytes } from '../operators/text-encoding.ts';
 
 /** Names of PostgreSQL → names of the WHATWG. The rest (`EUC_TW`, `JOHAB`, `MULE_INTERNAL`, …) is not read. */
@@ -22,8 +23,8 @@ const DECODERS: Readonly<Record<string, string>> = {
 
 export interface ForeignText {
   readonly utf8: Uint8Array;
-  /** Where in the value a place of the UTF-8 is; undefined where only all of it can be masked. */
-  readonly place: ((at: number) => number) | undefined;
+  /** Each byte of the value is one character; otherwise only all of it can be masked. */
+  readonly isOneByte: boolean;
 }
 
 /** Whether the bytes of a value can be looked through as they are. */
@@ -38,22 +39,27 @@ export function isUtf8(clientEncoding: string, bytes: Uint8Array, from: number, 
 /** Undefined where the value is not read. */
 export function foreignText(value: Uint8Array, clientEncoding: string): ForeignText | undefined {
   const read = readText(value, clientEncoding);
-  if (read !== undefined) {
-    const utf8 = utf8Bytes(read.text);
-    return { utf8, place: (at) => charactersBefore(utf8, at) };
-  }
+  if (read !== undefined) return { utf8: utf8Bytes(read.text), isOneByte: true };
   const label = DECODERS[clientEncoding.toUpperCase()];
   if (label === undefined) return undefined;
   try {
-    return { utf8: utf8Bytes(new TextDecoder(label, { fatal: true }).decode(value)), place: undefined };
+    return { utf8: utf8Bytes(new TextDecoder(label, { fatal: true }).decode(value)), isOneByte: false };
   } catch {
     // Not an error: bytes that are no text of their encoding are not read.
     return undefined;
   }
 }
 
-function charactersBefore(utf8: Uint8Array, end: number): number {
-  let count = 0;
-  for (let at = 0; at < end; at += 1) if (((utf8[at] ?? 0) & 0xc0) !== 0x80) count += 1;
-  return count;
+/** Parts of the UTF-8, in their order, as parts of a value of one byte a character. */
+export function broughtBack(utf8: Uint8Array, spans: readonly Span[]): readonly Span[] {
+  let at = 0;
+  let characters = 0;
+  function place(to: number): number {
+    for (; at < to; at += 1) if (((utf8[at] ?? 0) & 0xc0) !== 0x80) characters += 1;
+    return characters;
+  }
+  return spans.map((span) => {
+    const start = place(span.start);
+    return { ...span, start, end: place(span.end) };
+  });
 }

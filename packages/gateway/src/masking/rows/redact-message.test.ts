@@ -88,7 +88,9 @@ describe('a message that may have data of a masked column in it', () => {
       M: "raise exception (the server's message is withheld, because a Mask applies)",
       F: 'a',
     });
-    expect(read(withheldMessage(message({ M: CANARY }))).M).toMatch(/^raise exception/);
+    expect(read(withheldMessage(message({ M: CANARY })))).toEqual({
+      M: "raise exception (the server's message is withheld, because a Mask applies)",
+    });
   });
 });
 

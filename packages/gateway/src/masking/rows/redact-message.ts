@@ -88,10 +88,11 @@ function textOf(fields: readonly MessageField[], code: string): string | undefin
 
 /** Texts beside rows of a session to which only Masks that detect apply. */
 export class MessageScanner {
-  readonly #text: ScannedColumn;
+  readonly #text: ScannedColumn | undefined;
 
   /** @param masks that look for something; where there are none nothing is found */
   constructor(masks: readonly DetectMask[], settings: Omit<Wire, 'format'>, tools: MaskingTools) {
+    if (masks.length === 0) return;
     this.#text = new ScannedColumn(
       {
         kind: 'scan',
@@ -120,7 +121,7 @@ export class MessageScanner {
 
   /** A payload or a setting with what is found in it masked; the same object where nothing is. */
   text(bytes: Uint8Array): Uint8Array {
-    const masked = this.#text.mask(bytes, 0, bytes.length);
+    const masked = this.#text?.mask(bytes, 0, bytes.length);
     if (masked === undefined) return bytes;
     // Strings of messages end with a zero byte, and cannot have one inside.
     return (masked ?? new Uint8Array(0)).filter((byte) => byte !== 0);

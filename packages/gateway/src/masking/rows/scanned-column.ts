@@ -20,7 +20,7 @@ import { readText, utf8Bytes } from '../operators/text-encoding.ts';
 import type { ScanPlan } from '../plan/column-plan.ts';
 import type { ColumnMasker, MaskingTools } from './column-masker.ts';
 import { Detection } from './detected.ts';
-import { foreignText, isUtf8 } from './foreign-text.ts';
+import { broughtBack, foreignText, isUtf8 } from './foreign-text.ts';
 import { JsonWalker } from './json-walker.ts';
 import { rendered } from './rendered.ts';
 
@@ -47,7 +47,8 @@ export class ScannedColumn implements ColumnMasker {
   readonly #scanner: Scanner;
   readonly #detection: Detection;
   readonly #context: number;
-  readonly #statistics: ColumnStatistics;
+  /** Made when a value comes: most results have few. */
+  #statistics: ColumnStatistics | undefined;
   #taken = 0;
   #askAt = VERDICT_AT_FIRST;
   /** One object for all values, as it is read and not kept. */
@@ -62,8 +63,8 @@ export class ScannedColumn implements ColumnMasker {
     this.#scanner = scanner;
     this.#detection = new Detection(plan, keys, counts);
     this.#context = plan.hints.context;
-    this.#statistics = plan.hints.statistics ?? new ColumnStatistics();
-    this.#promoted = promotedBy(this.#statistics.verdict());
+    this.#statistics = plan.hints.statistics;
+    this.#promoted = this.#statistics && promotedBy(this.#statistics.verdict());
     this.#hints = { ...NO_HINTS, isColumnValue: true };
   }
 
@@ -187,11 +188,9 @@ export class ScannedColumn implements ColumnMasker {
     if (isUtf8(wire.clientEncoding, value, 0, value.length)) return this.#foundIn(value);
     const foreign = foreignText(value, wire.clientEncoding);
     if (foreign === undefined) return [this.#detection.unread(value.length)];
-    const { utf8, place } = foreign;
+    const { utf8, isOneByte } = foreign;
     const spans = this.#foundIn(utf8);
-    if (place !== undefined) {
-      return spans.map((span) => ({ ...span, start: place(span.start), end: place(span.end) }));
-    }
+    if (isOneByte) return broughtBack(utf8, spans);
     return spans.slice(0, 1).map((span) => ({ ...span, start: 0, end: value.length }));
   }
 
@@ -221,6 +220,7 @@ export class ScannedColumn implements ColumnMasker {
   /** What the values of the column say together. */
   #learn(bytes: Uint8Array, from: number, to: number): void {
     if (this.#taken === VERDICT_AT_LAST) return;
+    this.#statistics ??= new ColumnStatistics();
     this.#statistics.take(bytes, from, to);
     this.#taken += 1;
     if (this.#taken < this.#askAt) return;
