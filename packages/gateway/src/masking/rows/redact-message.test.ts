@@ -123,11 +123,14 @@ describe('a message of a session to which only Masks that detect apply', () => {
   });
 });
 
+/** What a setting is reported as. */
+function after(name: string, value: string, given = false): string {
+  return Buffer.from(withheldParameter(name, new Uint8Array(Buffer.from(value)), given)).toString();
+}
+
 describe('notifications and settings', () => {
   it('have no payload, and no value that a statement may have set to data', () => {
     expect(withheldPayload()).toHaveLength(0);
-    const after = (name: string, value: string, given = false): string =>
-      Buffer.from(withheldParameter(name, new Uint8Array(Buffer.from(value)), given)).toString();
     expect(after('application_name', CANARY)).toBe('[REDACTED]');
     expect(after('application_name', 'psql', true)).toBe('psql');
     expect(after('application_name', '')).toBe('');

@@ -25,7 +25,7 @@ export function maskPlan(operator: Operator, type: TypeDescription = TEXT, entit
   };
 }
 
-export const ENTITIES: readonly string[] = [
+const ENTITIES: readonly string[] = [
   'EMAIL',
   'CREDIT_CARD',
   'IBAN',

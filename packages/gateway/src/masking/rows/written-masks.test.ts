@@ -128,7 +128,7 @@ describe('stars', () => {
     expect(looksStarred(bytesOf(text))).toBe(true);
   });
 
-  it.each(['', '**', 'a * b * c', '**bold** and more', '*** important', '2*3*4*5', `${'*'.repeat(321)}`])(
+  it.each(['', '**', 'a * b * c', '**bold** and more', '*** important', '2*3*4*5', '*'.repeat(321)])(
     'are what people write: %s',
     (text) => {
       expect(looksStarred(bytesOf(text))).toBe(false);

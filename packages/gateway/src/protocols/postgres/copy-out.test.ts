@@ -306,6 +306,11 @@ describe('csv', () => {
     );
     const bytes = bytesOf("'a\\'\\\\|\n'|b\n");
     expect(fields(bytes, csv, 2)).toEqual([["a'\\|\n", 'b']]);
+    // An escape that is escaped is none for the quote behind it.
+    expect(fields(bytesOf("'\\\\'|b\nc|d\n"), csv, 2)).toEqual([
+      ['\\', 'b'],
+      ['c', 'd'],
+    ]);
     const plain: ReplaceField = (_, each) => each && bytesOf('x');
     expect(through([bytes], csv, 2, plain).toString()).toBe("'x'|x\n");
     const one: ReplaceField = (_, each) => each && bytesOf('\\.');
