@@ -9,6 +9,7 @@ import { ONE_CLIENT_ROW } from './one-client.ts';
 import { POLICY_ROW } from './policy.ts';
 import { RECORDING_ROW } from './recording.ts';
 import type { Row } from './row.ts';
+import { ROW_MASKER_ROW } from './row-masker.ts';
 import { SELECT_ROWS } from './select.ts';
 import { VERIFY_ROW } from './verify.ts';
 
@@ -18,6 +19,7 @@ export const ROWS: readonly Row[] = [
   POLICY_ROW,
   ...LARGE_RESULT_ROWS,
   MASKING_SCAN_ROW,
+  ROW_MASKER_ROW,
   LEDGER_ROW,
   RECORDING_ROW,
   IDLE_ROW,
