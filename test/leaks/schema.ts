@@ -165,7 +165,7 @@ create function shout(text) returns text language plpgsql as $$ begin raise noti
 create function remember(text) returns text language plpgsql immutable as $$ begin return $1; end $$;
 create function dotted(integer) returns text language sql stable as $$ select 'no. ' || $1 $$;
 create function same_word(text, text) returns boolean language plpgsql as
-  $$ begin raise notice 'compared % with %', $1, $2; return $1 = $2; end $$;
+  $$ begin raise notice 'compared % with %', $1, $2; return $1 operator(pg_catalog.=) $2; end $$;
 create operator ==== (leftarg = text, rightarg = text, procedure = same_word);
 create type wrapped as (inside text);
 create function wrap(text) returns wrapped language plpgsql as $$ begin raise notice 'wrapped %', $1; return row($1)::wrapped; end $$;

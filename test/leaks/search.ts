@@ -121,6 +121,7 @@ function decodedReadings(name: string, text: string): readonly Reading[] {
   const numbers = [...text.matchAll(/(?<![\d.])\d{2,3}(?![\d.])/g)].map(([number]) => Number(number));
   const chars = numbers.flatMap(characterOf);
   return [
+    [`${name} without line breaks`, Buffer.from(text.replaceAll(/[\r\n]/g, ''), 'latin1')],
     [`escapes in ${name}`, Buffer.from(unescaped(text), 'latin1')],
     [`numbers in ${name}`, Buffer.from(chars)],
   ];

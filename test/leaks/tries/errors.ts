@@ -23,9 +23,9 @@ const EXPRESSIONS: readonly (readonly [title: string, expression: string])[] = [
   ['a cast to pg_lsn', 'email::pg_lsn'],
   ['a cast to regclass', 'email::regclass'],
   ['a cast to regtype', 'email::regtype'],
-  ['a cast to regrole', 'email::regrole'],
+  ['a cast to regrole', "split_part(email, '@', 1)::regrole"],
   ['a cast to regproc', 'email::regproc'],
-  ['a cast to jsonpath', "(email || ' !!')::jsonpath"],
+  ['a cast to tid', 'email::tid'],
   ['a cast to tsquery', "(email || ' & &')::tsquery"],
   ['a cast to XML', "('<a>' || email)::xml"],
   ['a number too long', "(account_no || '00000000')::bigint"],
@@ -43,8 +43,8 @@ const EXPRESSIONS: readonly (readonly [title: string, expression: string])[] = [
   ['a role that one has', "pg_has_role(email, 'usage')"],
   ['a configuration of text search', "to_tsvector(split_part(email, '@', 1)::regconfig, 'x')"],
   ['a file', 'pg_read_file(email)'],
-  ['a template of a number', "to_number('x', email || '9')::text || to_date('x' || email, 'YYYY')"],
-  ['an option of a pattern', "regexp_replace('a', 'a', 'b', 1, 1, split_part(email, '@', 1))"],
+  ['a cast to an array of numbers', "('{' || email || '}')::int[]"],
+  ['a cast to a range of dates', "('[' || email || ',]')::daterange"],
   ['a form of normalization', "normalize('x') || email::int"],
 ];
 

@@ -30,7 +30,7 @@ const STATEMENTS: readonly (readonly [title: string, ...texts: string[]])[] = [
   ['a variadic function', `create function mine(variadic text[]) returns text language sql as 'select $1[1]'`, `select mine(email) ${FIRST}`],
   ['a polymorphic function', `create function mine(anyelement) returns anyelement language sql as 'select $1'`, `select mine(email) ${FIRST}`],
   ['a new aggregate', `create aggregate mine(text) (sfunc = textcat, stype = text, initcond = '')`, 'select mine(email) from customers'],
-  ['a new operator', `create function mine(text, text) returns text language sql as 'select $1 || $2'`, `create operator +++ (leftarg = text, rightarg = text, procedure = mine)`, `select email +++ '' ${FIRST}`],
+  ['a new operator', `create function mine(text, text) returns text language sql as 'select $1 || $2'`, `create operator |+| (leftarg = text, rightarg = text, procedure = mine)`, `select email |+| '' ${FIRST}`],
   ['a new cast', `create type box_of_word as (w text)`, `create function mine(text) returns box_of_word language sql as 'select row($1)::box_of_word'`, `create cast (text as box_of_word) with function mine(text) as implicit`, `select (email::box_of_word).w ${FIRST}`],
   ['a cast of the whole row', `create function mine(customers) returns text language sql as 'select $1.email'`, `create cast (customers as text) with function mine(customers)`, 'select c::text from customers c'],
   ['a function of the row as a field', `create function mine(customers) returns text language sql as 'select $1.email'`, 'select c.mine from customers c'],

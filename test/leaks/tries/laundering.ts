@@ -66,7 +66,7 @@ const STATEMENTS: readonly (readonly [title: string, ...texts: string[]])[] = [
   ['tables that swap names', 'alter table customers rename to old_ones; alter table scratch rename to customers', 'select email from old_ones'],
   ['a schema that is renamed', 'alter schema vault rename to innocent', 'select recovery_code from innocent.credentials'],
   ['a generated column', 'alter table customers add shown text generated always as (phone || $$ $$) stored', 'select shown from customers'],
-  ['a column that changes its type', `alter table customers alter city type text using email`, 'select city from customers'],
+  ['a column that changes its type', 'alter table customers alter created drop default, alter created type text using email', 'select created from customers'],
   ['a column that is rewritten from another', `alter table customers alter notes type text using notes || card`, 'select notes from customers'],
   ['an index that is read as a table’s statistics', `create index leaked on newsletter ((upper(email)))`, 'analyze newsletter', `select most_common_vals from pg_stats where tablename = 'leaked'`],
   ['a copy of the table', 'create table leaked (like customers including all)', 'insert into leaked (id, name, email) select id, name, email from customers', 'select email from leaked'],

@@ -34,7 +34,7 @@ const STATEMENTS: readonly (readonly [title: string, text: string])[] = [
   ['json_build_array', 'select json_build_array(email) from customers'],
   ['jsonb_each_text of the row', "select e.value from customers c, jsonb_each_text(to_jsonb(c)) e where e.key = 'email'"],
   ['jsonb_path_query', "select jsonb_path_query(to_jsonb(c), '$.email') from customers c"],
-  ['a subscript of jsonb', "select to_jsonb(c)['email'] from customers c where id < 9"],
+  ['a subscript of jsonb', "select (to_jsonb(c))['email'] from customers c where id < 9"],
   ['jsonb_populate_record', 'select (jsonb_populate_record(null::customers, to_jsonb(c))).email from customers c'],
   ['jsonb_pretty', 'select jsonb_pretty(to_jsonb(c)) from customers c'],
   ['xmlagg', 'select xmlagg(xmlelement(name a, email)) from customers'],

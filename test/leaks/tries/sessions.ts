@@ -13,7 +13,7 @@ const DISARMING: readonly (readonly [title: string, text: string])[] = [
   ['RESET of the setting', 'reset debug_print_rewritten'],
   ['SET', 'set debug_print_rewritten = off'],
   ['SET of what clients hear', 'set client_min_messages = error'],
-  ['SET SESSION of what clients hear', 'set session client_min_messages to panic'],
+  ['SET SESSION of what clients hear', 'set session client_min_messages to error'],
   ['set_config', "select set_config('debug_print_rewritten', 'off', false)"],
   ['set_config of a name that is made', "select set_config('debug_print_' || 'rewritten', 'off', false)"],
   ['set_config of all', "select set_config(name, 'off', false) from pg_settings where name like 'debug_print_r%'"],
@@ -36,7 +36,7 @@ const SETTINGS: readonly (readonly [setting: string, text: string])[] = [
   ["client_encoding = 'SQL_ASCII'", EMAILS],
   ["bytea_output = 'escape'", 'select secret from customers'],
   ["bytea_output = 'escape'", 'select email::bytea from customers'],
-  ['standard_conforming_strings = off', "select email || '\\' || '' as x from customers --'"],
+  ['standard_conforming_strings = off', "select 'a\\'' , email from customers --'"],
   ["xmlbinary = 'hex'", 'select xmlelement(name a, secret) from customers'],
   ["DateStyle = 'German'", 'select email, birth_date from customers'],
   ['extra_float_digits = 3', 'select account_no::float8 from customers'],
@@ -50,7 +50,7 @@ const SETTINGS: readonly (readonly [setting: string, text: string])[] = [
 
 export const SESSIONS: readonly Try[] = [
   ...DISARMING.map(([title, text]) => shows(`behind ${title}`, text, EMAILS)),
-  ...DISARMING.slice(0, 12).map(([title, text]) => shows(`behind ${title}, in one text`, `${text}; ${EMAILS}`)),
+  ...DISARMING.slice(1, 12).map(([title, text]) => shows(`behind ${title}, in one text`, `${text}; ${EMAILS}`)),
   ...SETTINGS.map(([setting, text]) => shows(`with ${setting}: ${text}`, `set ${setting}`, text)),
   shows('with SET LOCAL, in a transaction', 'begin', 'set local debug_print_rewritten = off', EMAILS, 'commit', EMAILS),
   shows('with SET LOCAL, in one text', `begin; set local client_min_messages = error; ${EMAILS}; commit`),
