@@ -20,6 +20,7 @@ const ENFORCED = masksAreEnforced();
 /** Of those that the server itself takes. */
 const HARMLESS_MIN = 500;
 const STOPPED_SHARE_MAX = 0.05;
+const CHANCES_MAX = 3;
 const NO_COLUMNS: ReadonlySet<string> = new Set();
 
 async function ask(rig: Rig, one: Try, guess: Guess): Promise<Seen> {
@@ -31,20 +32,24 @@ async function ask(rig: Rig, one: Try, guess: Guess): Promise<Seen> {
 
 /** A control: the harness itself hides nothing. */
 describe.each(serverVersions())('without a Mask, PostgreSQL $major', ({ version, major, isPresent }) => {
-  it.runIf(isPresent && major === 18)('the gateway lets through what the battery looks for', async () => {
-    await using rig = await startRig({ version, masks: '', databases: { shop: [schemaWith()] } });
-    const sample = triesFor(major).filter((_, at) => at % 25 === 0);
-    let found = 0;
-    for (const one of sample) {
-      const right = await ask(rig, one, RIGHT);
-      if (one.bit === undefined) {
-        if (SEARCH.leaksOf(right.frames).length > 0) found += 1;
-      } else if (one.bit(right) && !one.bit(await ask(rig, one, WRONG))) {
-        found += 1;
+  it.runIf(isPresent && major === 18)(
+    'the gateway lets through what the battery looks for',
+    async () => {
+      await using rig = await startRig({ version, masks: '', databases: { shop: [schemaWith()] } });
+      const sample = triesFor(major).filter((_, at) => at % 25 === 0);
+      let found = 0;
+      for (const one of sample) {
+        const right = await ask(rig, one, RIGHT);
+        if (one.bit === undefined) {
+          if (SEARCH.leaksOf(right.frames).length > 0) found += 1;
+        } else if (one.bit(right) && !one.bit(await ask(rig, one, WRONG))) {
+          found += 1;
+        }
       }
-    }
-    expect(found).toBeGreaterThan(sample.length / 2);
-  }, 120_000);
+      expect(found).toBeGreaterThan(sample.length / 2);
+    },
+    120_000,
+  );
 });
 
 describe.skipIf(!ENFORCED).each(serverVersions())(
@@ -60,25 +65,34 @@ describe.skipIf(!ENFORCED).each(serverVersions())(
     afterAll(() => rig?.[Symbol.asyncDispose]());
 
     it.runIf(isPresent).each(triesFor(major))('$title', async (one) => {
-      const right = await ask(rig, one, RIGHT);
-      expect(SEARCH.leaksOf(right.frames)).toEqual([]);
-      if (one.bit === undefined) return;
-      const wrong = await ask(rig, one, WRONG);
-      expect(SEARCH.leaksOf(wrong.frames)).toEqual([]);
-      expect({ right: one.bit(right), wrong: one.bit(wrong) }).not.toEqual({ right: true, wrong: false });
+      let tells = true;
+      // Chance may tell once, and a busy machine may be slow where nothing sleeps.
+      for (let left = one.bit === undefined ? 1 : CHANCES_MAX; left > 0 && tells; left -= 1) {
+        const right = await ask(rig, one, RIGHT);
+        expect(SEARCH.leaksOf(right.frames)).toEqual([]);
+        if (one.bit === undefined) return;
+        const wrong = await ask(rig, one, WRONG);
+        expect(SEARCH.leaksOf(wrong.frames)).toEqual([]);
+        tells = one.bit(right) && !one.bit(wrong);
+      }
+      expect(tells).toBe(false);
     });
 
-    it.runIf(isPresent)('stops or masks too much of at most 5 of 100 harmless statements', async () => {
-      const found = { passed: 0, stopped: [] as string[], changed: [] as string[], leaked: [] as string[] };
-      for (const [name, statements] of HARMLESS) await compareSession(rig, name, statements, found);
-      const total = found.passed + found.stopped.length + found.changed.length + found.leaked.length;
-      process.stdout.write(
-        `${major}: ${found.passed} of ${total} as without masks\nstopped: ${found.stopped.join('\n  ')}\nchanged: ${found.changed.join('\n  ')}\n`,
-      );
-      expect(found.leaked).toEqual([]);
-      expect(total).toBeGreaterThanOrEqual(HARMLESS_MIN);
-      expect((found.stopped.length + found.changed.length) / total).toBeLessThanOrEqual(STOPPED_SHARE_MAX);
-    }, 300_000);
+    it.runIf(isPresent)(
+      'stops or masks too much of at most 5 of 100 harmless statements',
+      async () => {
+        const found = { passed: 0, stopped: [] as string[], changed: [] as string[], leaked: [] as string[] };
+        for (const [name, statements] of HARMLESS) await compareSession(rig, name, statements, found);
+        const total = found.passed + found.stopped.length + found.changed.length + found.leaked.length;
+        process.stdout.write(
+          `${major}: ${found.passed} of ${total} as without masks\nstopped: ${found.stopped.join('\n  ')}\nchanged: ${found.changed.join('\n  ')}\n`,
+        );
+        expect(found.leaked).toEqual([]);
+        expect(total).toBeGreaterThanOrEqual(HARMLESS_MIN);
+        expect((found.stopped.length + found.changed.length) / total).toBeLessThanOrEqual(STOPPED_SHARE_MAX);
+      },
+      300_000,
+    );
   },
 );
 

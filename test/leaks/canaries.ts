@@ -37,9 +37,9 @@ export interface Canary {
 }
 
 /** How values of another set differ: in their letters alone, or in their lengths too. */
-export type Lengths = 'same' | 'other';
+type Lengths = 'same' | 'other';
 
-export const CUSTOMER_COUNT = 8;
+const CUSTOMER_COUNT = 8;
 export const SEED = 20_261;
 
 const LETTERS = 'abcdefghijklmnopqrstuvwxyz';

@@ -14,7 +14,7 @@ export const SERVER_SETTINGS: Readonly<Record<string, string>> = {
   autovacuum: 'off',
   wal_level: 'logical',
   max_connections: '60',
-  // Each copy of a database would wait for the checkpoint that it asks for.
+  // Nothing of it outlives the test.
   full_page_writes: 'off',
 };
 
@@ -103,7 +103,7 @@ export async function makeTemplate(
   await client.end();
 }
 
-export async function connected(server: PostgresServer, database: string): Promise<Client> {
+async function connected(server: PostgresServer, database: string): Promise<Client> {
   const { host, port, password } = server;
   const client = new Client({ host, port, user: 'postgres', password, database });
   client.on('error', () => undefined);

@@ -40,7 +40,11 @@ export function needlesOf(canaries: readonly Canary[]): Needles {
       for (const spelled of new Set([window, small, window.toUpperCase()])) {
         add(exact, 'UTF-16LE', Buffer.from(spelled, 'utf16le'));
         add(exact, 'UTF-16BE', Buffer.from(spelled, 'utf16le').swap16());
-        add(exact, 'UTF-32', Buffer.concat([...spelled].map((char) => Buffer.from([0, 0, 0, ...Buffer.from(char)]))));
+        add(
+          exact,
+          'UTF-32',
+          Buffer.concat(spelled.split('').map((char) => Buffer.from([0, 0, 0, ...Buffer.from(char)]))),
+        );
         add(bare, 'hex', Buffer.from(spelled).toString('hex'));
         add(bare, 'hex, backwards', Buffer.from(reversed(spelled)).toString('hex'));
         add(bare, 'bits', bitsOf(spelled));
@@ -65,8 +69,8 @@ function windowsOf(core: string): readonly string[] {
   return Array.from({ length: core.length - length + 1 }, (_, at) => core.slice(at, at + length));
 }
 
-export function reversed(text: string): string {
-  return [...text].reverse().join('');
+function reversed(text: string): string {
+  return text.split('').reverse().join('');
 }
 
 function bitsOf(text: string): string {

@@ -54,7 +54,8 @@ function compare(found: Compared, title: string, answers: readonly (readonly Ser
       .replaceAll(/\b(?:first|again|other|longer)\b/g, 'database'),
   );
   if (first !== again) found.unsteady.push(title);
-  else if (others.some((other) => other !== first)) found.different.push(`${title}\n${differenceOf(first, others)}`);
+  else if (others.some((other) => other !== first))
+    found.different.push(`${title}\n${differenceOf(first, others)}`);
   else found.alike += 1;
 }
 
@@ -86,7 +87,11 @@ describe.each(serverVersions())('PostgreSQL $major', ({ version, major, isPresen
   afterAll(() => rig?.[Symbol.asyncDispose]());
 
   async function compareStatements(
-    statements: readonly { readonly title: string; readonly text: string; readonly values?: readonly (string | null)[] }[],
+    statements: readonly {
+      readonly title: string;
+      readonly text: string;
+      readonly values?: readonly (string | null)[];
+    }[],
     endpoint: 'through' | 'directly',
   ): Promise<Compared> {
     const found: Compared = { alike: 0, unsteady: [], different: [] };
@@ -103,33 +108,51 @@ describe.each(serverVersions())('PostgreSQL $major', ({ version, major, isPresen
 
   const queries = randomQueries(RANDOM_SEED, RANDOM_COUNT).map((text) => ({ title: text, text }));
 
-  it.runIf(isPresent && major === 18)('directly, the random queries do depend on it', async () => {
-    const found = await compareStatements(queries, 'directly');
-    process.stdout.write(`seed ${RANDOM_SEED}: ${found.different.length} of ${queries.length} differ directly\n`);
-    expect(found.different.length).toBeGreaterThan(RANDOM_COUNT / 2);
-  }, 240_000);
+  it.runIf(isPresent && major === 18)(
+    'directly, the random queries do depend on it',
+    async () => {
+      const found = await compareStatements(queries, 'directly');
+      process.stdout.write(
+        `seed ${RANDOM_SEED}: ${found.different.length} of ${queries.length} differ directly\n`,
+      );
+      expect(found.different.length).toBeGreaterThan(RANDOM_COUNT / 2);
+    },
+    240_000,
+  );
 
-  it.runIf(isPresent && ENFORCED)('random queries', async () => {
-    judged(await compareStatements(queries, 'through'));
-  }, 240_000);
+  it.runIf(isPresent && ENFORCED)(
+    'random queries',
+    async () => {
+      judged(await compareStatements(queries, 'through'));
+    },
+    240_000,
+  );
 
-  it.runIf(isPresent && ENFORCED).each(HARMLESS)('harmless statements: %s', async (_, statements) => {
-    judged(await compareStatements(statements, 'through'));
-  }, 240_000);
+  it.runIf(isPresent && ENFORCED).each(HARMLESS)(
+    'harmless statements: %s',
+    async (_, statements) => {
+      judged(await compareStatements(statements, 'through'));
+    },
+    240_000,
+  );
 
-  it.runIf(isPresent && ENFORCED)('tries', async () => {
-    const found: Compared = { alike: 0, unsteady: [], different: [] };
-    for (const [at, one] of triesFor(major).entries()) {
-      const answers: (readonly ServerFrame[])[] = [];
-      // Each of the two that differ has its turn; three copies are enough to make anew.
-      for (const name of ['first', 'again', at % 2 === 0 ? 'other' : 'longer']) {
-        const copy = present(rig.copies.get(name));
-        const seen = await runScript(rig.through(name), one.script(RIGHT), copy);
-        await copy.renewIfWritten();
-        answers.push(seen.frames);
+  it.runIf(isPresent && ENFORCED)(
+    'tries',
+    async () => {
+      const found: Compared = { alike: 0, unsteady: [], different: [] };
+      for (const [at, one] of triesFor(major).entries()) {
+        const answers: (readonly ServerFrame[])[] = [];
+        // Each of the two that differ has its turn; three copies are enough to make anew.
+        for (const name of ['first', 'again', at % 2 === 0 ? 'other' : 'longer']) {
+          const copy = present(rig.copies.get(name));
+          const seen = await runScript(rig.through(name), one.script(RIGHT), copy);
+          await copy.renewIfWritten();
+          answers.push(seen.frames);
+        }
+        compare(found, one.title, answers);
       }
-      compare(found, one.title, answers);
-    }
-    judged(found);
-  }, 600_000);
+      judged(found);
+    },
+    600_000,
+  );
 });

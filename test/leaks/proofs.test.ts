@@ -15,11 +15,14 @@ import { runScript, type Seen } from './session-script.ts';
 import { TRIES, triesFor } from './tries.ts';
 import { type Guess, RIGHT, type Try, WRONG } from './tries/try.ts';
 
+const BUSY_TIMES_MAX = 3;
 const SEARCH = new LeakSearch(canariesOf(makeSecrets(SEED)));
 
 it('has 180 tries or more, each with a title of its own', () => {
   expect(TRIES.length).toBeGreaterThanOrEqual(180);
-  expect(TRIES.map(({ title }) => title).toSorted()).toEqual([...new Set(TRIES.map(({ title }) => title))].toSorted());
+  expect(TRIES.map(({ title }) => title).toSorted()).toEqual(
+    [...new Set(TRIES.map(({ title }) => title))].toSorted(),
+  );
 });
 
 describe.each(serverVersions())('PostgreSQL $major', ({ version, major, isPresent }) => {
@@ -58,8 +61,13 @@ describe.each(serverVersions())('PostgreSQL $major', ({ version, major, isPresen
   it.runIf(isPresent).each(triesFor(major).filter(({ bit }) => bit !== undefined))(
     'tells right from wrong: $title',
     async (one) => {
-      const right = await run(one, RIGHT);
-      const wrong = await run(one, WRONG);
+      let right = await run(one, RIGHT);
+      let wrong = await run(one, WRONG);
+      // A busy machine may be slow where nothing sleeps.
+      for (let left = BUSY_TIMES_MAX; left > 0 && one.bit?.(wrong) === true; left -= 1) {
+        right = await run(one, RIGHT);
+        wrong = await run(one, WRONG);
+      }
       expect([one.bit?.(right), one.bit?.(wrong)], `${said(right)}\n${said(wrong)}`).toEqual([true, false]);
     },
   );

@@ -44,7 +44,8 @@ const SOURCES: readonly string[] = [
 const SHAPES: readonly ((random: Random) => string)[] = [
   (random) => `select ${some(random, 1 + random.below(4))} from ${random.pick(SOURCES)}`,
   (random) => `select ${some(random, 2)} from ${random.pick(SOURCES)} where ${truth(random, 2)}`,
-  (random) => `select ${some(random, 1)} from ${random.pick(SOURCES)} order by ${value(random, 2).sql} limit ${1 + random.below(5)}`,
+  (random) =>
+    `select ${some(random, 1)} from ${random.pick(SOURCES)} order by ${value(random, 2).sql} limit ${1 + random.below(5)}`,
   (random) => `select count(*), ${aggregate(random)} from ${random.pick(SOURCES)} where ${truth(random, 1)}`,
   (random) => {
     const key = value(random, 1).sql;
@@ -52,17 +53,27 @@ const SHAPES: readonly ((random: Random) => string)[] = [
   },
   (random) => `select distinct ${value(random, 2).sql} as k from ${random.pick(SOURCES)} order by 1`,
   (random) => `select exists (select 1 from ${random.pick(SOURCES)} where ${truth(random, 2)})`,
-  (random) => `select d.id, (select ${aggregate(random)} from customers c where ${truth(random, 1)}) as x from documents d where d.id < 4 order by 1`,
-  (random) => `with x as (select ${text(random, 2)} as t, c.id from ${random.pick(SOURCES)}) select t, id from x where ${random.pick(['true', "t > 'm'", 'id < 5', 'length(t) > 10'])} order by id, t`,
-  (random) => `select ${text(random, 1)} as t from customers c union ${random.pick(['', 'all'])} select title from documents order by 1 limit 12`,
-  (random) => `select c.id, ${random.pick(['row_number', 'rank', 'dense_rank'])}() over (order by ${value(random, 1).sql}) from customers c order by 1`,
-  (random) => `select case when ${truth(random, 2)} then ${text(random, 1)} else ${text(random, 1)} end from ${random.pick(SOURCES)}`,
-  (random) => `select c.name from customers c where c.id in (select c.id from ${random.pick(SOURCES)} where ${truth(random, 1)}) order by 1`,
-  (random) => `select g from generate_series(1, (select ${number(random, 1)} % 20 from customers c where c.id = ${1 + random.below(8)})) g`,
-  (random) => `explain (costs ${random.pick(['on', 'off'])}) select ${some(random, 1)} from ${random.pick(SOURCES)} where ${truth(random, 1)}`,
-  (random) => `update scratch s set note = ${text(random, 1)} || s.id from customers c where c.id = s.id returning s.note`,
+  (random) =>
+    `select d.id, (select ${aggregate(random)} from customers c where ${truth(random, 1)}) as x from documents d where d.id < 4 order by 1`,
+  (random) =>
+    `with x as (select ${text(random, 2)} as t, c.id from ${random.pick(SOURCES)}) select t, id from x where ${random.pick(['true', "t > 'm'", 'id < 5', 'length(t) > 10'])} order by id, t`,
+  (random) =>
+    `select ${text(random, 1)} as t from customers c union ${random.pick(['', 'all'])} select title from documents order by 1 limit 12`,
+  (random) =>
+    `select c.id, ${random.pick(['row_number', 'rank', 'dense_rank'])}() over (order by ${value(random, 1).sql}) from customers c order by 1`,
+  (random) =>
+    `select case when ${truth(random, 2)} then ${text(random, 1)} else ${text(random, 1)} end from ${random.pick(SOURCES)}`,
+  (random) =>
+    `select c.name from customers c where c.id in (select c.id from ${random.pick(SOURCES)} where ${truth(random, 1)}) order by 1`,
+  (random) =>
+    `select g from generate_series(1, (select ${number(random, 1)} % 20 from customers c where c.id = ${1 + random.below(8)})) g`,
+  (random) =>
+    `explain (costs ${random.pick(['on', 'off'])}) select ${some(random, 1)} from ${random.pick(SOURCES)} where ${truth(random, 1)}`,
+  (random) =>
+    `update scratch s set note = ${text(random, 1)} || s.id from customers c where c.id = s.id returning s.note`,
   (random) => `update customers c set city = 'x' where ${truth(random, 1)} returning ${some(random, 1)}`,
-  (random) => `copy (select ${some(random, 2)} from ${random.pick(SOURCES)} where ${truth(random, 1)}) to stdout`,
+  (random) =>
+    `copy (select ${some(random, 2)} from ${random.pick(SOURCES)} where ${truth(random, 1)}) to stdout`,
 ];
 
 export function randomQueries(seed: number, count: number): readonly string[] {
@@ -76,7 +87,9 @@ function some(random: Random, count: number): string {
 
 function value(random: Random, depth: number): Column {
   if (depth === 0 || random.oneIn(2)) return random.pick(COLUMNS);
-  return random.oneIn(3) ? { sql: number(random, depth - 1), kind: 'number' } : { sql: text(random, depth - 1), kind: 'text' };
+  return random.oneIn(3)
+    ? { sql: number(random, depth - 1), kind: 'number' }
+    : { sql: text(random, depth - 1), kind: 'text' };
 }
 
 function text(random: Random, depth: number): string {

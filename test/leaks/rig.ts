@@ -14,7 +14,7 @@ export interface Rig {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-export interface RigOptions {
+interface RigOptions {
   /** As startPostgres takes it. */
   readonly version: string;
   readonly masks: string;
@@ -40,7 +40,12 @@ export async function startRig({ version, masks, databases }: RigOptions): Promi
   return {
     harness,
     copies,
-    through: (name) => ({ port: harness.gateway.postgres.port, user: 'ana', database: name, password: token }),
+    through: (name) => ({
+      port: harness.gateway.postgres.port,
+      user: 'ana',
+      database: name,
+      password: token,
+    }),
     directly: (name) => ({ port: server.port, user: 'postgres', database: name, password: server.password }),
     async [Symbol.asyncDispose]() {
       for (const copy of copies.values()) await copy.close();

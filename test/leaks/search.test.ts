@@ -50,32 +50,86 @@ const FORMS: readonly (readonly [string, readonly ServerFrame[]])[] = [
   ['a part of it', [row(`x${EMAIL.slice(3, 12)}x`)]],
   ['in capitals', [row(EMAIL.toUpperCase())]],
   ['with its first letter a capital', [row(WORD[0]?.toUpperCase() + WORD.slice(1))]],
-  ['backwards', [row([...EMAIL].reverse().join(''))]],
+  ['backwards', [row(EMAIL.split('').reverse().join(''))]],
   ['in hex', [row(`\\x${Buffer.from(EMAIL).toString('hex')}`)]],
-  ['in hex with spaces, in capitals', [row(codes(EMAIL).map((code) => code.toString(16).toUpperCase()).join(' '))]],
+  [
+    'in hex with spaces, in capitals',
+    [
+      row(
+        codes(EMAIL)
+          .map((code) => code.toString(16).toUpperCase())
+          .join(' '),
+      ),
+    ],
+  ],
   ['in base64', [row(Buffer.from(EMAIL).toString('base64'))]],
   ['in base64, behind one byte', [row(Buffer.from(`a${EMAIL}`).toString('base64'))]],
   ['in base64, behind two bytes', [row(Buffer.from(`ab${EMAIL}`).toString('base64'))]],
   ['in UTF-16LE', [row(Buffer.from(EMAIL, 'utf16le'))]],
   ['in UTF-16BE', [row(Buffer.from(EMAIL, 'utf16le').swap16())]],
-  ['in bits', [row(codes(WORD).map((code) => code.toString(2).padStart(8, '0')).join(''))]],
-  ['in JSON escapes', [row(codes(EMAIL).map((code) => `\\u00${code.toString(16)}`).join(''))]],
-  ['in octal escapes', [row(codes(EMAIL).map((code) => `\\${code.toString(8)}`).join(''))]],
-  ['in escapes of a URL', [row(codes(EMAIL).map((code) => `%${code.toString(16)}`).join(''))]],
-  ['in entities of XML', [row(codes(EMAIL).map((code) => `&#${code};`).join(''))]],
-  ['with something between', [row([...WORD].join('-'))]],
+  [
+    'in bits',
+    [
+      row(
+        codes(WORD)
+          .map((code) => code.toString(2).padStart(8, '0'))
+          .join(''),
+      ),
+    ],
+  ],
+  [
+    'in JSON escapes',
+    [
+      row(
+        codes(EMAIL)
+          .map((code) => `\\u00${code.toString(16)}`)
+          .join(''),
+      ),
+    ],
+  ],
+  [
+    'in octal escapes',
+    [
+      row(
+        codes(EMAIL)
+          .map((code) => `\\${code.toString(8)}`)
+          .join(''),
+      ),
+    ],
+  ],
+  [
+    'in escapes of a URL',
+    [
+      row(
+        codes(EMAIL)
+          .map((code) => `%${code.toString(16)}`)
+          .join(''),
+      ),
+    ],
+  ],
+  [
+    'in entities of XML',
+    [
+      row(
+        codes(EMAIL)
+          .map((code) => `&#${code};`)
+          .join(''),
+      ),
+    ],
+  ],
+  ['with something between', [row(WORD.split('').join('-'))]],
   ['as numbers of characters', [row(`{${codes(WORD).join()}}`)]],
   ['a number a row', codes(WORD).map((code, at) => row(String(at), String(code)))],
   ['a binary number a row', codes(WORD).map((code) => row(Buffer.from([0, 0, 0, code])))],
   ['a number a column', [row(...codes(WORD).map(String))]],
-  ['a letter a row', [...WORD].map((letter) => row(letter))],
-  ['a letter a row, beside others', [...WORD].map((letter, at) => row(String(at), letter, 'x'))],
-  ['a letter a column', [row(...WORD)]],
-  ['a letter a row, backwards', [...WORD].reverse().map((letter) => row(letter))],
-  ['the first letter of each row', [...WORD].map((letter) => row(`${letter}Zebra`))],
+  ['a letter a row', WORD.split('').map((letter) => row(letter))],
+  ['a letter a row, beside others', WORD.split('').map((letter, at) => row(String(at), letter, 'x'))],
+  ['a letter a column', [row(...WORD.split(''))]],
+  ['a letter a row, backwards', WORD.split('').reverse().map((letter) => row(letter))],
+  ['the first letter of each row', WORD.split('').map((letter) => row(`${letter}Zebra`))],
   ['a length a row', codes(WORD).map((code) => row('x'.repeat(code)))],
   ['a count of rows each', codes(WORD).map((code) => ({ type: 'C', body: Buffer.from(`SELECT ${code}\0`) }))],
-  ['a letter a notice', [...WORD].map((letter) => notice(`heard ${letter}`))],
+  ['a letter a notice', WORD.split('').map((letter) => notice(`heard ${letter}`))],
   ['an error', [{ type: 'E', body: Buffer.from(`SERROR\0Minvalid input: "${EMAIL}"\0\0`) }]],
   ['COPY', [{ type: 'd', body: Buffer.from(`1\t${EMAIL}\n`) }]],
   ['a notification', [{ type: 'A', body: Buffer.from(`\0\0\0\u0001c\0${EMAIL}\0`) }]],
@@ -116,7 +170,9 @@ describe('nothing is found', () => {
   it('in random digits, letters, and numbers', () => {
     const random = new Random(2);
     const digits = Array.from({ length: 200_000 }, () => String(random.below(10))).join('');
-    const letters = Array.from({ length: 1_000_000 }, () => String.fromCharCode(97 + random.below(26))).join('');
+    const letters = Array.from({ length: 1_000_000 }, () => String.fromCharCode(97 + random.below(26))).join(
+      '',
+    );
     const numbers = Array.from({ length: 300_000 }, () => String(97 + random.below(26))).join(' ');
     expect(SEARCH.inBytes(Buffer.from(letters))).toEqual([]);
     expect(SEARCH.inBytes(Buffer.from(numbers))).toEqual([]);
@@ -125,7 +181,14 @@ describe('nothing is found', () => {
 
   it('in what masks leave', () => {
     const left = [
-      row('1', '[REDACTED:EMAIL]', `***********${CARD.slice(-4)}`, `${WORD[0]}***@mail.example`, '0', '1970-01-01'),
+      row(
+        '1',
+        '[REDACTED:EMAIL]',
+        `***********${CARD.slice(-4)}`,
+        `${WORD[0]}***@mail.example`,
+        '0',
+        '1970-01-01',
+      ),
     ];
     expect(SEARCH.leaksOf(left)).toEqual([]);
   });

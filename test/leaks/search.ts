@@ -9,7 +9,7 @@ import type { ServerFrame } from '../differential/wire-client.ts';
 import type { Canary } from './canaries.ts';
 import { type Needle, type Needles, needlesOf } from './needles.ts';
 
-export interface Leak {
+interface Leak {
   readonly canary: string;
   readonly form: string;
   /** In which reading it was found. */
@@ -44,11 +44,7 @@ export class LeakSearch {
     const found = new Map<string, Leak>();
     for (const [reading, bytes] of readings) {
       const small = folded(bytes);
-      const needles = [
-        ...this.#exact.in(bytes),
-        ...this.#folded.in(small),
-        ...this.#bare.in(bare(small)),
-      ];
+      const needles = [...this.#exact.in(bytes), ...this.#folded.in(small), ...this.#bare.in(bare(small))];
       for (const { canary, form } of needles) {
         const key = `${canary} ${form}`;
         if (!found.has(key)) found.set(key, { canary, form, reading });
@@ -95,7 +91,15 @@ function hashOf(start: number): number {
 
 /** Each reading of a session's messages. */
 function readingsOf(frames: readonly ServerFrame[]): readonly Reading[] {
-  const all: Reading[] = [['all messages', joined(frames.map(({ body }) => body), '\0')]];
+  const all: Reading[] = [
+    [
+      'all messages',
+      joined(
+        frames.map(({ body }) => body),
+        '\0',
+      ),
+    ],
+  ];
   const values = valuesOf(frames);
   const texts = values.flat().map((value) => value.toString('latin1'));
   all.push(['values in a row', Buffer.from(texts.join(''), 'latin1')]);
@@ -111,7 +115,9 @@ function readingsOf(frames: readonly ServerFrame[]): readonly Reading[] {
   }
   const names = frames.filter(({ type }) => type === 'N' || type === 'E' || type === 'A' || type === 'S');
   all.push(['last words of messages', Buffer.from(names.map(lastWord).join(''), 'latin1')]);
-  const tags = frames.filter(({ type }) => type === 'C').map(({ body }) => Number(/\d+(?=\0$)/.exec(body.toString('latin1'))?.[0]));
+  const tags = frames
+    .filter(({ type }) => type === 'C')
+    .map(({ body }) => Number(/\d+(?=\0$)/.exec(body.toString('latin1'))?.[0]));
   all.push(['counts of rows', Buffer.from(tags.flatMap(characterOf))]);
   return all;
 }

@@ -16,7 +16,8 @@ export class StatementSession {
 
   /** Everything that came for it; what it wrote is undone. */
   async run({ text, values }: Harmless): Promise<readonly ServerFrame[]> {
-    const reads = /^\s*(?:select|show|table|values|explain|begin|commit|rollback|set|reset|with recursive)\b/i.test(text);
+    const reads =
+      /^\s*(?:select|show|table|values|explain|begin|commit|rollback|set|reset|with recursive)\b/i.test(text);
     if (!reads) await this.#send(query('begin'));
     const step = values === undefined ? query(text) : framesOf(extended(text, { values }));
     const frames = await this.#send(step);
@@ -26,7 +27,8 @@ export class StatementSession {
   }
 
   async #send(bytes: Buffer): Promise<readonly ServerFrame[]> {
-    if (this.#client === undefined || this.#client.closed) this.#client = await WireClient.login(this.#endpoint);
+    if (this.#client === undefined || this.#client.closed)
+      this.#client = await WireClient.login(this.#endpoint);
     const from = this.#client.frames.length;
     this.#client.send(bytes);
     await this.#client.wait('Z', 1);
@@ -55,7 +57,7 @@ export function errorOf(frames: readonly ServerFrame[]): string | undefined {
   return `${field('C')} ${field('M')}`;
 }
 
-/** The same frames without the values of these columns, which are checked for secrets and not compared. */
+/** The same frames without the values of these columns, which are not compared; NULL is an empty value. */
 export function withoutColumns(
   frames: readonly ServerFrame[],
   hidden: ReadonlySet<string>,
@@ -64,12 +66,14 @@ export function withoutColumns(
   return frames.map((frame) => {
     if (frame.type === 'T') names = columnNames(frame.body);
     if (frame.type !== 'D' || !names.some((name) => hidden.has(name))) return frame;
-    const kept = cells(frame.body).map((cell, at) => (hidden.has(names[at] ?? '') ? '?' : cell.toString('latin1')));
-    return { type: 'D', body: Buffer.from(kept.join('\0'), 'latin1') };
+    const kept = cells(frame.body).map((cell, at) =>
+      hidden.has(names[at] ?? '') ? Buffer.from('?') : cell,
+    );
+    return { type: 'D', body: dataRow(kept) };
   });
 }
 
-export function columnNames(body: Buffer): readonly string[] {
+function columnNames(body: Buffer): readonly string[] {
   const names: string[] = [];
   let at = 2;
   for (let left = body.readUInt16BE(0); left > 0; left -= 1) {
@@ -78,4 +82,17 @@ export function columnNames(body: Buffer): readonly string[] {
     at = end + 19;
   }
   return names;
+}
+
+function dataRow(values: readonly Buffer[]): Buffer {
+  const count = Buffer.alloc(2);
+  count.writeUInt16BE(values.length);
+  return Buffer.concat([
+    count,
+    ...values.flatMap((value) => {
+      const length = Buffer.alloc(4);
+      length.writeInt32BE(value.length);
+      return [length, value];
+    }),
+  ]);
 }

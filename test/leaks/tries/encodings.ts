@@ -33,8 +33,14 @@ const EXPRESSIONS: readonly (readonly [title: string, expression: string])[] = [
   ['a pattern that matches all', "(regexp_match(email, '(.*)@'))[1]"],
   ['string_to_array', 'string_to_array(email, null)'],
   ['numbers of characters', 'array(select ascii(substr(email, g, 1)) from generate_series(1, 14) g)'],
-  ['bits', "(select string_agg(ascii(substr(email, g, 1))::bit(8)::text, '' order by g) from generate_series(1, 14) g)"],
-  ['numbers in hex', "(select string_agg(to_hex(ascii(substr(email, g, 1))), ' ' order by g) from generate_series(1, 14) g)"],
+  [
+    'bits',
+    "(select string_agg(ascii(substr(email, g, 1))::bit(8)::text, '' order by g) from generate_series(1, 14) g)",
+  ],
+  [
+    'numbers in hex',
+    "(select string_agg(to_hex(ascii(substr(email, g, 1))), ' ' order by g) from generate_series(1, 14) g)",
+  ],
   ['bytes by number', 'array(select get_byte(secret, g) from generate_series(0, 15) g)'],
   ['jsonb of letters', 'to_jsonb(string_to_array(email, null))'],
   ['XML of it', 'xmlcomment(email)'],
@@ -44,8 +50,14 @@ const EXPRESSIONS: readonly (readonly [title: string, expression: string])[] = [
   ['ltrim and btrim', "ltrim(btrim(email, '#'), '#')"],
   ['replace', "replace(email, '@', ' at ')"],
   ['normalize', 'normalize(email)'],
-  ['a point for each letter', "array(select point(ascii(substr(email, g, 1)), 0)::text from generate_series(1, 14) g)"],
-  ['addresses for each letter', "array(select ascii(substr(email, g, 1)) || '/' from generate_series(1, 14) g)"],
+  [
+    'a point for each letter',
+    'array(select point(ascii(substr(email, g, 1)), 0)::text from generate_series(1, 14) g)',
+  ],
+  [
+    'addresses for each letter',
+    "array(select ascii(substr(email, g, 1)) || '/' from generate_series(1, 14) g)",
+  ],
 ];
 
 /** One row for each letter. */
@@ -68,9 +80,21 @@ const CUT: readonly (readonly [title: string, text: string])[] = [
   ['regexp_matches', "select (regexp_matches(email, '.', 'g'))[1] from customers where id = 1"],
   ['letters in columns', `select ${columns((at) => `substr(email, ${at}, 1)`)} ${ALL_EMAILS}`],
   ['numbers in columns', `select ${columns((at) => `ascii(substr(email, ${at}, 1))`)} ${ALL_EMAILS}`],
-  ['as many rows as the number, letter by letter', each((at) => `select 1 from generate_series(1, (select ascii(substr(email, ${at}, 1)) ${ALL_EMAILS}))`)],
-  ['LIMIT by the number, letter by letter', each((at) => `select 1 from generate_series(1, 200) limit (select ascii(substr(email, ${at}, 1)) ${ALL_EMAILS})`)],
-  ['ordinality', "select n, l from customers c, regexp_split_to_table(c.email, '') with ordinality r(l, n) where c.id = 1"],
+  [
+    'as many rows as the number, letter by letter',
+    each((at) => `select 1 from generate_series(1, (select ascii(substr(email, ${at}, 1)) ${ALL_EMAILS}))`),
+  ],
+  [
+    'LIMIT by the number, letter by letter',
+    each(
+      (at) =>
+        `select 1 from generate_series(1, 200) limit (select ascii(substr(email, ${at}, 1)) ${ALL_EMAILS})`,
+    ),
+  ],
+  [
+    'ordinality',
+    "select n, l from customers c, regexp_split_to_table(c.email, '') with ordinality r(l, n) where c.id = 1",
+  ],
 ];
 
 export const ENCODINGS: readonly Try[] = [

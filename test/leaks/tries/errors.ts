@@ -49,32 +49,77 @@ const EXPRESSIONS: readonly (readonly [title: string, expression: string])[] = [
 ];
 
 const STATEMENTS: readonly (readonly [title: string, ...texts: string[]])[] = [
-  ['a unique constraint', `insert into scratch (id, note) select g, email from customers, generate_series(90, 91) g where customers.id = 1`],
-  ['a unique constraint of its own', `update customers set email = (select email from customers where id = 2) where id = 1`],
+  [
+    'a unique constraint',
+    `insert into scratch (id, note) select g, email from customers, generate_series(90, 91) g where customers.id = 1`,
+  ],
+  [
+    'a unique constraint of its own',
+    `update customers set email = (select email from customers where id = 2) where id = 1`,
+  ],
   ['a CHECK, and the row that fails', `update customers set card = '1' where id = 1`],
   ['NOT NULL, and the row that fails', `update customers set name = null where id = 1`],
   ['NOT NULL of an INSERT', `insert into customers (id, email, name) select 77, phone, null ${FIRST}`],
   ['a foreign key that is not there', `update newsletter set email = 'x' || email where id = 1`],
   ['a foreign key that is still there', 'delete from only customers where id = 1'],
-  ['no partition', `insert into audit select id, date '2031-01-01', 'x', email ${FIRST}`, `create table by_word (w text) partition by list (w)`, `insert into by_word select email ${FIRST}`],
-  ['a constraint that is added', `alter table customers add constraint short check (length(name) > 99)`, `update customers set city = 'x' where id = 1`, `alter table customers add constraint short check (length(name) > 99) not valid`, `update customers set city = 'x' where id = 1`],
+  [
+    'no partition',
+    `insert into audit select id, date '2031-01-01', 'x', email ${FIRST}`,
+    `create table by_word (w text) partition by list (w)`,
+    `insert into by_word select email ${FIRST}`,
+  ],
+  [
+    'a constraint that is added',
+    `alter table customers add constraint short check (length(name) > 99)`,
+    `update customers set city = 'x' where id = 1`,
+    `alter table customers add constraint short check (length(name) > 99) not valid`,
+    `update customers set city = 'x' where id = 1`,
+  ],
   ['a unique index that is made', `create unique index on newsletter (email)`],
   ['an exclusion constraint', `alter table newsletter add exclude (email with =)`],
-  ['a column that becomes NOT NULL', `insert into scratch (id, note) select 70, notes ${FIRST}`, `alter table scratch add constraint s check (note = 'x') not valid`, `update scratch set amount = 1 where id = 70`],
+  [
+    'a column that becomes NOT NULL',
+    `insert into scratch (id, note) select 70, notes ${FIRST}`,
+    `alter table scratch add constraint s check (note = 'x') not valid`,
+    `update scratch set amount = 1 where id = 70`,
+  ],
   ['a type that is changed', 'alter table customers alter notes type integer using notes::integer'],
   ['RAISE in DO', `do $$ begin raise exception '%', (select email ${FIRST}); end $$`],
   ['RAISE, in its detail', `do $$ begin raise exception 'x' using detail = (select email ${FIRST}); end $$`],
   ['RAISE, in its hint', `do $$ begin raise exception 'x' using hint = (select email ${FIRST}); end $$`],
-  ['RAISE, in the name of a column', `do $$ begin raise exception 'x' using column = (select email ${FIRST}); end $$`],
+  [
+    'RAISE, in the name of a column',
+    `do $$ begin raise exception 'x' using column = (select email ${FIRST}); end $$`,
+  ],
   ['ASSERT', `do $$ begin assert false, (select email ${FIRST}); end $$`],
   ['dynamic SQL, as a name', `do $$ begin execute format('select %I', (select email ${FIRST})); end $$`],
-  ['dynamic SQL, in the context', `do $$ begin execute format('select 1/0, %L', (select email ${FIRST})); end $$`],
-  ['dynamic SQL, in the internal query', `do $$ begin execute format('selekt %L', (select email ${FIRST})); end $$`],
-  ['a function that raises', `create function tell(text) returns int language plpgsql as $$ begin raise exception '%', $1; end $$`, `select tell(email) ${FIRST}`],
+  [
+    'dynamic SQL, in the context',
+    `do $$ begin execute format('select 1/0, %L', (select email ${FIRST})); end $$`,
+  ],
+  [
+    'dynamic SQL, in the internal query',
+    `do $$ begin execute format('selekt %L', (select email ${FIRST})); end $$`,
+  ],
+  [
+    'a function that raises',
+    `create function tell(text) returns int language plpgsql as $$ begin raise exception '%', $1; end $$`,
+    `select tell(email) ${FIRST}`,
+  ],
   ['a role that is not there', `do $$ begin execute format('set role %I', (select email ${FIRST})); end $$`],
-  ['a lock of a table of that name', `do $$ begin execute format('lock table %I', (select email ${FIRST})); end $$`],
-  ['COPY into a number', `create temp table numbers (n int)`, `insert into numbers select email::int ${FIRST}`],
-  ['letters, error by error', ...Array.from({ length: 14 }, (_, at) => `select ('1' || substr(email, ${at + 1}, 1))::int ${FIRST}`)],
+  [
+    'a lock of a table of that name',
+    `do $$ begin execute format('lock table %I', (select email ${FIRST})); end $$`,
+  ],
+  [
+    'COPY into a number',
+    `create temp table numbers (n int)`,
+    `insert into numbers select email::int ${FIRST}`,
+  ],
+  [
+    'letters, error by error',
+    ...Array.from({ length: 14 }, (_, at) => `select ('1' || substr(email, ${at + 1}, 1))::int ${FIRST}`),
+  ],
 ];
 
 export const ERRORS: readonly Try[] = [
@@ -85,7 +130,12 @@ export const ERRORS: readonly Try[] = [
   shows('an error of an ORDER BY', `select id from customers order by email::int`),
   shows('an error of a join', `select d.id from documents d join customers c on c.email::int = d.id`),
   shows('an error of a LIMIT', `select 1 limit (select email::int ${FIRST})`),
-  shows('an error in a cursor', 'begin', `declare c cursor for select email::int ${FIRST}`, 'fetch all from c'),
+  shows(
+    'an error in a cursor',
+    'begin',
+    `declare c cursor for select email::int ${FIRST}`,
+    'fetch all from c',
+  ),
   shows('an error behind rows', `select case when id > 4 then email::int else id end from customers`),
   shows('an error of a COPY', `copy (select email::int ${FIRST}) to stdout`),
 ];

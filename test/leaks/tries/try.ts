@@ -44,7 +44,11 @@ export function showsSince(since: number, title: string, ...steps: readonly Step
 }
 
 /** The same with parameters of the StartupMessage. */
-export function showsStarted(title: string, startup: Readonly<Record<string, string>>, ...steps: readonly Step[]): Try {
+export function showsStarted(
+  title: string,
+  startup: Readonly<Record<string, string>>,
+  ...steps: readonly Step[]
+): Try {
   return { title, script: () => ({ steps, startup }) };
 }
 
