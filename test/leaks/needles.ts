@@ -70,7 +70,7 @@ function windowsOf(core: string): readonly string[] {
 }
 
 function reversed(text: string): string {
-  return text.split('').reverse().join('');
+  return text.split('').toReversed().join('');
 }
 
 function bitsOf(text: string): string {

@@ -54,7 +54,8 @@ describe.each(serverVersions())('PostgreSQL $major', ({ version, major, isPresen
     'shows a secret: $title',
     async (one) => {
       const seen = await run(one, RIGHT);
-      expect(SEARCH.leaksOf(seen.frames), said(seen)).not.toEqual([]);
+      // What came instead is the message.
+      expect(SEARCH.leaksOf(seen.frames).length > 0 ? 'shown' : said(seen)).toBe('shown');
     },
   );
 
@@ -68,7 +69,8 @@ describe.each(serverVersions())('PostgreSQL $major', ({ version, major, isPresen
         right = await run(one, RIGHT);
         wrong = await run(one, WRONG);
       }
-      expect([one.bit?.(right), one.bit?.(wrong)], `${said(right)}\n${said(wrong)}`).toEqual([true, false]);
+      const told = one.bit?.(right) === true && one.bit(wrong) === false;
+      expect(told ? 'told' : `${said(right)}\n${said(wrong)}`).toBe('told');
     },
   );
 });

@@ -50,7 +50,7 @@ const FORMS: readonly (readonly [string, readonly ServerFrame[]])[] = [
   ['a part of it', [row(`x${EMAIL.slice(3, 12)}x`)]],
   ['in capitals', [row(EMAIL.toUpperCase())]],
   ['with its first letter a capital', [row(WORD[0]?.toUpperCase() + WORD.slice(1))]],
-  ['backwards', [row(EMAIL.split('').reverse().join(''))]],
+  ['backwards', [row(EMAIL.split('').toReversed().join(''))]],
   ['in hex', [row(`\\x${Buffer.from(EMAIL).toString('hex')}`)]],
   [
     'in hex with spaces, in capitals',
@@ -125,7 +125,12 @@ const FORMS: readonly (readonly [string, readonly ServerFrame[]])[] = [
   ['a letter a row', WORD.split('').map((letter) => row(letter))],
   ['a letter a row, beside others', WORD.split('').map((letter, at) => row(String(at), letter, 'x'))],
   ['a letter a column', [row(...WORD.split(''))]],
-  ['a letter a row, backwards', WORD.split('').reverse().map((letter) => row(letter))],
+  [
+    'a letter a row, backwards',
+    WORD.split('')
+      .toReversed()
+      .map((letter) => row(letter)),
+  ],
   ['the first letter of each row', WORD.split('').map((letter) => row(`${letter}Zebra`))],
   ['a length a row', codes(WORD).map((code) => row('x'.repeat(code)))],
   ['a count of rows each', codes(WORD).map((code) => ({ type: 'C', body: Buffer.from(`SELECT ${code}\0`) }))],

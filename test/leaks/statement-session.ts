@@ -66,9 +66,7 @@ export function withoutColumns(
   return frames.map((frame) => {
     if (frame.type === 'T') names = columnNames(frame.body);
     if (frame.type !== 'D' || !names.some((name) => hidden.has(name))) return frame;
-    const kept = cells(frame.body).map((cell, at) =>
-      hidden.has(names[at] ?? '') ? Buffer.from('?') : cell,
-    );
+    const kept = cells(frame.body).map((cell, at) => (hidden.has(names[at] ?? '') ? Buffer.from('?') : cell));
     return { type: 'D', body: dataRow(kept) };
   });
 }
