@@ -6,6 +6,9 @@ import type { Harmless } from './harmless/harmless.ts';
 import { cells } from './search.ts';
 import { extended } from './tries/try.ts';
 
+/** Far below the silence at which a client gives up. */
+const STATEMENT_TIMEOUT_MS = 3_000;
+
 export class StatementSession {
   readonly #endpoint: Endpoint;
   #client: WireClient | undefined;
@@ -27,12 +30,12 @@ export class StatementSession {
   }
 
   async #send(bytes: Buffer): Promise<readonly ServerFrame[]> {
-    if (this.#client === undefined || this.#client.closed)
+    if (this.#client === undefined || this.#client.closed) {
       this.#client = await WireClient.login(this.#endpoint);
-    const from = this.#client.frames.length;
-    this.#client.send(bytes);
-    await this.#client.wait('Z', 1);
-    return this.#client.frames.slice(from);
+      // One of what programs send joins everything with everything.
+      await answersTo(this.#client, query(`set statement_timeout = '${STATEMENT_TIMEOUT_MS}ms'`));
+    }
+    return answersTo(this.#client, bytes);
   }
 
   async close(): Promise<void> {
@@ -41,6 +44,13 @@ export class StatementSession {
     await this.#client?.waitClosed();
     this.#client = undefined;
   }
+}
+
+async function answersTo(client: WireClient, bytes: Buffer): Promise<readonly ServerFrame[]> {
+  const from = client.frames.length;
+  client.send(bytes);
+  if (!(await client.wait('Z', 1))) throw new Error('it was not answered');
+  return client.frames.slice(from);
 }
 
 function framesOf(step: ReturnType<typeof extended>): Buffer {
