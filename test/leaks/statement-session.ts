@@ -81,6 +81,35 @@ export function withoutColumns(
   });
 }
 
+/** Which of these columns came with a value as it is stored; NULL tells nothing. */
+export function unchangedColumns(
+  stored: readonly ServerFrame[],
+  got: readonly ServerFrame[],
+  columns: ReadonlySet<string>,
+): readonly string[] {
+  const clear = valuesByColumn(stored);
+  return [...valuesByColumn(got)]
+    .filter(([name]) => columns.has(name))
+    .filter(([name, values]) => values.some((value, at) => value !== '' && value === clear.get(name)?.[at]))
+    .map(([name]) => name);
+}
+
+function valuesByColumn(frames: readonly ServerFrame[]): ReadonlyMap<string, readonly string[]> {
+  let names: readonly string[] = [];
+  const columns = new Map<string, string[]>();
+  for (const { type, body } of frames) {
+    if (type === 'T') names = columnNames(body);
+    if (type !== 'D') continue;
+    for (const [at, cell] of cells(body).entries()) {
+      const name = names[at] ?? '';
+      const values = columns.get(name) ?? [];
+      values.push(cell.toString('latin1'));
+      columns.set(name, values);
+    }
+  }
+  return columns;
+}
+
 function columnNames(body: Buffer): readonly string[] {
   const names: string[] = [];
   let at = 2;
