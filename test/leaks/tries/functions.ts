@@ -1,0 +1,295 @@
+/** A masked value through code: what is there, and what somebody makes. */
+
+import { binary, shows, showsSince, type Try } from './try.ts';
+
+const FIRST = 'from customers where id = 1';
+const LOUD = `create function loud(text) returns boolean language plpgsql immutable as $$ begin raise notice 'heard %', $1; return true; end $$`;
+
+const STATEMENTS: readonly (readonly [title: string, ...texts: string[]])[] = [
+  ['a function in SQL', 'select customer_email(1)'],
+  ['a function that runs as its definer', 'select customer_lookup(2)'],
+  ['a function of rows', 'select * from all_customers()'],
+  ['a column of a function of rows', 'select email from all_customers()'],
+  ['a function of rows in the list', 'select all_customers()'],
+  ['a field of a function of rows', 'select (all_customers()).email'],
+  ['a function that gives back what it gets', `select remember(email) ${FIRST}`],
+  ['an aggregate of users', 'select collected(email) from customers'],
+  ['a function over an innocent table', 'select customer_email(id) from documents where id < 4'],
+  [
+    'a function in a view',
+    'create view innocent as select id, customer_email(id) as x from documents',
+    'select x from innocent',
+  ],
+  ['a function in VALUES', 'values (customer_email(1))'],
+  [
+    'a function in a default',
+    'alter table scratch alter note set default customer_email(1)',
+    'insert into scratch (id) values (40) returning note',
+  ],
+  ['a function in LATERAL', 'select x from documents d, lateral customer_email(d.id) x where d.id < 3'],
+  [
+    'a new function in SQL',
+    `create function mine() returns text language sql as 'select email ${FIRST}'`,
+    'select mine()',
+  ],
+  [
+    'a new function with a parsed body',
+    `create function mine() returns text language sql begin atomic select email ${FIRST}; end`,
+    'select mine()',
+  ],
+  [
+    'a new function in PL/pgSQL',
+    `create function mine() returns text language plpgsql as $$ begin return (select email ${FIRST}); end $$`,
+    'select mine()',
+  ],
+  [
+    'a new function that is dynamic',
+    `create function mine(q text) returns setof text language plpgsql as $$ begin return query execute q; end $$`,
+    `select mine('select em' || 'ail from customers')`,
+  ],
+  [
+    'a function in pg_temp',
+    `create function pg_temp.mine() returns text language sql as 'select email ${FIRST}'`,
+    'select pg_temp.mine()',
+  ],
+  [
+    'a procedure with INOUT',
+    `create procedure mine(inout x text) language plpgsql as $$ begin x := (select email ${FIRST}); end $$`,
+    `call mine('x')`,
+  ],
+  [
+    'a function with OUT',
+    `create function mine(out a text, out b text) language sql as 'select email, phone ${FIRST}'`,
+    'select * from mine()',
+  ],
+  [
+    'a function of a table',
+    `create function mine() returns table (x text) language sql as 'select email from customers'`,
+    'select x from mine()',
+  ],
+  [
+    'a variadic function',
+    `create function mine(variadic text[]) returns text language sql as 'select $1[1]'`,
+    `select mine(email) ${FIRST}`,
+  ],
+  [
+    'a polymorphic function',
+    `create function mine(anyelement) returns anyelement language sql as 'select $1'`,
+    `select mine(email) ${FIRST}`,
+  ],
+  [
+    'a new aggregate',
+    `create aggregate mine(text) (sfunc = textcat, stype = text, initcond = '')`,
+    'select mine(email) from customers',
+  ],
+  [
+    'a new operator',
+    `create function mine(text, text) returns text language sql as 'select $1 || $2'`,
+    `create operator |+| (leftarg = text, rightarg = text, procedure = mine)`,
+    `select email |+| '' ${FIRST}`,
+  ],
+  [
+    'a new cast',
+    `create type box_of_word as (w text)`,
+    `create function mine(text) returns box_of_word language sql as 'select row($1)::box_of_word'`,
+    `create cast (text as box_of_word) with function mine(text) as implicit`,
+    `select (email::box_of_word).w ${FIRST}`,
+  ],
+  [
+    'a cast of the whole row',
+    `create function mine(customers) returns text language sql as 'select $1.email'`,
+    `create cast (customers as text) with function mine(customers)`,
+    'select c::text from customers c',
+  ],
+  [
+    'a function of the row as a field',
+    `create function mine(customers) returns text language sql as 'select $1.email'`,
+    'select c.mine from customers c',
+  ],
+  [
+    'a function that shadows one of PostgreSQL',
+    'create schema s',
+    `create function s.lower(text) returns text language plpgsql as $$ begin raise notice '%', $1; return 'x'; end $$`,
+    'set search_path = s, public, pg_catalog',
+    `select lower(email) ${FIRST}`,
+  ],
+  [
+    'an operator that shadows',
+    'create schema s',
+    `create operator s.= (leftarg = text, rightarg = text, procedure = same_word)`,
+    'set search_path = s, public, pg_catalog',
+    `select id from customers where email = 'x'`,
+  ],
+  [
+    'a table in pg_temp that shadows',
+    'create temp table documents as select email as title from customers',
+    'select title from documents',
+  ],
+  [
+    'a view in pg_temp that shadows',
+    'create temp view documents as select email as title from customers',
+    'select title from documents',
+  ],
+  [
+    'a view in a schema before',
+    'create schema s',
+    'create view s.documents as select email as title from customers',
+    'set search_path = s, public',
+    'select title from documents',
+  ],
+  [
+    'a type in pg_temp that shadows',
+    `create type pg_temp.note as (a text)`,
+    `select (row(email)::pg_temp.note).a ${FIRST}`,
+  ],
+  ['a CHECK with a function', LOUD, 'alter table customers add check (loud(email))'],
+  [
+    'a domain with a function',
+    LOUD,
+    'create domain heard as text check (loud(value))',
+    `select email::heard is null ${FIRST}`,
+  ],
+  ['an index with a function', LOUD, 'create index on customers (loud(email))'],
+  ['a partial index with a function', LOUD, 'create index on customers (id) where loud(email)'],
+  [
+    'a generated column with a function',
+    LOUD,
+    'alter table customers add heard boolean generated always as (loud(email)) stored',
+  ],
+  [
+    'statistics with a function',
+    LOUD,
+    'create statistics heard on (loud(email)) from customers',
+    'analyze customers',
+  ],
+  [
+    'a policy with a function',
+    LOUD,
+    'alter table customers enable row level security; alter table customers force row level security',
+    'create policy heard on customers to app using (loud(email))',
+    'set role app',
+    'select id from customers',
+  ],
+  [
+    'a trigger that tells',
+    `create function heard() returns trigger language plpgsql as $$ begin raise notice '%', old.email; return new; end $$`,
+    'create trigger heard after update on customers for each row execute function heard()',
+    `update customers set city = 'x' where id = 1`,
+  ],
+  [
+    'a trigger on another table',
+    `create function heard() returns trigger language plpgsql as $$ begin new.note := (select email ${FIRST}); return new; end $$`,
+    'create trigger heard before insert on scratch for each row execute function heard()',
+    `insert into scratch (id) values (41) returning note`,
+  ],
+  [
+    'a trigger with a condition that tells',
+    LOUD,
+    `create function nothing() returns trigger language plpgsql as $$ begin return new; end $$`,
+    'create trigger heard after update on customers for each row when (loud(old.email)) execute function nothing()',
+    `update customers set city = 'x' where id = 1`,
+  ],
+  [
+    'a trigger INSTEAD OF',
+    'create view innocent as select * from scratch',
+    `create function heard() returns trigger language plpgsql as $$ begin raise notice '%', (select email ${FIRST}); return new; end $$`,
+    'create trigger heard instead of insert on innocent for each row execute function heard()',
+    'insert into innocent (id) values (42)',
+  ],
+  [
+    'an event trigger',
+    `create function heard() returns event_trigger language plpgsql as $$ begin raise notice '%', (select email ${FIRST}); end $$`,
+    'create event trigger heard on ddl_command_end execute function heard()',
+    'create table t ()',
+  ],
+  [
+    'a rule that tells',
+    LOUD,
+    'create rule heard as on update to scratch do also select loud(email) from customers',
+    'update scratch set amount = 1',
+  ],
+  [
+    'a rule instead',
+    'create view innocent as select id, note from scratch',
+    `create rule heard as on insert to innocent do instead insert into outbox select 1, email ${FIRST} returning id, word`,
+    'insert into innocent values (1, $$x$$) returning note',
+  ],
+  [
+    'a sort with an operator class',
+    `create function mine(text, text) returns int language plpgsql as $$ begin raise notice '%', $1; return bttextcmp($1, $2); end $$`,
+    `create operator class loud_ops for type text using btree as operator 1 <, operator 2 <=, operator 3 =, operator 4 >=, operator 5 >, function 1 mine(text, text)`,
+    'create index on customers (email loud_ops)',
+  ],
+  [
+    'the state of an aggregate that tells',
+    `create function mine(int, text) returns int language plpgsql as $$ begin raise notice '%', $2; return 1; end $$`,
+    'create aggregate heard(text) (sfunc = mine, stype = int)',
+    'select heard(email) from customers',
+  ],
+  [
+    'a support function of a cast in a join',
+    'select d.id from documents d join customers c on c.email ==== d.title',
+  ],
+  [
+    'a function that is called by another',
+    `create function mine() returns text language sql as 'select customer_email(1)'`,
+    'create view innocent as select mine() as m',
+    'select m from innocent',
+  ],
+  ['a cursor of a function', 'begin', 'select open_customers()', 'fetch all from customers_cursor'],
+  [
+    'a cursor of DO',
+    'begin',
+    `do $$ declare c refcursor := 'mine'; begin open c for select email from customers; end $$`,
+    'fetch all from mine',
+  ],
+  [
+    'a cursor that DO declares',
+    'begin',
+    `do $$ begin execute 'declare mine cursor for select email from customers'; end $$`,
+    'fetch all from mine',
+  ],
+  [
+    'a cursor of a known name',
+    'begin',
+    'declare mine cursor for select id from documents',
+    `do $$ begin execute 'close mine'; execute 'declare mine cursor for select email from customers'; end $$`,
+    'fetch all from mine',
+  ],
+  [
+    'a statement that DO prepares',
+    `do $$ begin execute 'prepare mine as select email from customers'; end $$`,
+    'execute mine',
+  ],
+  [
+    'a statement of a known name',
+    'prepare mine as select title from documents',
+    'execute mine',
+    `do $$ begin execute 'deallocate mine'; execute 'prepare mine as select email as title from customers'; end $$`,
+    'execute mine',
+  ],
+  [
+    'a view that DO changes',
+    'create view innocent as select title from documents',
+    'select title from innocent',
+    `do $$ begin execute 'create or replace view innocent as select email as title from customers'; end $$`,
+    'select title from innocent',
+  ],
+  [
+    'a table that DO makes',
+    `do $$ begin execute 'create table leaked as select email from customers'; end $$`,
+    'select * from leaked',
+  ],
+];
+
+export const FUNCTIONS: readonly Try[] = [
+  ...STATEMENTS.map(([title, ...texts]) => shows(title, ...texts)),
+  shows('a function in SQL, in binary', binary('select customer_email(1)')),
+  shows('a function of rows, in binary', binary('select * from all_customers()')),
+  showsSince(
+    18,
+    'a virtual generated column',
+    'alter table customers add shown text generated always as (email || phone) virtual',
+    'select shown from customers',
+  ),
+];

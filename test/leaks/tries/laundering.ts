@@ -1,0 +1,355 @@
+/** A masked value that is first written to where nothing is masked. */
+
+import { extended, shows, showsSince, type Try } from './try.ts';
+
+const FIRST = 'from customers where id = 1';
+const SECOND = 'from customers where id = 2';
+
+const STATEMENTS: readonly (readonly [title: string, ...texts: string[]])[] = [
+  ['CREATE TABLE AS', 'create table leaked as select email as x from customers', 'select x from leaked'],
+  [
+    'CREATE TABLE AS of an expression',
+    'create table leaked as select upper(email) as x from customers',
+    'select x from leaked',
+  ],
+  [
+    'CREATE TABLE AS without data, and an INSERT',
+    'create table leaked as select email as x from customers with no data',
+    'insert into leaked select email from customers',
+    'select x from leaked',
+  ],
+  [
+    'CREATE TABLE AS EXECUTE',
+    'prepare p as select email as x from customers',
+    'create table leaked as execute p',
+    'select x from leaked',
+  ],
+  ['SELECT INTO', 'select email as x into leaked from customers', 'select x from leaked'],
+  ['SELECT INTO a temporary table', 'select email as x into temp leaked from customers', 'table leaked'],
+  ['a temporary table', 'create temp table leaked as select * from customers', 'select email from leaked'],
+  [
+    'a temporary table in one text',
+    'create temp table leaked as select email as x from customers; select x from leaked',
+  ],
+  [
+    'a temporary table that goes with the transaction',
+    'begin',
+    'create temp table leaked on commit drop as select email as x from customers',
+    'select x from leaked',
+    'rollback',
+  ],
+  [
+    'INSERT SELECT',
+    'insert into scratch (id, note) select id + 100, email from customers',
+    'select note from scratch',
+  ],
+  [
+    'INSERT VALUES with a subselect',
+    `insert into scratch (id, note) values (100, (select email ${FIRST}))`,
+    'select note from scratch',
+  ],
+  ['INSERT RETURNING', 'insert into scratch (id, note) select id + 100, email from customers returning note'],
+  [
+    'INSERT that is rolled back',
+    'begin',
+    'insert into scratch (id, note) select id + 100, email from customers',
+    'select note from scratch',
+    'rollback',
+  ],
+  [
+    'ON CONFLICT DO UPDATE',
+    `insert into scratch (id, note) values (1, 'x') on conflict (id) do update set note = (select email ${FIRST})`,
+    'select note from scratch',
+  ],
+  [
+    'ON CONFLICT with excluded',
+    'insert into scratch (id, note) select id, email from customers where id < 4 on conflict (id) do update set note = excluded.note',
+    'select note from scratch',
+  ],
+  [
+    'UPDATE with a subselect',
+    `update scratch set note = (select email ${FIRST}) where id = 1`,
+    'select note from scratch',
+  ],
+  [
+    'UPDATE FROM',
+    'update scratch s set note = c.email from customers c where c.id = s.id',
+    'select note from scratch',
+  ],
+  [
+    'UPDATE RETURNING',
+    'update scratch s set note = c.email from customers c where c.id = s.id returning s.note',
+  ],
+  [
+    'UPDATE RETURNING another table',
+    'update scratch s set amount = 1 from customers c where c.id = s.id returning c.email',
+  ],
+  [
+    'UPDATE of several columns',
+    `update scratch set (note, words) = (select email, aliases ${FIRST}) where id = 1`,
+    'select note, words from scratch',
+  ],
+  [
+    'UPDATE of an element',
+    `update scratch set words[1] = (select email ${FIRST}) where id = 1`,
+    'select words from scratch',
+  ],
+  [
+    'UPDATE of a member',
+    `update scratch set doc['k'] = (select to_jsonb(email) ${FIRST}) where id = 1`,
+    'select doc from scratch',
+  ],
+  ['UPDATE of one’s own row', 'update customers set city = email', 'select city from customers'],
+  ['UPDATE of one’s own row, RETURNING', 'update customers set city = email returning city'],
+  [
+    'UPDATE that swaps',
+    `update customers set city = email, email = id || '@x' where id > 6`,
+    'select city from customers',
+  ],
+  ['UPDATE through a view', 'update v_customers set city = contact', 'select city from v_customers'],
+  [
+    'UPDATE of a number',
+    'update scratch s set amount = c.account_no from customers c where c.id = s.id',
+    'select amount from scratch',
+  ],
+  ['UPDATE of bytes', `update scratch set bytes = (select secret ${FIRST})`, 'select bytes from scratch'],
+  ['RETURNING of what is there', `update customers set city = 'x' returning email`],
+  ['RETURNING all', `update customers set city = 'x' returning *`],
+  ['RETURNING of what goes', 'delete from newsletter returning email'],
+  [
+    'RETURNING of a row that is inserted',
+    `insert into newsletter (email, topic) select email, 'x' ${FIRST} returning email, topic`,
+  ],
+  ['RETURNING of a subselect', `insert into outbox values (1, 'x') returning (select email ${FIRST})`],
+  [
+    'a CTE that writes',
+    `with w as (update scratch set note = (select email ${FIRST}) where id = 1 returning note) select note from w`,
+  ],
+  [
+    'a CTE that writes where nobody looks',
+    `with w as (insert into outbox select 1, email ${FIRST}) select 1`,
+    'select word from outbox',
+  ],
+  [
+    'MERGE',
+    'merge into scratch s using customers c on s.id = c.id when matched then update set note = c.email',
+    'select note from scratch',
+  ],
+  [
+    'MERGE that inserts',
+    'merge into scratch s using customers c on s.id = c.id + 100 when not matched then insert (id, note) values (c.id + 100, c.email)',
+    'select note from scratch',
+  ],
+  ['a rule that is there', `insert into inbox values (1, 'x')`, 'select word from outbox'],
+  [
+    'a trigger that is there',
+    `update customers set email = 'new@mail.example' where id = 7 or id = 1`,
+    `select payload from audit where actor = 'trigger'`,
+  ],
+  [
+    'a new rule',
+    `create rule leak as on insert to documents do also insert into outbox select 1, email ${SECOND}`,
+    `insert into documents (id, title) values (99, 'x')`,
+    'select word from outbox',
+  ],
+  [
+    'a new trigger',
+    `create function leak() returns trigger language plpgsql as $$ begin insert into outbox select 1, email ${SECOND}; return new; end $$`,
+    'create trigger leak after insert on documents for each row execute function leak()',
+    `insert into documents (id, title) values (99, 'x')`,
+    'select word from outbox',
+  ],
+  ['a new view', 'create view leaked as select email as x from customers', 'select x from leaked'],
+  [
+    'a new temporary view',
+    'create temp view leaked as select email as x from customers',
+    'select x from leaked',
+  ],
+  [
+    'a view that is replaced',
+    'create view leaked as select title as x from documents',
+    'select x from leaked',
+    'create or replace view leaked as select email as x from customers',
+    'select x from leaked',
+  ],
+  [
+    'a recursive view',
+    'create recursive view leaked (x) as select email from customers',
+    'select x from leaked',
+  ],
+  [
+    'a new materialized view',
+    'create materialized view leaked as select email as x from customers',
+    'select x from leaked',
+  ],
+  [
+    'a materialized view that is refreshed',
+    'create materialized view leaked as select email as x from customers with no data',
+    'refresh materialized view leaked',
+    'select x from leaked',
+  ],
+  [
+    'a new child',
+    'create table leaked () inherits (customers)',
+    `insert into leaked (id, name, email) select 100, 'x', email ${FIRST}`,
+    'select email from only leaked',
+  ],
+  [
+    'a new parent',
+    'create table parents (email text)',
+    'alter table customers alter email drop not null',
+    'alter table customers inherit parents',
+    'select email from parents',
+  ],
+  [
+    'a new partition',
+    `create table audit_2027 partition of audit for values from ('2027-01-01') to ('2028-01-01')`,
+    `insert into audit values (1, '2027-02-02', 'x', (select email ${FIRST}))`,
+    'select payload from audit_2027',
+  ],
+  [
+    'a partition that is detached',
+    'alter table audit detach partition audit_2025',
+    'select payload from audit_2025',
+  ],
+  [
+    'a partition of another table',
+    'create table others (id bigint, happened date not null, actor text, payload text) partition by range (happened)',
+    'alter table audit detach partition audit_2025',
+    `alter table others attach partition audit_2025 for values from ('2025-01-01') to ('2026-01-01')`,
+    'select payload from others',
+  ],
+  [
+    'a child that is released',
+    'alter table customers_vip no inherit customers',
+    'select email from customers_vip',
+  ],
+  [
+    'a column that is renamed',
+    'alter table customers rename email to innocent',
+    'select innocent from customers',
+  ],
+  [
+    'columns that swap names',
+    'alter table customers rename email to x; alter table customers rename city to email; alter table customers rename x to city',
+    'select city from customers',
+  ],
+  ['a table that is renamed', 'alter table customers rename to innocent', 'select email from innocent'],
+  [
+    'a table in another schema',
+    'create schema s',
+    'alter table customers set schema s',
+    'select email from s.customers',
+  ],
+  [
+    'tables that swap names',
+    'alter table customers rename to old_ones; alter table scratch rename to customers',
+    'select email from old_ones',
+  ],
+  [
+    'a schema that is renamed',
+    'alter schema vault rename to innocent',
+    'select recovery_code from innocent.credentials',
+  ],
+  [
+    'a generated column',
+    'alter table customers add shown text generated always as (phone || $$ $$) stored',
+    'select shown from customers',
+  ],
+  [
+    'a column that changes its type',
+    'alter table customers alter created drop default, alter created type text using email',
+    'select created from customers',
+  ],
+  [
+    'a column that is rewritten from another',
+    `alter table customers alter notes type text using notes || card`,
+    'select notes from customers',
+  ],
+  [
+    'an index that is read as a table’s statistics',
+    `create index leaked on newsletter ((upper(email)))`,
+    'analyze newsletter',
+    `select most_common_vals from pg_stats where tablename = 'leaked'`,
+  ],
+  [
+    'a copy of the table',
+    'create table leaked (like customers including all)',
+    'insert into leaked (id, name, email) select id, name, email from customers',
+    'select email from leaked',
+  ],
+  [
+    'an array of rows',
+    'create table leaked (r customers[])',
+    'insert into leaked select array_agg(c) from customers c',
+    'select r from leaked',
+  ],
+  [
+    'a table of a type',
+    'create type shape as (x text)',
+    'create table leaked of shape',
+    'insert into leaked select email from customers',
+    'select x from leaked',
+  ],
+  ['COPY of the table', 'copy customers to stdout'],
+  ['COPY of some columns', 'copy customers (id, email) to stdout'],
+  ['COPY in CSV', 'copy customers to stdout (format csv, header, force_quote *)'],
+  ['COPY with another delimiter', `copy customers (email, phone) to stdout (delimiter '|', null '-')`],
+  ['COPY in binary', 'copy customers to stdout (format binary)'],
+  ['COPY in another encoding', `copy customers (email) to stdout (encoding 'LATIN1')`],
+  ['COPY of a child', 'copy customers_vip to stdout'],
+  ['COPY of a partition', 'copy audit_2026 to stdout'],
+  ['COPY of a query', 'copy (select email from customers) to stdout'],
+  ['COPY of a query, in binary', 'copy (select email, account_no from customers) to stdout (format binary)'],
+  ['COPY of an expression', `copy (select encode(email::bytea, 'hex') from customers) to stdout`],
+  [
+    'COPY of letters',
+    `copy (select substr(email, g, 1) from customers, generate_series(1, 14) g where id = 1 order by g) to stdout`,
+  ],
+  ['COPY of what is returned', `copy (update customers set city = 'x' returning email) to stdout`],
+  ['COPY of a view', 'copy (table v_customers) to stdout'],
+  ['COPY of rows as JSON', 'copy (select row_to_json(c) from customers c) to stdout'],
+  ['COPY of many in one text', 'copy documents (id) to stdout; copy customers (email) to stdout'],
+  [
+    'COPY with escapes',
+    `copy (select email from customers) to stdout (format csv, quote '"', escape '\\', force_quote (email))`,
+  ],
+  [
+    'a prepared transaction',
+    'begin',
+    'insert into outbox select id, email from customers',
+    `select word from outbox`,
+    'rollback',
+  ],
+];
+
+export const LAUNDERING: readonly Try[] = [
+  ...STATEMENTS.map(([title, ...texts]) => shows(title, ...texts)),
+  shows('COPY in the extended protocol', extended('copy customers (email) to stdout')),
+  shows(
+    'CREATE TABLE AS in the extended protocol',
+    extended('create table leaked as select email as x from customers'),
+    extended('select x from leaked'),
+  ),
+  showsSince(18, 'RETURNING old', `update customers set email = 'x@y' where id = 7 returning old.email`),
+  showsSince(
+    18,
+    'RETURNING old under another name',
+    `update customers set email = id || '@y' where id = 7 returning with (old as before) before.email`,
+  ),
+  showsSince(
+    18,
+    'RETURNING new of a write',
+    `update scratch set note = (select email ${FIRST}) where id = 1 returning new.note, new`,
+  ),
+  showsSince(
+    17,
+    'MERGE RETURNING',
+    `merge into customers c using documents d on c.id = d.id when matched then update set city = 'x' returning c.email`,
+  ),
+  showsSince(
+    16,
+    'COPY with a default of its own',
+    'copy customers (id, phone) to stdout (format csv, header)',
+  ),
+];
