@@ -48,6 +48,8 @@ export interface Judgement {
   readonly read: ReadText;
   /** In the place of ours, where it blocks: what the server itself has said. */
   readonly refusal?: Refusal;
+  /** What policy says, where nothing of it stops the statement but the server, which does not take it. */
+  readonly stated?: Decision;
 }
 
 /** Settings that say how the server cuts a text into tokens. */

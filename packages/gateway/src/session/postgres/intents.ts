@@ -372,13 +372,16 @@ export class Intents {
     if (judgement === 'wait') return 'wait';
     const textBytes = statement?.textBytes;
     // What nobody knows may not be there: the target says so, and an Execute of it is refused.
-    if (judgement?.decision.kind === 'block' && statement !== undefined) {
+    const isTaken = judgement?.stated === undefined;
+    if (judgement?.decision.kind === 'block' && statement !== undefined && isTaken) {
       return this.#running('Bind', [], this.#bodyOfBind(message, statement), { judgement, textBytes });
     }
     const change = isRemembered ? this.#prepared.bind(known) : undefined;
     if (change === 'wait') return 'wait';
     const understood = change === undefined ? plain('Bind') : this.#changing('Bind', change);
     if (judgement === undefined) return understood;
+    // Its Parse has failed, as a rule: its Execute has the leaf.
+    if (!isTaken) return { ...understood, request: { ...understood.request, refusal: judgement.refusal } };
     const operation = new RunningOperation(this.#options.clock.monotonicUs());
     const body = this.#bodyOfBind(message, statement);
     const intent = { operation, body, judgement, textBytes, portal: undefined };
@@ -471,7 +474,7 @@ export class Intents {
     const operation = new RunningOperation(this.#options.clock.monotonicUs());
     const settled = changes.length === 0 ? undefined : this.#settling(changes);
     const isBlocked = judgement?.decision.kind === 'block';
-    operation.blocked = isBlocked;
+    operation.blocked = isBlocked && judgement.stated === undefined;
     if (!isBlocked) this.#options.inspection.forwarded(judgement?.read);
     const refusal = isBlocked ? refusalOf(judgement, textBytes ?? NO_TEXT) : undefined;
     return {

@@ -15,7 +15,8 @@ type Body = Record<string, BodyValue>;
 const known = new WeakMap<ReadText, Body>();
 
 /** Effects and written tables, and why it is blocked or held. */
-export function judgedBody({ decision, read }: Judgement): Body {
+export function judgedBody(judgement: Judgement): Body {
+  const { read, decision: decided, stated: decision = decided } = judgement;
   const facts = factsOf(read);
   if (decision.kind === 'allow') return facts;
   const causes = decision.causes.slice(0, LIMITS.policy.causesMax);
