@@ -9,7 +9,8 @@ import type { ReadText, StatementFacts } from '../../../core/effects.ts';
 import { CountersignError } from '../../../core/errors.ts';
 import { LIMITS } from '../../../core/limits.ts';
 import type { PreparedStatement } from '../../../protocols/postgres/operation.ts';
-import type { KnownStatements, SessionPolicy } from '../../../policy/decide.ts';
+import type { SessionPolicy } from '../../../policy/decide.ts';
+import type { KnownStatements } from '../../../policy/prepared-facts.ts';
 import { type ServerQuestion, serverQuestion } from '../../../sql/inner-query.ts';
 import { crossCheck } from '../../../sql/server-tree/cross-check.ts';
 import { runsHiddenCode, runsWhileAnalyzed, withTree } from '../../../sql/server-tree/with-tree.ts';
@@ -18,6 +19,7 @@ import type { Judgement } from '../inspection.ts';
 import { AgedMap, isFresh } from './aged-map.ts';
 import { AskServer, type AskedError, type AskedIn, placed, type ServerAnswer } from './ask-server.ts';
 import { changesNames, mayChangeNames } from './changes-names.ts';
+import { Estimates, type EstimatedText } from './estimates.ts';
 import { type Plan, planOf } from './plan.ts';
 
 export interface ServerTreesPorts extends ExchangePorts {
@@ -68,6 +70,7 @@ export class ServerTrees {
   readonly #ports: ServerTreesPorts;
   readonly #server: AskServer;
   readonly #name: string;
+  readonly #estimates: Estimates;
   readonly #asked = new WeakMap<PreparedStatement, { readonly epoch: number; readonly atUs: number }>();
   /** Readings with all that the server says of them; of any other one nobody knows that. */
   readonly #complete = new WeakSet<ReadText>();
@@ -92,6 +95,7 @@ export class ServerTrees {
     this.#ports = ports;
     this.#name = `${ports.name} tree`;
     this.#server = new AskServer(ports, this.#name, ports.nowUs);
+    this.#estimates = new Estimates(ports);
     this.#answers = new AgedMap(ports.nowUs, LIMITS.serverTree.cachedAnswersMax);
   }
 
@@ -101,12 +105,22 @@ export class ServerTrees {
   }
 
   get mustAsk(): boolean {
-    return this.#pending !== undefined;
+    return this.#pending !== undefined || this.#estimates.mustAsk;
+  }
+
+  /**
+   * How many rows the server guesses; undefined where nobody can tell, `wait` where it has to be asked first. A text
+   * is planned only where all is known that it calls: planning runs what says that it is immutable.
+   */
+  estimated(at: EstimatedText, read: ReadText, statement?: PreparedStatement): number | undefined | 'wait' {
+    const isKnown = statement === undefined ? this.isComplete(read) : this.isFresh(statement);
+    return isKnown && !this.#runsWhenParsed.has(read) ? this.#estimates.of(at, read, this.#epoch) : undefined;
   }
 
   /** Whether anything that the server says can change a decision. */
   decides({ decision }: Judgement, policy: SessionPolicy): boolean {
-    if (decision.kind === 'block') return false;
+    // What is blocked for want of a guess has to be known before it is guessed.
+    if (decision.kind === 'block' && decision.estimated.length === 0) return false;
     return this.#asks === 'ask' || policy.dependsOnServer;
   }
 
@@ -143,6 +157,7 @@ export class ServerTrees {
     if (differing !== undefined) this.#differing.set(either, differing);
     if (refused !== undefined) this.#refused.set(either, refused);
     if (this.#restless.has(now) || this.#restless.has(before)) this.#restless.add(either);
+    if (this.#runsWhenParsed.has(now)) this.#runsWhenParsed.add(either);
     return either;
   }
 
@@ -209,6 +224,7 @@ export class ServerTrees {
       holds: [],
       counted: [],
       returned: [],
+      estimated: [],
     } as const;
     if (refused === undefined) return { ...judgement, decision: blocked };
     const { sqlstate, message, frame } = refused;
@@ -227,7 +243,7 @@ export class ServerTrees {
   async ask(): Promise<void> {
     const pending = this.#pending;
     this.#pending = undefined;
-    if (pending === undefined) return;
+    if (pending === undefined) return this.#estimates.ask(this.#epoch);
     const read = await this.#answerTo(pending);
     this.#answer = { textBytes: pending.textBytes, read };
     if (!this.#complete.has(read) || this.#differing.has(read)) return;
