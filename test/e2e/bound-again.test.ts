@@ -1,8 +1,8 @@
 /** What is bound again after it was approved is what was approved, whatever has its name by then. */
 
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type HoldId, parseId } from '../../packages/gateway/src/core/ids.ts';
+import { deciding, directly, vote } from './clients.ts';
 import { type Harness, startHarness } from './harness.ts';
 import { bind, execute, parse, type RawSession, rawSession, query, SYNC } from './raw-session.ts';
 
@@ -45,9 +45,7 @@ let token: string;
 
 beforeAll(async () => {
   harness = await startHarness();
-  const { host, port, password } = harness.server;
-  direct = new Client({ host, port, user: 'postgres', password, database: 'postgres' });
-  await direct.connect();
+  direct = await directly(harness);
   await direct.query(SCHEMA);
   token = await harness.token('ana');
   await harness.apply(RULES);
@@ -58,35 +56,13 @@ afterAll(async () => {
   await harness?.[Symbol.asyncDispose]();
 });
 
-/** Approves what is asked, one after the other, until the client has its answer. */
-async function approveUntil(answered: Promise<unknown>): Promise<HoldId[]> {
-  const owner = await harness.gateway.rooms.identity.principals.findByName('olga');
-  const { approvals } = harness.gateway;
-  const seen: HoldId[] = [];
-  const state = { over: false };
-  void answered.then(() => (state.over = true));
-  while (!state.over) {
-    // oxlint-disable-next-line no-await-in-loop -- It is looked at again.
-    for (const { id } of await approvals.page(undefined, 'open', 100)) {
-      if (seen.includes(id) || owner === undefined) continue;
-      seen.push(parseId('hold', id) ?? id);
-      // oxlint-disable-next-line no-await-in-loop -- One behind the other.
-      await approvals.vote(id, owner.id, { decision: 'approve', comment: 'looked at' });
-    }
-    // oxlint-disable-next-line no-await-in-loop -- It is looked at again.
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  return seen;
-}
-
 async function run(frames: readonly Uint8Array[], readies = 1): Promise<RawSession> {
   await direct.query(`truncate models, scores;
     insert into models select g, 'staging' from generate_series(1, 20) g;
     insert into scores select g, 0 from generate_series(1, 20) g`);
   const session = await rawSession(harness, token);
   const answered = session.send(frames, readies);
-  const asked = await approveUntil(answered);
-  expect(asked.length).toBeGreaterThan(0);
+  expect(await deciding(harness, answered, (id) => vote(harness, id, 'olga'))).toBeGreaterThan(0);
   await session.close();
   return session;
 }

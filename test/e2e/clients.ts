@@ -82,3 +82,34 @@ export async function vote(
   if (voter === undefined) throw new Error(`nobody is called ${name}`);
   return gateway.approvals.vote(id, voter.id, { decision, comment: 'looked at' });
 }
+
+/** Decides about what is asked by clients that wait, one after the other, until this one has its answers: how many those were. */
+export async function deciding(
+  { gateway }: Harness,
+  answered: Promise<unknown>,
+  decide: (id: HoldId) => Promise<unknown>,
+): Promise<number> {
+  const seen = new Set<HoldId>();
+  const state = { over: false };
+  void answered.then(() => (state.over = true));
+  while (!state.over) {
+    // oxlint-disable-next-line no-await-in-loop -- It is looked at again.
+    for (const { id } of await gateway.approvals.page(undefined, 'open', 100)) {
+      if (seen.has(id)) continue;
+      seen.add(id);
+      // oxlint-disable-next-line no-await-in-loop -- One behind the other.
+      await decide(id);
+    }
+    // oxlint-disable-next-line no-await-in-loop -- It is looked at again.
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  return seen.size;
+}
+
+/** What was approved in one test is not for the next. */
+export async function withdrawAll({ gateway: { approvals } }: Harness): Promise<void> {
+  for (const { id, principalId } of await approvals.page(undefined, 'open', 100)) {
+    // oxlint-disable-next-line no-await-in-loop -- One behind the other.
+    await approvals.withdraw(id, principalId, 'the test is over');
+  }
+}

@@ -1,22 +1,11 @@
 /** Approvers see how many rows the target guesses that a held statement would write, and planning it does nothing. */
 
 import { readFile } from 'node:fs/promises';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { Client, type DatabaseError } from 'pg';
+import type { Client, DatabaseError } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type HoldId, parseId } from '../../packages/gateway/src/core/ids.ts';
-import { requirePresent } from '../real/require-present.ts';
+import type { HoldId } from '../../packages/gateway/src/core/ids.ts';
+import { directly, holdIn, serverVersions, through, vote } from './clients.ts';
 import { type Harness, startHarness } from './harness.ts';
-
-const DEBIAN = '/usr/lib/postgresql/15/bin';
-const VERSIONS = [
-  { version: 'embedded', major: 18 },
-  { version: DEBIAN, major: 15 },
-].filter(
-  ({ version }) =>
-    version !== DEBIAN || requirePresent('PostgreSQL 15', existsSync(join(DEBIAN, 'postgres'))),
-);
 
 const RULES = `
 kind: Access
@@ -59,16 +48,15 @@ const SCHEMA = `
   analyze;
 `;
 
-describe.each(VERSIONS)('PostgreSQL $major', ({ version }) => {
+describe.each(serverVersions().filter(({ isPresent }) => isPresent))('PostgreSQL $major', ({ version }) => {
   let harness: Harness;
   let direct: Client;
   let token: string;
 
   beforeAll(async () => {
     harness = await startHarness({ postgres: { version, settings: { fsync: 'off', log_statement: 'all' } } });
-    const { host, port, password } = harness.server;
-    direct = new Client({ host, port, user: 'postgres', password, database: 'postgres' });
-    await direct.connect();
+    const { host, port } = harness.server;
+    direct = await directly(harness);
     await direct.query(SCHEMA);
     token = await harness.token('ana');
     await harness.apply(`
@@ -92,16 +80,13 @@ serverTree: off
     values?: unknown[],
     { before = [], database = 'db' }: { before?: readonly string[]; database?: string } = {},
   ): Promise<number | undefined> {
-    const { host, port } = harness.gateway.postgres;
-    const client = new Client({ host, port, user: 'ana', password: token, database });
-    client.on('error', () => undefined);
+    const client = await through(harness, token, { database });
     const waiting = new Promise<HoldId>((resolve) => {
-      client.on('notice', ({ message = '' }) => {
-        const found = /hld_[0-9a-z]+/i.exec(message)?.[0];
-        if (found !== undefined) resolve(parseId('hold', found));
+      client.on('notice', ({ message }) => {
+        const found = holdIn(message);
+        if (found !== undefined) resolve(found);
       });
     });
-    await client.connect();
     for (const first of before) {
       // oxlint-disable-next-line no-await-in-loop -- One behind the other.
       await client.query(first);
@@ -114,9 +99,8 @@ serverTree: off
     const { approvals } = harness.gateway;
     const record = await approvals.find(id);
     const content = record === undefined ? undefined : await approvals.texts.content(record);
-    const olga = await harness.gateway.rooms.identity.principals.findByName('olga');
-    if (content === undefined || olga === undefined) throw new Error('nobody was asked');
-    await approvals.vote(id, olga.id, { decision: 'deny', comment: 'looked at' });
+    if (content === undefined) throw new Error('nobody was asked');
+    await vote(harness, id, 'olga', 'deny');
     expect(await answer).toBe('42501');
     if (before.includes('begin')) await client.query('rollback');
     // The session goes on, with nothing open at the target.
@@ -180,9 +164,7 @@ serverTree: off
   });
 
   it('waits no longer than a second for a table that somebody has locked', async () => {
-    const { host, port, password } = harness.server;
-    const other = new Client({ host, port, user: 'postgres', password, database: 'postgres' });
-    await other.connect();
+    const other = await directly(harness);
     await other.query('begin; lock table models in access exclusive mode');
     // A server that is asked what the text means waits for the lock, as for the statement itself.
     expect(await estimateOf('delete from models', [], { database: 'db-text' })).toBeUndefined();

@@ -3,8 +3,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text as textOf } from 'node:stream/consumers';
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { directly, through } from './clients.ts';
 import {
   errorIn,
   type FrameClient,
@@ -49,9 +50,8 @@ let direct: Client;
 beforeAll(async () => {
   harness = await startHarness();
   token = await harness.token('ana');
-  const { host, port, password } = harness.server;
-  direct = new Client({ host, port, user: 'postgres', password, database: 'postgres' });
-  await direct.connect();
+  const { host, port } = harness.server;
+  direct = await directly(harness);
   await direct.query(DOCUMENTS);
   await harness.apply(`
 kind: Connection
@@ -239,8 +239,7 @@ describe('more rows than a bound allows are not got', () => {
       expect(said).toMatch(/ERROR: {2}Blocked by rule "few" \(version 1\): more than 10 rows are returned/);
       expect(said).toMatch(/HINT: {2}The rows beyond are withheld/);
     }
-    const client = new Client(address());
-    await client.connect();
+    const client = await through(harness, token);
     for (const parameters of [undefined, [40]]) {
       const seen: unknown[] = [];
       const text = parameters === undefined ? ALL : 'select * from documents where id <= $1 order by id';

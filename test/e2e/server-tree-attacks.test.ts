@@ -1,21 +1,15 @@
 /** Ways round the server's own tree: what runs without being seen, what is asked and runs, what is taken for an answer. */
 
-import { existsSync } from 'node:fs';
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { bind, execute, FLUSH, parse, query, SYNC } from '../differential/frames.ts';
 import { WireClient } from '../differential/wire-client.ts';
-import { requirePresent } from '../real/require-present.ts';
+import { directly, serverVersions, through } from './clients.ts';
 import { type Harness, startHarness } from './harness.ts';
 import { HIDING_SCHEMA, victims } from './server-tree-schema.ts';
 
-const DEBIAN = '/usr/lib/postgresql/15/bin';
 /** Their tree has more than twice as many bytes as are read. */
 const COPIES = 4;
-const VERSIONS = [
-  { version: 'embedded', major: 18 },
-  { version: DEBIAN, major: 15 },
-];
 
 /** Or because the question only reads, and code that writes ran in it. */
 const STOPPED = { code: expect.stringMatching(/^(?:42501|25006)$/) };
@@ -51,8 +45,7 @@ const HIDDEN = [
   ['a view of the same text', 'create temp view w as select * from purging; select * from w'],
 ] as const;
 
-describe.each(VERSIONS)('PostgreSQL $major', ({ version }) => {
-  const present = version !== DEBIAN || requirePresent('PostgreSQL 15', existsSync(`${DEBIAN}/postgres`));
+describe.each(serverVersions())('PostgreSQL $major', ({ version, isPresent: present }) => {
   let harness: Harness;
   let direct: Client;
   let token: string;
@@ -62,8 +55,7 @@ describe.each(VERSIONS)('PostgreSQL $major', ({ version }) => {
     if (!present) return;
     harness = await startHarness({ postgres: { version, settings: { fsync: 'off' } } });
     const { host, port, password } = harness.server;
-    direct = new Client({ host, port, user: 'postgres', password, database: 'postgres' });
-    await direct.connect();
+    direct = await directly(harness);
     await direct.query(HIDING_SCHEMA);
     await direct.query(`alter role reader password '${password}'`);
     await harness.apply(`
@@ -104,10 +96,7 @@ then: block
   });
 
   async function connected(): Promise<Client> {
-    const { host, port } = harness.gateway.postgres;
-    const client = new Client({ host, port, user: 'ana', password: token, database: 'db' });
-    client.on('error', () => undefined);
-    await client.connect();
+    const client = await through(harness, token);
     open.push(client);
     return client;
   }
@@ -267,7 +256,7 @@ then: block
     });
     await client.query('set search_path = evil, public');
     await expect(client.query({ ...named, values: ['x'.repeat(2_097_152)] })).rejects.toMatchObject({
-      code: '42501',
+      code: '42703',
     });
     expect(await victims(direct)).toBe(5000);
   });

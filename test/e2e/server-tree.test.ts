@@ -1,18 +1,11 @@
 /** What a text does not show, the server does: a view, an operator, a cast, a default, a rule, a policy, a shadowed name. */
 
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { requirePresent } from '../real/require-present.ts';
+import { directly, serverVersions, through } from './clients.ts';
 import { type Harness, startHarness } from './harness.ts';
 import { type TreelessTarget, treelessTarget } from './treeless-target.ts';
-
-const DEBIAN = '/usr/lib/postgresql/15/bin';
-const VERSIONS = [
-  { version: 'embedded', major: 18 },
-  { version: DEBIAN, major: 15 },
-];
 
 const SCHEMA = `
 create table victims (id integer);
@@ -75,8 +68,7 @@ const HARMLESS = [
   'begin; select * from plain_view; commit',
 ] as const;
 
-describe.each(VERSIONS)('PostgreSQL $major', ({ version }) => {
-  const present = version !== DEBIAN || requirePresent('PostgreSQL 15', existsSync(`${DEBIAN}/postgres`));
+describe.each(serverVersions())('PostgreSQL $major', ({ version, isPresent: present }) => {
   let harness: Harness;
   let direct: Client;
   let token: string;
@@ -86,8 +78,7 @@ describe.each(VERSIONS)('PostgreSQL $major', ({ version }) => {
     if (!present) return;
     harness = await startHarness({ postgres: { version, settings: { fsync: 'off' } } });
     const { host, port, password } = harness.server;
-    direct = new Client({ host, port, user: 'postgres', password, database: 'postgres' });
-    await direct.connect();
+    direct = await directly(harness);
     await direct.query(SCHEMA);
     await direct.query(`alter role reader password '${password}'`);
     silent = await treelessTarget(host, port);
@@ -162,12 +153,8 @@ then: block
     return (await readFile(harness.server.logFile, 'utf8')).split('rewritten parse tree').length;
   }
 
-  async function connected(database = 'db'): Promise<Client> {
-    const { host, port } = harness.gateway.postgres;
-    const client = new Client({ host, port, user: 'ana', password: token, database });
-    client.on('error', () => undefined);
-    await client.connect();
-    return client;
+  function connected(database = 'db'): Promise<Client> {
+    return through(harness, token, { database });
   }
 
   async function victims(): Promise<number> {

@@ -1,8 +1,8 @@
 /** Ways to have something else kept than was approved, by a client that waits inside of its transaction. */
 
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { HoldId } from '../../packages/gateway/src/core/ids.ts';
+import { deciding, directly, vote, withdrawAll } from './clients.ts';
 import { type Harness, startHarness } from './harness.ts';
 import { bind, execute, frame, parse, query, rawSession, SYNC } from './raw-session.ts';
 
@@ -56,9 +56,7 @@ let token: string;
 
 beforeAll(async () => {
   harness = await startHarness();
-  const { host, port, password } = harness.server;
-  direct = new Client({ host, port, user: 'postgres', password, database: 'postgres' });
-  await direct.connect();
+  direct = await directly(harness);
   await direct.query(SCHEMA);
   token = await harness.token('ana');
   await harness.apply(RULES);
@@ -73,39 +71,10 @@ beforeEach(async () => {
   await direct.query(ROWS);
 });
 
-/** What was approved in one test is not for the next. */
-afterEach(async () => {
-  const { approvals } = harness.gateway;
-  for (const { id, principalId } of await approvals.page(undefined, 'open', 100)) {
-    // oxlint-disable-next-line no-await-in-loop -- One behind the other.
-    await approvals.withdraw(id, principalId, 'the test is over');
-  }
-});
+afterEach(() => withdrawAll(harness));
 
 async function rows(text: string): Promise<readonly unknown[]> {
   return (await direct.query({ text, rowMode: 'array' })).rows.flat();
-}
-
-/** Approves what is asked by clients that wait, until this one has its answers; how many those were. */
-async function approving(answered: Promise<void>): Promise<number> {
-  const owner = await harness.gateway.rooms.identity.principals.findByName('olga');
-  if (owner === undefined) throw new Error('nobody is called olga');
-  const { approvals } = harness.gateway;
-  const seen = new Set<HoldId>();
-  const state = { over: false };
-  void answered.then(() => (state.over = true));
-  while (!state.over) {
-    // oxlint-disable-next-line no-await-in-loop -- It is looked at again.
-    for (const { id } of await approvals.page(undefined, 'open', 100)) {
-      if (seen.has(id)) continue;
-      seen.add(id);
-      // oxlint-disable-next-line no-await-in-loop -- One behind the other.
-      await approvals.vote(id, owner.id, { decision: 'approve', comment: 'looked at' });
-    }
-    // oxlint-disable-next-line no-await-in-loop -- It is looked at again.
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  return seen.size;
 }
 
 /** Each group is sent at once, and waits for so many ReadyForQuery in all. */
@@ -116,7 +85,7 @@ async function run(
   let asked = 0;
   for (const [frames, readies] of groups) {
     // oxlint-disable-next-line no-await-in-loop -- One behind the other.
-    asked += await approving(session.send(frames, readies));
+    asked += await deciding(harness, session.send(frames, readies), (id) => vote(harness, id, 'olga'));
   }
   await session.close();
   return { asked, answers: session.answers().join('\n') };
@@ -238,7 +207,7 @@ describe('inside of a transaction of the client’s', () => {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     await direct.query('update seen set n = 0');
-    expect(await approving(answered)).toBe(1);
+    expect(await deciding(harness, answered, (id) => vote(harness, id, 'olga'))).toBe(1);
     await session.close();
     expect(session.answers().join()).toContain('division by zero');
     expect(await rows('select count(*)::int from scores where score <> 0')).toEqual([0]);

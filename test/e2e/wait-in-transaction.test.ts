@@ -1,24 +1,13 @@
 /** `inTransaction: wait`: a client waits for people inside of its own transaction, with nothing of the statement kept. */
 
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
-import { join } from 'node:path';
-import { Client, type DatabaseError, type QueryResult } from 'pg';
+import type { Client, QueryResult } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type HoldId, parseId } from '../../packages/gateway/src/core/ids.ts';
-import { requirePresent } from '../real/require-present.ts';
+import type { HoldId } from '../../packages/gateway/src/core/ids.ts';
 import { packet } from './bare-client.ts';
+import { directly, failure, holdIn, serverVersions, through, vote, withdrawAll } from './clients.ts';
 import { type Harness, startHarness } from './harness.ts';
-
-const DEBIAN = '/usr/lib/postgresql/15/bin';
-const VERSIONS = [
-  { version: 'embedded', major: 18 },
-  { version: DEBIAN, major: 15 },
-].filter(
-  ({ version }) =>
-    version !== DEBIAN || requirePresent('PostgreSQL 15', existsSync(join(DEBIAN, 'postgres'))),
-);
 
 const RULES = `
 kind: Access
@@ -72,7 +61,7 @@ const ROWS = `
 const WAYS = ['simple', 'extended'] as const;
 type Way = (typeof WAYS)[number];
 
-describe.each(VERSIONS)('PostgreSQL $major', ({ version }) => {
+describe.each(serverVersions().filter(({ isPresent }) => isPresent))('PostgreSQL $major', ({ version }) => {
   let harness: Harness;
   let direct: Client;
   let token: string;
@@ -80,7 +69,7 @@ describe.each(VERSIONS)('PostgreSQL $major', ({ version }) => {
 
   beforeAll(async () => {
     harness = await startHarness({ postgres: { version, settings: { fsync: 'off', log_statement: 'all' } } });
-    direct = await directly();
+    direct = await directly(harness);
     await direct.query(SCHEMA);
     token = await harness.token('ana');
     await harness.apply(RULES);
@@ -96,21 +85,10 @@ describe.each(VERSIONS)('PostgreSQL $major', ({ version }) => {
   });
 
   afterEach(async () => {
-    const { approvals } = harness.gateway;
-    for (const { id, principalId } of await approvals.page(undefined, 'open', 100)) {
-      // oxlint-disable-next-line no-await-in-loop -- One behind the other.
-      await approvals.withdraw(id, principalId, 'the test is over');
-    }
+    await withdrawAll(harness);
     await Promise.all(clients.splice(0).map((client) => client.end().catch(() => undefined)));
     await until(async () => (await inTransaction()) === 0 || undefined);
   });
-
-  async function directly(): Promise<Client> {
-    const { host, port, password } = harness.server;
-    const client = new Client({ host, port, user: 'postgres', password, database: 'postgres' });
-    await client.connect();
-    return client;
-  }
 
   interface Connected {
     readonly client: Client;
@@ -121,20 +99,17 @@ describe.each(VERSIONS)('PostgreSQL $major', ({ version }) => {
   }
 
   async function connect(): Promise<Connected> {
-    const { host, port } = harness.gateway.postgres;
-    const client = new Client({ host, port, user: 'ana', password: token, database: 'db' });
+    const client = await through(harness, token);
     const asked: HoldId[] = [];
     const notices: string[] = [];
     const details: string[] = [];
-    client.on('error', () => undefined);
     client.on('notice', ({ message = '', detail = '' }) => {
-      const id = idIn(message);
+      const id = holdIn(message);
       if (id === undefined) return;
       asked.push(id);
       notices.push(message);
       details.push(detail);
     });
-    await client.connect();
     clients.push(client);
     return { client, asked, notices, details };
   }
@@ -144,11 +119,8 @@ describe.each(VERSIONS)('PostgreSQL $major', ({ version }) => {
     return until(() => asked[count - 1]);
   }
 
-  async function vote(id: HoldId, decision: 'approve' | 'deny' = 'approve'): Promise<string> {
-    const owner = await harness.gateway.rooms.identity.principals.findByName('olga');
-    if (owner === undefined) throw new Error('nobody is called olga');
-    const voted = await harness.gateway.approvals.vote(id, owner.id, { decision, comment: 'looked at' });
-    return voted.kind;
+  async function decide(id: HoldId, decision: 'approve' | 'deny' = 'approve'): Promise<string> {
+    return (await vote(harness, id, 'olga', decision)).kind;
   }
 
   async function number(of: string): Promise<number> {
@@ -180,7 +152,7 @@ describe.each(VERSIONS)('PostgreSQL $major', ({ version }) => {
       expect(notices[0]).toMatch(/^Held by rule "bulk" \(version 1\): 500 rows are written/);
       expect(details[0]).toMatch(/Its transaction stays open with its locks for 5 minutes at most/);
       expect(await inTransaction()).toBe(1);
-      expect(await vote(id)).toBe('voted');
+      expect(await decide(id)).toBe('voted');
       expect((await answer).rowCount).toBe(500);
       expect(await number('scores where score = 1')).toBe(0);
       await run(client, 'commit', way);
@@ -191,7 +163,7 @@ describe.each(VERSIONS)('PostgreSQL $major', ({ version }) => {
       const again = failure(run(client, 'update scores set score = 1', way));
       const second = await asks(one, 2);
       expect(second).not.toBe(id);
-      await vote(second, 'deny');
+      await decide(second, 'deny');
       expect((await again).message).toMatch(/denied by olga/);
     });
 
@@ -205,7 +177,7 @@ describe.each(VERSIONS)('PostgreSQL $major', ({ version }) => {
       expect(await locksOf('scores')).toEqual(way === 'simple' ? [] : ['RowExclusiveLock']);
       expect(await locksOf('other')).toEqual(['RowExclusiveLock']);
       await direct.query(`begin; set local lock_timeout = '1s'; update scores set score = 7; commit`);
-      await vote(id, 'deny');
+      await decide(id, 'deny');
       await answer;
     });
 
@@ -217,7 +189,7 @@ describe.each(VERSIONS)('PostgreSQL $major', ({ version }) => {
       const id = await asks(one);
       expect(await locksOf('models')).toEqual(way === 'simple' ? [] : ['RowExclusiveLock']);
       await direct.query(`insert into models values (4, 'staging')`);
-      await vote(id);
+      await decide(id);
       expect((await answer).rowCount).toBe(4);
       await run(one.client, 'commit', way);
       expect(await number(`models where stage = 'production'`)).toBe(4);
@@ -231,7 +203,7 @@ describe.each(VERSIONS)('PostgreSQL $major', ({ version }) => {
       await run(client, 'insert into other values (1)', way);
       await run(client, 'savepoint mine', way);
       const denied = failure(run(client, 'update scores set score = 1', way));
-      await vote(await asks(one), 'deny');
+      await decide(await asks(one), 'deny');
       expect(await denied).toMatchObject({ code: '42501' });
       expect((await failure(run(client, 'select 1', way))).code).toBe('25P02');
       await run(client, 'rollback to mine', way);
@@ -250,11 +222,11 @@ describe.each(VERSIONS)('PostgreSQL $major', ({ version }) => {
       await run(client, 'begin', way);
       await run(client, 'update scores set score = 1 where id <= 60', way);
       const answer = run(client, 'update scores set score = 2 where id between 61 and 120', way);
-      await vote(await asks(one));
+      await decide(await asks(one));
       expect((await answer).rowCount).toBe(60);
       expect(notices[0]).toMatch(/: 120 rows are written/);
       const next = run(client, 'update scores set score = 3 where id = 500', way);
-      await vote(await asks(one, 2));
+      await decide(await asks(one, 2));
       expect((await next).rowCount).toBe(1);
       expect(notices[1]).toMatch(/: 121 rows are written/);
       await run(client, 'commit', way);
@@ -267,11 +239,11 @@ describe.each(VERSIONS)('PostgreSQL $major', ({ version }) => {
       const answer = run(one.client, 'update scores set score = 3 where score = 0', way);
       const first = await asks(one);
       await direct.query('insert into scores select g, 0 from generate_series(1001, 1010) g');
-      await vote(first);
+      await decide(first);
       const second = await asks(one, 2);
       expect(one.notices[1]).toMatch(/: 510 rows are written/);
       await direct.query('delete from scores where id > 1005');
-      await vote(second);
+      await decide(second);
       expect((await answer).rowCount).toBe(505);
       await run(one.client, 'commit', way);
       expect(await number('scores where score = 3')).toBe(505);
@@ -285,7 +257,7 @@ describe.each(VERSIONS)('PostgreSQL $major', ({ version }) => {
       await direct.query(
         `create or replace function on_models() returns trigger language plpgsql as $$ begin delete from other; return new; end $$`,
       );
-      await vote(id);
+      await decide(id);
       expect((await answer).message).toMatch(/was changed while it waited/);
       await direct.query(
         `create or replace function on_models() returns trigger language plpgsql as $$ begin return new; end $$`,
@@ -299,9 +271,9 @@ describe.each(VERSIONS)('PostgreSQL $major', ({ version }) => {
       const error = await failure(run(one.client, 'update scores set score = 1', way));
       expect(error.hint).toMatch(/send exactly the same again/);
       await run(one.client, 'rollback', way);
-      const id = idIn(error.message);
+      const id = holdIn(error.message);
       if (id === undefined) throw error;
-      await vote(id);
+      await decide(id);
       await run(one.client, 'begin', way);
       expect((await run(one.client, 'update scores set score = 1', way)).rowCount).toBe(500);
       await run(one.client, 'commit', way);
@@ -337,7 +309,7 @@ describe.each(VERSIONS)('PostgreSQL $major', ({ version }) => {
       await until(async () => (await inTransaction()) === 0 || undefined);
       await until(() => (harness.gateway.sessions.list().length === 0 ? true : undefined));
       expect(await number('other')).toBe(0);
-      await vote(id);
+      await decide(id);
       const two = await connect();
       await run(two.client, 'begin', way);
       expect((await run(two.client, 'update scores set score = 5', way)).rowCount).toBe(500);
@@ -364,7 +336,7 @@ describe.each(VERSIONS)('PostgreSQL $major', ({ version }) => {
       expect(await ended).toMatchObject({ code });
       await until(() => (harness.gateway.sessions.list().length === 0 ? true : undefined));
       expect(await number('other')).toBe(0);
-      expect(await vote(id)).toBe('voted');
+      expect(await decide(id)).toBe('voted');
     });
 
     it('cursors that were open before are open behind it', async () => {
@@ -373,7 +345,7 @@ describe.each(VERSIONS)('PostgreSQL $major', ({ version }) => {
       await run(one.client, 'declare c cursor for select id from scores order by id', way);
       expect((await run(one.client, 'fetch c', way)).rows).toEqual([{ id: 1 }]);
       const answer = run(one.client, 'update scores set score = 1', way);
-      await vote(await asks(one));
+      await decide(await asks(one));
       await answer;
       expect((await run(one.client, 'fetch c', way)).rows).toEqual([{ id: 2 }]);
       await run(one.client, 'commit', way);
@@ -388,7 +360,7 @@ describe.each(VERSIONS)('PostgreSQL $major', ({ version }) => {
       const one = await connect();
       await run(one.client, 'begin', way);
       const answer = run(one.client, 'insert into children select g from generate_series(1, 3) g', way);
-      await vote(await asks(one));
+      await decide(await asks(one));
       await answer;
       await run(one.client, 'insert into parents select g from generate_series(1, 3) g', way);
       await run(one.client, 'commit', way);
@@ -414,7 +386,7 @@ describe.each(VERSIONS)('PostgreSQL $major', ({ version }) => {
       expect((await given).message).toMatch(/withdrawn: the client cancelled/);
       expect((await failure(client.query('select 1'))).code).toBe('25P02');
       expect((await client.query('commit')).command).toBe('ROLLBACK');
-      expect(await vote(id)).toBe('refused');
+      expect(await decide(id)).toBe('refused');
       expect(await number('scores where score = 4')).toBe(0);
       expect(await number('other')).toBe(0);
     });
@@ -429,14 +401,14 @@ describe.each(VERSIONS)('PostgreSQL $major', ({ version }) => {
       const log = await readFile(harness.server.logFile, 'utf8');
       const name = [...log.matchAll(/SAVEPOINT "(countersign [0-9a-f]{32})"/g)].at(-1)?.[1];
       if (name === undefined) throw new Error('there is no savepoint');
-      await vote(id, 'deny');
+      await decide(id, 'deny');
       await first;
       await client.query('rollback');
       await client.query('begin');
       await client.query(`savepoint "${name}"`);
       await client.query('insert into other values (1)');
       const answer = client.query('update scores set score = 2');
-      await vote(await asks(one, 2));
+      await decide(await asks(one, 2));
       expect((await answer).rowCount).toBe(500);
       await client.query(`rollback to "${name}"`);
       await client.query('commit');
@@ -458,11 +430,6 @@ function run(client: Client, text: string, way: Way): Promise<QueryResult> {
   return way === 'simple' ? client.query(text) : client.query(extended);
 }
 
-function idIn(text: string): HoldId | undefined {
-  const found = /hld_[0-9a-z]+/i.exec(text)?.[0];
-  return found === undefined ? undefined : parseId('hold', found);
-}
-
 function streamOf(client: Client): { destroy(): void } {
   return (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream;
 }
@@ -476,13 +443,4 @@ async function until<T>(look: () => Promise<T | undefined> | T | undefined): Pro
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   throw new Error('it did not come');
-}
-
-async function failure(promise: Promise<unknown>): Promise<DatabaseError> {
-  return promise.then(
-    () => {
-      throw new Error('it ran');
-    },
-    (error: DatabaseError) => error,
-  );
 }

@@ -1,8 +1,9 @@
 /** Ways past policy that lie between its parts: rows that are counted, that are returned, that wait, that are opened. */
 
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { HoldId } from '../../packages/gateway/src/core/ids.ts';
+import { deciding, directly, vote, withdrawAll } from './clients.ts';
 import { type Harness, startHarness } from './harness.ts';
 import { bind, execute, parse, query, rawSession, SYNC } from './raw-session.ts';
 
@@ -57,9 +58,7 @@ let token: string;
 
 beforeAll(async () => {
   harness = await startHarness();
-  const { host, port, password } = harness.server;
-  direct = new Client({ host, port, user: 'postgres', password, database: 'postgres' });
-  await direct.connect();
+  direct = await directly(harness);
   await direct.query(SCHEMA);
   token = await harness.token('ana');
   await harness.apply(RULES);
@@ -74,14 +73,7 @@ beforeEach(async () => {
   await direct.query(ROWS);
 });
 
-/** What was approved in one test is not for the next. */
-afterEach(async () => {
-  const { approvals } = harness.gateway;
-  for (const { id, principalId } of await approvals.page(undefined, 'open', 100)) {
-    // oxlint-disable-next-line no-await-in-loop -- One behind the other.
-    await approvals.withdraw(id, principalId, 'the test is over');
-  }
-});
+afterEach(() => withdrawAll(harness));
 
 async function rows(text: string): Promise<readonly unknown[]> {
   return (await direct.query({ text, rowMode: 'array' })).rows.flat();
@@ -93,28 +85,8 @@ async function personId(name: string) {
   return found.id;
 }
 
-/** Approves what is asked by clients that wait, until this one has its answers; how many those were. */
-async function approving(answered: Promise<void>, decide: (id: HoldId) => Promise<unknown>): Promise<number> {
-  const { approvals } = harness.gateway;
-  const seen = new Set<HoldId>();
-  const state = { over: false };
-  void answered.then(() => (state.over = true));
-  while (!state.over) {
-    // oxlint-disable-next-line no-await-in-loop -- It is looked at again.
-    for (const { id } of await approvals.page(undefined, 'open', 100)) {
-      if (seen.has(id)) continue;
-      seen.add(id);
-      // oxlint-disable-next-line no-await-in-loop -- One behind the other.
-      await decide(id);
-    }
-    // oxlint-disable-next-line no-await-in-loop -- It is looked at again.
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  return seen.size;
-}
-
-async function approve(id: HoldId): Promise<void> {
-  await harness.gateway.approvals.vote(id, await personId('olga'), { decision: 'approve', comment: 'yes' });
+function approve(id: HoldId): Promise<unknown> {
+  return vote(harness, id, 'olga');
 }
 
 async function open(id: HoldId): Promise<string> {
@@ -138,7 +110,7 @@ async function run(
   let asked = 0;
   for (const [frames, readies] of groups) {
     // oxlint-disable-next-line no-await-in-loop -- One behind the other.
-    asked += await approving(session.send(frames, readies), decide);
+    asked += await deciding(harness, session.send(frames, readies), decide);
   }
   await session.close();
   const answers = session.answers();

@@ -44,7 +44,7 @@ export class ApprovalRows {
   /** The row that a leaf completes; `row` is the one that it has by itself. */
   push(leaf: Leaf, values: Values, row: Row, isInPeriod: boolean): Row | undefined {
     if (leaf.type === 'hold.asked') {
-      if (isInPeriod) this.#open.set(leaf.n, begin(row, leaf.actor));
+      if (isInPeriod) this.#open.set(leaf.n, begin({ ...row, asked_leaf: leaf.ref }, leaf.actor));
       return undefined;
     }
     const request = leaf.ref === undefined ? undefined : this.#open.get(leaf.ref);

@@ -9,7 +9,9 @@ import { isObject, type Json, jcs } from './jcs.ts';
 import { sha256 } from './sha256.ts';
 import { isSafePath } from './zip-form.ts';
 
-export const PACKAGE_VERSION = '1.0';
+/** The newest minor version: what it added is in no package before it. */
+export const PACKAGE_MINOR = 1;
+export const PACKAGE_VERSION: string = `1.${PACKAGE_MINOR}`;
 /** The signature of a package, the last file of its zip. */
 export const SIGNATURE_NOTE = 'SIGNATURE.note';
 const SIGNATURE_HEADER = 'countersign/evidence/v1';

@@ -1,5 +1,7 @@
 /** Which populations there are, which events they list, and their columns: spec/evidence.md, section 3. */
 
+import { PACKAGE_MINOR } from './evidence.ts';
+
 /** The populations, in the order of the specification. */
 export const POPULATION_NAMES = [
   'sessions',
@@ -101,7 +103,7 @@ export const POPULATIONS: Readonly<Record<PopulationName, PopulationShape>> = {
       ),
       // Computed from what answers the request: approval-rows.ts.
       ...computed(
-        'votes approved break_glass granted_at until same_person outcome outcome_leaf_index outcome_time_utc outcome_reason rows',
+        'asked_leaf votes approved break_glass granted_at until same_person outcome outcome_leaf_index outcome_time_utc outcome_reason rows',
       ),
     },
     joined: {},
@@ -123,11 +125,21 @@ export const POPULATIONS: Readonly<Record<PopulationName, PopulationShape>> = {
   'changes-unapproved': { ...CHANGE_COLUMNS, own: { ...CHANGE_COLUMNS.own, ...computed('why') } },
 };
 
-/** All columns of a population, in order. */
-export function columnsOf(name: PopulationName): readonly string[] {
+/** The minor version of the package from which on a population has a column; any other was always there. */
+const SINCE: Readonly<Partial<Record<PopulationName, Readonly<Record<string, number>>>>> = {
+  approvals: { asked_leaf: 1 },
+};
+
+/**
+ * All columns of a population, in order.
+ *
+ * @param minor version of the package
+ */
+export function columnsOf(name: PopulationName, minor: number = PACKAGE_MINOR): readonly string[] {
   const { own, joined, joinedPrefix } = POPULATIONS[name];
   const place = joinedPrefix === undefined ? [] : [`${joinedPrefix}_leaf_index`, `${joinedPrefix}_time_utc`];
-  return [...COMMON_COLUMNS, ...Object.keys(own), ...place, ...Object.keys(joined)];
+  const all = [...COMMON_COLUMNS, ...Object.keys(own), ...place, ...Object.keys(joined)];
+  return all.filter((column) => (SINCE[name]?.[column] ?? 0) <= minor);
 }
 
 /** Columns that are no field of the event's own body. */

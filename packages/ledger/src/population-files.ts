@@ -6,6 +6,7 @@
 
 import { utf8 } from './bytes.ts';
 import { formatCsvRow, formatJsonLine } from './csv.ts';
+import { PACKAGE_MINOR } from './evidence.ts';
 import { columnsOf, POPULATION_NAMES, type PopulationName } from './population-columns.ts';
 import type { PopulationRow } from './populations.ts';
 
@@ -68,9 +69,14 @@ export class PopulationFiles {
   readonly #jsonl = new Map<PopulationName, Parts>();
   readonly #rows = new Map<PopulationName, number>();
 
-  constructor(partBytesMax: number) {
+  readonly #columns = new Map<PopulationName, readonly string[]>();
+
+  /** @param minor version of the package */
+  constructor(partBytesMax: number, minor: number = PACKAGE_MINOR) {
     for (const name of POPULATION_NAMES) {
-      this.#csv.set(name, new Parts(name, 'csv', formatCsvRow(columnsOf(name)), partBytesMax));
+      const columns = columnsOf(name, minor);
+      this.#columns.set(name, columns);
+      this.#csv.set(name, new Parts(name, 'csv', formatCsvRow(columns), partBytesMax));
       this.#jsonl.set(name, new Parts(name, 'jsonl', '', partBytesMax));
       this.#rows.set(name, 0);
     }
@@ -88,8 +94,9 @@ export class PopulationFiles {
 
   add({ population, row }: PopulationRow): readonly Piece[] {
     this.#rows.set(population, (this.#rows.get(population) ?? 0) + 1);
-    const csv = utf8(formatCsvRow(columnsOf(population).map((column) => row[column])));
-    const jsonl = utf8(formatJsonLine(row));
+    const columns = this.#columns.get(population) ?? [];
+    const csv = utf8(formatCsvRow(columns.map((column) => row[column])));
+    const jsonl = utf8(formatJsonLine(Object.fromEntries(columns.map((column) => [column, row[column]]))));
     return [
       ...(this.#csv.get(population)?.add(csv) ?? []),
       ...(this.#jsonl.get(population)?.add(jsonl) ?? []),

@@ -31,6 +31,8 @@ export interface LeavesOptions {
   readonly subject: PackageSubject;
   readonly tree: TreeFacts;
   readonly partBytesMax: number;
+  /** Minor version of the package. */
+  readonly minor: number;
   readonly sessions: Sessions;
 }
 
@@ -86,14 +88,14 @@ class RangeReader {
   #firstGap = '';
 
   constructor(options: LeavesOptions, bodiesFindings: Findings) {
-    const { files, host, directory, subject, tree, partBytesMax } = options;
+    const { files, host, directory, subject, tree, partBytesMax, minor } = options;
     this.#options = options;
     this.#bodiesFindings = bodiesFindings;
     this.#check = new RangeCheck(tree.frontier, subject.origin);
     this.#fold = new PopulationFold(subject);
     for (const event of tree.context) this.#fold.context(event);
     this.#lines = new BodyLines(files.lines(`${directory}/bodies`, 'jsonl', BOUNDS.lineBytesMax));
-    this.#populations = new HashedPopulations(partBytesMax, host);
+    this.#populations = new HashedPopulations(new PopulationFiles(partBytesMax, minor), host);
   }
 
   async take(entry: Uint8Array): Promise<void> {
@@ -263,9 +265,9 @@ class HashedPopulations {
   readonly #hashes = new Map<string, StreamingHash>();
   readonly fileRows: Map<string, number> = new Map<string, number>();
 
-  constructor(partBytesMax: number, host: Host) {
+  constructor(files: PopulationFiles, host: Host) {
     this.#host = host;
-    this.#files = new PopulationFiles(partBytesMax);
+    this.#files = files;
     this.#take(this.#files.first());
   }
 

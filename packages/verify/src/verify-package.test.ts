@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { utf8 } from '@countersign/ledger/bytes';
+import { formatCsvRow, parseCsv } from '@countersign/ledger/csv';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   type Files,
@@ -32,6 +33,10 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
+function text(files: Files, path: string): string {
+  return Buffer.from(files.get(path) ?? []).toString();
+}
+
 function verify(files: Files, vkey: string = VKEY): Promise<Report> {
   return verifyPackage(memorySource(pack(bag, files)), { host: nodeHost(), vkey });
 }
@@ -57,17 +62,43 @@ describe('a good package', () => {
     expect((await verify(files)).verdict).toBe('verified');
   });
 
+  it('of version 1.0 has no asked_leaf among its approvals, and is good without', async () => {
+    const files = new Map(good);
+    const csv = 'data/populations/approvals.csv';
+    const [header = [], ...rows] = parseCsv(text(files, csv));
+    const at = header.indexOf('asked_leaf');
+    expect(rows.some((row) => /^[0-9]+$/.test(row[at] ?? ''))).toBe(true);
+    const without = [header, ...rows].map((row) => formatCsvRow(row.toSpliced(at, 1)));
+    files.set(csv, utf8(without.join('')));
+    replaceIn('data/populations/approvals.jsonl', /"asked_leaf":[0-9]+,/g, '')(files);
+    seal(files, REAL_SEEDS.second);
+    // It says that it is of the version that has the column.
+    const said = await verify(files);
+    expect(said.checks.find(({ name }) => name === 'populations')?.status).toBe('failed');
+    replaceIn('data/generation.json', '"version":"1.1"', '"version":"1.0"')(files);
+    seal(files, REAL_SEEDS.second);
+    expect((await verify(files)).verdict).toBe('verified');
+  });
+
+  it('says which statement was asked about, and another one is refused', async () => {
+    const files = new Map(good);
+    replaceIn('data/populations/approvals.jsonl', /"asked_leaf":[0-9]+/, '"asked_leaf":1')(files);
+    seal(files, REAL_SEEDS.second);
+    const report = await verify(files);
+    expect(report.checks.find(({ name }) => name === 'populations')?.status).toBe('failed');
+  });
+
   it('with an unknown file or a later minor version is good, and says so', async () => {
     const files = new Map(good);
     files.set('data/notes.txt', utf8('x'));
-    replaceIn('data/generation.json', '"version":"1.0"', '"version":"1.7","w_later":"x"')(files);
+    replaceIn('data/generation.json', '"version":"1.1"', '"version":"1.7","w_later":"x"')(files);
     replaceIn('data/index.csv', /$/, `data/notes.txt,,,document,,${sha256(utf8('x'))}\r\n`)(files);
     seal(files, REAL_SEEDS.second);
     const report = await verify(files);
     expect(report.verdict).toBe('verified');
     const notes = report.checks.flatMap((check) => check.notes);
     expect(notes).toContain('unknown file: data/notes.txt');
-    expect(notes).toContain('version 1.7 is read as 1.0');
+    expect(notes).toContain('version 1.7 is read as 1.1');
   });
 });
 

@@ -10,6 +10,8 @@ import {
   fingerprintOf,
   member,
   packageIdOf,
+  PACKAGE_MINOR,
+  PACKAGE_VERSION,
   type PackageSubject,
   SIGNATURE_NOTE,
   signatureText,
@@ -40,7 +42,7 @@ import {
 const GENERATION = 'data/generation.json';
 const MAJOR = '1';
 const TIME = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$/;
-/** Files of version 1.0 that have no check of their own but their hash. */
+/** Files of version 1 that have no check of their own but their hash. */
 const KNOWN =
   /^(bagit\.txt|bag-info\.txt|(tag)?manifest-sha256\.txt|SIGNATURE\.note|data\/(index\.csv|generation\.json|limitations\.md|VERIFY\.md|verify\.html|populations\/.+|ledger\/[^/]+\/(checkpoint(\.start|\.end)?|frontier\.json|(leaves|bodies)(-[0-9]{4})?\.jsonl|context\.jsonl|rotations\.jsonl|vkeys\.txt|tile\/.+)))$/;
 
@@ -213,10 +215,11 @@ class Verification {
     const subject = this.#subject;
     if (subject === undefined) return;
     const partBytesMax = partBytesMaxOf(generation);
+    const minor = minorOf(generation);
     const { host } = this.#options;
     this.#leaves = await leaves.get(() =>
       checkLeaves(
-        { files, host, directory, subject, tree, partBytesMax, sessions: this.#sessions },
+        { files, host, directory, subject, tree, partBytesMax, minor, sessions: this.#sessions },
         leaves,
         bodies,
       ),
@@ -301,8 +304,15 @@ async function readGeneration(files: PackageFiles, findings: Findings): Promise<
   if (major === undefined) throw new PackageError('generation.json has no version');
   if (major !== MAJOR)
     throw new PackageError(`it needs a verifier of version ${major}; this one reads version ${MAJOR}`);
-  if (typeof version === 'string' && version !== '1.0') findings.note(`version ${version} is read as 1.0`);
+  const minor = minorOf(generation);
+  if (minor > PACKAGE_MINOR) findings.note(`version ${MAJOR}.${minor} is read as ${PACKAGE_VERSION}`);
   return generation;
+}
+
+/** Each column was added by a minor version: an older package is without the later ones. */
+function minorOf(generation: Json): number {
+  const version = member(generation, 'version');
+  return Number(typeof version === 'string' ? version.slice(MAJOR.length + 1) : PACKAGE_MINOR);
 }
 
 function logDirectory(files: PackageFiles): string {

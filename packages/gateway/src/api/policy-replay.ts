@@ -95,8 +95,13 @@ export class PolicyReplay {
     const message = intent['protocol_message'] === 'Execute' ? 'Execute' : 'Query';
     const rowsOf: RowsOf = (read) => (tags === undefined ? undefined : taggedRows(read, tags));
     const returned: ReturnedOf = (read) => (tags === undefined ? undefined : returnedRows(read, tags));
-    const rehearsed = await replayed.session.decide(bytes, nowUs, rowsOf, { message, returned });
+    const rehearsed = await replayed.session.decide(bytes, nowUs, rowsOf, {
+      message,
+      returned,
+      estimated: estimatedOf(operation),
+    });
     if (usesUnknownName(rehearsed.read, replayed)) return 'prepared-before';
+    if (rehearsed.unestimated.length > 0) return 'rows-unknown';
     if (rehearsed.verdict === 'allow' && rehearsed.uncounted.length > 0 && mayHaveWritten(operation)) {
       return 'rows-unknown';
     }
@@ -152,6 +157,12 @@ function tagsOf({ outcome, status }: RecordedOperation): readonly string[] | und
   if (status !== 'ok') return undefined;
   const tags = outcome?.['tags'];
   return Array.isArray(tags) ? tags.map(String) : undefined;
+}
+
+/** What the target guessed then. */
+function estimatedOf({ intent }: RecordedOperation): number | undefined {
+  const rows = intent?.['estimated_rows'];
+  return typeof rows === 'number' ? rows : undefined;
 }
 
 /** What failed or was skipped has written nothing. */

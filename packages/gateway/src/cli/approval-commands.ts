@@ -1,17 +1,12 @@
 /** Commands about holds: what waits for whom, what it is, and what one says to it. */
 
-import type {
-  ApprovalAnswer,
-  ApprovalDetail,
-  ApprovalRow,
-  ApprovalsAnswer,
-  HeldChangeRow,
-} from '../api/answers.ts';
+import type { ApprovalAnswer, ApprovalDetail, ApprovalsAnswer, HeldChangeRow } from '../api/answers.ts';
 import { CountersignError } from '../core/errors.ts';
-import { parseId } from '../core/ids.ts';
 import { safeText } from '../recording/table-text.ts';
+import { listLines, reviewText, whereOf } from './approval-list.ts';
 import { clientOf } from './client.ts';
 import { CLIENT_OPTIONS, type Command } from './command.ts';
+import { holdIdOf } from './hold-ids.ts';
 import { columns, counted, diffLine, facts, shortTime } from './output.ts';
 
 const REASON = {
@@ -37,19 +32,8 @@ const list: Command = {
       limit: input.option('limit'),
     };
     const answer = await client.json<ApprovalsAnswer>('GET', '/v1/approvals', { query });
-    const rows = answer.approvals.map((hold) => [
-      hold.id,
-      hold.state,
-      `${hold.approved} of ${hold.count}`,
-      hold.requester,
-      whereOf(hold),
-      `${hold.rule} v${hold.ruleVersion}`,
-      shortTime(hold.useUntil ?? hold.expiresAt),
-      reviewText(hold),
-    ]);
-    const head = ['ID', 'STATE', 'APPROVED', 'WHO', 'CONNECTION', 'RULE', 'UNTIL', 'BREAK-GLASS'];
     const more = answer.next === undefined ? [] : ['', `More: --before ${answer.next}`];
-    await input.show(answer, [...columns(head, rows), ...more]);
+    await input.show(answer, [...listLines(answer.approvals), ...more]);
     return undefined;
   },
 };
@@ -61,7 +45,7 @@ const show: Command = {
   options: CLIENT_OPTIONS,
   async run(input) {
     const client = await clientOf(input);
-    const path = `/v1/approvals/${parseId('hold', input.positional(0))}`;
+    const path = `/v1/approvals/${await holdIdOf(client, input.positional(0))}`;
     const answer = await client.json<ApprovalAnswer>('GET', path);
     await input.show(answer, holdLines(answer.approval));
     return undefined;
@@ -79,7 +63,7 @@ const breakGlass: Command = {
   options: { ...REASON, ...CLIENT_OPTIONS },
   async run(input) {
     const client = await clientOf(input);
-    const holdId = parseId('hold', input.positional(0));
+    const holdId = await holdIdOf(client, input.positional(0));
     const body = { reason: needed(input.option('reason'), '--reason') };
     const path = `/v1/approvals/${holdId}/break-glass`;
     const answer = await client.json<ApprovalAnswer>('POST', path, { body });
@@ -104,7 +88,7 @@ const review: Command = {
   },
   async run(input) {
     const client = await clientOf(input);
-    const holdId = parseId('hold', input.positional(0));
+    const holdId = await holdIdOf(client, input.positional(0));
     const verdict = needed(input.option('verdict'), '--verdict');
     const comment = needed(input.option('comment'), '--comment');
     const answer = await client.json<ApprovalAnswer>('POST', `/v1/approvals/${holdId}/review`, {
@@ -130,11 +114,6 @@ function needed(value: string | undefined, option: string): string {
   throw new CountersignError('REQUEST_INVALID', { reason: `it needs ${option}` });
 }
 
-/** When it has to be reviewed, or what was said of it. */
-function reviewText({ review: said, reviewBy }: ApprovalRow): string {
-  return said === 'unreviewed' ? `review by ${shortTime(reviewBy ?? '')}` : (said ?? '');
-}
-
 function decision(what: 'approve' | 'deny' | 'withdraw', summary: string): Command {
   return {
     path: `approvals ${what}`,
@@ -143,7 +122,7 @@ function decision(what: 'approve' | 'deny' | 'withdraw', summary: string): Comma
     options: { ...REASON, ...CLIENT_OPTIONS },
     async run(input) {
       const client = await clientOf(input);
-      const holdId = parseId('hold', input.positional(0));
+      const holdId = await holdIdOf(client, input.positional(0));
       const reason = input.option('reason');
       const body = reason === undefined ? {} : { reason };
       const answer = await client.json<ApprovalAnswer>('POST', `/v1/approvals/${holdId}/${what}`, { body });
@@ -221,10 +200,6 @@ function statementLines(hold: ApprovalDetail): string[] {
 function heldChangeLines({ kind, name, action, previousVersion, diff }: HeldChangeRow): string[] {
   const made = previousVersion === 0 ? '' : `, on version ${previousVersion}`;
   return [`${safeText(`${kind}/${name}`)} ${action}${made}`, ...diff.map(diffLine)];
-}
-
-function whereOf({ protocol, connection, database }: ApprovalRow): string {
-  return connection === undefined ? protocol : `${connection}/${database ?? ''}`;
 }
 
 function voteLines({ votes }: ApprovalDetail): string[] {

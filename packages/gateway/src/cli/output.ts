@@ -14,6 +14,32 @@ export function columns(head: readonly string[], rows: readonly (readonly string
   );
 }
 
+/** The same in at most so many characters a line, as far as cutting the named columns can do it. */
+export function columnsWithin(
+  charactersMax: number,
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  cut: readonly string[],
+): string[] {
+  const widths = head.map((title, i) =>
+    Math.max(title.length, ...rows.map((row) => safeText(row[i] ?? '').length)),
+  );
+  const gaps = 2 * (head.length - 1);
+  for (;;) {
+    const over = widths.reduce((sum, width) => sum + width, gaps) - charactersMax;
+    const widest = head.reduce<number>((best, title, i) => {
+      const isCut = cut.includes(title) && (widths[i] ?? 0) > title.length;
+      return isCut && (best === -1 || (widths[i] ?? 0) > (widths[best] ?? 0)) ? i : best;
+    }, -1);
+    if (over <= 0 || widest === -1) break;
+    widths[widest] = (widths[widest] ?? 0) - 1;
+  }
+  return columns(
+    head,
+    rows.map((row) => row.map((cell, i) => oneLine(cell, widths[i] ?? 0))),
+  );
+}
+
 /** `label  value` lines. */
 export function facts(pairs: readonly (readonly [string, string])[]): string[] {
   const width = Math.max(...pairs.map(([label]) => label.length));

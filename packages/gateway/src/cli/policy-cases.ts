@@ -47,6 +47,7 @@ interface CaseDocument extends Shared {
   readonly prepared?: string;
   readonly rows?: Readonly<Record<string, Partial<Record<'inserted' | 'updated' | 'deleted', number>>>>;
   readonly returned?: number;
+  readonly estimatedRows?: number;
   readonly expect: Verdict;
   readonly rule?: string;
   readonly breakGlass?: string | false;
@@ -73,6 +74,8 @@ export interface PolicyCase {
   readonly rows: readonly ObservedTable[] | undefined;
   /** Rows that its transaction has got. */
   readonly returned: number | undefined;
+  /** Rows that the target guesses before it runs. */
+  readonly estimatedRows: number | undefined;
   readonly expect: Verdict;
   readonly rule: string | undefined;
   /** The rule by which who asks may open all of it in an emergency; false where no rule does. */
@@ -141,6 +144,7 @@ const FILE: TSchema = Type.Object(
             ),
           ),
           returned: COUNT,
+          estimatedRows: COUNT,
           expect: Type.Enum(['allow', 'hold', 'block']),
           rule: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
           breakGlass: Type.Optional(
@@ -246,6 +250,7 @@ function caseOf(
     prepared: one.prepared,
     rows: one.rows === undefined ? undefined : tablesOf(one.rows, complain),
     returned: one.returned,
+    estimatedRows: one.estimatedRows,
     expect,
     rule,
     breakGlass,

@@ -112,6 +112,33 @@ describe('policy replay', () => {
     ]);
   });
 
+  it('takes what the target guessed then, and guesses nothing', async () => {
+    const since = formatTimeUs(api.rooms.clock.nowUs());
+    const sql = 'update rr.guessed set a = 1';
+    await api.makeOperations('ana', [
+      { intent: { sql, estimated_rows: 5000 } },
+      { intent: { sql, estimated_rows: 5 } },
+      { intent: { sql } },
+      { intent: { sql: 'select 1' } },
+    ]);
+    const rules = join(home, 'guessed.yaml');
+    await writeFile(
+      rules,
+      "kind: Rule\nname: large\nwhen: { writes: [rr.guessed], estimated: '>= 100' }\nthen: block\n",
+    );
+    const words = ['policy', 'replay', '--since', since, '--resources', rules, '--json'];
+    const { status, out } = await run(api.people.admin, ...words);
+    expect(status).toBe(0);
+    const lines: unknown[] = out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(lines).toMatchObject([
+      { kind: 'operation', decided: 'block', causes: [{ rule: 'large' }] },
+      { kind: 'summary', statements: 4, same: 2, undecidable: { 'rows-unknown': 1 } },
+    ]);
+  });
+
   it('is for administrators and auditors', async () => {
     const denied = await run(api.people.ana, 'policy', 'replay', '--since', '2026-01-01');
     expect([denied.status, denied.err]).toEqual([

@@ -32,7 +32,18 @@ export async function runCases(
 }
 
 async function decide(view: ResourceView, policyCase: PolicyCase, reader: SqlReader): Promise<Rehearsed> {
-  const { as, on: connection, address, client, atUs, sql, prepared, rows, returned } = policyCase;
+  const {
+    as,
+    on: connection,
+    address,
+    client,
+    atUs,
+    sql,
+    prepared,
+    rows,
+    returned,
+    estimatedRows,
+  } = policyCase;
   const { known, name, kind } = withAsker(view, as);
   const session = new RehearsedSession(known, reader, {
     principal: { name, kind },
@@ -41,7 +52,10 @@ async function decide(view: ResourceView, policyCase: PolicyCase, reader: SqlRea
     client,
   });
   if (prepared !== undefined) await session.ran(encoder.encode(prepared), atUs);
-  return session.decide(encoder.encode(sql), atUs, () => rows, { returned: () => returned });
+  return session.decide(encoder.encode(sql), atUs, () => rows, {
+    returned: () => returned,
+    estimated: estimatedRows,
+  });
 }
 
 /** The resources with an account for whoever has none. */

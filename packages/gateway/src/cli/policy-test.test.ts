@@ -77,6 +77,27 @@ function cases(...lines: string[]): string {
 }
 
 describe('a file of cases', () => {
+  it('says what the target would guess; where it does not, there is no guess', async () => {
+    const guessed = `${RESOURCES}---
+kind: Rule
+name: large
+when: { writes: [rr.models], estimated: '>= 100' }
+then: block
+`;
+    const sql = 'sql: update rr.models set a = 1';
+    const path = await file(
+      'guessed.yaml',
+      cases(
+        `{ name: many, ${sql}, estimatedRows: 100, expect: block, rule: large }`,
+        `{ name: few, ${sql}, estimatedRows: 99, expect: allow }`,
+        `{ name: who knows, ${sql}, expect: block, rule: large }`,
+        '{ name: another table, sql: update rr.other set a = 1, expect: allow }',
+      ),
+    );
+    const shown = await run('policy', 'test', path, '--resources', await file('guessed-rules.yaml', guessed));
+    expect([shown.status, shown.err]).toEqual([0, '']);
+  });
+
   it('passes where everything is decided as it says', async () => {
     const resources = await file('resources.yaml', RESOURCES);
     const path = await file(
@@ -308,7 +329,7 @@ describe('docs/guides/policy.md', () => {
     await file('rules.yaml', rules);
     const path = await file('rules.test.yaml', policyCases);
     const { status, out, err } = await run('policy', 'test', path);
-    expect([status, err, out]).toEqual([0, '', expect.stringContaining('4 cases passed, 0 failed')]);
+    expect([status, err, out]).toEqual([0, '', expect.stringContaining('5 cases passed, 0 failed')]);
   });
 });
 

@@ -18,8 +18,10 @@ import {
   type WrittenTable,
 } from '../core/effects.ts';
 import type { ActorKind } from '../core/principal.ts';
+import { guessOf, isMet } from './estimated.ts';
 import { isSeenInCatalog } from './observed.ts';
 import { inRange, matchesClient, matchesColumns, matchesName, withinHours } from './patterns.ts';
+import { fetches, type KnownStatements, usesNames, withPrepared } from './prepared-facts.ts';
 import { type KnownCursors, onlyReads, returnedRules } from './returned.ts';
 import type { BreakGlassRule, CompiledRule } from './rule.ts';
 
@@ -59,6 +61,8 @@ export interface Decision {
   readonly counted: readonly CompiledRule[];
   /** Rules that have a say about how many rows it returns. */
   readonly returned: readonly CompiledRule[];
+  /** Rules that are decided on as if the target had guessed too many rows, because nobody has asked it. */
+  readonly estimated: readonly CompiledRule[];
   /** It leaves nothing that would have to be undone where its rows are withheld. */
   readonly onlyReads: boolean;
   /** The parser's message where the text is no SQL, for the answer that PostgreSQL would have given. */
@@ -71,9 +75,6 @@ export interface Allowance {
   readonly version: number;
   readonly effects: ReadonlySet<Effect>;
 }
-
-/** Statements that this session has prepared with SQL, by name. */
-export type KnownStatements = (name: string) => StatementFacts | undefined;
 
 const NOTHING_KNOWN: KnownStatements = () => undefined;
 const COUNTABLE: ReadonlySet<Effect> = new Set<Effect>(['insert', 'update', 'delete', 'merge', 'copy-in']);
@@ -120,6 +121,7 @@ const NOT_RUN = {
   breakGlass: [],
   counted: [],
   returned: [],
+  estimated: [],
   onlyReads: false,
 } as const;
 
@@ -163,13 +165,19 @@ export class SessionPolicy {
     return EFFECTS.some((effect) => !this.#allowance.effects.has(effect)) || this.#rules.some(dependsOnFacts);
   }
 
-  /** Decides about a text; one that was decided on costs a look-up, unless a rule has hours. */
+  /**
+   * Decides about a text; one that was decided on costs a look-up, unless a rule has hours.
+   *
+   * @param estimate rows that the target guesses
+   */
   decide(
     read: ReadText,
     nowUs: number,
     known: KnownStatements = NOTHING_KNOWN,
     cursors: KnownCursors = NOTHING_KNOWN,
+    estimate?: number,
   ): Decision {
+    if (estimate !== undefined) return this.#decide(read, nowUs, known, cursors, estimate);
     const before = this.#known.get(read);
     if (before !== undefined) return before;
     const decision = this.#decide(read, nowUs, known, cursors);
@@ -183,8 +191,15 @@ export class SessionPolicy {
     return this.#counted;
   }
 
-  #decide(read: ReadText, nowUs: number, known: KnownStatements, cursors: KnownCursors): Decision {
-    const rules = this.#rules.filter(({ hours }) => hours === undefined || withinHours(hours, nowUs));
+  #decide(
+    read: ReadText,
+    nowUs: number,
+    known: KnownStatements,
+    cursors: KnownCursors,
+    estimate?: number,
+  ): Decision {
+    const timely = this.#rules.filter(({ hours }) => hours === undefined || withinHours(hours, nowUs));
+    const rules = timely.filter((rule) => isMet(rule, estimate));
     if (read.kind !== 'read' && !this.#mayBeUnread(read.kind, rules)) return this.#unreadable(read);
     const statements =
       read.kind === 'read'
@@ -202,7 +217,8 @@ export class SessionPolicy {
         const found = matches(rule, statement);
         if (found.length === 0) continue;
         if (rule.verdict === 'hold') holds.add(rule);
-        causes.push(...found.map((range) => causeOf(rule, range)));
+        const guess = guessOf(rule, estimate);
+        causes.push(...found.map((range) => causeOf(rule, { ...range, what: `${range.what}${guess}` })));
       }
     }
     return {
@@ -211,6 +227,7 @@ export class SessionPolicy {
       breakGlass: this.#breakGlass,
       counted: rules.filter((rule) => counted.has(rule)),
       returned: rules.filter((rule) => returned.has(rule)),
+      estimated: estimate === undefined ? unestimated(timely, statements, causes) : [],
       onlyReads: onlyReads(statements),
       syntaxError: undefined,
     };
@@ -291,16 +308,17 @@ function reachesCaller({ kinds, address, client }: CompiledRule, caller: Caller)
 
 /** Whether it stops what a statement does, and not who sends it, or when. */
 function dependsOnFacts(rule: CompiledRule): boolean {
-  const { verdict, effects, writes, reads, functions, rows, returned } = rule;
+  const { verdict, effects, writes, reads, functions, rows, returned, estimated } = rule;
+  if (estimated !== undefined) return true;
   if (verdict === 'allow') return false;
   return [effects, writes, reads, functions, rows, returned].some((one) => one !== undefined);
 }
 
 /** Whether the rule has a say about rows that were written by whatever path. */
 function isObservable(rule: CompiledRule): boolean {
-  const { verdict, reads, functions, returned } = rule;
+  const { verdict, reads, functions, returned, estimated } = rule;
   if (verdict === 'allow' || reads !== undefined || functions !== undefined) return false;
-  if (returned !== undefined) return false;
+  if (returned !== undefined || estimated !== undefined) return false;
   if (rule.rows !== undefined || (rule.writes !== undefined && rule.effects === undefined)) return true;
   return [...(rule.effects ?? [])].some((effect) => COUNTABLE.has(effect) || isSeenInCatalog(effect));
 }
@@ -316,33 +334,18 @@ function mayDecideNow(rule: CompiledRule, statement: StatementFacts): boolean {
   return !statement.undoable && statement.effects.some(({ effect }) => WRITES_ROWS.has(effect));
 }
 
-/** An EXECUTE does what was prepared; where nobody knows what that is, nobody knows what it does. */
-function withPrepared(statement: StatementFacts, known: KnownStatements): readonly StatementFacts[] {
-  const { prepared, from, to } = statement;
-  if (prepared?.verb !== 'execute') return [statement];
-  const inner = prepared.name === undefined ? undefined : known(prepared.name);
-  if (inner !== undefined) return [statement, relocated(inner, from, to)];
-  const unknown: FoundEffect = { effect: 'unknown', from, to, object: prepared.name };
-  return [{ ...statement, effects: [...statement.effects, unknown] }];
-}
-
-/** The ranges of another text mean nothing in this one. */
-function relocated(inner: StatementFacts, from: number, to: number): StatementFacts {
-  return {
-    ...inner,
-    from,
-    to,
-    effects: inner.effects.map((found) => ({ ...found, from, to })),
-    functions: inner.functions.map((called) => ({ ...called, from, to })),
-  };
-}
-
-function usesNames(read: ReadText): boolean {
-  return read.kind === 'read' && read.statements.some(({ prepared }) => prepared?.verb === 'execute');
-}
-
-function fetches(read: ReadText): boolean {
-  return read.kind === 'read' && read.statements.some(({ node }) => node === 'FetchStmt');
+/** Rules that a guess would decide about; none where it makes no difference. */
+function unestimated(
+  rules: readonly CompiledRule[],
+  statements: readonly StatementFacts[],
+  causes: readonly Cause[],
+): readonly CompiledRule[] {
+  const open = rules.filter(
+    (rule) => rule.estimated !== undefined && statements.some((one) => matches(rule, one).length > 0),
+  );
+  const isOpen = (cause: Cause): boolean => open.some(({ name }) => name === cause.rule);
+  const isBlocked = causes.some((cause) => cause.verdict === 'block' && !isOpen(cause));
+  return isBlocked && open.every(({ verdict }) => verdict !== 'allow') ? [] : open;
 }
 
 interface Range {

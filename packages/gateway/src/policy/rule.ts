@@ -8,6 +8,7 @@ import type { Effect } from '../core/effects.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { ActorKind } from '../core/principal.ts';
 import { effectsOf, WRITE_EFFECTS } from './effect-classes.ts';
+import { checkEstimated } from './estimated.ts';
 import {
   type AddressRange,
   type Hours,
@@ -33,6 +34,8 @@ export interface When {
   readonly rows?: string;
   /** Rows that the transaction has got, counted as they pass. */
   readonly returned?: string;
+  /** Rows that the target guesses that the statement writes or returns, before it runs. */
+  readonly estimated?: string;
   readonly kinds?: readonly ActorKind[];
   readonly address?: readonly string[];
   readonly client?: readonly string[];
@@ -103,6 +106,7 @@ interface RuleConditions {
 export interface CompiledRule extends RuleConditions {
   readonly rows: RowBound | undefined;
   readonly returned: RowBound | undefined;
+  readonly estimated: RowBound | undefined;
   readonly verdict: 'allow' | 'block' | 'hold';
   readonly hold: HoldTerms | undefined;
 }
@@ -126,11 +130,13 @@ export function compileRule(rule: Rule, version: number): CompiledRule | BreakGl
     ...conditionsOf(rule, version),
     rows: one(when.rows, 'when.rows', parseRowBound),
     returned: one(when.returned, 'when.returned', parseRowBound),
+    estimated: one(when.estimated, 'when.estimated', parseRowBound),
     verdict: typeof consequence === 'object' ? 'hold' : consequence,
     hold,
   };
   checkTogether(compiled, when);
   checkReturned(compiled, when);
+  checkEstimated(compiled, when);
   return compiled;
 }
 
@@ -170,7 +176,7 @@ function compileBreakGlass(rule: Rule, version: number, terms: BreakGlassTerms):
   if (who.length === 0) throw new PatternProblem('a rule with breakGlass must say who may');
   const account = who.find((name) => name.startsWith('service:'));
   if (account !== undefined) throw new PatternProblem(`"${account}": only people break the glass`);
-  const extra = (['rows', 'returned', 'kinds', 'address', 'client'] as const).find(
+  const extra = (['rows', 'returned', 'estimated', 'kinds', 'address', 'client'] as const).find(
     (key) => when[key] !== undefined,
   );
   if (extra !== undefined) {

@@ -35,6 +35,8 @@ export interface Rehearsed {
   readonly read: ReadText | undefined;
   /** Rules that count rows which nobody has given. */
   readonly uncounted: readonly CompiledRule[];
+  /** Rules that are decided on as if too many rows were guessed, because nobody has given a guess. */
+  readonly unestimated: readonly CompiledRule[];
   /** Of each rule that holds: the rules by which a person may open it in an emergency, now. */
   readonly openers: readonly (readonly string[])[];
 }
@@ -54,6 +56,7 @@ export class RehearsedSession {
   readonly #denied: Cause | undefined;
   readonly #kind: ActorKind;
   #nowUs = 0;
+  #estimate: number | undefined;
   #resumed = Promise.withResolvers<void>();
 
   constructor(view: ResourceView, reader: SqlReader, asker: Asker) {
@@ -67,6 +70,7 @@ export class RehearsedSession {
       nowUs: () => this.#nowUs,
       settled: () => true,
       mayBeUnflushed: () => false,
+      estimate: () => this.#estimate,
       resumed: () => this.#resumed.resolve(),
     });
     this.#inspection.parameterStatus('client_encoding', 'UTF8');
@@ -78,9 +82,10 @@ export class RehearsedSession {
     textBytes: Uint8Array,
     nowUs: number,
     rows: RowsOf,
-    { message = 'Query', returned = () => undefined }: Partial<How> = {},
+    { message = 'Query', returned = () => undefined, estimated }: Partial<How> = {},
   ): Promise<Rehearsed> {
     if (this.#denied !== undefined) return refused([this.#denied], undefined);
+    this.#estimate = estimated;
     const judgement = await this.#judge(textBytes, nowUs);
     return judgement === undefined
       ? PASSED
@@ -129,6 +134,8 @@ export function kindOf(account: { readonly kind: string; readonly type?: string 
 interface How {
   readonly message: RunBy;
   readonly returned: ReturnedOf;
+  /** Rows that the target guesses. */
+  readonly estimated?: number | undefined;
 }
 
 interface Piece extends How {
@@ -137,7 +144,8 @@ interface Piece extends How {
 
 const decoder = new TextDecoder();
 const NO_TEXT: Piece = { textBytes: new Uint8Array(0), message: 'Execute', returned: () => undefined };
-const PASSED = { verdict: 'allow', causes: [], read: undefined, uncounted: [], openers: [] } as const;
+const NOTHING_OPEN = { uncounted: [], unestimated: [], openers: [] } as const;
+const PASSED = { verdict: 'allow', causes: [], read: undefined, ...NOTHING_OPEN } as const;
 
 function policyOf(view: ResourceView, asker: Asker): SessionPolicy | undefined {
   const ruling = view.ruling(asker.principal, asker.connection);
@@ -166,7 +174,7 @@ function denial({ principal, connection }: Asker): Cause {
 }
 
 function refused(causes: readonly Cause[], read: ReadText | undefined) {
-  return { verdict: 'block', causes, read, uncounted: [], openers: [] } as const;
+  return { verdict: 'block', causes, read, ...NOTHING_OPEN } as const;
 }
 
 function withRows(
@@ -174,8 +182,8 @@ function withRows(
   rowsOf: RowsOf,
   piece: Piece,
 ): Omit<Rehearsed, 'openers'> & { readonly openers: readonly (readonly BreakGlassRule[])[] } {
-  const { kind, causes, counted, holds, returned, onlyReads } = decision;
-  if (kind === 'block') return refused(causes, read);
+  const { kind, causes, counted, holds, returned, onlyReads, estimated: unestimated } = decision;
+  if (kind === 'block') return { ...refused(causes, read), unestimated };
   const [first] = [...holds, ...counted, ...(onlyReads ? [] : returned)];
   const why = first === undefined ? undefined : notConducted(read, piece);
   if (first !== undefined && why !== undefined) return refused([causeOf(first, why)], read);
@@ -196,7 +204,7 @@ function withRows(
       .filter(({ rule }) => !holds.includes(rule))
       .map(({ rule, tables }) => openersOf(decision, rule, tables)),
   ];
-  return { verdict: all.length > 0 ? 'hold' : 'allow', causes: all, read, uncounted, openers };
+  return { verdict: all.length > 0 ? 'hold' : 'allow', causes: all, read, uncounted, unestimated, openers };
 }
 
 /** Why the conductor of a session neither counts nor holds it; undefined where it does. */

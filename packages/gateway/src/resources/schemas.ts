@@ -94,6 +94,7 @@ const WHEN: TSchema = Type.Object(
     functions: Type.Optional(patterns()),
     rows: Type.Optional(printable(32)),
     returned: Type.Optional(printable(32)),
+    estimated: Type.Optional(printable(32)),
     kinds: Type.Optional(words(['user', 'ci', 'service', 'agent'], 1)),
     address: Type.Optional(patterns()),
     client: Type.Optional(patterns()),

@@ -99,6 +99,7 @@ function asks(
     breakGlass: [],
     counted: [],
     returned: [],
+    estimated: [],
     onlyReads: true,
     syntaxError: undefined,
   } as const;

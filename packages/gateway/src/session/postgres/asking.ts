@@ -331,7 +331,7 @@ export class Asking {
           ),
         ],
         exactRows: rows,
-        estimatedRows: estimate,
+        estimatedRows: estimate ?? judgement.estimatedRows,
         affectedKeys: keys,
       },
       address,

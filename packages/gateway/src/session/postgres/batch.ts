@@ -117,7 +117,9 @@ export class Batch {
     if (judgement !== undefined) Object.assign(body, judgedBody(judgement));
     this.#bodyBytes += bodyBytes(body);
     const decided =
-      judgement === undefined ? undefined : { decision: judgement.decision.kind, policy: judgement.policy };
+      judgement === undefined
+        ? undefined
+        : { decision: (judgement.stated ?? judgement.decision).kind, policy: judgement.policy };
     this.admitted.push({ operation: intent?.operation, body, decided, prepare, runs });
   }
 

@@ -4,8 +4,8 @@
  *
  * Spec: spec/policy.md §5. Names of prepared statements are no secret, and code of the client's may drop one
  * and put another in its place. So each time the server is asked, in the same breath, what stands under the
- * name: an answer is believed only where that is the text of ours, byte for byte (PREPARE of SQL keeps the
- * whole command as its text, which no question of ours is).
+ * name: an answer is believed only where that is the text of ours, byte for byte, with parameters of the types
+ * that the server found for it (PREPARE of SQL keeps the whole command as its text, which no question of ours is).
  */
 
 import { createHash } from 'node:crypto';
@@ -33,6 +33,9 @@ export interface AskedCount {
   /** For a Bind of the name. */
   readonly bind: { readonly statement: string; readonly values: readonly Uint8Array[] } | undefined;
 }
+
+/** The type `oid[]` of {@link EARLIER}. */
+const OID_LIST = 1028;
 
 /** Where the connection is one of several behind a pooler, names are gone that were given: 26000. */
 const NO_SUCH_STATEMENT = '26000';
@@ -78,7 +81,7 @@ export class CountStatement {
     const [first, ...others] = rows;
     // Nothing came, or too much.
     if (first === undefined) return [];
-    if (first.length === 1 && first[0] === sha256(question.text)) return others;
+    if (first.length === 1 && first[0] === standing(question.text)) return others;
     this.#prepared = undefined;
     const reason = 'another statement stands in the place of the count';
     throw new CountersignError('ROWS_NOT_COUNTED', { reason });
@@ -107,10 +110,13 @@ function prepareMessages(name: string, text: string): readonly FrontendMessage[]
 }
 
 function checkText(name: string): string {
-  return `SELECT pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(p.statement, 'UTF8')), 'hex')
+  return `SELECT pg_catalog.concat_ws(' ', pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(p.statement, 'UTF8')), 'hex'),
+  pg_catalog.array_to_string(p.parameter_types::pg_catalog.oid[], ','))
 FROM pg_catalog.pg_prepared_statement() p WHERE p.name OPERATOR(pg_catalog.=) '${name}'`;
 }
 
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+/** What {@link checkText} gives for a question of ours. */
+function standing(text: string): string {
+  const types = text.includes(EARLIER) ? String(OID_LIST) : '';
+  return `${createHash('sha256').update(text).digest('hex')} ${types}`;
 }

@@ -103,6 +103,25 @@ export function writtenBy(plan: string): number | undefined {
   return Number.isSafeInteger(rows) ? rows : undefined;
 }
 
+/**
+ * The rows that it writes, or those that it returns, whichever are more.
+ *
+ * @param plan as EXPLAIN writes it; untrusted
+ */
+export function guessedRows(plan: string): number | undefined {
+  const explained = asList(parsed(plan));
+  const returned = explained.map((one) => fieldOf(fieldOf(one, 'Plan'), 'Plan Rows'));
+  let rows = 0;
+  for (const guess of returned) {
+    if (typeof guess !== 'number' || !(guess >= 0)) return undefined;
+    rows += Math.round(guess);
+  }
+  if (returned.length === 0 || !Number.isSafeInteger(rows)) return undefined;
+  if (!plan.includes('"ModifyTable"')) return rows;
+  const written = writtenBy(plan);
+  return written === undefined ? undefined : Math.max(written, rows);
+}
+
 function parsed(plan: string): unknown {
   try {
     return JSON.parse(plan);

@@ -16,6 +16,7 @@ import { HEADER_LENGTH } from '../../protocols/postgres/frames.ts';
 import { BACKEND } from '../../protocols/postgres/messages.ts';
 import type { PreparedStatement } from '../../protocols/postgres/operation.ts';
 import type { SqlReader } from '../sql-reader.ts';
+import type { EstimatedText } from './armed/estimates.ts';
 import type { LookedAt, ServerTrees } from './armed/server-trees.ts';
 import { KnownCursorNames, LostNames, together } from './known-cursors.ts';
 import type { Refusal } from './refusal.ts';
@@ -40,6 +41,8 @@ export interface InspectionPorts {
   readonly mayBeUnflushed: () => boolean;
   /** What the server says of texts; absent or undefined: the text alone decides. */
   readonly trees?: () => ServerTrees | undefined;
+  /** Rows that the target would guess, where there is none to ask; undefined: nobody knows. */
+  readonly estimate?: () => number | undefined;
   /** A text that was waited for is read. */
   readonly resumed: () => void;
 }
@@ -51,6 +54,10 @@ export interface Judgement {
   readonly read: ReadText;
   /** In the place of ours, where it blocks: what the server itself has said. */
   readonly refusal?: Refusal;
+  /** What policy says, where nothing of it stops the statement but the server, which does not take it. */
+  readonly stated?: Decision;
+  /** Rows that the target guesses, where a rule asks for that. */
+  readonly estimatedRows?: number;
 }
 
 /** Settings that say how the server cuts a text into tokens. */
@@ -121,7 +128,34 @@ export class Inspection {
 
   /** A text that runs now; undefined where nothing decides about it. */
   judge(textBytes: Uint8Array): Judgement | 'wait' | undefined {
-    return this.#judge({ textBytes, parameterTypeOids: [], place: 'Query' });
+    const at = { textBytes, parameterTypeOids: [], place: 'Query' } as const;
+    return this.#estimated(this.#judge(at), () => ({ ...at, values: [] }));
+  }
+
+  /** A statement that was parsed before, with the values that are bound to it; undefined: nobody has them. */
+  judgeBound(
+    statement: PreparedStatement,
+    values: () => EstimatedText['values'],
+  ): Judgement | 'wait' | undefined {
+    const { textBytes, parameterTypeOids } = statement;
+    const at = (): EstimatedText => ({ textBytes, parameterTypeOids, values: values() });
+    return this.#estimated(this.judgePrepared(statement), at, statement);
+  }
+
+  /** With what the target guesses, where that decides. */
+  #estimated(
+    judgement: Judgement | 'wait' | undefined,
+    at: () => EstimatedText,
+    statement?: PreparedStatement,
+  ): Judgement | 'wait' | undefined {
+    if (judgement === undefined || judgement === 'wait') return judgement;
+    const { policy } = this.#ports.policyNow();
+    if (policy === undefined || judgement.decision.estimated.length === 0) return judgement;
+    const { estimate } = this.#ports;
+    const { read } = judgement;
+    const rows = estimate === undefined ? this.#trees?.estimated(at(), read, statement) : estimate();
+    if (rows === 'wait' || rows === undefined) return rows ?? judgement;
+    return { ...this.#decide(policy, judgement.policy, read, rows), estimatedRows: rows };
   }
 
   #judge(at: LookedAt): Judgement | 'wait' | undefined {
@@ -243,12 +277,13 @@ export class Inspection {
     }
   }
 
-  #decide(policy: SessionPolicy, digest: string, read: ReadText): Judgement {
+  #decide(policy: SessionPolicy, digest: string, read: ReadText, estimate?: number): Judgement {
     const decision = policy.decide(
       read,
       this.#ports.nowUs(),
       (name) => this.#known(name),
       (name) => (this.#namesAreUncertain ? undefined : this.#cursors.known(name)),
+      estimate,
     );
     const judgement = { policy: digest, decision, read };
     return this.#trees?.judged(judgement) ?? judgement;

@@ -22,7 +22,7 @@ import { type Inspection, type Judgement, mayRunAnything } from './inspection.ts
 import { NEVER_A_NAME, readNames } from './large-names.ts';
 import { MALFORMED_KINDS, MESSAGE_NAMES } from './malformed-kinds.ts';
 import type { SpooledMessage } from './large-message.ts';
-import { InlineBudget, parameterValues, textValue } from './operation-body.ts';
+import { InlineBudget, parametersOf, parameterValues, textValue } from './operation-body.ts';
 import { refusalOf } from './refusal.ts';
 import type { Request } from './request.ts';
 import { RunningOperation } from './running-operation.ts';
@@ -32,6 +32,7 @@ import { ALL_EFFECTS, copiesIn, isAscii, type NameEffects, nameEffects } from '.
 import { StatementTexts, type TextFacts } from './statement-texts.ts';
 
 type Body = Record<string, BodyValue>;
+type Values = () => readonly BoundValue[];
 type Message<K extends FrontendMessage['kind']> = Extract<FrontendMessage, { kind: K }>;
 
 /** A text that was not read may do anything to names; no COPY of its is looked for. */
@@ -368,17 +369,20 @@ export class Intents {
     const known = this.#isRemembered(message.statement) ? message : { ...message, statement: NEVER_A_NAME };
     const statement = this.#prepared.statement(known.statement);
     if (statement === 'wait') return isRemembered || this.#options.inspection.active ? 'wait' : plain('Bind');
-    const judgement = this.#judgeRun(statement);
+    const judgement = this.#judgeRun(statement, () => boundValues(message));
     if (judgement === 'wait') return 'wait';
     const textBytes = statement?.textBytes;
     // What nobody knows may not be there: the target says so, and an Execute of it is refused.
-    if (judgement?.decision.kind === 'block' && statement !== undefined) {
+    const isTaken = judgement?.stated === undefined;
+    if (judgement?.decision.kind === 'block' && statement !== undefined && isTaken) {
       return this.#running('Bind', [], this.#bodyOfBind(message, statement), { judgement, textBytes });
     }
     const change = isRemembered ? this.#prepared.bind(known) : undefined;
     if (change === 'wait') return 'wait';
     const understood = change === undefined ? plain('Bind') : this.#changing('Bind', change);
     if (judgement === undefined) return understood;
+    // Its Parse has failed, as a rule: its Execute has the leaf.
+    if (!isTaken) return { ...understood, request: { ...understood.request, refusal: judgement.refusal } };
     const operation = new RunningOperation(this.#options.clock.monotonicUs());
     const body = this.#bodyOfBind(message, statement);
     const intent = { operation, body, judgement, textBytes, portal: undefined };
@@ -392,11 +396,14 @@ export class Intents {
   }
 
   /** What policy says about a statement that is known by its name. */
-  #judgeRun(statement: PreparedStatement | undefined): Judgement | 'wait' | undefined {
+  #judgeRun(statement: PreparedStatement | undefined, values: Values): Judgement | 'wait' | undefined {
     const { inspection } = this.#options;
     if (statement === undefined) return inspection.judgeUnknown(NOT_KNOWN);
-    const isMarked = this.#marks.read(statement.textBytes) !== undefined;
-    return isMarked ? inspection.judgeUnknown(TOO_LONG) : inspection.judgePrepared(statement);
+    if (this.#marks.read(statement.textBytes) !== undefined) return inspection.judgeUnknown(TOO_LONG);
+    return inspection.judgeBound(statement, () => {
+      const all = values();
+      return this.#marks.read(all[0]?.bytes ?? NO_TEXT) === undefined ? all : undefined;
+    });
   }
 
   #execute(message: Message<'Execute'>): Understood | 'wait' {
@@ -407,7 +414,7 @@ export class Intents {
     const statement = operation.portal?.statement;
     const unread = statement === undefined || this.#marks.read(statement.textBytes) !== undefined;
     const { effects, copyIn } = unread ? UNREAD : this.#texts.facts(statement);
-    const judgement = this.#judgeRun(statement);
+    const judgement = this.#judgeRun(statement, () => operation.portal?.values ?? []);
     if (judgement === 'wait') return 'wait';
     const forgotten = this.#forgotten(mayRunAnything(judgement) ? ALL_EFFECTS : effects);
     if (forgotten === 'wait') return 'wait';
@@ -471,7 +478,7 @@ export class Intents {
     const operation = new RunningOperation(this.#options.clock.monotonicUs());
     const settled = changes.length === 0 ? undefined : this.#settling(changes);
     const isBlocked = judgement?.decision.kind === 'block';
-    operation.blocked = isBlocked;
+    operation.blocked = isBlocked && judgement.stated === undefined;
     if (!isBlocked) this.#options.inspection.forwarded(judgement?.read);
     const refusal = isBlocked ? refusalOf(judgement, textBytes ?? NO_TEXT) : undefined;
     return {
@@ -490,8 +497,4 @@ export class Intents {
       for (const change of changes) this.#prepared.settle(change, outcome);
     };
   }
-}
-
-function parametersOf(values: readonly BoundValue[]): Body {
-  return values.length === 0 ? {} : { parameters: parameterValues(values, new InlineBudget()) };
 }

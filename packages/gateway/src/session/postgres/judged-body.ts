@@ -12,11 +12,13 @@ import type { Judgement } from './inspection.ts';
 type Body = Record<string, BodyValue>;
 
 /** Of a text, which is the same each time it runs. */
-const known = new WeakMap<ReadText, Body>();
+const knownFacts = new WeakMap<ReadText, Body>();
 
 /** Effects and written tables, and why it is blocked or held. */
-export function judgedBody({ decision, read }: Judgement): Body {
-  const facts = factsOf(read);
+export function judgedBody(judgement: Judgement): Body {
+  const { read, decision: decided, stated: decision = decided, estimatedRows } = judgement;
+  const known = factsOf(read);
+  const facts = estimatedRows === undefined ? known : { ...known, estimated_rows: estimatedRows };
   if (decision.kind === 'allow') return facts;
   const causes = decision.causes.slice(0, LIMITS.policy.causesMax);
   return {
@@ -28,10 +30,10 @@ export function judgedBody({ decision, read }: Judgement): Body {
 }
 
 function factsOf(read: ReadText): Body {
-  const before = known.get(read);
+  const before = knownFacts.get(read);
   if (before !== undefined) return before;
   const facts = read.kind === 'read' ? statementsOf(read) : { effects: ['unknown'] };
-  known.set(read, facts);
+  knownFacts.set(read, facts);
   return facts;
 }
 

@@ -27,6 +27,11 @@ export function parameterValues(values: readonly BoundValue[], budget: InlineBud
   return values.map((value) => parameterValue(value, budget));
 }
 
+/** The field of a body that has them, where there are any. */
+export function parametersOf(values: readonly BoundValue[]): Record<string, BodyValue> {
+  return values.length === 0 ? {} : { parameters: parameterValues(values, new InlineBudget()) };
+}
+
 /** How many bytes of one Operation may stand in the body itself. */
 export class InlineBudget {
   #left: number = LIMITS.ledger.inlineBytesMax;

@@ -15,6 +15,8 @@ export interface Refusal {
   readonly error: CountersignError;
   /** The ErrorResponse that the client gets. */
   readonly answer: Uint8Array;
+  /** Of that answer, where it is not the error's own. */
+  readonly sqlstate?: string;
 }
 
 /** No SQL begins with this word, in any version. */

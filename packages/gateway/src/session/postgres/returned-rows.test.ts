@@ -22,6 +22,7 @@ function judged(rules: readonly CompiledRule[], ...statements: readonly Statemen
     breakGlass: [],
     counted: [],
     returned: rules,
+    estimated: [],
     onlyReads: true,
     syntaxError: undefined,
   } as const;

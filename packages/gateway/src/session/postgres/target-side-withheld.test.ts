@@ -46,6 +46,7 @@ function meterOf(bound: number): RowMeter {
     breakGlass: [],
     counted: [],
     returned: [few],
+    estimated: [],
     onlyReads: true,
     syntaxError: undefined,
   } as const;

@@ -180,7 +180,7 @@ export class TargetSide {
     if (operation !== undefined) {
       operation.digest.add(refusal.answer, 0, refusal.answer.length);
       this.#touched.push(operation);
-      operation.failed(refusal.error.row.sqlstate, refusal.error.message);
+      operation.failed(refusal.sqlstate ?? refusal.error.row.sqlstate, refusal.error.message);
     }
     this.#responses.accept(BACKEND.ErrorResponse);
     return true;

@@ -1,7 +1,7 @@
 /** What may change what a name stands for, and what of that brings no code of its own. */
 
 import type { Effect, StatementFacts } from '../../../core/effects.ts';
-import type { KnownStatements } from '../../../policy/decide.ts';
+import type { KnownStatements } from '../../../policy/prepared-facts.ts';
 
 /** Definitions, rights and settings: what they lead to is there already, or stands in their own text. */
 const LEADS_ELSEWHERE: ReadonlySet<Effect> = new Set<Effect>([

@@ -9,7 +9,8 @@ import type { ReadText, StatementFacts } from '../../../core/effects.ts';
 import { CountersignError } from '../../../core/errors.ts';
 import { LIMITS } from '../../../core/limits.ts';
 import type { PreparedStatement } from '../../../protocols/postgres/operation.ts';
-import type { KnownStatements, SessionPolicy } from '../../../policy/decide.ts';
+import type { SessionPolicy } from '../../../policy/decide.ts';
+import type { KnownStatements } from '../../../policy/prepared-facts.ts';
 import { type ServerQuestion, serverQuestion } from '../../../sql/inner-query.ts';
 import { crossCheck } from '../../../sql/server-tree/cross-check.ts';
 import { runsHiddenCode, runsWhileAnalyzed, withTree } from '../../../sql/server-tree/with-tree.ts';
@@ -18,6 +19,7 @@ import type { Judgement } from '../inspection.ts';
 import { AgedMap, isFresh } from './aged-map.ts';
 import { AskServer, type AskedError, type AskedIn, placed, type ServerAnswer } from './ask-server.ts';
 import { changesNames, mayChangeNames } from './changes-names.ts';
+import { Estimates, type EstimatedText } from './estimates.ts';
 import { type Plan, planOf } from './plan.ts';
 
 export interface ServerTreesPorts extends ExchangePorts {
@@ -45,6 +47,13 @@ interface Pending extends LookedAt {
 
 type Read = Extract<ReadText, { readonly kind: 'read' }>;
 
+/** What the server said when it did not take a text. */
+interface Refused {
+  readonly sqlstate: string;
+  readonly message: string;
+  readonly frame: Uint8Array;
+}
+
 /** `auto`: where what the server says can change what is decided. */
 export type AsksForTrees = 'off' | 'auto' | 'ask';
 
@@ -52,6 +61,8 @@ const NOT_ASKED = 'what its names stand for, which a statement before it may cha
 const NO_TREE = 'what the server did not tell';
 /** `read_only_sql_transaction`: what is asked only reads, so that code that runs meanwhile writes nothing. */
 const WROTE_WHILE_ANALYZED = '25006';
+/** Not supported; data exceptions; no such schema; syntax errors, and what is not there or not allowed. */
+const OF_TEXT = /^(?:0A|22|3F|42)/;
 
 /** Owned by one session. */
 export class ServerTrees {
@@ -59,6 +70,7 @@ export class ServerTrees {
   readonly #ports: ServerTreesPorts;
   readonly #server: AskServer;
   readonly #name: string;
+  readonly #estimates: Estimates;
   readonly #asked = new WeakMap<PreparedStatement, { readonly epoch: number; readonly atUs: number }>();
   /** Readings with all that the server says of them; of any other one nobody knows that. */
   readonly #complete = new WeakSet<ReadText>();
@@ -67,7 +79,7 @@ export class ServerTrees {
   readonly #answers: AgedMap<ReadText>;
   /** Texts that are stopped whatever rules say, and why. */
   readonly #differing = new WeakMap<ReadText, string>();
-  readonly #refused = new WeakMap<ReadText, { readonly message: string; readonly frame: Uint8Array }>();
+  readonly #refused = new WeakMap<ReadText, Refused>();
   readonly #restless = new WeakSet<ReadText>();
   /** Hidden code runs beside something that was prepared with SQL. */
   #preparedRestless = false;
@@ -83,6 +95,7 @@ export class ServerTrees {
     this.#ports = ports;
     this.#name = `${ports.name} tree`;
     this.#server = new AskServer(ports, this.#name, ports.nowUs);
+    this.#estimates = new Estimates(ports);
     this.#answers = new AgedMap(ports.nowUs, LIMITS.serverTree.cachedAnswersMax);
   }
 
@@ -92,12 +105,22 @@ export class ServerTrees {
   }
 
   get mustAsk(): boolean {
-    return this.#pending !== undefined;
+    return this.#pending !== undefined || this.#estimates.mustAsk;
+  }
+
+  /**
+   * How many rows the server guesses; undefined where nobody can tell, `wait` where it has to be asked first. A text
+   * is planned only where all is known that it calls: planning runs what says that it is immutable.
+   */
+  estimated(at: EstimatedText, read: ReadText, statement?: PreparedStatement): number | undefined | 'wait' {
+    const isKnown = statement === undefined ? this.isComplete(read) : this.isFresh(statement);
+    return isKnown && !this.#runsWhenParsed.has(read) ? this.#estimates.of(at, read, this.#epoch) : undefined;
   }
 
   /** Whether anything that the server says can change a decision. */
   decides({ decision }: Judgement, policy: SessionPolicy): boolean {
-    if (decision.kind === 'block') return false;
+    // What is blocked for want of a guess has to be known before it is guessed.
+    if (decision.kind === 'block' && decision.estimated.length === 0) return false;
     return this.#asks === 'ask' || policy.dependsOnServer;
   }
 
@@ -125,13 +148,16 @@ export class ServerTrees {
 
   /** What a statement may do by either of two readings: the server may still have a plan of before. */
   either(before: ReadText, now: ReadText): ReadText {
-    const either = eitherReading(before, now);
-    if (either === now) return now;
+    const both = eitherReading(before, now);
+    // What runs is what the server did not take: nobody knows what it does.
+    const refused = this.#refused.get(now) ?? this.#refused.get(before);
+    if (both === now && refused === this.#refused.get(now)) return now;
+    const either = both === now ? { ...now } : both;
     const differing = this.#differing.get(now);
-    const refused = this.#refused.get(now);
     if (differing !== undefined) this.#differing.set(either, differing);
     if (refused !== undefined) this.#refused.set(either, refused);
     if (this.#restless.has(now) || this.#restless.has(before)) this.#restless.add(either);
+    if (this.#runsWhenParsed.has(now)) this.#runsWhenParsed.add(either);
     return either;
   }
 
@@ -198,10 +224,14 @@ export class ServerTrees {
       holds: [],
       counted: [],
       returned: [],
+      estimated: [],
     } as const;
     if (refused === undefined) return { ...judgement, decision: blocked };
-    const error = new CountersignError('SQL_INVALID', { message: refused.message });
-    return { ...judgement, decision: blocked, refusal: { error, answer: refused.frame } };
+    const { sqlstate, message, frame } = refused;
+    const refusal = { error: new CountersignError('SQL_INVALID', { message }), answer: frame, sqlstate };
+    // It would write where it is asked only: that is ours to stop. Anything else is a mistake of its own.
+    const stated = sqlstate === WROTE_WHILE_ANALYZED ? {} : { stated: decision };
+    return { ...judgement, decision: blocked, refusal, ...stated };
   }
 
   /** Whether the target must not even parse what is blocked: code of users may run then. */
@@ -213,7 +243,7 @@ export class ServerTrees {
   async ask(): Promise<void> {
     const pending = this.#pending;
     this.#pending = undefined;
-    if (pending === undefined) return;
+    if (pending === undefined) return this.#estimates.ask(this.#epoch);
     const read = await this.#answerTo(pending);
     this.#answer = { textBytes: pending.textBytes, read };
     if (!this.#complete.has(read) || this.#differing.has(read)) return;
@@ -257,13 +287,14 @@ export class ServerTrees {
       return read;
     }
     // A Parse fails by itself in the same way; should it not, nobody knows what it calls.
-    if (place === 'extended' && error.error.sqlstate !== WROTE_WHILE_ANALYZED) {
+    const failsByItself = place === 'extended' && error.error.sqlstate !== WROTE_WHILE_ANALYZED;
+    if (failsByItself && !isOfText(error, plan)) {
       const isAsked = plan.steps.map(({ kind }) => kind !== 'none');
       return withUnknown(read, isAsked, NO_TREE);
     }
     const copy = { ...read };
-    this.#refused.set(copy, { message: error.error.message, frame });
-    this.#runsWhenParsed.add(copy);
+    this.#refused.set(copy, { ...error.error, frame });
+    if (!failsByItself) this.#runsWhenParsed.add(copy);
     return copy;
   }
 
@@ -323,6 +354,11 @@ export class ServerTrees {
 function keyOf({ textBytes, parameterTypeOids }: LookedAt, resolved: boolean): string {
   const text = Buffer.from(textBytes.buffer, textBytes.byteOffset, textBytes.length).toString('latin1');
   return `${resolved ? 'resolved' : 'as said'} ${parameterTypeOids.join()} ${text}`;
+}
+
+/** A mistake in words of the client's own, which they have whenever they are asked about. */
+function isOfText({ at, error: { sqlstate } }: AskedError, { texts }: Plan): boolean {
+  return texts[at]?.question.from !== undefined && OF_TEXT.test(sqlstate);
 }
 
 function isWhole(question: Exclude<ServerQuestion, { readonly kind: 'none' | 'unknown' }>): boolean {
