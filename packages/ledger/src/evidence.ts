@@ -9,7 +9,12 @@ import { isObject, type Json, jcs } from './jcs.ts';
 import { sha256 } from './sha256.ts';
 import { isSafePath } from './zip-form.ts';
 
-export const PACKAGE_VERSION = '1.0';
+export const PACKAGE_VERSION = '1.1';
+/** The masks that were in force, which follow from the leaves (spec/evidence.md, section 4). */
+export const MASKING_RULES = 'data/masking/masking-rules.json';
+/** What the exporter found by itself, and what its detectors find: its word. */
+export const MASKING_SECOND_SCAN = 'data/masking/masking-second-scan.csv';
+export const MASKING_EFFECTIVENESS = 'data/masking/masking-effectiveness.json';
 /** The signature of a package, the last file of its zip. */
 export const SIGNATURE_NOTE = 'SIGNATURE.note';
 const SIGNATURE_HEADER = 'countersign/evidence/v1';

@@ -68,8 +68,9 @@ export class PopulationFiles {
   readonly #jsonl = new Map<PopulationName, Parts>();
   readonly #rows = new Map<PopulationName, number>();
 
-  constructor(partBytesMax: number) {
-    for (const name of POPULATION_NAMES) {
+  /** @param names the populations; rows of others are left out */
+  constructor(partBytesMax: number, names: readonly PopulationName[] = POPULATION_NAMES) {
+    for (const name of names) {
       this.#csv.set(name, new Parts(name, 'csv', formatCsvRow(columnsOf(name)), partBytesMax));
       this.#jsonl.set(name, new Parts(name, 'jsonl', '', partBytesMax));
       this.#rows.set(name, 0);
@@ -87,7 +88,9 @@ export class PopulationFiles {
   }
 
   add({ population, row }: PopulationRow): readonly Piece[] {
-    this.#rows.set(population, (this.#rows.get(population) ?? 0) + 1);
+    const count = this.#rows.get(population);
+    if (count === undefined) return [];
+    this.#rows.set(population, count + 1);
     const csv = utf8(formatCsvRow(columnsOf(population).map((column) => row[column])));
     const jsonl = utf8(formatJsonLine(row));
     return [

@@ -9,6 +9,7 @@ import { openCheckpoint, parseCheckpoint } from '@countersign/ledger/checkpoint'
 import {
   fingerprintOf,
   member,
+  PACKAGE_VERSION,
   packageIdOf,
   type PackageSubject,
   SIGNATURE_NOTE,
@@ -17,11 +18,13 @@ import {
 import type { Json } from '@countersign/ledger/jcs';
 import { emptyRoot } from '@countersign/ledger/merkle';
 import { parseNote, parseVerifierKey, verifyNote } from '@countersign/ledger/note';
+import { populationsOf } from '@countersign/ledger/population-columns';
 import { FILE_BYTES_MAX } from '@countersign/ledger/population-files';
 import { type BagFacts, checkBag, type Hashes, TAG_MANIFEST } from './check-bag.ts';
 import { checkIndex, checkPopulations } from './check-index.ts';
 import { checkKeys, type KeySet } from './check-keys.ts';
 import { checkLeaves, type LeavesFacts } from './check-leaves.ts';
+import { checkMasking } from './check-masking.ts';
 import { checkTree, type TreeFacts } from './check-tree.ts';
 import { Sessions } from './check-sessions.ts';
 import type { Host, Source } from './host.ts';
@@ -40,9 +43,9 @@ import {
 const GENERATION = 'data/generation.json';
 const MAJOR = '1';
 const TIME = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$/;
-/** Files of version 1.0 that have no check of their own but their hash. */
+/** Files of versions 1.0 and 1.1 that have no check of their own but their hash. */
 const KNOWN =
-  /^(bagit\.txt|bag-info\.txt|(tag)?manifest-sha256\.txt|SIGNATURE\.note|data\/(index\.csv|generation\.json|limitations\.md|VERIFY\.md|verify\.html|populations\/.+|ledger\/[^/]+\/(checkpoint(\.start|\.end)?|frontier\.json|(leaves|bodies)(-[0-9]{4})?\.jsonl|context\.jsonl|rotations\.jsonl|vkeys\.txt|tile\/.+)))$/;
+  /^(bagit\.txt|bag-info\.txt|(tag)?manifest-sha256\.txt|SIGNATURE\.note|data\/(index\.csv|generation\.json|limitations\.md|VERIFY\.md|verify\.html|populations\/.+|masking\/(masking-rules\.json|masking-effectiveness\.json|masking-second-scan(-[0-9]{4})?\.csv)|ledger\/[^/]+\/(checkpoint(\.start|\.end)?|frontier\.json|(leaves|bodies|resources)(-[0-9]{4})?\.jsonl|context\.jsonl|rotations\.jsonl|vkeys\.txt|tile\/.+)))$/;
 
 export interface VerifyOptions {
   readonly host: Host;
@@ -119,7 +122,8 @@ class Verification {
     );
     await checkpoints.run(() => this.#checkpoints(files, directory, subject));
     await signature.run(() => this.#signature(files, bagFacts, subject));
-    const tree = await this.#tree(files, directory, subject);
+    const isOld = member(generation, 'version') === '1.0';
+    const tree = await this.#tree(files, directory, subject, !isOld);
     if (tree !== undefined) await this.#range(files, hashes, directory, generation, tree);
     if (this.#leaves === undefined) {
       populations.skip('the leaves are not what they should be');
@@ -187,13 +191,23 @@ class Verification {
     files: PackageFiles,
     directory: string,
     subject: PackageSubject,
+    hasResources: boolean,
   ): Promise<TreeFacts | undefined> {
     const { tree, leaves, sessions, bodies, period } = this.#findings;
     const { heads = [], leaves: expectedLeaves = new Map<number, string>() } = this.#keys ?? {};
     const onProgress = this.#progress('reading the log');
     const facts = await tree.get(() =>
       checkTree(
-        { files, directory, subject, heads, expectedLeaves, sessions: this.#sessions, onProgress },
+        {
+          files,
+          directory,
+          subject,
+          heads,
+          expectedLeaves,
+          hasResources,
+          sessions: this.#sessions,
+          onProgress,
+        },
         tree,
       ),
     );
@@ -213,10 +227,20 @@ class Verification {
     const subject = this.#subject;
     if (subject === undefined) return;
     const partBytesMax = partBytesMaxOf(generation);
+    const version = member(generation, 'version') === '1.0' ? '1.0' : '1.1';
     const { host } = this.#options;
     this.#leaves = await leaves.get(() =>
       checkLeaves(
-        { files, host, directory, subject, tree, partBytesMax, sessions: this.#sessions },
+        {
+          files,
+          host,
+          directory,
+          subject,
+          tree,
+          partBytesMax,
+          populations: populationsOf(version),
+          sessions: this.#sessions,
+        },
         leaves,
         bodies,
       ),
@@ -227,6 +251,7 @@ class Verification {
     }
     checkPeriod(subject, tree, this.#leaves, period);
     checkPopulations(files, hashes, this.#leaves, populations);
+    if (version === '1.1') checkMasking(files, hashes, this.#leaves, populations);
   }
 
   report(): Report {
@@ -301,7 +326,9 @@ async function readGeneration(files: PackageFiles, findings: Findings): Promise<
   if (major === undefined) throw new PackageError('generation.json has no version');
   if (major !== MAJOR)
     throw new PackageError(`it needs a verifier of version ${major}; this one reads version ${MAJOR}`);
-  if (typeof version === 'string' && version !== '1.0') findings.note(`version ${version} is read as 1.0`);
+  if (version === '1.0') findings.note('version 1.0 has no lists about masking');
+  else if (typeof version === 'string' && version !== PACKAGE_VERSION)
+    findings.note(`version ${version} is read as ${PACKAGE_VERSION}`);
   return generation;
 }
 
