@@ -55,7 +55,7 @@ interface Outcome {
   readonly findings: readonly Finding[];
 }
 
-export const SCAN_COLUMNS: readonly string[] =
+const SCAN_COLUMNS: readonly string[] =
   'session_id leaf_index target state place column entity values scanned_bytes not_scanned'.split(' ');
 
 /** The owner of the sessions that are open. */
