@@ -16,6 +16,7 @@ import {
   openTestingLog,
   signNote,
   TESTING_ORIGIN,
+  type TestingExtras,
   verifierKeyOf,
   writeTestingLog,
 } from '../../packages/gateway/src/evidence/testing-log.ts';
@@ -47,8 +48,9 @@ const STATEMENTS = 300;
 export async function makeGoodPackage(
   directory: string,
   statements: number = STATEMENTS,
+  extras: TestingExtras = {},
 ): Promise<{ readonly bag: string; readonly files: Files }> {
-  await writeTestingLog(directory, statements);
+  await writeTestingLog(directory, statements, extras);
   const out = join(directory, 'package.zip');
   const { directory: bag } = await exportEvidence({ ...openTestingLog(directory), out });
   await using source = await FileSource.open(out);

@@ -183,7 +183,7 @@ describe('npm run demo -- --json', () => {
 
   it.skipIf(!HAS_PYTHON)('is computed again by the program of docs/guides/evidence.md', async () => {
     const guide = await readFile(join(ROOT, 'docs/guides/evidence.md'), 'utf8');
-    const [, program = ''] = /```python\n(.*?)```/s.exec(guide) ?? [];
+    const [, program = ''] = /Compute it again.*?```python\n(.*?)```/s.exec(guide) ?? [];
     const [, printed] = /it prints:\n\n```\n(.*?)```/s.exec(guide) ?? [];
     const { file } = ready.evidence;
     expect((await run('python3', ['-c', program, file])).stdout).toBe(printed);

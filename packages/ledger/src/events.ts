@@ -64,11 +64,11 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
   'statement.prepare': event('durable', 'sql sealed_literals statement_name parameter_types'),
   'statement.intent': event(
     'durable',
-    'sql sealed_literals parameters parameter_types protocol_message statement_name portal row_limit function_oid malformed effects tables columns rules reason token_ranges state tags estimated_rows digest',
+    'sql sealed_literals parameters parameter_types protocol_message statement_name portal row_limit function_oid malformed effects tables columns rules masks masks_exempt predicate_on_masked reason token_ranges state tags estimated_rows digest',
   ),
   'statement.outcome': event(
     'durable',
-    'rows bytes tags command sqlstate message duration_us held_us target_us sha256 masked rows_withheld bytes_from_client sha256_from_client copy error',
+    'rows bytes tags command sqlstate message duration_us held_us target_us sha256 masked masked_more masked_whole masked_in_errors rows_withheld bytes_from_client sha256_from_client copy error',
     'ok error skipped cancelled blocked unknown',
   ),
   'statement.cancel': event('durable', 'address delivered', 'ok late refused'),

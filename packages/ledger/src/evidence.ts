@@ -12,6 +12,11 @@ import { isSafePath } from './zip-form.ts';
 /** The newest minor version: what it added is in no package before it. */
 export const PACKAGE_MINOR = 1;
 export const PACKAGE_VERSION: string = `1.${PACKAGE_MINOR}`;
+/** The masks that were in force, which follow from the leaves (spec/evidence.md, section 4). */
+export const MASKING_RULES = 'data/masking/masking-rules.json';
+/** What the exporter found by itself, and what its detectors find: its word. */
+export const MASKING_SECOND_SCAN = 'data/masking/masking-second-scan.csv';
+export const MASKING_EFFECTIVENESS = 'data/masking/masking-effectiveness.json';
 /** The signature of a package, the last file of its zip. */
 export const SIGNATURE_NOTE = 'SIGNATURE.note';
 const SIGNATURE_HEADER = 'countersign/evidence/v1';

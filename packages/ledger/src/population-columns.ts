@@ -14,9 +14,24 @@ export const POPULATION_NAMES = [
   'changes-unapproved',
   'breakglass',
   'breakglass-unreviewed',
+  'masking-summary',
+  'pii-flows',
+  'masking-blocked',
 ] as const;
 
 export type PopulationName = (typeof POPULATION_NAMES)[number];
+
+/** Those that packages of version 1.0 do not have. */
+const SINCE_1_1: ReadonlySet<PopulationName> = new Set([
+  'masking-summary',
+  'pii-flows',
+  'masking-blocked',
+] as const);
+
+/** The populations of packages of a minor version. */
+export function populationsOf(minor: number): readonly PopulationName[] {
+  return minor === 0 ? POPULATION_NAMES.filter((name) => !SINCE_1_1.has(name)) : POPULATION_NAMES;
+}
 
 export interface PopulationShape {
   /** Events that have a row each. */
@@ -29,6 +44,8 @@ export interface PopulationShape {
   readonly joined: Readonly<Record<string, string>>;
   /** Columns for index and time of the completing event. */
   readonly joinedPrefix?: string;
+  /** A row adds up many events, and has no columns but its own. */
+  readonly isSum?: true;
 }
 
 export const COMMON_COLUMNS: readonly string[] = words(
@@ -59,6 +76,9 @@ const BREAK_GLASS_COLUMNS = {
   },
   joined: {},
 };
+
+/** What is added up over events, and where the first and the last of them are. */
+const SUM_COLUMNS = 'first_leaf_index last_leaf_index first_time_utc last_time_utc';
 
 export const POPULATIONS: Readonly<Record<PopulationName, PopulationShape>> = {
   sessions: {
@@ -122,6 +142,29 @@ export const POPULATIONS: Readonly<Record<PopulationName, PopulationShape>> = {
   changes: CHANGE_COLUMNS,
   breakglass: BREAK_GLASS_COLUMNS,
   'breakglass-unreviewed': BREAK_GLASS_COLUMNS,
+  // Both are added up of outcomes and intents: masking-rows.ts.
+  'masking-summary': {
+    types: [],
+    own: computed(
+      `what target mask mask_version column entity operator statements values columns ${SUM_COLUMNS}`,
+    ),
+    joined: {},
+    isSum: true,
+  },
+  'pii-flows': {
+    types: [],
+    own: computed(
+      `flow actor_id actor_name actor_type target mask column entity use statements values ${SUM_COLUMNS}`,
+    ),
+    joined: {},
+    isSum: true,
+  },
+  // Of events whose decision is `block`, those that a Mask blocked.
+  'masking-blocked': {
+    types: [],
+    own: computed('rules masks effects tables sql reason method path'),
+    joined: {},
+  },
   'changes-unapproved': { ...CHANGE_COLUMNS, own: { ...CHANGE_COLUMNS.own, ...computed('why') } },
 };
 
@@ -136,7 +179,8 @@ const SINCE: Readonly<Partial<Record<PopulationName, Readonly<Record<string, num
  * @param minor version of the package
  */
 export function columnsOf(name: PopulationName, minor: number = PACKAGE_MINOR): readonly string[] {
-  const { own, joined, joinedPrefix } = POPULATIONS[name];
+  const { own, joined, joinedPrefix, isSum } = POPULATIONS[name];
+  if (isSum === true) return Object.keys(own);
   const place = joinedPrefix === undefined ? [] : [`${joinedPrefix}_leaf_index`, `${joinedPrefix}_time_utc`];
   const all = [...COMMON_COLUMNS, ...Object.keys(own), ...place, ...Object.keys(joined)];
   return all.filter((column) => (SINCE[name]?.[column] ?? 0) <= minor);

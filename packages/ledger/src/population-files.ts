@@ -7,7 +7,7 @@
 import { utf8 } from './bytes.ts';
 import { formatCsvRow, formatJsonLine } from './csv.ts';
 import { PACKAGE_MINOR } from './evidence.ts';
-import { columnsOf, POPULATION_NAMES, type PopulationName } from './population-columns.ts';
+import { columnsOf, type PopulationName, populationsOf } from './population-columns.ts';
 import type { PopulationRow } from './populations.ts';
 
 /** No file of a package is longer (spec/evidence.md, section 3, "Parts"). */
@@ -71,9 +71,9 @@ export class PopulationFiles {
 
   readonly #columns = new Map<PopulationName, readonly string[]>();
 
-  /** @param minor version of the package */
+  /** @param minor version of the package, which says which populations it has; rows of others are left out */
   constructor(partBytesMax: number, minor: number = PACKAGE_MINOR) {
-    for (const name of POPULATION_NAMES) {
+    for (const name of populationsOf(minor)) {
       const columns = columnsOf(name, minor);
       this.#columns.set(name, columns);
       this.#csv.set(name, new Parts(name, 'csv', formatCsvRow(columns), partBytesMax));
@@ -93,7 +93,9 @@ export class PopulationFiles {
   }
 
   add({ population, row }: PopulationRow): readonly Piece[] {
-    this.#rows.set(population, (this.#rows.get(population) ?? 0) + 1);
+    const count = this.#rows.get(population);
+    if (count === undefined) return [];
+    this.#rows.set(population, count + 1);
     const columns = this.#columns.get(population) ?? [];
     const csv = utf8(formatCsvRow(columns.map((column) => row[column])));
     const jsonl = utf8(formatJsonLine(Object.fromEntries(columns.map((column) => [column, row[column]]))));

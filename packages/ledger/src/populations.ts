@@ -12,6 +12,8 @@ import { type ChangeEvent, ChangeRows } from './change-rows.ts';
 import type { Row } from './csv.ts';
 import type { Json } from './jcs.ts';
 import type { Leaf } from './leaf.ts';
+import { MaskVersions } from './mask-versions.ts';
+import { isBlockedByMask, MaskingRows } from './masking-rows.ts';
 import { POPULATION_NAMES, type PopulationName, POPULATIONS } from './population-columns.ts';
 
 /** What became of a leaf's body in a package. */
@@ -62,6 +64,9 @@ const OBJECT_FIELDS = [
 const APPROVAL_ACTOR_FIELDS = ['requester', 'approver', 'withdrawn_by'];
 /** Of an operation that was blocked, as `denied` shows it. */
 const BLOCKED_FIELDS = ['rules', 'effects', 'sql', 'method', 'path'];
+const BLOCKED_BY_MASK_FIELDS = [...BLOCKED_FIELDS, 'masks', 'tables', 'reason'];
+/** What Masks are made, changed and deleted by, as all resources. */
+export const RESOURCE_CHANGES: ReadonlySet<string> = new Set(['resource.apply', 'resource.delete']);
 const OBJECT_KIND_FIELDS = ['resource_kind', 'credential_kind'];
 
 /** These show events that are of another population too. */
@@ -71,6 +76,7 @@ const BESIDE: ReadonlySet<PopulationName> = new Set([
   'changes-unapproved',
   'breakglass',
   'breakglass-unreviewed',
+  'masking-blocked',
 ] as const);
 const POPULATION_OF: ReadonlyMap<string, PopulationName> = new Map(
   POPULATION_NAMES.filter((name) => !BESIDE.has(name)).flatMap((name) =>
@@ -100,16 +106,28 @@ export class PopulationFold {
   readonly #approvals = new ApprovalRows();
   readonly #changes = new ChangeRows();
   readonly #breakGlass: BreakGlassRows;
+  readonly #masking = new MaskingRows();
+  readonly #masks: MaskVersions;
 
   constructor(period: Period) {
     this.#period = period;
+    this.#masks = new MaskVersions(period);
     this.#breakGlass = new BreakGlassRows(period.to);
   }
 
-  /** A session that began before the range and is still open: it has no row, but its events have its people. */
+  /**
+   * What lies before the range and has no row: a session that is still open, whose events have its people, and a
+   * change of a resource, which may be a Mask.
+   */
   context(event: PopulationEvent): void {
     const { session, type } = event.leaf;
     if (type === 'session.start' && session !== undefined) this.#sessions.set(session, event.values);
+    if (RESOURCE_CHANGES.has(type)) this.#masks.change(event.leaf, event.values);
+  }
+
+  /** After the last leaf: `masking-rules.json`. */
+  maskingRules(): string {
+    return this.#masks.format();
   }
 
   /** Takes the next leaf; the rows that it completes. */
@@ -126,7 +144,19 @@ export class PopulationFold {
       ...(denied === undefined ? [] : [denied]),
       ...(changes === undefined ? [] : changes),
       ...this.#broken(event),
+      ...this.#masked(event),
     ];
+  }
+
+  #masked(event: PopulationEvent): readonly PopulationRow[] {
+    const { leaf, values } = event;
+    if (!this.#isInPeriod(leaf)) return [];
+    const people = leaf.session === undefined ? values : (this.#sessions.get(leaf.session) ?? {});
+    this.#masking.push(leaf, values, valueOf(people, 'name'));
+    this.#masks.statement(values);
+    if (!isBlockedByMask(leaf, values)) return [];
+    const row = { ...this.#rowOf('masking-blocked', event), ...cellsOf(values, BLOCKED_BY_MASK_FIELDS) };
+    return [{ population: 'masking-blocked', row }];
   }
 
   #broken(event: PopulationEvent): readonly PopulationRow[] {
@@ -201,7 +231,7 @@ export class PopulationFold {
     const request = this.#approvals.requestOf(leaf);
     const row = {
       ...this.#rowOf('denied', event),
-      ...Object.fromEntries(BLOCKED_FIELDS.map((field) => [field, valueOf(values, field)])),
+      ...cellsOf(values, BLOCKED_FIELDS),
       rule: request?.['rule'],
       requester: request?.['requester'],
     };
@@ -222,6 +252,7 @@ export class PopulationFold {
       yield { population: 'breakglass', row };
       yield { population: 'breakglass-unreviewed', row };
     }
+    for (const { list, row } of this.#masking.rest()) yield { population: list, row };
     this.#openSessions.clear();
     this.#openStatements.clear();
   }
@@ -297,6 +328,10 @@ function shown(values: Values, columns: Readonly<Record<string, string>>): Row {
     if (field !== '') row[column] = valueOf(values, field);
   }
   return row;
+}
+
+function cellsOf(values: Values, fields: readonly string[]): Row {
+  return Object.fromEntries(fields.map((field) => [field, valueOf(values, field)]));
 }
 
 function firstOf(values: Values, fields: readonly string[]): Json | undefined {

@@ -19,6 +19,8 @@ export const BOUNDS = {
   lineBytesMax: 33_554_432,
   /** Sessions that are open when a range begins; the exporter has the same bound. */
   openSessionsMax: 20_000,
+  /** Changes before a range of what is a Mask, or may be one: each is in memory. */
+  resourceChangesMax: 100_000,
   /** How many of a kind a note names, one by one: it is one line. */
   namedMax: 8,
   /** Rotations of one log; the exporter has the same bound. */

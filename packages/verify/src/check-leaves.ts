@@ -6,7 +6,7 @@
  */
 
 import { bodyValues, toBody, verifyBody } from '@countersign/ledger/body';
-import { utf8Text } from '@countersign/ledger/bytes';
+import { utf8 } from '@countersign/ledger/bytes';
 import { RangeCheck } from '@countersign/ledger/completeness';
 import { EVENTS } from '@countersign/ledger/events';
 import { member, type PackageSubject } from '@countersign/ledger/evidence';
@@ -17,12 +17,13 @@ import type { PopulationName } from '@countersign/ledger/population-columns';
 import { type Piece, PopulationFiles } from '@countersign/ledger/population-files';
 import { type BodyState, type PopulationEvent, PopulationFold } from '@countersign/ledger/populations';
 import { ENTRY_BYTES_MAX } from '@countersign/ledger/tiles';
+import { BodyLines, stateOf } from './body-lines.ts';
 import { BOUNDS } from './bounds.ts';
 import type { Sessions } from './check-sessions.ts';
 import type { TreeFacts } from './check-tree.ts';
 import type { Host, StreamingHash } from './host.ts';
-import { canonicalJson, type PackageFiles } from './package-files.ts';
-import { type Findings, PackageError, reasonOf } from './report.ts';
+import type { PackageFiles } from './package-files.ts';
+import { type Findings, reasonOf } from './report.ts';
 
 export interface LeavesOptions {
   readonly files: PackageFiles;
@@ -43,6 +44,8 @@ export interface LeavesFacts {
   readonly rows: ReadonlyMap<PopulationName, number>;
   /** Hex SHA-256 of each population file as it must be, by file name. */
   readonly populationHashes: ReadonlyMap<string, string>;
+  /** Hex SHA-256 of masking-rules.json as it must be. */
+  readonly maskingRules: string;
   /** Rows of each population file. */
   readonly populationRows: ReadonlyMap<string, number>;
   readonly firstTime: string | undefined;
@@ -93,8 +96,11 @@ class RangeReader {
     this.#bodiesFindings = bodiesFindings;
     this.#check = new RangeCheck(tree.frontier, subject.origin);
     this.#fold = new PopulationFold(subject);
-    for (const event of tree.context) this.#fold.context(event);
-    this.#lines = new BodyLines(files.lines(`${directory}/bodies`, 'jsonl', BOUNDS.lineBytesMax));
+    for (const event of [...tree.resources, ...tree.context]) this.#fold.context(event);
+    this.#lines = new BodyLines(
+      files.lines(`${directory}/bodies`, 'jsonl', BOUNDS.lineBytesMax),
+      'bodies.jsonl',
+    );
     this.#populations = new HashedPopulations(new PopulationFiles(partBytesMax, minor), host);
   }
 
@@ -139,7 +145,10 @@ class RangeReader {
 
   async facts(): Promise<LeavesFacts> {
     for (const row of this.#fold.rest()) this.#populations.add(row);
+    const rules = this.#options.host.makeHash();
+    rules.update(utf8(this.#fold.maskingRules()));
     return {
+      maskingRules: await rules.digest(),
       count: this.#count,
       types: this.#types,
       bodies: this.#bodies,
@@ -196,65 +205,6 @@ class RangeReader {
     if (Date.parse(t) - Date.parse(last.t) <= BOUNDS.gapSeconds * 1000) return;
     if (this.#gaps === 0) this.#firstGap = last.t;
     this.#gaps += 1;
-  }
-}
-
-function stateOf(line: Json): Exclude<BodyState, 'none'> | undefined {
-  if (member(line, 'body') !== undefined) return 'disclosed';
-  if (member(line, 'shredded') === true) return 'shredded';
-  return member(line, 'withheld') === true ? 'withheld' : undefined;
-}
-
-/** bodies.jsonl beside leaves.jsonl: a cursor that only goes on. */
-class BodyLines {
-  readonly #lines: AsyncGenerator<Uint8Array>;
-  #next: { readonly n: number; readonly value: Json } | undefined;
-  #ended = false;
-  #lastN = -1;
-
-  constructor(lines: AsyncGenerator<Uint8Array>) {
-    this.#lines = lines;
-  }
-
-  /** The line of leaf `n`, which must be there. Lines before it belong to no leaf. */
-  async take(n: number): Promise<Json> {
-    let next = await this.#peek();
-    while (next !== undefined && next.n < n) {
-      this.#next = undefined;
-      const stray = next.n;
-      next = await this.#peek();
-      if (next === undefined || next.n >= n)
-        throw new PackageError(`bodies.jsonl: a line for leaf ${stray}, which has none`);
-    }
-    if (next?.n !== n) throw new PackageError(`bodies.jsonl: there is no line for leaf ${n}`);
-    this.#next = undefined;
-    return next.value;
-  }
-
-  async skip(n: number): Promise<void> {
-    const next = await this.#peek();
-    if (next?.n === n) this.#next = undefined;
-  }
-
-  async finish(): Promise<void> {
-    const next = await this.#peek();
-    if (next !== undefined) throw new PackageError(`bodies.jsonl: a line for leaf ${next.n}, which has none`);
-  }
-
-  async #peek(): Promise<{ readonly n: number; readonly value: Json } | undefined> {
-    if (this.#next !== undefined || this.#ended) return this.#next;
-    // Whatever is thrown below ends the file: an error must be reported once, not for each leaf.
-    this.#ended = true;
-    const { done, value: line } = await this.#lines.next();
-    if (done === true) return undefined;
-    const value = canonicalJson(utf8Text(line), 'a line of bodies.jsonl');
-    const n = member(value, 'n');
-    if (typeof n !== 'number' || n <= this.#lastN)
-      throw new PackageError('bodies.jsonl: indexes do not rise');
-    this.#ended = false;
-    this.#lastN = n;
-    this.#next = { n, value };
-    return this.#next;
   }
 }
 

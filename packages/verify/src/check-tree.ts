@@ -11,8 +11,9 @@ import { member, type PackageSubject, type TreeHead } from '@countersign/ledger/
 import type { Json } from '@countersign/ledger/jcs';
 import { type Leaf, parseLeaf } from '@countersign/ledger/leaf';
 import { Frontier, leafHash } from '@countersign/ledger/merkle';
-import type { PopulationEvent } from '@countersign/ledger/populations';
+import { type PopulationEvent, RESOURCE_CHANGES } from '@countersign/ledger/populations';
 import { decodeBundle, type Tile, TILE_WIDTH, tilePath, tileWidth } from '@countersign/ledger/tiles';
+import { BodyLines, stateOf } from './body-lines.ts';
 import { BOUNDS } from './bounds.ts';
 import type { Sessions } from './check-sessions.ts';
 import { canonicalJson, type PackageFiles } from './package-files.ts';
@@ -29,6 +30,8 @@ export interface TreeOptions {
   /** Texts of leaves that must be these ones. */
   readonly expectedLeaves: ReadonlyMap<number, string>;
   readonly sessions: Sessions;
+  /** Whether the package has resources.jsonl, as its version says. */
+  readonly hasResources: boolean;
   readonly onProgress: (done: number, total: number) => void;
 }
 
@@ -37,6 +40,8 @@ export interface TreeFacts {
   readonly frontier: Frontier;
   /** The sessions that are open at a. */
   readonly context: readonly PopulationEvent[];
+  /** Changes before a of what is a Mask, or may be one. */
+  readonly resources: readonly PopulationEvent[];
   /** Time of the leaf before a. */
   readonly timeBefore: string | undefined;
 }
@@ -67,7 +72,7 @@ export async function checkTree(options: TreeOptions, findings: Findings): Promi
   if (atStart !== undefined && !sameHashes(atStart, hashes)) {
     findings.problem(`frontier.json is not the frontier of size ${size} of this tree`);
   }
-  return { frontier, context: tree.context, timeBefore: tree.timeBefore };
+  return { frontier, context: tree.context, resources: tree.resources, timeBefore: tree.timeBefore };
 }
 
 class TreeReader {
@@ -81,6 +86,8 @@ class TreeReader {
   readonly #roots = new Map<number, Uint8Array[]>();
   readonly #contextLines: Map<number, Json>;
   readonly #open = new Map<string, PopulationEvent>();
+  readonly #resourceLines: BodyLines | undefined;
+  readonly #resources: PopulationEvent[] = [];
   #atStart: readonly Uint8Array[] | undefined;
   #timeBefore: string | undefined;
 
@@ -88,6 +95,11 @@ class TreeReader {
     this.#options = options;
     this.#findings = findings;
     this.#contextLines = contextLines;
+    const { files, directory, hasResources } = options;
+    if (hasResources) {
+      const lines = files.lines(`${directory}/resources`, 'jsonl', BOUNDS.lineBytesMax);
+      this.#resourceLines = new BodyLines(lines, 'resources.jsonl');
+    }
     const { start, end } = options.subject;
     for (const { size, root } of [start, end, ...options.heads]) {
       this.#roots.set(size, [...(this.#roots.get(size) ?? []), root]);
@@ -103,6 +115,10 @@ class TreeReader {
     return [...this.#open.values()];
   }
 
+  get resources(): readonly PopulationEvent[] {
+    return this.#resources;
+  }
+
   get timeBefore(): string | undefined {
     return this.#timeBefore;
   }
@@ -114,7 +130,8 @@ class TreeReader {
     if (expected !== undefined && expected !== utf8Text(entry)) {
       this.#findings.problem(`leaf ${index} is not the one that rotations.jsonl has`);
     }
-    if (index < this.#options.subject.start.size) this.#before(index, entry, hash);
+    const before = index < this.#options.subject.start.size ? this.#before(index, entry, hash) : undefined;
+    if (before !== undefined) await before;
     this.#frontier.push(hash, (level, _, node) => this.#node(level, node));
     const finished = this.#finished;
     this.#finished = [];
@@ -124,6 +141,7 @@ class TreeReader {
 
   /** Compares what is partial. */
   async finish(): Promise<void> {
+    await this.#findings.run(async () => this.#resourceLines?.finish());
     for (const [level, { index, hashes }] of this.#tiles.entries()) {
       if (hashes.length > 0) await this.#compareTile({ level, index, width: hashes.length }, hashes);
     }
@@ -163,17 +181,36 @@ class TreeReader {
     if (size === this.#options.subject.start.size) this.#checkContext();
   }
 
-  #before(index: number, entry: Uint8Array, hash: Uint8Array): void {
+  /** A promise only where a line has to be read. */
+  #before(index: number, entry: Uint8Array, hash: Uint8Array): Promise<void> | undefined {
     const parsed = parseLeaf(entry);
     this.#timeBefore = parsed.kind === 'leaf' ? parsed.leaf.t : parsed.t;
-    if (parsed.kind !== 'leaf' || parsed.leaf.session === undefined) return;
+    if (parsed.kind !== 'leaf') return undefined;
     const { leaf } = parsed;
+    if (RESOURCE_CHANGES.has(leaf.type)) return this.#resource(leaf, hash);
+    if (leaf.session === undefined) return undefined;
     this.#options.sessions.before(leaf);
     if (leaf.n !== index) this.#findings.problem(`leaf ${leaf.n} at position ${index}`);
-    if (leaf.type === 'session.end') this.#open.delete(parsed.leaf.session);
-    if (leaf.type !== 'session.start') return;
-    this.#open.set(parsed.leaf.session, contextEvent(leaf, hash, this.#contextLines.get(index)));
+    if (leaf.type === 'session.end') this.#open.delete(leaf.session);
+    if (leaf.type !== 'session.start') return undefined;
+    this.#open.set(leaf.session, contextEvent(leaf, hash, this.#contextLines.get(index)));
     if (this.#open.size > BOUNDS.openSessionsMax) throw new PackageError('too many open sessions');
+    return undefined;
+  }
+
+  /** Each change before the range has its line; of those that are of something else than a Mask nothing is kept. */
+  async #resource(leaf: Leaf, hash: Uint8Array): Promise<void> {
+    const lines = this.#resourceLines;
+    if (lines === undefined || leaf.body === undefined) return;
+    await this.#findings.run(async () => {
+      const line = await lines.take(leaf.n);
+      if (stateOf(line) === undefined) throw new PackageError(`resources.jsonl: leaf ${leaf.n} is malformed`);
+      const event = contextEvent(leaf, hash, line);
+      const { resource_kind: kind } = event.values;
+      if (kind === undefined || kind === 'Mask') this.#resources.push(event);
+      if (this.#resources.length > BOUNDS.resourceChangesMax)
+        throw new PackageError('too many changes of resources');
+    });
   }
 
   /** Each open session has its line, and nothing else has one. */

@@ -161,7 +161,7 @@ describe('countersign-verify', () => {
     expect(await runCli(['--version'])).toEqual({
       status: 0,
       stdout: expect.stringMatching(
-        /^countersign-verify [0-9]+\.[0-9]+\.[0-9]+, packages of version 1\.0\n$/,
+        /^countersign-verify [0-9]+\.[0-9]+\.[0-9]+, packages of version 1\.1\n$/,
       ),
       stderr: '',
     });

@@ -9,9 +9,9 @@ import { openCheckpoint, parseCheckpoint } from '@countersign/ledger/checkpoint'
 import {
   fingerprintOf,
   member,
-  packageIdOf,
   PACKAGE_MINOR,
   PACKAGE_VERSION,
+  packageIdOf,
   type PackageSubject,
   SIGNATURE_NOTE,
   signatureText,
@@ -24,6 +24,7 @@ import { type BagFacts, checkBag, type Hashes, TAG_MANIFEST } from './check-bag.
 import { checkIndex, checkPopulations } from './check-index.ts';
 import { checkKeys, type KeySet } from './check-keys.ts';
 import { checkLeaves, type LeavesFacts } from './check-leaves.ts';
+import { checkMasking } from './check-masking.ts';
 import { checkTree, type TreeFacts } from './check-tree.ts';
 import { Sessions } from './check-sessions.ts';
 import type { Host, Source } from './host.ts';
@@ -42,9 +43,9 @@ import {
 const GENERATION = 'data/generation.json';
 const MAJOR = '1';
 const TIME = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$/;
-/** Files of version 1 that have no check of their own but their hash. */
+/** Files of versions 1.0 and 1.1 that have no check of their own but their hash. */
 const KNOWN =
-  /^(bagit\.txt|bag-info\.txt|(tag)?manifest-sha256\.txt|SIGNATURE\.note|data\/(index\.csv|generation\.json|limitations\.md|VERIFY\.md|verify\.html|populations\/.+|ledger\/[^/]+\/(checkpoint(\.start|\.end)?|frontier\.json|(leaves|bodies)(-[0-9]{4})?\.jsonl|context\.jsonl|rotations\.jsonl|vkeys\.txt|tile\/.+)))$/;
+  /^(bagit\.txt|bag-info\.txt|(tag)?manifest-sha256\.txt|SIGNATURE\.note|data\/(index\.csv|generation\.json|limitations\.md|VERIFY\.md|verify\.html|populations\/.+|masking\/(masking-rules\.json|masking-effectiveness\.json|masking-second-scan(-[0-9]{4})?\.csv)|ledger\/[^/]+\/(checkpoint(\.start|\.end)?|frontier\.json|(leaves|bodies|resources)(-[0-9]{4})?\.jsonl|context\.jsonl|rotations\.jsonl|vkeys\.txt|tile\/.+)))$/;
 
 export interface VerifyOptions {
   readonly host: Host;
@@ -121,7 +122,8 @@ class Verification {
     );
     await checkpoints.run(() => this.#checkpoints(files, directory, subject));
     await signature.run(() => this.#signature(files, bagFacts, subject));
-    const tree = await this.#tree(files, directory, subject);
+    const isOld = member(generation, 'version') === '1.0';
+    const tree = await this.#tree(files, directory, subject, !isOld);
     if (tree !== undefined) await this.#range(files, hashes, directory, generation, tree);
     if (this.#leaves === undefined) {
       populations.skip('the leaves are not what they should be');
@@ -189,13 +191,23 @@ class Verification {
     files: PackageFiles,
     directory: string,
     subject: PackageSubject,
+    hasResources: boolean,
   ): Promise<TreeFacts | undefined> {
     const { tree, leaves, sessions, bodies, period } = this.#findings;
     const { heads = [], leaves: expectedLeaves = new Map<number, string>() } = this.#keys ?? {};
     const onProgress = this.#progress('reading the log');
     const facts = await tree.get(() =>
       checkTree(
-        { files, directory, subject, heads, expectedLeaves, sessions: this.#sessions, onProgress },
+        {
+          files,
+          directory,
+          subject,
+          heads,
+          expectedLeaves,
+          hasResources,
+          sessions: this.#sessions,
+          onProgress,
+        },
         tree,
       ),
     );
@@ -230,6 +242,7 @@ class Verification {
     }
     checkPeriod(subject, tree, this.#leaves, period);
     checkPopulations(files, hashes, this.#leaves, populations);
+    if (minor > 0) checkMasking(files, hashes, this.#leaves, populations);
   }
 
   report(): Report {
@@ -305,6 +318,7 @@ async function readGeneration(files: PackageFiles, findings: Findings): Promise<
   if (major !== MAJOR)
     throw new PackageError(`it needs a verifier of version ${major}; this one reads version ${MAJOR}`);
   const minor = minorOf(generation);
+  if (minor === 0) findings.note('version 1.0 has no lists about masking');
   if (minor > PACKAGE_MINOR) findings.note(`version ${MAJOR}.${minor} is read as ${PACKAGE_VERSION}`);
   return generation;
 }

@@ -85,6 +85,28 @@ export const ON_SEALS: readonly ContentAttack[] = [
     found: [['populations', /sessions\.csv is not there/]],
   },
   {
+    title: 'a Mask that was never in force',
+    sealed: 'stolen',
+    change: replaceIn('data/masking/masking-rules.json', '"masks":[]', '"masks":[{"mask":"all"}]'),
+    found: [['populations', /masking-rules\.json is not what/]],
+  },
+  {
+    title: 'values that nobody masked',
+    sealed: 'stolen',
+    change: replaceIn(
+      'data/populations/masking-summary.csv',
+      /$/,
+      'values,rerank,all,1,a,EMAIL,redact,1,9,,1,1,,\r\n',
+    ),
+    found: [['populations', /masking-summary\.csv is not what/]],
+  },
+  {
+    title: 'a second scan that is left out',
+    sealed: 'stolen',
+    change: (files) => files.delete('data/masking/masking-second-scan.csv'),
+    found: [['populations', /masking-second-scan\.csv is not there/]],
+  },
+  {
     title: 'a checkpoint of another key',
     sealed: 'stolen',
     change: (files) => resign(endOf(files).size, endOf(files).root, OWN_SEED, 'checkpoint.end')(files),

@@ -16,7 +16,18 @@ const POPULATION_CONTROLS: Readonly<Record<string, readonly [string, string]>> =
   changes: ['8.15 8.32', 'A.12.4.1 A.14.2.2'],
   breakglass: ['5.15 8.2 8.15', 'A.9.2.3 A.12.4.1'],
   'breakglass-unreviewed': ['5.15 8.2 8.15', 'A.9.2.3 A.12.4.1'],
+  // 8.11 data masking and 8.12 leakage are new in 2022; 5.34 is the protection of personal data.
+  'masking-summary': ['5.34 8.11', 'A.18.1.4'],
+  'pii-flows': ['5.34 8.11 8.12', 'A.18.1.4'],
+  'masking-blocked': ['8.3 8.11 8.12', 'A.9.4.1'],
   'changes-unapproved': ['5.3 8.15 8.32', 'A.6.1.2 A.12.4.1 A.14.2.2'],
+};
+
+/** What is known of masks beside what leaves add up to. */
+const MASKING_CONTROLS: Readonly<Record<string, readonly [string, string]>> = {
+  'masking-rules': ['5.34 8.11', 'A.18.1.4'],
+  'masking-second-scan': ['5.34 8.11 8.12', 'A.18.1.4'],
+  'masking-effectiveness': ['8.11', ''],
 };
 
 const LOG_CONTROLS = ['5.28 5.33 8.15', 'A.16.1.7 A.18.1.3 A.12.4.2'] as const;
@@ -27,6 +38,9 @@ export function indexedKind(path: string): IndexedKind {
   const [, population] = /^data\/populations\/([a-z-]+?)(?:-[0-9]{4})?\.(?:csv|jsonl)$/.exec(path) ?? [];
   const controls = population === undefined ? undefined : POPULATION_CONTROLS[population];
   if (controls !== undefined) return kind('population', controls);
+  const [, masking = ''] = /^data\/masking\/([a-z-]+?)(?:-[0-9]{4})?\.(?:csv|json)$/.exec(path) ?? [];
+  const about = MASKING_CONTROLS[masking];
+  if (about !== undefined) return kind('machine', about);
   return kind(path.endsWith('.json') ? 'machine' : 'document', ['', '']);
 }
 

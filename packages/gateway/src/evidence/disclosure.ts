@@ -1,7 +1,14 @@
 /** What a package shows of a leaf's body. Spec: spec/evidence.md, section 2. */
 
 import { createSecretKey, type KeyObject } from 'node:crypto';
-import { bodyValues, discloseOnly, formatBody, type OpenedBody, toBody } from '@countersign/ledger/body';
+import {
+  bodyValues,
+  discloseOnly,
+  formatBody,
+  type OpenedBody,
+  parseBody,
+  toBody,
+} from '@countersign/ledger/body';
 import { isCanonical, type Json, parseJson } from '@countersign/ledger/jcs';
 import type { BodyState } from '@countersign/ledger/populations';
 import type { StoredLeaf } from '../audit/log-reader.ts';
@@ -78,6 +85,13 @@ export class Discloser {
     const shown = Object.keys(whole.fields).filter((name) => !this.#withheldFields.has(name));
     return discloseOnly(whole, new Set(shown));
   }
+}
+
+/** Of a body that is not all needed: the fields that are named, and the digests of the others. */
+export function discloseFields(disclosure: Disclosure, names: ReadonlySet<string>): Disclosure {
+  if (disclosure.body === undefined) return disclosure;
+  const body = discloseOnly(parseBody(disclosure.body), names);
+  return { state: disclosure.state, values: bodyValues(body), body: formatBody(body) };
 }
 
 /** A line of bodies.jsonl, without its line feed. */

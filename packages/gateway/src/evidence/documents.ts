@@ -16,6 +16,21 @@ export interface DocumentFacts {
   readonly withheldFields: readonly string[];
 }
 
+/** What files about masking say, and what they do not. */
+const MASKING_LIMITS = `## What the files about masking say
+
+They never say that personal data was not exposed.
+
+1. **Lists with no row** (\`masking-summary.csv\`, \`pii-flows.csv\`, \`masking-blocked.csv\`) and no entry in \`masking-rules.json\` say that no Mask was in force, or that none met a value; not that there was nothing to mask.
+2. **Counts are of what was masked**: values that a Mask found by their column or by their looks and that were delivered in another form. Values that no Mask was about are in no leaf. Names of people, postal addresses and health in words have no form: only a Mask on their columns knows them.
+3. **Exemptions.** \`pii-flows.csv\` has, as \`exempt\`, the statements of people whom a Mask leaves out by its \`unless\`, where the gateway wrote that into the leaf. How many values they saw in the clear no leaf says.
+4. **Masks of other gateways.** \`masking-rules.json\` has the changes of this log. A Mask that was changed at another gateway stands in that one's log and package; those that statements here name are in \`named_only\`.
+5. **Permissive masks.** A statement that uses a masked column in a condition can ask for its value bit by bit. Where that is allowed it is in \`pii-flows.csv\` as \`predicate\`, and the value was delivered in no other way.
+6. **The second scan** (\`masking-second-scan.csv\`) is made by the gateway that made this package: its word, as no leaf follows from it. It looks at recordings, with the detectors alone and without anybody's rules, statistics of columns or the masks of that time. What it finds may be what a Mask put there: \`fpe\`, \`fake\` and \`partial\` give values that look like what they stand for. What it does not find may be there: names, what is encoded, numbers in a column without a name that tells. Each session says how much of it was looked at; what was shredded, cut off or beyond the bound was not.
+7. **The measure** (\`masking-effectiveness.json\`) is of labelled texts that others published, not of this installation's data. Found canaries say that the detectors ran at this export, and no more.
+8. **The recordings hold what was delivered**, so that they and this package show no value that a Mask hid; statement texts and bound values that people typed are as they typed them.
+`;
+
 export function limitationsText(facts: DocumentFacts): string {
   const { shredded, withheldFields } = facts;
   const withheld =
@@ -30,7 +45,7 @@ Read this before anything else. Package ${facts.packageId}, log ${facts.origin},
 
 That the leaves ${facts.startSize} to ${facts.endSize} (exclusive) of the log are complete, in order and unchanged since their checkpoint was signed; that each disclosed body is the one its leaf committed to when it was written; that the populations follow from them. The verifier computes all of it again.
 
-It evidences, under ISO/IEC 27001:2022: logging (8.15), and from the same records authentication (8.5), access to the connections of this gateway (5.15, 8.3), administrative changes (5.18, 8.2, 8.9), uses of break-glass with their reviews (8.2), and changes of data, schema, grants and settings with what approved them (8.32). All other controls are **not covered** by this package. Whether a control is met is the auditor's judgement, not this package's.
+It evidences, under ISO/IEC 27001:2022: logging (8.15), and from the same records authentication (8.5), access to the connections of this gateway (5.15, 8.3), administrative changes (5.18, 8.2, 8.9), uses of break-glass with their reviews (8.2), changes of data, schema, grants and settings with what approved them (8.32), and where Masks were in force, what they masked and stopped (8.11, and of 5.34 and 8.12 the part that this is). All other controls are **not covered** by this package. Whether a control is met is the auditor's judgement, not this package's.
 
 ## What it does not show
 
@@ -40,11 +55,12 @@ It evidences, under ISO/IEC 27001:2022: logging (8.15), and from the same record
 4. **The clock.** Times are those of the gateway's system clock. They never go back within the log; that they are right is not shown. A step back is a \`clock.step\` leaf.
 5. **The end of the period.** What the log held at its last checkpoint is complete. That nothing happened between the last leaf and the end of the period is a claim, unless a leaf after the period is in the range; the verifier says which.
 6. **Signatures of people.** An approval is the gateway's word that somebody who had logged in gave it: \`signature_kind\` of every vote is \`none\`. \`approvals.csv\` lists each request with its votes; where several gateways share holds, a vote that was given at another one stands in that one's log and package. \`breakglass.csv\` lists what somebody opened in an emergency without an approval; such a change is in \`changes-unapproved.csv\` too, as \`break-glass\`. \`breakglass-unreviewed.csv\` has those that nobody has looked at, also where a review stands in another gateway's log. That somebody was told is the word of this log; that they read it is not shown.
-7. **Policy and masking of statements.** Statements are read, and blocked or held, only in sessions that a rule or the \`may\` of an Access resource reaches. Of all others \`changes.csv\` knows what the target's command tags say: a function in a SELECT, CREATE TABLE AS and COPY from a file of the server are not in it, and what is in it is in \`changes-unapproved.csv\` too, as \`unruled\`. This version masks no value. Nothing here is evidence for data masking (8.11) or for the protection of personal data (5.34). Statement texts and bound values may contain personal data: handle the package accordingly.
+7. **Policy on statements.** Statements are read, and blocked or held, only in sessions that a rule or the \`may\` of an Access resource reaches. Of all others \`changes.csv\` knows what the target's command tags say: a function in a SELECT, CREATE TABLE AS and COPY from a file of the server are not in it, and what is in it is in \`changes-unapproved.csv\` too, as \`unruled\`. Statement texts and bound values may contain personal data: handle the package accordingly.
 8. **Results.** The package has the number of rows and bytes of each result and the SHA-256 of what was delivered, not the rows. They are in the recordings, which this package does not include.
 9. **Provisioning.** Logins show who authenticated (8.5). Who was entitled, and why, needs the records of joiners, movers and leavers (5.16, 5.18), of which the gateway has the administrative changes only.
 10. **Vulnerabilities.** Nothing here is evidence for 8.8.
 
+${MASKING_LIMITS}
 ## What is missing on purpose
 
 - Bodies that cannot be read because the key of their scope was destroyed: ${shredded}. Their leaves stay, and their rows say \`shredded\`. That a body was shredded, and not held back, is a claim of who made the package; a \`ledger.shred\` leaf says who asked for it.

@@ -14,6 +14,7 @@ import { formatCsvRow } from '@countersign/ledger/csv';
 import {
   headJson,
   logDirectoryName,
+  MASKING_EFFECTIVENESS,
   PACKAGE_VERSION,
   packageIdOf,
   type PackageSubject,
@@ -32,6 +33,7 @@ import { Bag, formatManifest } from './bag.ts';
 import { indexedKind } from './controls.ts';
 import { Discloser } from './disclosure.ts';
 import { type DocumentFacts, limitationsText, verifyText } from './documents.ts';
+import { effectivenessText } from './effectiveness.ts';
 import { type LogPartCounts, writeLogPart } from './log-part.ts';
 import { type Survey, surveyLog } from './survey.ts';
 import { writeZip } from './zip-file.ts';
@@ -58,6 +60,10 @@ export interface EvidenceOptions {
   /** Body fields that are shown by their digest only. */
   readonly withheldFields?: readonly string[];
   readonly partBytesMax?: number;
+  /** Where the recordings are, which are scanned again; undefined where there are none at hand. */
+  readonly recordings?: string;
+  /** Bytes of recordings that are read for that. */
+  readonly recordedBytesMax?: number;
 }
 
 export interface EvidenceResult {
@@ -161,6 +167,13 @@ async function fillBag(
     discloser: new Discloser((scope) => options.keys.find(scope), new Set(withheldFields)),
     verifierKeys: options.verifierKeys,
     partBytesMax,
+    secondScan: {
+      directory: options.recordings,
+      findKey: (scope) => options.keys.find(scope),
+      fromUs: options.fromUs,
+      toUs: options.toUs,
+      ...(options.recordedBytesMax === undefined ? {} : { recordedBytesMax: options.recordedBytesMax }),
+    },
   });
   const facts: DocumentFacts = {
     packageId: packageIdOf(subject),
@@ -175,6 +188,7 @@ async function fillBag(
     shredded: counts.bodies.shredded,
     withheldFields,
   };
+  bag.put(MASKING_EFFECTIVENESS, effectivenessText());
   bag.put('data/limitations.md', limitationsText(facts));
   bag.put('data/VERIFY.md', verifyText(facts));
   bag.put('data/verify.html', await readFile(VERIFY_HTML));

@@ -7,22 +7,33 @@
 
 import { equalBytes, toBase64, utf8 } from '@countersign/ledger/bytes';
 import { type Checkpoint, parseCheckpoint } from '@countersign/ledger/checkpoint';
+import { MASKING_RULES } from '@countersign/ledger/evidence';
 import { jcs } from '@countersign/ledger/jcs';
 import { type Leaf, parseLeaf } from '@countersign/ledger/leaf';
 import { Frontier, leafHash } from '@countersign/ledger/merkle';
 import type { PopulationName } from '@countersign/ledger/population-columns';
 import { Parts, type Piece, PopulationFiles } from '@countersign/ledger/population-files';
-import { type BodyState, type Period, PopulationFold } from '@countersign/ledger/populations';
+import {
+  type BodyState,
+  type Period,
+  PopulationFold,
+  RESOURCE_CHANGES,
+} from '@countersign/ledger/populations';
 import type { LogReader, StoredLeaf } from '../audit/log-reader.ts';
 import { CountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Bag } from './bag.ts';
-import { bodyLine, type Discloser, type Disclosure } from './disclosure.ts';
+import { bodyLine, type Discloser, discloseFields, type Disclosure } from './disclosure.ts';
 import { RotationProofs } from './rotation-proofs.ts';
+import { SecondScan, type SecondScanSource } from './second-scan.ts';
 import type { Survey } from './survey.ts';
 import { TileBag } from './tile-bag.ts';
 
 const SESSION_TYPE: Buffer = Buffer.from('"type":"session.');
+const RESOURCE_TYPE: Buffer = Buffer.from('"type":"resource.');
+const MASKING_DIRECTORY = 'data/masking';
+/** All that a package has of a change before the range that is none of a Mask. */
+const KIND_ONLY: ReadonlySet<string> = new Set(['resource_kind']);
 
 export interface LogPartOptions {
   readonly bag: Bag;
@@ -33,6 +44,7 @@ export interface LogPartOptions {
   readonly discloser: Discloser;
   readonly verifierKeys: readonly string[];
   readonly partBytesMax: number;
+  readonly secondScan: SecondScanSource;
 }
 
 /** What was counted while it was written. */
@@ -45,7 +57,7 @@ export interface LogPartCounts {
   readonly lines: ReadonlyMap<string, number>;
 }
 
-/** Writes data/ledger/<node>/ and data/populations/. */
+/** Writes data/ledger/<node>/, data/populations/, and what of data/masking/ is of leaves and recordings. */
 export async function writeLogPart(reader: LogReader, options: LogPartOptions): Promise<LogPartCounts> {
   const part = new LogPart(options);
   for await (const batch of reader.batches(0, part.upTo)) {
@@ -68,6 +80,8 @@ class LogPart {
   readonly #populations: PopulationFiles;
   readonly #leafParts: Parts;
   readonly #bodyParts: Parts;
+  readonly #resourceParts: Parts;
+  readonly #secondScan: SecondScan;
   /** First leaves of the sessions that are open, before the range. */
   readonly #openSessions = new Map<string, { readonly stored: StoredLeaf; readonly leaf: Leaf }>();
   readonly #types = new Map<string, number>();
@@ -86,6 +100,12 @@ class LogPart {
     this.#populations = new PopulationFiles(partBytesMax);
     this.#leafParts = new Parts('leaves', 'jsonl', '', partBytesMax);
     this.#bodyParts = new Parts('bodies', 'jsonl', '', partBytesMax);
+    this.#resourceParts = new Parts('resources', 'jsonl', '', partBytesMax);
+    this.#secondScan = new SecondScan({
+      ...options.secondScan,
+      partBytesMax,
+      write: (pieces) => this.#write(MASKING_DIRECTORY, pieces),
+    });
   }
 
   get upTo(): number {
@@ -115,21 +135,21 @@ class LogPart {
     const within = inTree && index >= this.#startSize;
     const rotation = this.#proofs.isRotation(index);
     // Of all others nothing but the hash is needed, and most of a log lies before a period.
-    if (!within && !rotation && !opensOrEnds(stored.leaf)) return undefined;
+    if (!within && !rotation && !isBeforeRange(stored.leaf)) return undefined;
     const parsed = parseLeaf(stored.leaf);
     const leaf = parsed.kind === 'leaf' ? parsed.leaf : undefined;
     if (within) this.#write(this.#options.directory, this.#leafParts.add(withLineFeed(stored.leaf)));
     if (leaf === undefined) return undefined;
     if (index < this.#startSize) this.#before(stored, leaf);
+    if (index < this.#startSize && RESOURCE_CHANGES.has(leaf.type)) return this.#resource(stored, leaf, hash);
     if (!within && !rotation) return undefined;
-    const take = (disclosure: Disclosure): void => {
+    const take = (disclosure: Disclosure): Promise<void> | undefined => {
       if (within) this.#within(leaf, hash, disclosure);
       if (rotation) this.#proofs.leaf(index, stored.leaf.slice(), disclosure);
+      return within ? this.#secondScan.take(leaf, disclosure.values) : undefined;
     };
     const disclosure = this.#options.discloser.disclose(stored, leaf.body);
-    if (disclosure instanceof Promise) return disclosure.then(take);
-    take(disclosure);
-    return undefined;
+    return disclosure instanceof Promise ? disclosure.then(take) : take(disclosure);
   }
 
   async finish(): Promise<LogPartCounts> {
@@ -140,8 +160,10 @@ class LogPart {
       const reason = `expected ${this.upTo} leaves, got ${this.#frontier.size}`;
       throw new CountersignError('LEDGER_INCONSISTENT', { reason });
     }
+    await this.#secondScan.finish();
     this.#tiles.finish();
     for (const row of this.#fold.rest()) this.#write('data/populations', this.#populations.add(row));
+    bag.put(MASKING_RULES, this.#fold.maskingRules());
     bag.put(`${directory}/checkpoint`, survey.end.note);
     bag.put(`${directory}/checkpoint.end`, survey.end.note);
     if (survey.start !== undefined) bag.put(`${directory}/checkpoint.start`, survey.start.note);
@@ -174,10 +196,12 @@ class LogPart {
         bodyState: disclosure.state,
       });
       bag.append(`${directory}/context.jsonl`, utf8(`${bodyLine(leaf.n, disclosure)}\n`));
+      await this.#secondScan.take(leaf, disclosure.values);
     }
     this.#openSessions.clear();
-    this.#write(directory, [this.#leafParts.first(), this.#bodyParts.first()]);
+    this.#write(directory, [this.#leafParts.first(), this.#bodyParts.first(), this.#resourceParts.first()]);
     this.#write('data/populations', this.#populations.first());
+    this.#secondScan.begin();
   }
 
   #before(stored: StoredLeaf, leaf: Leaf): void {
@@ -198,6 +222,21 @@ class LogPart {
         actual: this.#openSessions.size,
       });
     }
+  }
+
+  /** A change before the range: of a Mask it is shown, of all else that it is of something else. */
+  #resource(stored: StoredLeaf, leaf: Leaf, hash: Uint8Array): Promise<void> | undefined {
+    const take = (whole: Disclosure): void => {
+      if (whole.state === 'none') return;
+      const shown = whole.values['resource_kind'] === 'Mask' ? whole : discloseFields(whole, KIND_ONLY);
+      this.#fold.context({ leaf, hash, values: shown.values, bodyState: shown.state });
+      const line = utf8(`${bodyLine(leaf.n, shown)}\n`);
+      this.#write(this.#options.directory, this.#resourceParts.add(line));
+    };
+    const disclosure = this.#options.discloser.disclose(stored, leaf.body);
+    if (disclosure instanceof Promise) return disclosure.then(take);
+    take(disclosure);
+    return undefined;
   }
 
   #within(leaf: Leaf, hash: Uint8Array, disclosure: Disclosure): void {
@@ -227,9 +266,10 @@ class LogPart {
   }
 }
 
-/** Whether a leaf's type begins with `session.`: the text stands in no other place of a leaf. */
-function opensOrEnds(leaf: Uint8Array): boolean {
-  return Buffer.from(leaf.buffer, leaf.byteOffset, leaf.length).includes(SESSION_TYPE);
+/** Whether a leaf's type begins with `session.` or `resource.`: the texts stand in no other place of a leaf. */
+function isBeforeRange(leaf: Uint8Array): boolean {
+  const bytes = Buffer.from(leaf.buffer, leaf.byteOffset, leaf.length);
+  return bytes.includes(SESSION_TYPE) || bytes.includes(RESOURCE_TYPE);
 }
 
 function withLineFeed(leaf: Uint8Array): Uint8Array {

@@ -14,6 +14,7 @@ import { makeId } from '../core/ids.ts';
 import type { BodyValue, LedgerEvent, ScopeKeys } from '../core/ledger-port.ts';
 import { signingKeyOf } from '../keys/signing-key.ts';
 import type { EvidenceOptions } from './export.ts';
+import type { MaskScene } from './testing-masks.ts';
 
 /** A large log is written in groups: one statement at a time waits for the disk twice. */
 const ONE_BY_ONE_MAX = 1_000;
@@ -23,7 +24,7 @@ export const TESTING_ORIGIN = 'countersign.test/ledger/gw1';
 
 /** What policy says of a statement. */
 interface Said extends Readonly<Record<string, BodyValue>> {
-  readonly decision?: 'allow' | 'hold';
+  readonly decision?: 'allow' | 'hold' | 'block';
 }
 
 /** Everything but where to. */
@@ -38,14 +39,27 @@ interface Saved {
   readonly toUs: number;
 }
 
+/** What happens beside what every such log has. */
+export interface TestingExtras {
+  /** Before the first checkpoint. */
+  readonly before?: (scene: MaskScene) => Promise<void>;
+  /** In the period, in a session that is open. */
+  readonly within?: (scene: MaskScene, session: string) => Promise<void>;
+}
+
 /** Writes the log below a directory. */
-export async function writeTestingLog(directory: string, statements: number): Promise<void> {
+export async function writeTestingLog(
+  directory: string,
+  statements: number,
+  { before, within }: TestingExtras = {},
+): Promise<void> {
   const keys = new Map<string, Uint8Array>();
   const seeds = [seedOf('first'), seedOf('second')] as const;
   const ledger = await Ledger.open(ledgerOptions(directory, seeds[0], scopeKeys(keys)));
   const scene = new Scene(ledger, keys);
   const first = ledger.verifierKey;
 
+  await before?.(scene);
   const early = await scene.startSession('Early', 'early@example.test');
   await scene.run(early, 'select 1');
   const over = await scene.startSession('Over', 'over@example.test');
@@ -90,6 +104,7 @@ export async function writeTestingLog(directory: string, statements: number): Pr
   await scene.holds(ana);
   await scene.changes(ana);
   await scene.breakGlass(ana);
+  await within?.(scene, ana);
   await ledger.rotateKey(seeds[1], 'yearly', 'ops');
   const second = ledger.verifierKey;
   await scene.intent(early, 'select pg_sleep(1000)');
@@ -173,7 +188,7 @@ function scopeKeys(keys: Map<string, Uint8Array>): ScopeKeys {
 }
 
 /** Appends what a gateway would. */
-class Scene {
+class Scene implements MaskScene {
   readonly #ledger: Ledger;
   readonly #keys: Map<string, Uint8Array>;
   readonly #statements = new Map<string, number>();
@@ -190,6 +205,16 @@ class Scene {
   /** Microseconds of the leaf. */
   async append(event: LedgerEvent): Promise<number> {
     return (await this.#ledger.append(event)).timeUs;
+  }
+
+  inSession(type: string, session: string): LedgerEvent {
+    return inSession(type, session);
+  }
+
+  keyOf(session: string): Uint8Array {
+    const key = this.#keys.get(session);
+    if (key === undefined) throw new Error('there is no such session');
+    return key;
   }
 
   login(name: string, status: string): Promise<number> {

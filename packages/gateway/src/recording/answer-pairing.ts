@@ -10,12 +10,15 @@ import { LIMITS } from '../core/limits.ts';
 import { formatAt } from '../protocols/postgres/decode.ts';
 import {
   type BackendMessage,
+  type ErrorOrNotice,
+  type FormatCode,
   FRONTEND,
   type FrontendMessage,
   type MalformedMessage,
   type RowField,
 } from '../protocols/postgres/messages.ts';
-import type { ReplayedError, ReplayedItem } from './replayed-statement.ts';
+import { columnNames, type DeliveredPlace, type DeliveryObserver, textIn } from './delivered.ts';
+import type { ReplayedError, ReplayedItem, ReplayedOutcome } from './replayed-statement.ts';
 import { type Portal, ReplayNames, type Statement } from './replay-names.ts';
 import { errorOf, noticeOf } from './server-error.ts';
 import { type Asked, ReplayBudget, StatementDraft } from './statement-draft.ts';
@@ -31,6 +34,8 @@ interface Request {
   readonly statement?: Statement;
   readonly portal?: Portal;
   fields: readonly RowField[];
+  /** Names of the columns of its rows, once an observer has seen one. */
+  columns?: readonly string[];
 }
 
 const ANYTHING: ReadonlySet<RequestKind> = new Set<RequestKind>(['query', 'execute']);
@@ -42,6 +47,11 @@ export class AnswerPairing {
   #queue: Request[] = [];
   #skipping = false;
   #done: ReplayedItem[] = [];
+  readonly #observer: DeliveryObserver | undefined;
+
+  constructor(observer?: DeliveryObserver) {
+    this.#observer = observer;
+  }
 
   /** What has ended since the last call. */
   take(): ReplayedItem[] {
@@ -118,8 +128,15 @@ export class AnswerPairing {
     this.#queue.find((request) => ANYTHING.has(request.kind))?.draft?.copied(length);
   }
 
-  copiedOut(length: number): void {
-    this.#head(ANYTHING)?.draft?.copied(length);
+  copiedOut(bytes: Uint8Array): void {
+    const draft = this.#head(ANYTHING)?.draft;
+    draft?.copied(bytes.length);
+    this.#observer?.stream(draft, 'copy', bytes, false);
+  }
+
+  /** A piece of a row that is too large to be held. */
+  largeRow(bytes: Uint8Array, isLast: boolean): void {
+    this.#observer?.stream(this.#head(ANYTHING)?.draft, 'row', bytes, isLast);
   }
 
   /** A message of the target that is too large to be kept: a row. */
@@ -147,9 +164,12 @@ export class AnswerPairing {
       case 'DataRow':
         this.#row(message.values);
         return;
-      case 'FunctionCallResponse':
-        this.#head(ANYTHING)?.draft?.row(() => [valueText(message.value, 1, 0)]);
+      case 'FunctionCallResponse': {
+        const draft = this.#head(ANYTHING)?.draft;
+        draft?.row(() => [valueText(message.value, 1, 0)]);
+        if (message.value !== null) this.#observer?.value(draft, '', message.value);
         return;
+      }
       case 'CommandComplete':
         this.#completed(message.tag, timeUs);
         return;
@@ -170,26 +190,50 @@ export class AnswerPairing {
         this.#head(ANYTHING)?.draft?.copy('both');
         return;
       case 'ErrorResponse':
+        this.#observeFields('error', message);
         this.#failed(errorOf(message, fromGateway), timeUs);
         return;
       case 'NoticeResponse':
-        this.#queue.find((request) => request.draft !== undefined)?.draft?.notice(noticeOf(message));
+        this.#observeFields('notice', message);
+        this.#firstDraft()?.notice(noticeOf(message));
+        return;
+      case 'NotificationResponse':
+        this.#observer?.text(undefined, 'notification', message.channelBytes);
+        this.#observer?.text(undefined, 'notification', message.payloadBytes);
+        return;
+      case 'ParameterStatus':
+        this.#observer?.text(undefined, 'parameter', message.valueBytes);
         return;
       case 'ReadyForQuery':
         this.#ready(timeUs);
         return;
       default:
-        // Login, parameters and notifications belong to no statement; CopyData is only counted.
+        // Login belongs to no statement; CopyData is only counted.
         return;
     }
   }
 
   /** The recording is over. */
   end(timeUs: number): void {
-    for (const { draft } of this.#queue) {
-      if (draft !== undefined) this.#done.push(draft.finish(timeUs, 'unanswered'));
-    }
+    for (const { draft } of this.#queue) if (draft !== undefined) this.#end(draft, timeUs, 'unanswered');
     this.#queue = [];
+  }
+
+  #end(draft: StatementDraft, timeUs: number, outcome: ReplayedOutcome): void {
+    const statement = draft.finish(timeUs, outcome);
+    this.#done.push(statement);
+    this.#observer?.ended(draft, statement);
+  }
+
+  #firstDraft(): StatementDraft | undefined {
+    return this.#queue.find((request) => request.draft !== undefined)?.draft;
+  }
+
+  #observeFields(place: DeliveredPlace, { fields }: ErrorOrNotice): void {
+    const observer = this.#observer;
+    if (observer === undefined) return;
+    const draft = this.#firstDraft();
+    for (const { valueBytes } of fields) observer.text(draft, place, valueBytes);
   }
 
   #parse(name: string, sql: string, cut: boolean, oids: readonly number[], timeUs: number): void {
@@ -265,6 +309,8 @@ export class AnswerPairing {
       return;
     }
     head.fields = kept;
+    // A simple Query has a description for each of its results.
+    delete head.columns;
     head.draft?.begin(kept.map((field) => textOf(field.nameBytes)));
   }
 
@@ -276,13 +322,16 @@ export class AnswerPairing {
     if (!draft.begun && portal !== undefined) {
       draft.begin(values.map((_, i) => nameOf(fields[i], i)));
     }
-    draft.row(() =>
-      values.map((value, i) => {
-        const field = fields[i];
-        const format = portal === undefined ? (field?.format ?? 0) : formatAt(portal.resultFormats, i);
-        return valueText(value, format, field?.typeOid ?? 0);
-      }),
-    );
+    const formatOf = (i: number): FormatCode =>
+      portal === undefined ? (fields[i]?.format ?? 0) : formatAt(portal.resultFormats, i);
+    draft.row(() => values.map((value, i) => valueText(value, formatOf(i), fields[i]?.typeOid ?? 0)));
+    const observer = this.#observer;
+    if (observer === undefined) return;
+    head.columns ??= columnNames(fields, values.length);
+    for (const [i, value] of values.entries()) {
+      const text = value === null ? undefined : textIn(value, formatOf(i), fields[i]?.typeOid ?? 0);
+      if (text !== undefined) observer.value(draft, head.columns[i] ?? '', text);
+    }
   }
 
   #completed(tag: string, timeUs: number): void {
@@ -303,7 +352,7 @@ export class AnswerPairing {
     const head = this.#head(ANYTHING);
     if (head?.kind !== 'execute') return;
     this.#queue.shift();
-    if (head.draft !== undefined) this.#done.push(head.draft.finish(timeUs, 'completed'));
+    if (head.draft !== undefined) this.#end(head.draft, timeUs, 'completed');
   }
 
   #failed(error: ReplayedError, timeUs: number): void {
@@ -321,7 +370,7 @@ export class AnswerPairing {
     draft.fail(error);
     if (head.kind === 'query') return;
     this.#queue.shift();
-    this.#done.push(draft.finish(timeUs, 'failed'));
+    this.#end(draft, timeUs, 'failed');
     this.#skipping = true;
     while (this.#skipping && this.#queue.length > 0) {
       const [next] = this.#queue;
@@ -344,14 +393,14 @@ export class AnswerPairing {
   }
 
   #skip(request: Request | undefined, timeUs: number): void {
-    if (request?.draft !== undefined) this.#done.push(request.draft.finish(timeUs, 'skipped'));
+    if (request?.draft !== undefined) this.#end(request.draft, timeUs, 'skipped');
   }
 
   #ready(timeUs: number): void {
     const [head] = this.#queue;
     if (head === undefined || (head.kind !== 'sync' && head.kind !== 'query')) return;
     this.#queue.shift();
-    if (head.draft !== undefined) this.#done.push(head.draft.finish(timeUs, 'completed'));
+    if (head.draft !== undefined) this.#end(head.draft, timeUs, 'completed');
   }
 
   #dropSwallowed(): void {

@@ -50,6 +50,8 @@ export interface ReadRecordingOptions {
   readonly scopeKey: Uint8Array;
   /** By segment number, from the leaves: a segment that differs, or is missing, is an error. */
   readonly expected?: ReadonlyMap<number, ExpectedSegment>;
+  /** How many segments are read, where more may be there: a session that goes on writes them. */
+  readonly segmentsMax?: number;
 }
 
 /** What a leaf `recording.segment` states. */
@@ -62,13 +64,13 @@ export interface ExpectedSegment {
 
 /** The entries of a session; throws RECORDING_INVALID where the files are not what was written. */
 export async function* readRecording(options: ReadRecordingOptions): AsyncGenerator<RecordedEntry, void> {
-  const { directory, sessionId, expected } = options;
+  const { directory, sessionId, expected, segmentsMax = Number.POSITIVE_INFINITY } = options;
   const key = recordingKey(options.scopeKey);
   let previous: Uint8Array = NO_PREVIOUS;
   let truncated: Place | undefined;
   let number = 0;
   try {
-    for (; ; number++) {
+    for (; number < segmentsMax; number++) {
       const torn = expected?.get(number)?.status === 'truncated';
       await using file = await SegmentFile.open(directory, sessionId, number, torn);
       if (file === undefined) break;

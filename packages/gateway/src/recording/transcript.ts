@@ -18,21 +18,31 @@ import {
 } from '../protocols/postgres/frames.ts';
 import { BACKEND, FRONTEND } from '../protocols/postgres/messages.ts';
 import { AnswerPairing } from './answer-pairing.ts';
+import type { DeliveryObserver } from './delivered.ts';
 import type { RecordedEntry } from './recording-reader.ts';
 import type { ReplayedItem } from './replayed-statement.ts';
 
 /** Rows are wanted whole; COPY data is only counted. */
 const SERVER_FRAMES: FrameReaderOptions = { ...BACKEND_FRAMES, except: [BACKEND.CopyData] };
 
+const UNREADABLE = 'bytes cannot be read from here on';
+
+/** Whether a note says that nothing more of one direction is read. What a target says begins otherwise. */
+export function isUnreadable({ text }: { readonly text: string }): boolean {
+  return /^The (?:client|target|gateway)'s /.test(text) && text.includes(UNREADABLE);
+}
+
 /**
  * Statements, events and notes in the order in which they ended.
  *
  * @param entries as readRecording gives them
+ * @param observer sees everything that was delivered, also what a replay leaves out
  */
 export async function* readTranscript(
   entries: AsyncIterable<RecordedEntry> | Iterable<RecordedEntry>,
+  observer?: DeliveryObserver,
 ): AsyncGenerator<ReplayedItem, void> {
-  const pairing = new AnswerPairing();
+  const pairing = new AnswerPairing(observer);
   const client = new Stream('client', FRONTEND_FRAMES, (type, body, timeUs) => {
     pairing.fromClient(readFrontend(type, body), timeUs);
   });
@@ -43,9 +53,10 @@ export async function* readTranscript(
     pairing.toClient(decodeBackend(type, body), timeUs, true);
   });
   client.onLarge = (type, head, length, timeUs) => pairing.largeFromClient(type, head, length, timeUs);
-  client.onCopy = (length) => pairing.copiedIn(length);
+  client.onCopy = (bytes) => pairing.copiedIn(bytes.length);
   target.onLarge = (type, _head, length, timeUs) => pairing.largeToClient(type, length, timeUs);
-  target.onCopy = (length) => pairing.copiedOut(length);
+  target.onCopy = (bytes) => pairing.copiedOut(bytes);
+  target.onLargeRow = (bytes, isLast) => pairing.largeRow(bytes, isLast);
 
   let timeUs = 0;
   for await (const entry of entries) {
@@ -85,7 +96,8 @@ class Stream {
   readonly #reader: FrameReader;
   readonly #onFrame: WholeFrame;
   onLarge: (type: number, head: Uint8Array, length: number, timeUs: number) => void = () => undefined;
-  onCopy: (length: number) => void = () => undefined;
+  onCopy: (bytes: Uint8Array) => void = () => undefined;
+  onLargeRow: (bytes: Uint8Array, isLast: boolean) => void = () => undefined;
   #head = Buffer.alloc(0);
   #failed = false;
 
@@ -111,12 +123,12 @@ class Stream {
       return undefined;
     } catch (error) {
       this.#failed = true;
-      return `The ${this.#name}'s bytes cannot be read from here on: ${reasonOf(error)}`;
+      return `The ${this.#name}'s ${UNREADABLE}: ${reasonOf(error)}`;
     }
   }
 
   #countCopy(event: number): void {
-    if (event !== FRAME.begins) this.onCopy(this.#reader.body().length);
+    if (event !== FRAME.begins) this.onCopy(this.#reader.body());
   }
 
   #takeLarge(begins: boolean, timeUs: number): void {
@@ -125,6 +137,7 @@ class Stream {
       this.#head = Buffer.alloc(0);
       return;
     }
+    if (type === BACKEND.DataRow) this.onLargeRow(this.#reader.body(), last);
     const left = LIMITS.postgres.largeHeadBytesMax - this.#head.length;
     if (left > 0) this.#head = Buffer.concat([this.#head, this.#reader.body().subarray(0, left)]);
     if (last) this.onLarge(type, this.#head, length - 4, timeUs);

@@ -27,6 +27,7 @@ export function evidenceExporter(
     const former = await loadFormerSigningKeys(keyOptions);
     const result = await exportInThread({
       log: config.ledger.directory,
+      recordings: config.recording.directory,
       keys,
       origin,
       verifierKeys: [...former, current].map((key) => formatVerifierKey(verifierKeyOf(origin, key))),

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { CONTEXT } from './lexicon.ts';
+import { COLUMNS, NOT_OURS } from './testing-columns.ts';
 import { find, inColumn } from './testing-scan.ts';
 import { findPoints, gitleaksCases, presidioCases, presidioResearch } from './testing-corpora.ts';
 
@@ -46,55 +47,6 @@ describe('presidio-research: annotated sentences', () => {
     expect(precision).toBeGreaterThanOrEqual(precisionMin);
   });
 });
-
-/** Entity of presidio → the context that a column with such values would have; others have none. */
-const COLUMNS: Readonly<Record<string, number>> = {
-  ABA_ROUTING_NUMBER: CONTEXT.BANK,
-  US_BANK_NUMBER: CONTEXT.BANK,
-  CREDIT_CARD: CONTEXT.CARD,
-  CRYPTO: CONTEXT.CRYPTO,
-  DE_BSNR: CONTEXT.HEALTH,
-  DE_LANR: CONTEXT.HEALTH,
-  DE_FUEHRERSCHEIN: CONTEXT.DRIVING,
-  DE_HANDELSREGISTER: CONTEXT.COMPANY,
-  DE_ID_CARD: CONTEXT.TRAVEL,
-  DE_KFZ: CONTEXT.VEHICLE,
-  DE_PASSPORT: CONTEXT.TRAVEL,
-  DE_PLZ: CONTEXT.POSTCODE,
-  EMAIL_ADDRESS: 0,
-  ES_PASSPORT: CONTEXT.TRAVEL,
-  IBAN_CODE: 0,
-  IN_PASSPORT: CONTEXT.TRAVEL,
-  IN_VEHICLE_REGISTRATION: CONTEXT.VEHICLE,
-  IN_VOTER: CONTEXT.VOTER,
-  IP_ADDRESS: CONTEXT.NETWORK,
-  IT_DRIVER_LICENSE: CONTEXT.DRIVING,
-  IT_IDENTITY_CARD: CONTEXT.TRAVEL,
-  IT_PASSPORT: CONTEXT.TRAVEL,
-  IT_VAT_CODE: CONTEXT.COMPANY,
-  KR_BRN: CONTEXT.COMPANY,
-  KR_DRIVER_LICENSE: CONTEXT.DRIVING,
-  KR_PASSPORT: CONTEXT.TRAVEL,
-  MAC_ADDRESS: 0,
-  NG_VEHICLE_REGISTRATION: CONTEXT.VEHICLE,
-  PH_MOBILE_NUMBER: CONTEXT.PHONE,
-  PHONE_NUMBER: CONTEXT.PHONE,
-  SE_ORGANISATIONSNUMMER: CONTEXT.COMPANY,
-  SG_UEN: CONTEXT.COMPANY,
-  TR_LICENSE_PLATE: CONTEXT.VEHICLE,
-  TR_PHONE_NUMBER: CONTEXT.PHONE,
-  UK_DRIVING_LICENCE: CONTEXT.DRIVING,
-  UK_PASSPORT: CONTEXT.TRAVEL,
-  UK_POSTCODE: CONTEXT.POSTCODE,
-  UK_VEHICLE_REGISTRATION: CONTEXT.VEHICLE,
-  US_DRIVER_LICENSE: CONTEXT.DRIVING,
-  US_MBI: CONTEXT.HEALTH,
-  US_NPI: CONTEXT.HEALTH,
-  US_PASSPORT: CONTEXT.TRAVEL,
-};
-
-/** No form of their own (spec/masking.md §2.4), or no personal data. */
-const NOT_OURS = new Set(['DATE_TIME', 'PERSON', 'URL', 'MEDICAL_LICENSE']);
 
 interface Tally {
   spans: number;
