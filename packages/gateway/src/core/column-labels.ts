@@ -45,6 +45,10 @@ export type UseKind =
   | 'set-operation'
   | 'row-set'
   | 'lock'
+  /** It decides which other parts of an expression are computed: CASE, NULLIF, COALESCE, AND. */
+  | 'choice'
+  /** It goes to a function that fails on some values: whether there is an error tells of it. */
+  | 'fallible'
   /** It goes to a function that shows or keeps it elsewhere: pg_notify, set_config, lo_from_bytea. */
   | 'sink'
   /** It goes to a function of which nobody knows what it does with it. */

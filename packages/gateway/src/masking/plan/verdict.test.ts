@@ -35,13 +35,16 @@ const KINDS: readonly UseKind[] = [
   'window',
   'set-operation',
   'row-set',
+  'choice',
+  'fallible',
   'lock',
   'sink',
+  'unknown-sink',
   'constraint',
 ];
 
 function use(kind: UseKind, ...labels: readonly ColumnLabel[]): LabelUse {
-  return { kind, labels: new Set(labels), opaque: undefined };
+  return { kind, view: undefined, labels: new Set(labels), opaque: undefined };
 }
 
 function write(target: ColumnLabel, ...labels: readonly ColumnLabel[]): LabelWrite {
@@ -57,7 +60,14 @@ function judge(
   masks = STRICT,
   more: Partial<Circumstances> = {},
 ): MaskVerdict {
-  const all = { outputs: undefined, uses: [], writes: [], relations: new Set<number>(), ...labels };
+  const all = {
+    outputs: undefined,
+    uses: [],
+    writes: [],
+    relations: new Set<number>(),
+    utilities: [],
+    ...labels,
+  };
   return maskVerdict(all, LOOKUP, masks, { ...PLAIN, ...more });
 }
 
@@ -75,7 +85,7 @@ describe('maskVerdict', () => {
     for (const kind of KINDS) {
       const { blocked } = judge({ uses: [use(kind, EMAIL, NOTE)] });
       expect(blocked).toMatchObject([{ mask: 'emails', version: 1, mode: 'strict', kind }]);
-      expect(blocked[0]?.what).toMatch(/^shop\.customers\.email (is|makes|goes) /);
+      expect(blocked[0]?.what).toMatch(/^shop\.customers\.email (is|makes|goes|decides) /);
     }
     expect(says(judge({ uses: [use('predicate', EMAIL)] }))).toEqual([
       'emails: shop.customers.email is compared in a condition (WHERE, HAVING, FILTER)',
@@ -106,7 +116,9 @@ describe('maskVerdict', () => {
 
   it('stops what nobody knows wherever rows or other places tell of it', () => {
     for (const kind of KINDS) {
-      const verdict = judge({ uses: [{ kind, labels: new Set(), opaque: 'function 16420' }] });
+      const verdict = judge({
+        uses: [{ kind, view: undefined, labels: new Set(), opaque: 'function 16420' }],
+      });
       expect(verdict.blocked).toMatchObject([{ kind }]);
       expect(verdict.blocked[0]?.what).toContain('what function 16420 may show');
     }
@@ -166,7 +178,9 @@ describe('maskVerdict', () => {
   it('says nothing where no column is named', () => {
     const looks = masksOf(mask('looks', { detect: ['all'] }));
     const labels = {
-      uses: [{ kind: 'predicate', labels: new Set<ColumnLabel>([EMAIL]), opaque: 'x' } as const],
+      uses: [
+        { kind: 'predicate', view: undefined, labels: new Set<ColumnLabel>([EMAIL]), opaque: 'x' } as const,
+      ],
     };
     expect(judge(labels, looks)).toEqual({ blocked: [], recorded: [] });
   });
@@ -187,7 +201,7 @@ describe('maskVerdict', () => {
       use('predicate', ...many.map((index) => `20000.${index + 1}` as const)),
       use('predicate', '20001.1'),
     ];
-    const labels = { outputs: undefined, uses, writes: [], relations: new Set<number>() };
+    const labels = { outputs: undefined, uses, writes: [], relations: new Set<number>(), utilities: [] };
     const verdict = maskVerdict(labels, last, PERMISSIVE, PLAIN);
     expect(verdict.recorded).toHaveLength(MASKING_PLAN_LIMITS.findingsMax);
     expect(verdict.blocked).toHaveLength(1);

@@ -48,10 +48,21 @@ const USES: Readonly<Record<UseKind, string>> = {
   window: 'is in a window',
   'set-operation': 'is compared by UNION, INTERSECT or EXCEPT',
   'row-set': 'makes rows of a function in FROM',
+  choice: 'decides what else is computed (CASE, NULLIF, COALESCE, AND, OR)',
+  fallible: 'goes to a function that fails on some values, so that errors tell of it',
   lock: 'is locked by a condition of its own',
   sink: 'goes to a function that keeps it or shows it elsewhere',
+  'unknown-sink': 'goes to a function of which nobody knows what it does with it',
   constraint: 'is checked by a constraint: whether the write succeeds tells of it',
 };
+
+/** In whatever mode: what is shown or kept elsewhere would be there as it is. */
+const SHOWS_OR_KEEPS: ReadonlySet<MaskFinding['kind']> = new Set([
+  'sink',
+  'unknown-sink',
+  'write',
+  'unknown',
+]);
 
 const TEXT: TypeDescription = { kind: 'base', name: 'text', typmod: -1 };
 
@@ -148,7 +159,7 @@ class Judge {
   #add(kind: MaskFinding['kind'], masks: readonly ColumnMask[], what: string): void {
     const by = masks.find(({ mode }) => mode !== 'permissive') ?? masks[0];
     if (by === undefined) return;
-    const found = by.mode === 'permissive' ? this.#recorded : this.#blocked;
+    const found = by.mode === 'permissive' && !SHOWS_OR_KEEPS.has(kind) ? this.#recorded : this.#blocked;
     const key = `${kind} ${what}`;
     if (found.has(key) || found.size >= MASKING_PLAN_LIMITS.findingsMax) return;
     found.set(key, { mask: by.mask, version: by.version, mode: by.mode, kind, what });

@@ -24,6 +24,7 @@ import { expressionType } from './expression-type.ts';
 import type { FunctionKnowledge } from './function-knowledge.ts';
 import { type Budget, OriginsReader } from './origins-reader.ts';
 import { COMMAND, isQuery, type Output, Scope } from './scope.ts';
+import { tellingParts } from './telling-parts.ts';
 import { explained, stored } from './utility-labels.ts';
 
 export class LabelsReader {
@@ -195,8 +196,16 @@ class Reading {
     for (const [index, name] of entry.names.entries()) {
       const value = entry.values[index];
       if (!(value instanceof TreeNode || value instanceof TreeList)) continue;
-      this.#push(value, { ...place, owners: place.owners || name === 'securityQuals' });
+      const isSecurity = name === 'securityQuals';
+      if (isSecurity && !place.owners) this.#compared(value, place.scope);
+      this.#push(value, { ...place, owners: place.owners || isSecurity });
     }
+  }
+
+  /** By row security: whoever can write what it compares with, or set it, can tell by the rows that are left. */
+  #compared(quals: TreeNode | TreeList, scope: Scope): void {
+    const origins = this.#origins.originsOf({ values: [quals], scope, passes: false });
+    this.#use('predicate', scope.view, { ...origins, opaque: undefined });
   }
 
   #relation(node: TreeNode): void {
@@ -214,6 +223,11 @@ class Reading {
       // Whether its checks let it through.
       this.#use('constraint', scope.view, this.#origins.originsOf(given));
       return place;
+    }
+    for (const { kind, values } of tellingParts(node)) {
+      const origins = this.#origins.originsOf({ values, scope, passes: false });
+      // What nobody knows is told of where it goes.
+      this.#use(kind, scope.view, { ...origins, opaque: undefined });
     }
     const called = callOf(node, this.#functions)?.kind ?? 'pure';
     const kind = called === 'sink' ? 'sink' : called === 'opaque' ? 'unknown-sink' : undefined;
