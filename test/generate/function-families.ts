@@ -56,9 +56,9 @@ export const FUNCTION_FAMILIES: readonly FunctionFamily[] = [
   },
   // What shows values that somebody may have put there.
   {
-    kind: 'reader',
+    kind: 'pure',
     names: /^(?:current_setting|pg_show_all_settings)$/,
-    reason: 'a setting holds whatever set_config put into it',
+    reason: 'a setting holds what set_config put into it, which is a sink and given nothing that is masked',
   },
   {
     kind: 'reader',

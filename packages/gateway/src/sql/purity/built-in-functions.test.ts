@@ -10,7 +10,7 @@ const KNOWN: readonly (readonly [name: string, oid: number, kind: string])[] = [
   ['now()', 1299, 'pure'],
   ['query_to_xml', 2925, 'reader'],
   ['lo_get(oid)', 3458, 'reader'],
-  ['current_setting(text)', 2077, 'reader'],
+  ['current_setting(text)', 2077, 'pure'],
   ['pg_stat_get_activity', 2022, 'reader'],
   ['set_config', 2078, 'sink'],
   ['pg_notify', 3036, 'sink'],
