@@ -100,6 +100,12 @@ export type TransactionVerb =
   | 'commit-prepared'
   | 'rollback-prepared';
 
+/** An option of a command: its name in small letters, and what stands behind it, if anything. */
+export type CommandOption = readonly [
+  name: string,
+  value: string | number | boolean | readonly string[] | undefined,
+];
+
 /** One statement of a text. */
 export interface StatementFacts {
   /** The name of the node in PostgreSQL's raw parse tree, `UpdateStmt`. */
@@ -113,6 +119,8 @@ export interface StatementFacts {
   /** A SET, RESET or set_config of a constant: which setting, and to what; undefined for its default. */
   readonly settings: readonly { readonly name: string; readonly value: string | undefined }[];
   readonly transaction: TransactionVerb | undefined;
+  /** Options of a COPY … TO STDOUT; absent of anything else. */
+  readonly copyOut?: readonly CommandOption[];
   /** The name that PREPARE gives, and EXECUTE or DEALLOCATE uses; undefined for ALL. */
   readonly prepared:
     | { readonly verb: 'prepare' | 'execute' | 'deallocate'; readonly name: string | undefined }

@@ -2,6 +2,7 @@
 
 import type {
   CalledFunction,
+  CommandOption,
   Effect,
   FoundEffect,
   QualifiedName,
@@ -58,6 +59,7 @@ export class Findings {
   readonly #settings: { readonly name: string; readonly value: string | undefined }[] = [];
   #transaction: TransactionVerb | undefined;
   #prepared: StatementFacts['prepared'];
+  #copyOut: readonly CommandOption[] | undefined;
   #undoable = true;
   #onlyPlanned = false;
   /** Calls of set_config whose setting the SELECT around them tells. */
@@ -116,6 +118,10 @@ export class Findings {
     if (!this.#onlyPlanned) this.#prepared = prepared;
   }
 
+  copyOut(options: readonly CommandOption[]): void {
+    this.#copyOut = options;
+  }
+
   lasting(): void {
     if (!this.#onlyPlanned) this.#undoable = false;
   }
@@ -149,6 +155,7 @@ export class Findings {
       settings: this.#settings,
       transaction: this.#transaction,
       prepared: this.#prepared,
+      ...(this.#copyOut === undefined ? {} : { copyOut: this.#copyOut }),
       undoable: this.#undoable,
     };
   }

@@ -206,7 +206,7 @@ function copied(bytes: Uint8Array, tokens: readonly Token[]): ServerQuestion {
   const name = textOf(bytes, first.from, endOfName(bytes, first.from));
   const isFrom = tokens.find(({ word, depth }) => depth === 0 && (word === 'from' || word === 'to'));
   if (isFrom === undefined || name === '') return UNKNOWN;
-  const text = isFrom.word === 'from' ? `INSERT INTO ${name} DEFAULT VALUES` : `TABLE ${name}`;
+  const text = isFrom.word === 'from' ? `INSERT INTO ${name} DEFAULT VALUES` : shownBy(bytes, name, tokens);
   return {
     kind: 'query',
     textBytes: Buffer.from(text),
@@ -214,6 +214,17 @@ function copied(bytes: Uint8Array, tokens: readonly Token[]): ServerQuestion {
     isPlanned: false,
     from: undefined,
   };
+}
+
+/** COPY table (columns) TO: a query with the same columns. */
+function shownBy(bytes: Uint8Array, name: string, tokens: readonly Token[]): string {
+  const before = tokens.findIndex(({ word, depth }) => depth === 0 && word === 'to');
+  const open = tokens.findIndex(({ kind }) => kind === 'open');
+  const close = tokens.findIndex(({ kind, depth }) => kind === 'close' && depth === 1);
+  const first = tokens[open];
+  const last = tokens[close];
+  if (first === undefined || last === undefined || open > before || close > before) return `TABLE ${name}`;
+  return `SELECT ${textOf(bytes, first.to, last.from)} FROM ${name}`;
 }
 
 /** `SELECT … INTO name …` is the query without these words. */

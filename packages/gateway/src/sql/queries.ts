@@ -1,5 +1,6 @@
 /** SELECT, INSERT, UPDATE, DELETE, MERGE and COPY, wherever they stand: in a WITH, behind EXPLAIN, in PREPARE. */
 
+import type { CommandOption } from '../core/effects.ts';
 import type { Findings } from './findings.ts';
 import { nameText, qualifiedName } from './findings.ts';
 import { isUnqualified, type Surroundings, surroundings } from './condition.ts';
@@ -193,11 +194,32 @@ function foundCopy(fields: TreeNode, findings: Findings): void {
   if (fields['is_from'] !== true) {
     findings.effect('export', span, object);
     if (isNode(relation)) findings.read(relation);
+    findings.copyOut(listOf(fields['options']).map(optionOf));
     return;
   }
   const columns = stringsOf(fields['attlist']);
   findings.effect('copy-in', span, object);
   findings.write('copy-in', nodeOf(relation), columns.length === 0 ? 'all' : columns);
+}
+
+/** A DefElem. What is neither a word, a number nor names is a name without a value that anybody knows. */
+function optionOf(item: TreeValue): CommandOption {
+  const fields = as('DefElem', item) ?? {};
+  const name = textOf(fields['defname']) ?? '';
+  const value = fields['arg'];
+  const text = textOf(as('String', value)?.['sval']);
+  if (text !== undefined) return [name, text];
+  const list = as('List', value);
+  if (list !== undefined) return [name, stringsOf(list['items'])];
+  const integer = as('Integer', value);
+  if (integer !== undefined) return [name, numberOf(integer['ival'])];
+  const boolean = as('Boolean', value);
+  if (boolean !== undefined) return [name, boolean['boolval'] === true];
+  return [name, undefined];
+}
+
+function numberOf(value: TreeValue | undefined): number {
+  return typeof value === 'number' ? value : 0;
 }
 
 /** RETURNING gives rows of the table. */
