@@ -94,7 +94,17 @@ function ratesOf(
 
 function masked(column: string, kind: 'partial' | 'token' = 'partial'): ColumnPlan {
   const entity = column === 'phone' ? 'PHONE' : 'EMAIL';
-  return { kind: 'mask', operator: { kind }, entity, type: TEXT, mask: 'bench', version: 1, column };
+  return {
+    kind: 'mask',
+    operator: { kind },
+    entity,
+    type: TEXT,
+    mask: 'bench',
+    version: 1,
+    masks: [{ mask: 'bench', version: 1 }],
+    column,
+    hidesNull: false,
+  };
 }
 
 function scanned(column: string): ColumnPlan {

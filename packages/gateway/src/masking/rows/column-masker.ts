@@ -6,6 +6,7 @@ import { maskValue } from '../operators/mask-value.ts';
 import type { MaskRequest, Wire } from '../operators/operator.ts';
 import { checkEntity } from '../operators/parse-operator.ts';
 import type { Scanner } from '../detect/scanner.ts';
+import { maskByPlan } from '../plan/apply-plan.ts';
 import type { ColumnPlan, MaskPlan } from '../plan/column-plan.ts';
 import type { MaskCounts, Tally } from './mask-counts.ts';
 import type { MaskMemory } from './mask-memory.ts';
@@ -13,6 +14,8 @@ import { ScannedColumn } from './scanned-column.ts';
 
 /** What becomes of a value that is not NULL: bytes, null for NULL, undefined where it stays. */
 export interface ColumnMasker {
+  /** What becomes of NULL, where whether a value is NULL tells of masked ones; undefined where it stays. */
+  readonly ofNull?: Uint8Array | null | undefined;
   mask(bytes: Uint8Array, from: number, to: number): Uint8Array | null | undefined;
 }
 
@@ -43,8 +46,8 @@ export function columnMasker(
         null,
         tools.counts.tally({
           mask: plan.mask,
-          version: undefined,
-          column: `#${index + 1}`,
+          version: plan.version,
+          column: plan.column === '' ? `#${index + 1}` : plan.column,
           entity: '*',
           operator: 'nullify',
         }),
@@ -77,6 +80,7 @@ class MaskedColumn implements ColumnMasker {
   readonly #tally: Tally;
   /** Where the mask does not depend on the value. */
   readonly #constant: Uint8Array | null | undefined;
+  readonly ofNull: Uint8Array | null | undefined;
 
   constructor(plan: MaskPlan, wire: Wire, { keys, memory, counts }: MaskingTools) {
     const { operator, entity, type, mask, version, column } = plan;
@@ -86,6 +90,7 @@ class MaskedColumn implements ColumnMasker {
     this.#scope = memory.scope(this.#request);
     this.#tally = counts.tally({ mask, version, column, entity, operator: operator.kind });
     this.#constant = constantMask(this.#request);
+    this.ofNull = plan.hidesNull ? maskByPlan(plan, null, wire, keys).value : undefined;
   }
 
   mask(bytes: Uint8Array, from: number, to: number): Uint8Array | null {

@@ -6,7 +6,7 @@
  * of objects, where the server itself put them there. Everything else goes, and the message says that it did.
  * Where only Masks that detect apply, texts are looked through instead.
  *
- * Spec: PostgreSQL 18, "Error and Notice Message Fields"; spec/masking.md, section 10.
+ * Spec: PostgreSQL 18, "Error and Notice Message Fields"; spec/masking.md, section 12.
  * Untrusted: every byte. RAISE in a function sets M, D, H, C and the names of objects to what it likes, but
  * not F and R.
  */

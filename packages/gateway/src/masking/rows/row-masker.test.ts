@@ -184,7 +184,7 @@ describe('counts', () => {
         operator: 'redact',
         values: 2,
       },
-      { mask: 'customers', version: undefined, column: '#2', entity: '*', operator: 'nullify', values: 2 },
+      { mask: 'customers', version: 3, column: '#2', entity: '*', operator: 'nullify', values: 2 },
       {
         mask: 'personal',
         version: 1,

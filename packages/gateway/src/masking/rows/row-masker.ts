@@ -84,7 +84,11 @@ export class RowMasker {
         (body[at + 3] ?? 0);
       at = from;
       if (valueLength === NULL_LENGTH) {
-        this.#masked[index] = undefined;
+        const instead = columns[index]?.ofNull ?? undefined;
+        this.#masked[index] = instead;
+        if (instead === undefined) continue;
+        isSame = false;
+        length += instead.length;
         continue;
       }
       at += valueLength;
@@ -104,7 +108,7 @@ export class RowMasker {
     if (index >= this.#columns.length) {
       throw broken(`a row of ${this.#columns.length} columns came with ${index + 1} or more`);
     }
-    if (value === null) return null;
+    if (value === null) return this.#columns[index]?.ofNull ?? null;
     const masked = this.#columns[index]?.mask(value, 0, value.length);
     return masked === undefined ? value : masked;
   }

@@ -4,7 +4,7 @@
  *
  * Texts, and texts in arrays, composites, ranges and JSON, are masked in part. A value of another type in
  * which something is found (a number that is a card, an address) is masked as a whole, to one that its type
- * accepts. Spec: spec/masking.md, section 8.
+ * accepts. Spec: spec/masking.md, section 10.
  */
 
 import { ColumnStatistics, promotedBy } from '../detect/column-statistics.ts';

@@ -11,7 +11,15 @@ import { MaskMemory } from './mask-memory.ts';
 import { RowMasker } from './row-masker.ts';
 
 export const CLEAR: ColumnPlan = { kind: 'clear' };
-export const WITHHELD: ColumnPlan = { kind: 'null', mask: 'customers', reason: 'function 16420' };
+const MASKS = [{ mask: 'customers', version: 3 }];
+export const WITHHELD: ColumnPlan = {
+  kind: 'null',
+  mask: 'customers',
+  version: 3,
+  masks: MASKS,
+  column: '',
+  reason: 'function 16420',
+};
 
 export function maskPlan(operator: Operator, type: TypeDescription = TEXT, entity = 'EMAIL'): ColumnPlan {
   return {
@@ -21,7 +29,9 @@ export function maskPlan(operator: Operator, type: TypeDescription = TEXT, entit
     type,
     mask: 'customers',
     version: 3,
+    masks: MASKS,
     column: 'public.customers.email',
+    hidesNull: false,
   };
 }
 
