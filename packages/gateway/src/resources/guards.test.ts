@@ -396,5 +396,5 @@ describe('one administrator by themselves', () => {
       }),
       { numRuns: process.env['COUNTERSIGN_SOAK'] === '1' ? 20_000 : 200 },
     );
-  });
+  }, 600_000);
 });

@@ -99,9 +99,9 @@ to: [reranker-db, label:class=reranking]
     ],
     ['kind: Mask\nname: a', 'RESOURCE_INVALID', 'Mask "a" is not valid'],
     [
-      'kind: Mask\nname: a\ncolumns: [a.b]\nas: redact',
+      'kind: Mask\nname: a\ncolumns: [a.b]\nas: redact\nmode: server-role',
       'RESOURCE_NOT_ENFORCED',
-      'The kind Mask is not enforced',
+      'The mode server-role of a Mask is not enforced',
     ],
     [
       'kind: Rule\nname: a\nwhen: { changes: [Masks] }\nthen: { hold: { approvers: [x] } }',

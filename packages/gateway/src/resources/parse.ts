@@ -18,11 +18,6 @@ import { compileRule } from '../policy/rule.ts';
 import { type Connection, RESOURCE_KINDS, type ResourceDocument, type ResourceKind } from './documents.ts';
 import { SCHEMAS } from './schemas.ts';
 
-/**
- * Kinds that no session holds to yet: they are understood, and `apply` refuses them, because accepting them in
- * silence would promise what nothing holds. Empty when everything is enforced.
- */
-const NOT_ENFORCED: readonly string[] = ['Mask'];
 /** Of a Mask: what the target's own privileges would have to hold, and nothing looks whether they do. */
 const MODE_NOT_ENFORCED = 'server-role';
 
@@ -112,7 +107,6 @@ export function resourceProblems(value: unknown): readonly SchemaProblem[] {
 
 /** What of a resource nothing enforces yet. */
 function notEnforced(document: ResourceDocument): string | undefined {
-  if (NOT_ENFORCED.includes(document.kind)) return `The kind ${document.kind}`;
   return document.kind === 'Mask' && document.mode === MODE_NOT_ENFORCED
     ? `The mode ${document.mode} of a Mask`
     : undefined;

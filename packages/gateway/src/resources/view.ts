@@ -145,7 +145,8 @@ export class ResourceView {
     if (first === undefined) return undefined;
     const reaching = this.#reaching(account, connection);
     const rules = reaching.filter((rule) => 'verdict' in rule);
-    if (rules.length === 0 && granting.some(({ may }) => may === undefined)) return undefined;
+    const isHidden = !this.masks(principal, connectionName).isEmpty;
+    if (rules.length === 0 && !isHidden && granting.some(({ may }) => may === undefined)) return undefined;
     const effects = new Set(granting.flatMap(({ may }) => [...effectsThatMay(may)]));
     const version = this.find('Access', first.name)?.version ?? 0;
     const breakGlass = reaching.filter((rule) => 'terms' in rule);
