@@ -73,6 +73,13 @@ export const ERRORS = {
     exit: 5,
     fixedBy: 'operator',
   },
+  MASKING_IMPOSSIBLE: {
+    says: 'It cannot be masked: {what} ({reason}).',
+    http: 403,
+    sqlstate: '42501',
+    exit: 4,
+    fixedBy: 'caller',
+  },
   HOLD_DENIED: {
     says: 'Approval {id} was denied by {by}.',
     http: 403,

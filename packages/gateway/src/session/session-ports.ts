@@ -7,6 +7,7 @@ import type { LedgerPort, ScopeKeys } from '../core/ledger-port.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Recorder } from '../recording/recorder.ts';
 import type { Spool } from '../recording/spool.ts';
+import type { MaskingKeyRing } from '../masking/operators/key-ring.ts';
 import type { Caller } from '../policy/decide.ts';
 import type { PostgresTarget } from '../upstream/postgres-target.ts';
 import type { LiveSessions } from './live-sessions.ts';
@@ -26,6 +27,8 @@ export interface Admission {
   readonly asksForTrees: AsksForTrees;
   /** What decides about statements now; changes with the resources. */
   policyNow(): PolicyNow;
+  /** Keys of the masks, where any reach the session; it starts with the settings that they need. */
+  readonly maskingKeys: MaskingKeyRing | undefined;
   /** With the credential, fetched at this moment. */
   openTarget(): Promise<PostgresTarget>;
 }

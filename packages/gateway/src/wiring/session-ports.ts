@@ -52,6 +52,9 @@ export function sessionPorts(rooms: Rooms, others: Others): SessionPorts {
         database: grant.database,
         asksForTrees: grant.connection.serverTree ?? 'auto',
         policyNow: policyOf(principal, connection, caller, resources),
+        maskingKeys: resources.masks(principal, connection).isEmpty
+          ? undefined
+          : await rooms.maskingKeys.ring(),
         openTarget: () => openTargetOf(grant, rooms, others.env),
       };
     },

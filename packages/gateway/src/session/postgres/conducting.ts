@@ -14,6 +14,7 @@ import { Conductor } from './conductor.ts';
 import { Exchange } from './exchange.ts';
 import type { Cargo, Gate } from './gate.ts';
 import type { Intents } from './intents.ts';
+import type { SessionMasking } from './masked/session-masking.ts';
 import type { Piece } from './piece.ts';
 import type { PipelineEnd, WatchedBind } from './pipeline-end.ts';
 import type { Request } from './request.ts';
@@ -31,6 +32,8 @@ export interface ConductingOptions {
   };
   /** Whether the server says what a ruled statement means before it runs. */
   readonly asksForTrees: AsksForTrees;
+  /** What masks results; undefined where nothing does. */
+  readonly masking?: SessionMasking | undefined;
   /** Of a clock that only goes on. */
   readonly nowUs: () => number;
   /** 16 random bytes. */
@@ -82,8 +85,10 @@ export class Conducting implements ConductorPort {
       name,
       nowUs: options.nowUs,
     };
-    const { asksForTrees } = options;
-    this.trees = asksForTrees === 'off' ? undefined : new ServerTrees(asksForTrees, treePorts);
+    const { asksForTrees, masking } = options;
+    // A Mask by origin needs what the server says, whatever else a connection does without.
+    const asks = masking !== undefined && asksForTrees === 'off' ? 'auto' : asksForTrees;
+    this.trees = asks === 'off' ? undefined : new ServerTrees(asks, treePorts, masking);
     this.#conductor = new Conductor({
       exchange: new Exchange({ responses, gate, unlike }),
       asking: this.#asking,

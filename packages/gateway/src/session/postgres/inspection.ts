@@ -47,6 +47,12 @@ export interface InspectionPorts {
   readonly resumed: () => void;
 }
 
+/** A Mask at a version, and of one that lets something through, what that is. */
+export interface MaskWords {
+  readonly applied: readonly { readonly mask: string; readonly version: number }[];
+  readonly recorded: readonly { readonly mask: string; readonly version: number; readonly what: string }[];
+}
+
 /** A decision, and what it was about. */
 export interface Judgement {
   readonly policy: string;
@@ -54,6 +60,8 @@ export interface Judgement {
   readonly read: ReadText;
   /** In the place of ours, where it blocks: what the server itself has said. */
   readonly refusal?: Refusal;
+  /** What Masks say of it, for the leaf. */
+  readonly masks?: MaskWords | undefined;
   /** What policy says, where nothing of it stops the statement but the server, which does not take it. */
   readonly stated?: Decision;
   /** Rows that the target guesses, where a rule asks for that. */
@@ -155,19 +163,20 @@ export class Inspection {
     const { read } = judgement;
     const rows = estimate === undefined ? this.#trees?.estimated(at(), read, statement) : estimate();
     if (rows === 'wait' || rows === undefined) return rows ?? judgement;
-    return { ...this.#decide(policy, judgement.policy, read, rows), estimatedRows: rows };
+    return { ...this.#decide(policy, judgement.policy, read, { estimate: rows }), estimatedRows: rows };
   }
 
   #judge(at: LookedAt): Judgement | 'wait' | undefined {
     const { policy, digest } = this.#ports.policyNow();
     if (policy === undefined) return undefined;
+    if (this.#trees?.mustArm === true) return 'wait';
     const read = this.#read(at.textBytes);
     return read === 'wait' ? 'wait' : this.#looked(policy, digest, at, read);
   }
 
   /** With what the server says of it, unless the text alone decides. */
   #looked(policy: SessionPolicy, digest: string, at: LookedAt, read: ReadText): Judgement | 'wait' {
-    const judgement = this.#decide(policy, digest, read);
+    const judgement = this.#decide(policy, digest, read, { by: 'text' });
     const trees = this.#trees;
     if (trees === undefined || !trees.decides(judgement, policy)) return judgement;
     const looked = trees.look(at, read, policy.allowsByName);
@@ -198,6 +207,7 @@ export class Inspection {
   judgePrepared(statement: PreparedStatement): Judgement | 'wait' | undefined {
     const { policy, digest } = this.#ports.policyNow();
     if (policy === undefined) return undefined;
+    if (this.#trees?.mustArm === true) return 'wait';
     const read = this.#texts.get(statement) ?? this.#readLate(statement.textBytes);
     if (read === 'wait') return 'wait';
     this.#texts.set(statement, read);
@@ -277,7 +287,13 @@ export class Inspection {
     }
   }
 
-  #decide(policy: SessionPolicy, digest: string, read: ReadText, estimate?: number): Judgement {
+  /** @param by `text`: the server is going to be asked, before which Masks have nothing to go on */
+  #decide(
+    policy: SessionPolicy,
+    digest: string,
+    read: ReadText,
+    { by = 'all', estimate }: { readonly by?: 'text' | 'all'; readonly estimate?: number | undefined } = {},
+  ): Judgement {
     const decision = policy.decide(
       read,
       this.#ports.nowUs(),
@@ -286,7 +302,7 @@ export class Inspection {
       estimate,
     );
     const judgement = { policy: digest, decision, read };
-    return this.#trees?.judged(judgement) ?? judgement;
+    return this.#trees?.judged(judgement, by) ?? judgement;
   }
 
   #read(textBytes: Uint8Array): ReadText | 'wait' {

@@ -24,7 +24,7 @@ import { MALFORMED_KINDS, MESSAGE_NAMES } from './malformed-kinds.ts';
 import type { SpooledMessage } from './large-message.ts';
 import { InlineBudget, parametersOf, parameterValues, textValue } from './operation-body.ts';
 import { refusalOf } from './refusal.ts';
-import type { Request } from './request.ts';
+import { type Made, madeBy, type Request, runsOf } from './request.ts';
 import { RunningOperation } from './running-operation.ts';
 import type { OutcomeStatus, SessionLeaves } from './session-leaves.ts';
 import { SpooledMarks } from './spooled-marker.ts';
@@ -95,6 +95,7 @@ export class Intents {
 
   /** What a message means; `wait` where that depends on answers, undefined where it has no place here. */
   understand(message: FrontendMessage | MalformedMessage): Understood | 'wait' | undefined {
+    const { inspection } = this.#options;
     switch (message.kind) {
       case 'Query':
         return this.#query(message.textBytes);
@@ -109,7 +110,8 @@ export class Intents {
           ? this.#changing('Close', this.#prepared.close(message))
           : plain('Close');
       case 'Describe':
-        if (message.target === 'S' && this.#isStale(message.name)) return 'wait';
+        if (message.target === 'S' && inspection.isStale(this.#prepared.statement(message.name)))
+          return 'wait';
         return plain(message.target === 'S' ? 'DescribeStatement' : 'DescribePortal');
       case 'FunctionCall':
         return this.#functionCall('whole', () => ({
@@ -327,8 +329,8 @@ export class Intents {
     const change = this.#prepared.parse(message);
     const [staged] = change.statements;
     const statement = staged?.value;
-    const understood = this.#changing('Parse', change);
-    if (statement === undefined) return understood;
+    if (statement === undefined) return this.#changing('Parse', change);
+    const understood = this.#changing('Parse', change, { kind: 'statement', statement });
     if (judgement !== undefined) inspection.keep(statement, judgement.read);
     return { ...understood, prepare: this.#prepare(statement) };
   }
@@ -379,14 +381,15 @@ export class Intents {
     }
     const change = isRemembered ? this.#prepared.bind(known) : undefined;
     if (change === 'wait') return 'wait';
-    const understood = change === undefined ? plain('Bind') : this.#changing('Bind', change);
+    const made = change?.portals[0]?.value;
+    const understood = change === undefined ? plain('Bind') : this.#changing('Bind', change, madeBy(made));
     if (judgement === undefined) return understood;
     // Its Parse has failed, as a rule: its Execute has the leaf.
     if (!isTaken) return { ...understood, request: { ...understood.request, refusal: judgement.refusal } };
     const operation = new RunningOperation(this.#options.clock.monotonicUs());
     const body = this.#bodyOfBind(message, statement);
     const intent = { operation, body, judgement, textBytes, portal: undefined };
-    return { ...understood, bound: { judgement, portal: change?.portals[0]?.value, intent } };
+    return { ...understood, bound: { judgement, portal: made, intent } };
   }
 
   #bodyOfBind({ portal }: Message<'Bind'>, statement: PreparedStatement | undefined): () => Body {
@@ -427,10 +430,6 @@ export class Intents {
     return this.#running('Execute', forgotten, body, running);
   }
 
-  #isStale(name: string): boolean {
-    return this.#options.inspection.isStale(this.#prepared.statement(name));
-  }
-
   #executeBody(operation: Extract<WireOperation, { readonly kind: 'Execute' }>): Body {
     const { portal, portalName, rowsMax } = operation;
     const budget = new InlineBudget();
@@ -464,8 +463,8 @@ export class Intents {
     return !this.#nothingIsKnown && isAscii(name);
   }
 
-  #changing(kind: RequestKind, change: Change): Understood {
-    const request = { operation: undefined, settled: this.#settling([change]), refusal: undefined };
+  #changing(kind: RequestKind, change: Change, makes?: Made): Understood {
+    const request = { operation: undefined, settled: this.#settling([change]), refusal: undefined, makes };
     return { ...plain(kind), request };
   }
 
@@ -476,6 +475,7 @@ export class Intents {
     { judgement, textBytes, runs, portal, copyIn = false }: Running = {},
   ): Understood {
     const operation = new RunningOperation(this.#options.clock.monotonicUs());
+    operation.runs = runsOf(kind, judgement?.read, portal);
     const settled = changes.length === 0 ? undefined : this.#settling(changes);
     const isBlocked = judgement?.decision.kind === 'block';
     operation.blocked = isBlocked && judgement.stated === undefined;

@@ -7,7 +7,7 @@
 import type { ReadText } from '../../core/effects.ts';
 import type { BodyValue } from '../../core/ledger-port.ts';
 import { LIMITS } from '../../core/limits.ts';
-import type { Judgement } from './inspection.ts';
+import type { Judgement, MaskWords } from './inspection.ts';
 
 type Body = Record<string, BodyValue>;
 
@@ -16,9 +16,12 @@ const knownFacts = new WeakMap<ReadText, Body>();
 
 /** Effects and written tables, and why it is blocked or held. */
 export function judgedBody(judgement: Judgement): Body {
-  const { read, decision: decided, stated: decision = decided, estimatedRows } = judgement;
-  const known = factsOf(read);
-  const facts = estimatedRows === undefined ? known : { ...known, estimated_rows: estimatedRows };
+  const { read, decision: decided, stated: decision = decided, estimatedRows, masks } = judgement;
+  const facts: Body = {
+    ...factsOf(read),
+    ...(estimatedRows === undefined ? {} : { estimated_rows: estimatedRows }),
+    ...(masks === undefined ? {} : masksBody(masks)),
+  };
   if (decision.kind === 'allow') return facts;
   const causes = decision.causes.slice(0, LIMITS.policy.causesMax);
   return {
@@ -26,6 +29,16 @@ export function judgedBody(judgement: Judgement): Body {
     rules: causes.map(({ rule, version, verdict }) => ({ rule, version, verdict })),
     reason: causes.map(({ what }) => what).join('; '),
     token_ranges: causes.map(({ from, to }) => [from, to]),
+  };
+}
+
+function masksBody({ applied, recorded }: MaskWords): Body {
+  const stated = recorded.slice(0, LIMITS.policy.causesMax);
+  return {
+    masks: applied.map(({ mask, version }) => ({ mask, version })),
+    ...(stated.length === 0
+      ? {}
+      : { predicate_on_masked: stated.map(({ mask, version, what }) => ({ mask, version, what })) }),
   };
 }
 

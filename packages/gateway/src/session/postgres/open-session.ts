@@ -23,6 +23,7 @@ import {
 import type { PostgresTarget } from '../../upstream/postgres-target.ts';
 import { type CancelKey, makeCancelKey } from '../live-sessions.ts';
 import type { Admission, SessionPorts } from '../session-ports.ts';
+import { armedParameters } from './masked/arming.ts';
 import { PostgresSession } from './session.ts';
 import { SessionLeaves } from './session-leaves.ts';
 import { InlineBudget, textValue } from './operation-body.ts';
@@ -104,7 +105,9 @@ async function open(
   let begun = false;
   try {
     const target = await admission.openTarget();
-    ready = await loginToTarget(target, forwardedParameters(client.parameters), randomBytes);
+    const forwarded = forwardedParameters(client.parameters);
+    const given = admission.maskingKeys === undefined ? forwarded : armedParameters(forwarded);
+    ready = await loginToTarget(target, given, randomBytes);
     const key = await keys.create(id);
     ledger.openScope(id, key);
     recording = recorder.open(id, key);

@@ -1,6 +1,8 @@
 /** One frontend message that the target answers, and what it means to the session. */
 
-import type { Outcome } from '../../protocols/postgres/states.ts';
+import type { ReadText } from '../../core/effects.ts';
+import type { BoundPortal, PreparedStatement } from '../../protocols/postgres/operation.ts';
+import type { Outcome, RequestKind } from '../../protocols/postgres/states.ts';
 import type { Refusal } from './refusal.ts';
 import type { RunningOperation } from './running-operation.ts';
 
@@ -15,6 +17,37 @@ export interface Request {
   readonly keeper?: AnswerKeeper;
   /** Says which frames of its answer the client gets. */
   readonly meter?: AnswerMeter | undefined;
+  /** Of a Parse or a Bind that somebody remembers: what it makes. */
+  readonly makes?: Made | undefined;
+}
+
+/** What the answer to a Parse or a Bind is about. */
+export type Made =
+  | { readonly kind: 'statement'; readonly statement: PreparedStatement }
+  | { readonly kind: 'portal'; readonly portal: BoundPortal };
+
+/** What the answer to something that runs is about. */
+export interface Runs {
+  readonly kind: 'Query' | 'Execute' | 'other';
+  /** Its text; undefined where nobody has read it. */
+  readonly read: ReadText | undefined;
+  /** Of an Execute, where somebody remembers it. */
+  readonly portal: BoundPortal | undefined;
+  readonly portalName: string | undefined;
+}
+
+/** Of a Bind whose name is remembered. */
+export function madeBy(portal: BoundPortal | undefined): Made | undefined {
+  return portal === undefined ? undefined : { kind: 'portal', portal };
+}
+
+export function runsOf(
+  kind: RequestKind,
+  read: ReadText | undefined,
+  run: { readonly portalName: string; readonly portal: BoundPortal | undefined } | undefined,
+): Runs {
+  const known = kind === 'Query' || kind === 'Execute' ? kind : 'other';
+  return { kind: known, read, portal: run?.portal, portalName: run?.portalName };
 }
 
 /** Lets an answer pass up to somewhere; see returned-rows.ts. */

@@ -6,6 +6,8 @@ import type { Hash } from 'node:crypto';
 import { createHash } from 'node:crypto';
 import type { BodyValue } from '../../core/ledger-port.ts';
 import { ResponseDigest } from './response-digest.ts';
+import type { OperationMasking } from './masked/operation-masking.ts';
+import type { Runs } from './request.ts';
 import type { OutcomeStatus } from './session-leaves.ts';
 
 /** Tags of a simple Query with very many statements; beyond this only the count is kept. */
@@ -33,6 +35,10 @@ export class RunningOperation {
   cancelAsked = false;
   /** Policy stopped it: the target never sees it. */
   blocked = false;
+  /** Of what runs in a session whose results are masked. */
+  runs: Runs | undefined;
+  /** What was masked; undefined where nothing could be. */
+  masking: OperationMasking | undefined;
   #tags: string[] = [];
   #tagsCount = 0;
   #sqlstate: string | undefined;
@@ -97,6 +103,7 @@ export class RunningOperation {
     if (this.#sqlstate !== undefined) body['sqlstate'] = this.#sqlstate;
     if (this.#message !== undefined) body['message'] = this.#message;
     if (this.#withheld !== undefined) body['rows_withheld'] = { ...this.#withheld };
+    if (this.masking !== undefined) Object.assign(body, this.masking.body());
     if (this.#copied !== undefined) {
       body['bytes_from_client'] = this.#copied.bytes;
       body['sha256_from_client'] = this.#copied.hash.digest('hex');

@@ -23,10 +23,12 @@ import type { Admission, SessionPorts } from '../session-ports.ts';
 import { Cancellation, type Delivery } from './cancellation.ts';
 import { ClientSide } from './client-side.ts';
 import { Conducting } from './conducting.ts';
+import { type EndStatus, endSession } from './end-session.ts';
 import { Gate } from './gate.ts';
 import { Inspection } from './inspection.ts';
 import { Intents } from './intents.ts';
 import { largeMessages } from './large-message.ts';
+import { type SessionMasking, sessionMasking } from './masked/session-masking.ts';
 import type { KnownClient } from './open-session.ts';
 import type { RunningOperation } from './running-operation.ts';
 import type { Request } from './request.ts';
@@ -47,7 +49,8 @@ export interface PostgresSessionOptions {
   readonly start: Appended;
 }
 
-type EndStatus = 'ok' | 'failed' | 'ended';
+/** Of a session that began before. */
+const MASKS_CHANGED = 'Masks apply to it since it began; connect again';
 
 /** Made when `session.start` is durable. */
 export class PostgresSession implements LiveSession {
@@ -72,6 +75,7 @@ export class PostgresSession implements LiveSession {
   readonly #conducting: Conducting;
   readonly #clientSide: ClientSide;
   readonly #targetSide: TargetSide;
+  readonly #masking: SessionMasking | undefined;
   readonly #resolveClosed: () => void;
   readonly #segmentLeaves: Promise<unknown>[] = [];
   #bytesToClient = 0;
@@ -128,6 +132,7 @@ export class PostgresSession implements LiveSession {
       deliver: () => this.#deliverCancel(),
       failed,
     });
+    this.#masking = this.#maskingWith(unlike);
     this.#conducting = this.#conductingWith(unlike);
     const openLarge = largeMessages(() => ports.spool.open(this.principal.id));
     this.#clientSide = new ClientSide(
@@ -151,9 +156,30 @@ export class PostgresSession implements LiveSession {
         this.#conducting.transactionEnded();
       },
       idle: () => inspection.idle(this.#targetSide.transactionStatus === 'I'),
-      parameterStatus: (name, value) => inspection.parameterStatus(name, value),
+      parameterStatus: (name, value) => {
+        inspection.parameterStatus(name, value);
+        this.#masking?.parameterStatus(name, value);
+      },
     });
-    for (const { bytes } of options.ready.greeting) inspection.greeted(bytes);
+    for (const { bytes } of options.ready.greeting) {
+      inspection.greeted(bytes);
+      this.#masking?.greeted(bytes);
+    }
+  }
+
+  #maskingWith(unlike: Set<Request>): SessionMasking | undefined {
+    return sessionMasking(this.#options, {
+      pass: (bytes) => this.#targetSide.push(bytes),
+      responses: this.#responses,
+      gate: this.#gate,
+      unlike,
+    });
+  }
+
+  /** It began before any Mask reached it: nothing of it could be masked. */
+  get #isUnmasked(): boolean {
+    const { masks } = this.#options.admission.policyNow();
+    return this.#masking === undefined && masks !== undefined && !masks.isEmpty;
   }
 
   #inspectionOf(admission: Admission, ports: SessionPorts): Inspection {
@@ -174,6 +200,7 @@ export class PostgresSession implements LiveSession {
       holds: ports.holds,
       session: this,
       asksForTrees: admission.asksForTrees,
+      masking: this.#masking,
       nowUs: () => ports.clock.monotonicUs(),
       random: ports.randomBytes(16),
       responses: this.#responses,
@@ -286,6 +313,7 @@ export class PostgresSession implements LiveSession {
   #fromClient(chunk: Uint8Array): void {
     // Behind a goodbye, and behind what is no message, nothing is read.
     if (this.#finishing || this.#terminated || chunk.length === 0) return;
+    if (this.#isUnmasked) return this.end({ reason: MASKS_CHANGED });
     this.#bytesToTarget += chunk.length;
     if (!this.#record(CHANNEL.clientToTarget, chunk)) return;
     this.#clientSide.push(chunk);
@@ -295,9 +323,10 @@ export class PostgresSession implements LiveSession {
   /** Untrusted bytes. */
   #fromTarget(chunk: Uint8Array): void {
     if (this.#finishing || chunk.length === 0) return;
+    if (this.#isUnmasked) return this.end({ reason: MASKS_CHANGED });
     let passed: readonly Uint8Array[];
     try {
-      passed = this.#targetSide.push(chunk);
+      passed = this.#masking?.stream.push(chunk) ?? this.#targetSide.push(chunk);
     } catch (error) {
       this.#fail(error);
       return;
@@ -441,48 +470,9 @@ export class PostgresSession implements LiveSession {
       this.#client.resume();
       setTimeout(() => this.#client.destroy(), LIMITS.postgres.farewellMs).unref();
     }
-    void this.#close(status, error);
-  }
-
-  #recordFarewell(farewell: Uint8Array): void {
-    try {
-      this.#recording.record(CHANNEL.gatewayToClient, farewell, this.#options.ports.clock.nowUs());
-    } catch {
-      // The recording has failed already, which may be why the session ends; session.end says so.
-    }
-  }
-
-  async #close(status: EndStatus, error: CountersignError | undefined): Promise<void> {
-    const { ports, leaves, place, start } = this.#options;
-    try {
-      this.#responses.close();
-      await this.#intents.finish();
-      const recorded = await this.#closeRecording();
-      const outcome = recorded === undefined && status === 'ok' ? 'failed' : status;
-      const nowUs = ports.clock.nowUs();
-      const ended = await ports.ledger.append(
-        leaves.end(outcome, {
-          reason: error?.code ?? (outcome === 'ok' ? 'closed' : 'RECORDING_FAILED'),
-          ...(error === undefined ? {} : { error: error.message }),
-          statements: this.#intents.count,
-          bytes_to_client: this.#bytesToClient,
-          bytes_to_target: this.#bytesToTarget,
-          duration_us: Math.max(0, nowUs - start.timeUs),
-          recording_segments: recorded?.segments ?? 0,
-          ...(recorded?.sha256 === undefined ? {} : { recording_sha256: recorded.sha256 }),
-        }),
-      );
-      const statements = this.#intents.count;
-      const { timeUs: endedUs, index: lastLeaf } = ended;
-      await ports.index.ended({ id: this.id, endedUs, status: outcome, statements, lastLeaf });
-    } catch (thrown) {
-      // The ledger has halted: the next start writes what is missing.
-      ports.onError(toCountersignError(thrown), this.id);
-    } finally {
-      ports.ledger.closeScope(this.id);
-      ports.sessions.remove(place);
-      this.#resolveClosed();
-    }
+    const counts = { toClient: this.#bytesToClient, toTarget: this.#bytesToTarget };
+    const over = { ...this.#options, counts, responses: this.#responses, intents: this.#intents };
+    void endSession(over, status, error, () => this.#closeRecording()).then(this.#resolveClosed);
   }
 
   async #closeRecording(): Promise<RecordingSummary | undefined> {
@@ -493,6 +483,14 @@ export class PostgresSession implements LiveSession {
     } catch (error) {
       this.#options.ports.onError(toCountersignError(error), this.id);
       return undefined;
+    }
+  }
+
+  #recordFarewell(farewell: Uint8Array): void {
+    try {
+      this.#recording.record(CHANNEL.gatewayToClient, farewell, this.#options.ports.clock.nowUs());
+    } catch {
+      // The recording has failed already, which may be why the session ends; session.end says so.
     }
   }
 }

@@ -76,7 +76,7 @@ const MAKES_VALUES =
  * that word too, since it calls such a function while it plans, and keeps what it gave. The operators of extensions
  * (vectors, case-insensitive text, trigrams) are of this kind; those that reach out of the database never are.
  */
-function makesValues(called: CatalogFunction): boolean {
+export function makesValues(called: CatalogFunction): boolean {
   const { language, name, volatility, ownerIsSuperuser, securityDefiner } = called;
   const isInC = language === 'c' || language === 'internal';
   if (!isInC || !ownerIsSuperuser || securityDefiner) return false;

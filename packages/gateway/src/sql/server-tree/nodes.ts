@@ -103,6 +103,14 @@ export function toText(value: TreeValue | undefined): string | undefined {
   return Buffer.from(plain, 'latin1').toString('utf8');
 }
 
+/** Whether a tree is of a command and not of a query; PostgreSQL 15 writes `?` in the place of one. */
+export function isCommand(root: TreeValue): boolean {
+  if (root === '?') return true;
+  if (!(root instanceof TreeNode) || root.tag !== 'QUERY') return false;
+  const utility = fieldOf(root, 'utilityStmt');
+  return utility instanceof TreeNode || utility === '?';
+}
+
 /** The bytes of a datum; undefined where they are not written as bytes. */
 export function datumBytes(datum: TreeDatum): Uint8Array | undefined {
   const words = datum.written.split(/[ \n]+/).filter((word) => word !== '');

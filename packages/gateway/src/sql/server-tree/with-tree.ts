@@ -97,6 +97,17 @@ export function runsWhileAnalyzed({ facts, catalog }: AnsweredTree): boolean {
   return facts.types.some((oid) => (catalog.types.get(oid)?.checks.length ?? 0) > 0);
 }
 
+/** Functions of users that it calls, itself or by an operator, and that may write; without those of its tables. */
+export function writingCalls({ facts, catalog }: AnsweredTree): readonly string[] {
+  return calledEffects({ ...facts, relations: [] }, catalog, RULES).flatMap(({ oid, name, effects }) => {
+    const isUnknown = effects.includes('function-unknown') || effects.includes('host');
+    if (oid < FIRST_USER_OID || !isUnknown) return [];
+    const { volatility = 'volatile' } = catalog.functions.get(oid) ?? {};
+    if (volatility !== 'volatile') return [];
+    return [name === undefined ? 'a function that nobody knows' : nameText(name)];
+  });
+}
+
 function hiddenCalls(
   statement: StatementFacts,
   { facts, catalog }: AnsweredTree,

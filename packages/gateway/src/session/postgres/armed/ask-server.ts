@@ -8,6 +8,7 @@
  * resorigcol, range tables) are in it too.
  */
 
+import type { StatementLabels } from '../../../core/column-labels.ts';
 import { CountersignError } from '../../../core/errors.ts';
 import { LIMITS } from '../../../core/limits.ts';
 import { decodeBackend } from '../../../protocols/postgres/decode.ts';
@@ -20,7 +21,7 @@ import type { Catalog } from '../../../sql/server-tree/catalog.ts';
 import { FactsReader, type ServerFacts } from '../../../sql/server-tree/facts.ts';
 import type { NamesInText } from '../../../sql/server-tree/names.ts';
 import { HIDING_NAMES_SQL } from '../../../sql/server-tree/names-sql.ts';
-import type { TreeValue } from '../../../sql/server-tree/nodes.ts';
+import { isCommand, TreeList, type TreeValue } from '../../../sql/server-tree/nodes.ts';
 import { TreeReader } from '../../../sql/server-tree/read-nodes.ts';
 import { errorOf, type ExchangePorts, type KeptAnswer, rowsOf } from '../exchange.ts';
 import { AskCatalog } from './ask-catalog.ts';
@@ -40,7 +41,12 @@ export interface ServerAnswer {
   readonly catalog: Catalog;
   /** A value may be converted to a type that users made before it runs: of what PREPARE names, by a cast. */
   readonly convertsParameters: boolean;
+  /** Where its values come from; undefined where nobody asked, or a tree could not be read. */
+  readonly labels: StatementLabels | undefined;
 }
+
+/** Reads where values come from, in sessions whose results are masked. */
+export type LabelsOf = (roots: readonly TreeValue[], catalog: Catalog) => StatementLabels;
 
 export interface AskedError {
   readonly kind: 'error';
@@ -91,11 +97,13 @@ const factsReader = new FactsReader();
 export class AskServer {
   readonly #inside: Inside;
   readonly #catalog: AskCatalog;
+  readonly #labelsOf: LabelsOf | undefined;
 
   /** @param name one that no client knows */
-  constructor(ports: ExchangePorts, name: string, nowUs: () => number) {
+  constructor(ports: ExchangePorts, name: string, nowUs: () => number, labelsOf?: LabelsOf) {
     this.#inside = new Inside(ports, name);
     this.#catalog = new AskCatalog(this.#inside, nowUs);
+    this.#labelsOf = labelsOf;
   }
 
   /**
@@ -105,16 +113,17 @@ export class AskServer {
    */
   async ask(where: AskedIn, texts: readonly AskedText[], epoch: number): Promise<Asked> {
     const inside = this.#inside;
-    const trees = new Budget(LIMITS.serverTree.bytesMax);
-    const asked = texts.map((text) => this.#analyze(text, trees));
+    const budget = new Budget(LIMITS.serverTree.bytesMax);
+    const asked = texts.map((text) => this.#analyze(text, budget));
     const disarmed = where === 'pipeline' ? [inside.statement(DISARM)] : [];
     const heard = await inside.run(where, [inside.statement(ARM), ...asked, ...disarmed]);
     if (heard.kind === 'over') return heard;
     if (heard.kind === 'error') return errorAnswer(heard.answer, heard.at - 1);
     const [armed] = rowsOf(heard.answers[0]?.[EXECUTE_INDEX] ?? NO_ANSWER);
     const isUtf8 = armed?.[ENCODING_COLUMN] === 'UTF8';
-    const facts = asked.map(({ keepers }, at) =>
-      withParameters(factsOf(keepers, isUtf8), texts[at], heard.answers[at + 1]),
+    const trees = asked.map(({ keepers }) => treesOf(keepers));
+    const facts = trees.map((tree, at) =>
+      withParameters(factsOf(tree, isUtf8), texts[at], heard.answers[at + 1]),
     );
     const catalog = await this.#catalog.of(where, facts, { epoch, isUtf8 });
     if (catalog.kind === 'over') return catalog;
@@ -126,9 +135,9 @@ export class AskServer {
     }
     return {
       kind: 'answered',
-      answers: facts.map((one) => {
+      answers: facts.map((one, at) => {
         if (one === undefined || catalog.catalog === undefined) return undefined;
-        return { ...one, catalog: catalog.catalog };
+        return { ...one, catalog: catalog.catalog, labels: this.#labels(trees[at], catalog.catalog) };
       }),
     };
   }
@@ -141,6 +150,16 @@ export class AskServer {
     if (heard.kind === 'error') return errorAnswer(heard.answer, -1);
     const rows = rowsOf(heard.answers[0]?.[EXECUTE_INDEX] ?? NO_ANSWER);
     return { kind: 'named', hiding: rows.map(([kind, name]) => `${kind ?? ''} ${name ?? ''}`) };
+  }
+
+  #labels(trees: Trees | undefined, catalog: Catalog): StatementLabels | undefined {
+    if (trees === undefined || trees.unknown.length > 0) return undefined;
+    const roots = trees.roots.flatMap((root) => (root instanceof TreeList ? root.items : [root]));
+    // PREPARE itself has a tree beside that of what it prepares.
+    return this.#labelsOf?.(
+      roots.filter((root) => !isCommand(root)),
+      catalog,
+    );
   }
 
   /** A Parse of the client's text, or a PREPARE of it where its types stand in the text. */
@@ -205,8 +224,13 @@ function charactersIn(bytes: Uint8Array): number {
   return characters;
 }
 
-/** Undefined where no tree came; what cannot be read is unknown in the facts. */
-function factsOf(keepers: readonly KeptTrees[], isUtf8: boolean): ServerFacts | undefined {
+/** What came of one text, and why some of it cannot be read. */
+interface Trees {
+  readonly roots: readonly TreeValue[];
+  readonly unknown: readonly string[];
+}
+
+function treesOf(keepers: readonly KeptTrees[]): Trees {
   const roots: TreeValue[] = [];
   const unknown: string[] = keepers.some(({ tooMuch }) => tooMuch) ? ['a tree that is too long'] : [];
   for (const bytes of keepers.flatMap((keeper) => keeper.trees())) {
@@ -214,6 +238,11 @@ function factsOf(keepers: readonly KeptTrees[], isUtf8: boolean): ServerFacts | 
     if (tree.kind === 'tree') roots.push(tree.root);
     else unknown.push(`a tree that is ${tree.reason}`);
   }
+  return { roots, unknown };
+}
+
+/** Undefined where no tree came; what cannot be read is unknown in the facts. */
+function factsOf({ roots, unknown }: Trees, isUtf8: boolean): ServerFacts | undefined {
   if (roots.length === 0 && unknown.length === 0) return undefined;
   const facts = factsReader.read(roots);
   const known = isUtf8 ? facts : { ...facts, relations: facts.relations.map(withReadableColumns) };
@@ -233,7 +262,7 @@ function withParameters(
   facts: ServerFacts | undefined,
   text: AskedText | undefined,
   answers: readonly KeptAnswer[] = [],
-): Omit<ServerAnswer, 'catalog'> | undefined {
+): Omit<ServerAnswer, 'catalog' | 'labels'> | undefined {
   if (facts === undefined) return undefined;
   const described = answers.flatMap(({ frames }) =>
     frames.flatMap(({ type, bytes }) => {

@@ -85,6 +85,16 @@ export class Inside {
     return heard;
   }
 
+  /**
+   * As {@link run}, of what shall last: it is a part of the client's transaction, where there is one. Undefined where
+   * it failed, and then so has what it is a part of.
+   */
+  async keeping(where: AskedIn, asking: Asking): Promise<readonly KeptAnswer[] | undefined> {
+    const all = where === 'pipeline' ? [asking] : [asking, this.asking([SYNC])];
+    const heard = read(await this.#sent(all), 0, 1);
+    return heard.kind === 'heard' ? heard.answers[0] : undefined;
+  }
+
   #begins(where: 'idle' | 'block'): readonly Asking[] {
     const begin = where === 'idle' ? [BEGIN] : [`SAVEPOINT "${this.name}"`, READ_ONLY];
     return begin.map((text) => this.statement(text));

@@ -17,7 +17,16 @@ import { runsHiddenCode, runsWhileAnalyzed, withTree } from '../../../sql/server
 import type { ExchangePorts } from '../exchange.ts';
 import type { Judgement } from '../inspection.ts';
 import { AgedMap, isFresh } from './aged-map.ts';
-import { AskServer, type AskedError, type AskedIn, placed, type ServerAnswer } from './ask-server.ts';
+import {
+  AskServer,
+  type AskedError,
+  type AskedIn,
+  type LabelsOf,
+  placed,
+  type ServerAnswer,
+} from './ask-server.ts';
+import { askedStatements } from '../masked/asked-statements.ts';
+import type { SessionMasking } from '../masked/session-masking.ts';
 import { changesNames, mayChangeNames } from './changes-names.ts';
 import { Estimates, type EstimatedText } from './estimates.ts';
 import { type Plan, planOf } from './plan.ts';
@@ -77,6 +86,8 @@ export class ServerTrees {
   /** And code of users may run when they are analysed. */
   readonly #runsWhenParsed = new WeakSet<ReadText>();
   readonly #answers: AgedMap<ReadText>;
+  /** Absent where no result of the session is masked. */
+  readonly #masking: SessionMasking | undefined;
   /** Texts that are stopped whatever rules say, and why. */
   readonly #differing = new WeakMap<ReadText, string>();
   readonly #refused = new WeakMap<ReadText, Refused>();
@@ -90,11 +101,14 @@ export class ServerTrees {
   #pending: Pending | undefined;
   #answer: { readonly textBytes: Uint8Array; readonly read: ReadText } | undefined;
 
-  constructor(asks: Exclude<AsksForTrees, 'off'>, ports: ServerTreesPorts) {
+  constructor(asks: Exclude<AsksForTrees, 'off'>, ports: ServerTreesPorts, masking?: SessionMasking) {
     this.#asks = asks;
     this.#ports = ports;
     this.#name = `${ports.name} tree`;
-    this.#server = new AskServer(ports, this.#name, ports.nowUs);
+    this.#masking = masking;
+    const labelsOf: LabelsOf | undefined =
+      masking === undefined ? undefined : (roots, catalog) => masking.labelsOf(roots, catalog);
+    this.#server = new AskServer(ports, this.#name, ports.nowUs, labelsOf);
     this.#estimates = new Estimates(ports);
     this.#answers = new AgedMap(ports.nowUs, LIMITS.serverTree.cachedAnswersMax);
   }
@@ -105,7 +119,17 @@ export class ServerTrees {
   }
 
   get mustAsk(): boolean {
-    return this.#pending !== undefined || this.#estimates.mustAsk;
+    return this.#pending !== undefined || this.#estimates.mustAsk || this.mustArm;
+  }
+
+  /** Whether the server may no longer say what results are made of. */
+  get mustArm(): boolean {
+    if (this.#masking?.arming.mustArm !== true) return false;
+    const { responses, transactionStatus } = this.#ports;
+    // What the target would skip gives no result.
+    return (
+      !responses.skipping && !responses.inCopyIn && (transactionStatus() !== 'E' || responses.isOpenPipeline)
+    );
   }
 
   /**
@@ -121,7 +145,7 @@ export class ServerTrees {
   decides({ decision }: Judgement, policy: SessionPolicy): boolean {
     // What is blocked for want of a guess has to be known before it is guessed.
     if (decision.kind === 'block' && decision.estimated.length === 0) return false;
-    return this.#asks === 'ask' || policy.dependsOnServer;
+    return this.#asks === 'ask' || policy.dependsOnServer || this.#masking?.judges === true;
   }
 
   /** `wait`: the server has to be asked first. */
@@ -133,6 +157,7 @@ export class ServerTrees {
     if (text.kind !== 'read') return text;
     const sure = this.#withUnsure(text);
     if (sure.statements.every((statement) => serverQuestion(statement, at.textBytes).kind === 'none')) {
+      this.#masking?.heard(sure, askedStatements(sure, at.textBytes, []));
       this.#complete.add(sure);
       return sure;
     }
@@ -157,6 +182,7 @@ export class ServerTrees {
     if (differing !== undefined) this.#differing.set(either, differing);
     if (refused !== undefined) this.#refused.set(either, refused);
     if (this.#restless.has(now) || this.#restless.has(before)) this.#restless.add(either);
+    this.#masking?.sameAs(either, now);
     if (this.#runsWhenParsed.has(now)) this.#runsWhenParsed.add(either);
     return either;
   }
@@ -179,6 +205,7 @@ export class ServerTrees {
 
   /** Something goes to the target. */
   forwarded(read: ReadText | undefined, known: KnownStatements): void {
+    this.#masking?.arming.forwarded(read);
     const changes =
       read?.kind !== 'read' ||
       this.#restless.has(read) ||
@@ -195,13 +222,20 @@ export class ServerTrees {
 
   /** Every request is answered, outside of a transaction. */
   idle(): void {
+    this.#masking?.arming.idle();
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#epoch += 1;
   }
 
-  /** Stops what the server reads otherwise, or does not take. */
-  judged(judgement: Judgement): Judgement {
+  /** Stops what the server reads otherwise, or does not take, or what tells of masked values. */
+  judged(judgement: Judgement, by: 'text' | 'all'): Judgement {
+    const checked = this.#checked(judgement);
+    if (by === 'text') return checked;
+    return this.#masking?.judged(checked) ?? checked;
+  }
+
+  #checked(judgement: Judgement): Judgement {
     const { read, decision } = judgement;
     const refused = this.#refused.get(read);
     const why =
@@ -241,6 +275,10 @@ export class ServerTrees {
 
   /** Everything of the client is answered. */
   async ask(): Promise<void> {
+    if (this.mustArm) await this.#masking?.arming.arm(this.#where());
+    if (this.#masking !== undefined && !this.#ports.responses.skipping) {
+      await this.#masking.refresh(this.#where(), this.#epoch);
+    }
     const pending = this.#pending;
     this.#pending = undefined;
     if (pending === undefined) return this.#estimates.ask(this.#epoch);
@@ -257,8 +295,8 @@ export class ServerTrees {
     if (responses.skipping) return read;
     const status = transactionStatus();
     const isPipeline = responses.isOpenPipeline;
+    const where = this.#where();
     if (status === 'E' && !isPipeline && !beginsWithTransaction(read)) return read;
-    const where: AskedIn = isPipeline ? 'pipeline' : status === 'I' ? 'idle' : 'block';
     // Behind an aborted block, and behind a pipeline, the server is somewhere else than it says.
     const isAskable = status !== 'E' && !(isPipeline && place === 'Query');
     const plan = planOf(pending, { isAskable, isOpen: this.#isOpen });
@@ -272,7 +310,13 @@ export class ServerTrees {
         : await this.#server.ask(where, texts, this.#epoch);
     if (asked.kind === 'over') return read;
     if (asked.kind === 'error') return this.#failed(pending, plan, where, asked);
+    await this.#masking?.learn(where, asked.answers, this.#epoch);
     return this.#together(pending, plan, asked.answers, hiding.hiding);
+  }
+
+  #where(): AskedIn {
+    if (this.#ports.responses.isOpenPipeline) return 'pipeline';
+    return this.#ports.transactionStatus() === 'I' ? 'idle' : 'block';
   }
 
   /** Behind which names of the text code of users may be; asked where a statement cannot be analysed yet. */
@@ -299,7 +343,7 @@ export class ServerTrees {
   }
 
   #together(
-    { read, resolved }: Pending,
+    { read, resolved, textBytes }: Pending,
     { steps, isAskable }: Plan,
     answers: readonly (ServerAnswer | undefined)[],
     hiding: readonly string[],
@@ -330,6 +374,7 @@ export class ServerTrees {
     });
     // Always another object: what was read of the text alone is the same for all who send it, whenever they do.
     const together: Read = { ...read, statements };
+    this.#masking?.heard(together, askedStatements(together, textBytes, steps, answers));
     if (isAskable) this.#complete.add(together);
     if (isRestless) this.#restless.add(together);
     if (runsWhenParsed) this.#runsWhenParsed.add(together);

@@ -1,0 +1,179 @@
+/**
+ * Which statements a Mask stops before they run: what would tell of a masked value without showing it.
+ *
+ * Spec: spec/masking.md, "Strict". What a statement shows is masked when it comes; what it does with a value
+ * beside showing it, and code that nobody can follow, has to be stopped before.
+ */
+
+import type { StatementLabels } from '../../../core/column-labels.ts';
+import type { Effect, ReadText, StatementFacts } from '../../../core/effects.ts';
+import type { ColumnLabel } from '../../../core/column-labels.ts';
+import type { MaskedLookup } from '../../../masking/plan/masked-lookup.ts';
+import type { SessionMasks } from '../../../masking/plan/session-masks.ts';
+import { maskVerdict } from '../../../masking/plan/verdict.ts';
+import { whyNoCopy } from './copy-result.ts';
+import { stored } from '../../../sql/labels/utility-labels.ts';
+import type { Cause } from '../../../policy/decide.ts';
+
+/** What the server said of one statement before it runs. */
+export interface AskedStatement {
+  /** Undefined where it was not asked, or did not tell. */
+  readonly labels: StatementLabels | undefined;
+  /** There is something in it that only the server can tell. */
+  readonly hasQuery: boolean;
+  /** Functions of users that may write, by name. */
+  readonly calls: readonly string[];
+  /** Code of users runs beside it: of triggers, constraints, defaults. */
+  readonly runsHidden: boolean;
+  /** Words of a definition, as PostgreSQL folds them; undefined where they cannot be told. */
+  readonly words: ReadonlySet<string> | undefined;
+}
+
+export interface MaskedNow {
+  readonly masks: SessionMasks;
+  readonly masked: MaskedLookup | undefined;
+  /** Columns whose values a constraint compares. */
+  readonly constrained: ReadonlySet<ColumnLabel>;
+  /** Names of tables that have masked columns, and of those of which a constraint compares one. */
+  readonly tables: ReadonlySet<string>;
+  readonly comparedTables: ReadonlySet<string>;
+}
+
+/** What a Mask finds: it stops the statement, or is written down. */
+export interface Judged {
+  readonly causes: readonly Cause[];
+  readonly recorded: readonly { mask: string; version: number; what: string }[];
+}
+
+/** Code that nobody can follow: it may read what is masked, and show or keep it elsewhere. */
+const OUT_OF_SIGHT: Readonly<Partial<Record<Effect, string>>> = {
+  code: 'it runs code of its own (DO)',
+  call: 'it calls a procedure',
+  host: 'it reaches the host of the database',
+  remote: 'it reaches another server',
+  'large-object': 'large objects are not followed',
+  unknown: 'nobody can tell what it does',
+};
+
+/** They make code, or views of what is written later, that nobody will follow. */
+const MAKES_CODE: ReadonlySet<string> = new Set([
+  'AlterFunctionStmt',
+  'AlterEventTrigStmt',
+  'CreateCastStmt',
+  'CreateConversionStmt',
+  'CreateEventTrigStmt',
+  'CreateExtensionStmt',
+  'CreateFdwStmt',
+  'CreateForeignServerStmt',
+  'CreateFunctionStmt',
+  'CreateOpClassStmt',
+  'CreatePLangStmt',
+  'CreatePolicyStmt',
+  'CreatePublicationStmt',
+  'CreateSubscriptionStmt',
+  'CreateTransformStmt',
+  'CreateTrigStmt',
+  'DefineStmt',
+  'RuleStmt',
+]);
+
+/** They change a table, or make one that gets its rows from another. */
+const DEFINES: ReadonlySet<string> = new Set([
+  'AlterTableStmt',
+  'AlterObjectSchemaStmt',
+  'AlterOwnerStmt',
+  'ClusterStmt',
+  'CreateForeignTableStmt',
+  'CreateStatsStmt',
+  'CreateStmt',
+  'CreateTableAsStmt',
+  'ImportForeignSchemaStmt',
+  'IndexStmt',
+  'RenameStmt',
+  'ViewStmt',
+]);
+
+export function isDefinition({ node }: StatementFacts): boolean {
+  return DEFINES.has(node);
+}
+
+/** @param asked one for each statement; undefined where the server was not asked about the text */
+export function judgeMasks(
+  read: ReadText,
+  asked: readonly AskedStatement[] | undefined,
+  now: MaskedNow,
+  clientEncoding: string,
+): Judged {
+  const strict = now.masks.columns.filter(({ mode }) => mode !== 'permissive');
+  const [first] = strict;
+  if (now.masks.columns.length === 0) return { causes: [], recorded: [] };
+  const causes: Cause[] = [];
+  const recorded: { mask: string; version: number; what: string }[] = [];
+  const stop = (statement: StatementFacts | undefined, what: string): void => {
+    if (first === undefined) return;
+    causes.push(causeOf(first, what, statement));
+  };
+  if (read.kind !== 'read') {
+    stop(undefined, 'nobody could read it');
+    return { causes, recorded };
+  }
+  for (const [at, statement] of read.statements.entries()) {
+    const said = asked?.[at];
+    for (const what of outOfSight(statement, said, now)) stop(statement, what);
+    const noCopy = whyNoCopy(statement, clientEncoding);
+    if (noCopy !== undefined) stop(statement, `what it copies cannot be masked: ${noCopy}`);
+    if (said?.labels === undefined) {
+      if (said === undefined || said.hasQuery) stop(statement, 'nobody can tell which columns it is about');
+      continue;
+    }
+    if (now.masked === undefined) {
+      stop(statement, 'nobody can tell which columns are masked');
+      continue;
+    }
+    const { constrained } = now;
+    const explains = statement.node === 'ExplainStmt';
+    const labels = makesTable(statement) ? stored(said.labels) : said.labels;
+    const verdict = maskVerdict(labels, now.masked, now.masks, { constrained, explains });
+    for (const finding of verdict.blocked) causes.push(causeOf(finding, finding.what, statement));
+    for (const { mask, version, what } of verdict.recorded) recorded.push({ mask, version, what });
+  }
+  return { causes, recorded };
+}
+
+function* outOfSight(
+  statement: StatementFacts,
+  said: AskedStatement | undefined,
+  { tables, comparedTables }: MaskedNow,
+): Generator<string> {
+  for (const { verb, name } of statement.writes) {
+    if (verb === 'copy-in' && comparedTables.has(name))
+      yield `a constraint compares what it writes into ${name}`;
+  }
+  for (const { effect } of statement.effects) {
+    const what = OUT_OF_SIGHT[effect];
+    if (what !== undefined) yield what;
+  }
+  for (const name of said?.calls ?? []) yield `it calls ${name}, which may write what it reads`;
+  if (statement.prepared?.verb === 'execute' && statement.node !== 'ExecuteStmt')
+    yield 'nobody can tell what it executes';
+  if (MAKES_CODE.has(statement.node)) yield 'it makes code or rights that nobody would follow';
+  if (!DEFINES.has(statement.node)) return;
+  if (said?.words === undefined) yield 'nobody can tell what it defines';
+  else for (const word of said.words) if (tables.has(word)) yield `it changes or copies from ${word}`;
+}
+
+function makesTable({ node, effects }: StatementFacts): boolean {
+  return (
+    node === 'CreateTableAsStmt' ||
+    (node === 'SelectStmt' && effects.some(({ effect }) => effect === 'create'))
+  );
+}
+
+function causeOf(
+  { mask, version }: { readonly mask: string; readonly version: number },
+  what: string,
+  statement: StatementFacts | undefined,
+): Cause {
+  const { from = 0, to = 0 } = statement ?? {};
+  return { rule: mask, version, verdict: 'block', description: undefined, what, from, to };
+}
