@@ -18,7 +18,7 @@ import { present, type Rig, startRig } from './rig.ts';
 import { rewriteSecrets, schemaWith } from './schema.ts';
 import { runScript } from './session-script.ts';
 import { StatementSession } from './statement-session.ts';
-import { triesFor } from './tries.ts';
+import { someTriesFor } from './tries.ts';
 import { RIGHT } from './tries/try.ts';
 
 const ENFORCED = masksAreEnforced();
@@ -146,7 +146,7 @@ describe.each(serverVersions())('PostgreSQL $major', ({ version, major, isPresen
     'tries',
     async () => {
       const found: Compared = { alike: 0, unsteady: [], different: [] };
-      for (const [at, one] of triesFor(major).entries()) {
+      for (const [at, one] of someTriesFor(major, major === 18 ? 11 : 41).entries()) {
         const answers: (readonly ServerFrame[])[] = [];
         // Each of the two that differ has its turn; three copies are enough to make anew.
         for (const name of ['first', 'again', at % 2 === 0 ? 'other' : 'longer']) {
@@ -159,6 +159,6 @@ describe.each(serverVersions())('PostgreSQL $major', ({ version, major, isPresen
       }
       expect(verdictOf(found)).toEqual(ALIKE);
     },
-    600_000,
+    3_600_000,
   );
 });

@@ -29,3 +29,10 @@ function named(group: string, tries: readonly Try[]): readonly Try[] {
 export function triesFor(major: number): readonly Try[] {
   return TRIES.filter(({ since = 0 }) => since <= major);
 }
+
+const SOAKS = process.env['COUNTERSIGN_SOAK'] === '1';
+
+/** Every so many of them, one; all of them in a soak. */
+export function someTriesFor(major: number, every: number): readonly Try[] {
+  return triesFor(major).filter((_, at) => SOAKS || at % every === 0);
+}
