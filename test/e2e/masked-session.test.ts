@@ -13,6 +13,8 @@ insert into customers values
   (2, 'Bob', 'bob@example.org', '+44 7700 900456', '1985-06-01', null);
 create table orders (id int primary key, customer int references customers, total numeric);
 insert into orders values (10, 1, 99.5), (11, 2, 12.25);
+create table tagged (id int primary key, email text, tag text);
+insert into tagged values (1, 'ada@example.org', 'ada-900123');
 create view mails as select id as no, email as address from customers;
 create function shout(text) returns text language sql stable as $$ select upper($1) $$;
 create function spy() returns text language plpgsql stable as $$ begin return (select email from customers limit 1); end $$;
@@ -25,6 +27,11 @@ name: customers
 columns: [customers.email, customers.phone]
 as: partial
 entity: EMAIL
+---
+kind: Mask
+name: tags
+columns: [tagged.tag]
+as: token
 ---
 kind: Mask
 name: birthdays
@@ -173,6 +180,24 @@ describe.each(serverVersions())('PostgreSQL $major', ({ version, isPresent }) =>
     await client.query('select email from customers');
     await client.query('reset client_min_messages');
     expect(notices.filter((text) => text.includes('parse tree'))).toEqual([]);
+  });
+
+  it('refuses to write back what it has masked', async () => {
+    const { rows } = await client.query('select email, tag from tagged');
+    const [{ tag }] = rows;
+    expect(tag).toMatch(/^tok_/);
+    const text = 'insert into tagged (id, tag) values (2, $1)';
+    for (const written of [
+      client.query(`insert into tagged (id, tag) values (2, '${tag}')`),
+      client.query(`update tagged set tag = $1 where id = 1`, [tag]),
+      client.query({ name: 'write', text, values: [tag] }),
+      client.query({ name: 'write', text, values: ['[REDACTED:EMAIL]'] }),
+    ]) {
+      const error = await failure(written);
+      expect([error.code, error.message]).toEqual(['42501', expect.stringContaining('written back')]);
+    }
+    await client.query({ name: 'write', text, values: ['new'] });
+    await client.query('delete from tagged where id = 2');
   });
 
   it('says nothing of values in errors', async () => {

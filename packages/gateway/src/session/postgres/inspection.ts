@@ -147,7 +147,9 @@ export class Inspection {
   ): Judgement | 'wait' | undefined {
     const { textBytes, parameterTypeOids } = statement;
     const at = (): EstimatedText => ({ textBytes, parameterTypeOids, values: values() });
-    return this.#estimated(this.judgePrepared(statement), at, statement);
+    const judgement = this.#estimated(this.judgePrepared(statement), at, statement);
+    if (judgement === undefined || judgement === 'wait') return judgement;
+    return this.#trees?.judgedValues(judgement, statement, values) ?? judgement;
   }
 
   /** With what the target guesses, where that decides. */

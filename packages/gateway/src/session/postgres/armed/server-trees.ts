@@ -25,7 +25,6 @@ import {
   placed,
   type ServerAnswer,
 } from './ask-server.ts';
-import { askedStatements } from '../masked/asked-statements.ts';
 import type { SessionMasking } from '../masked/session-masking.ts';
 import { changesNames, mayChangeNames } from './changes-names.ts';
 import { Estimates, type EstimatedText } from './estimates.ts';
@@ -157,7 +156,7 @@ export class ServerTrees {
     if (text.kind !== 'read') return text;
     const sure = this.#withUnsure(text);
     if (sure.statements.every((statement) => serverQuestion(statement, at.textBytes).kind === 'none')) {
-      this.#masking?.heard(sure, askedStatements(sure, at.textBytes, []));
+      this.#masking?.heard(sure, at.textBytes);
       this.#complete.add(sure);
       return sure;
     }
@@ -233,6 +232,15 @@ export class ServerTrees {
     const checked = this.#checked(judgement);
     if (by === 'text') return checked;
     return this.#masking?.judged(checked) ?? checked;
+  }
+
+  /** With the values that are bound to it. */
+  judgedValues(
+    judgement: Judgement,
+    statement: PreparedStatement,
+    values: () => EstimatedText['values'],
+  ): Judgement {
+    return this.#masking?.judgedValues(judgement, statement, values()) ?? judgement;
   }
 
   #checked(judgement: Judgement): Judgement {
@@ -374,7 +382,7 @@ export class ServerTrees {
     });
     // Always another object: what was read of the text alone is the same for all who send it, whenever they do.
     const together: Read = { ...read, statements };
-    this.#masking?.heard(together, askedStatements(together, textBytes, steps, answers));
+    this.#masking?.heard(together, textBytes, steps, answers);
     if (isAskable) this.#complete.add(together);
     if (isRestless) this.#restless.add(together);
     if (runsWhenParsed) this.#runsWhenParsed.add(together);

@@ -25,6 +25,8 @@ export interface AskedStatement {
   readonly calls: readonly string[];
   /** Code of users runs beside it: of triggers, constraints, defaults. */
   readonly runsHidden: boolean;
+  /** Why it would write a masked value back. */
+  readonly writesBack: string | undefined;
   /** Words of a definition, as PostgreSQL folds them; undefined where they cannot be told. */
   readonly words: ReadonlySet<string> | undefined;
 }
@@ -119,6 +121,9 @@ export function judgeMasks(
   }
   for (const [at, statement] of read.statements.entries()) {
     const said = asked?.[at];
+    const [any] = now.masks.columns;
+    if (said?.writesBack !== undefined && any !== undefined)
+      causes.push(causeOf(any, said.writesBack, statement));
     for (const what of outOfSight(statement, said, now)) stop(statement, what);
     const noCopy = whyNoCopy(statement, clientEncoding);
     if (noCopy !== undefined) stop(statement, `what it copies cannot be masked: ${noCopy}`);
@@ -169,7 +174,7 @@ function makesTable({ node, effects }: StatementFacts): boolean {
   );
 }
 
-function causeOf(
+export function causeOf(
   { mask, version }: { readonly mask: string; readonly version: number },
   what: string,
   statement: StatementFacts | undefined,

@@ -28,10 +28,16 @@ import type { Admission, SessionPorts } from '../../session-ports.ts';
 import type { ExchangePorts } from '../exchange.ts';
 import type { Judgement, MaskWords } from '../inspection.ts';
 import type { Request } from '../request.ts';
+import type { TypeDescription } from '../../../masking/operators/operator.ts';
+import type { Cause } from '../../../policy/decide.ts';
+import type { BoundValue, PreparedStatement } from '../../../protocols/postgres/operation.ts';
+import type { Step } from '../armed/plan.ts';
+import { askedStatements } from './asked-statements.ts';
+import { maskInValues, writes } from './written-back.ts';
 import { Arming, levelAtStart } from './arming.ts';
 import { AskMasks } from './ask-masks.ts';
 import { KnownTrees } from './known-trees.ts';
-import { type AskedStatement, judgeMasks, type Judged, type MaskedNow } from './mask-judge.ts';
+import { type AskedStatement, causeOf, judgeMasks, type Judged, type MaskedNow } from './mask-judge.ts';
 import { MaskedMessages } from './masked-messages.ts';
 import { MaskedResults } from './masked-results.ts';
 import { MaskedStream } from './masked-stream.ts';
@@ -178,8 +184,32 @@ export class SessionMasking {
   }
 
   /** What the server said of a text, one for each of its statements. */
-  heard(read: ReadText, statements: readonly AskedStatement[]): void {
-    this.#asked.set(read, statements);
+  heard(
+    read: Extract<ReadText, { readonly kind: 'read' }>,
+    textBytes: Uint8Array,
+    steps: readonly Step[] = [],
+    answers: readonly (ServerAnswer | undefined)[] = [],
+  ): void {
+    this.#asked.set(read, askedStatements(read, textBytes, steps, answers, this.#options.keys));
+  }
+
+  /** Stops a statement that would write masked values back. */
+  judgedValues(
+    judgement: Judgement,
+    { parameterTypeOids }: Pick<PreparedStatement, 'parameterTypeOids'>,
+    values: readonly BoundValue[] | undefined,
+  ): Judgement {
+    const { read, decision } = judgement;
+    const [mask] = this.#options.masksNow().columns;
+    if (mask === undefined || decision.kind === 'block' || read.kind !== 'read') return judgement;
+    const statement = read.statements.find(writes);
+    if (statement === undefined || values === undefined) return judgement;
+    const typeOf = (index: number): TypeDescription | undefined => {
+      const oid = parameterTypeOids[index] ?? 0;
+      return oid === 0 ? undefined : this.catalog.describe(oid, -1);
+    };
+    const what = maskInValues(this.#options.keys, values, typeOf, this.#settings());
+    return what === undefined ? judgement : blockedBy(judgement, [causeOf(mask, what, statement)]);
   }
 
   /** A reading that stands for another: what was heard of that one holds for it. */
@@ -212,16 +242,7 @@ export class SessionMasking {
     const { causes, recorded } = this.#judge(read);
     const masks = { applied, recorded };
     if (causes.length === 0) return { ...judgement, masks };
-    const blocked = {
-      ...decision,
-      kind: 'block',
-      causes,
-      holds: [],
-      counted: [],
-      returned: [],
-      estimated: [],
-    } as const;
-    return { ...judgement, decision: blocked, masks };
+    return { ...blockedBy(judgement, causes), masks };
   }
 
   #judge(read: ReadText): Judged {
@@ -287,6 +308,11 @@ function isNewer({ outputs, uses, writes, relations }: StatementLabels, masked: 
       return !masked.knows(relation, attnum);
     }),
   );
+}
+
+function blockedBy(judgement: Judgement, causes: readonly Cause[]): Judgement {
+  const nothing = { holds: [], counted: [], returned: [], estimated: [] };
+  return { ...judgement, decision: { ...judgement.decision, ...nothing, kind: 'block', causes } };
 }
 
 function lookupOf(masked: MaskedLabels): MaskedLookup {
