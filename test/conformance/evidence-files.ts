@@ -150,7 +150,8 @@ export function swap(files: Files, a: string, b: string): void {
 
 export function flip(path: string): Change {
   return (files) => {
-    const bytes = files.get(path)?.slice() ?? new Uint8Array(0);
+    const before = files.get(path) ?? new Uint8Array(0);
+    const bytes = before.length === 0 ? new Uint8Array(1) : before.slice();
     const at = Math.floor(bytes.length / 2);
     bytes[at] = (bytes[at] ?? 0) ^ 1;
     files.set(path, bytes);
@@ -188,4 +189,25 @@ export function attackSeed(): number {
 
 function seedOf(name: string): Uint8Array {
   return createHash('sha256').update(name).digest();
+}
+
+/** The package as version 1.0 had it. */
+export function asVersion10(files: Files): void {
+  withoutAskedLeaf(files);
+  const gone = /^data\/(masking\/|populations\/(masking-|pii-)|ledger\/gw1\/resources)/;
+  for (const path of files.keys()) if (gone.test(path)) files.delete(path);
+  replaceIn('data/generation.json', '"version":"1.1"', '"version":"1.0"')(files);
+  replaceIn('data/generation.json', /"(masking-blocked|masking-summary|pii-flows)":\d+,?/g, '')(files);
+  const kept = lines(files, 'data/index.csv').filter((line) => !gone.test(line.split(',')[0] ?? ''));
+  setLines(files, 'data/index.csv', kept);
+}
+
+/** Approvals without the column that 1.1 has added. */
+export function withoutAskedLeaf(files: Files): void {
+  const csv = 'data/populations/approvals.csv';
+  const [header = [], ...rows] = parseCsv(Buffer.from(files.get(csv) ?? []).toString());
+  const at = header.indexOf('asked_leaf');
+  const without = [header, ...rows].map((row) => formatCsvRow(row.toSpliced(at, 1)));
+  files.set(csv, utf8(without.join('')));
+  replaceIn('data/populations/approvals.jsonl', /"asked_leaf":(?:[0-9]+|null|""),/g, '')(files);
 }

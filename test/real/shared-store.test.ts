@@ -99,7 +99,7 @@ describe('a store in PostgreSQL', () => {
   it('is migrated once by gateways that start together', async () => {
     const stores = await Promise.all([open(), open(), open()]);
     const rows = await stores[0].db.selectFrom('meta').selectAll().execute();
-    expect(rows).toEqual([{ key: 'schema_version', value: '3' }]);
+    expect(rows).toEqual([{ key: 'schema_version', value: '4' }]);
     await Promise.all(stores.map((store) => store.close()));
   });
 

@@ -8,6 +8,7 @@
 
 import { createHash } from 'node:crypto';
 import { encodeBackend } from '../../packages/gateway/src/protocols/postgres/encode.ts';
+import { EARLIER } from '../../packages/gateway/src/session/postgres/count-text.ts';
 import type {
   BackendMessage,
   FrontendMessage,
@@ -144,7 +145,8 @@ export class Backend {
   #run(text: string, simple: boolean): boolean {
     if (text.includes('WITH RECURSIVE named')) return this.#count(simple);
     if (text === 'SET CONSTRAINTS ALL IMMEDIATE') return this.#done('SET CONSTRAINTS');
-    if (text.startsWith('SELECT pg_catalog.encode(')) return this.#prepared(text, simple);
+    if (text.startsWith(`SELECT pg_catalog.concat_ws(' ', pg_catalog.encode(`))
+      return this.#prepared(text, simple);
     const [, name] = /^EXECUTE "([^"]+)"/.exec(text) ?? [];
     if (name !== undefined) return this.#run(this.#statements.get(name) ?? '', simple);
     if (text.startsWith('SAVEPOINT')) return this.#savepoint(text);
@@ -162,11 +164,13 @@ export class Backend {
     return true;
   }
 
-  /** The SHA-256 of the text under the name at the end of the question. */
+  /** The SHA-256 of the text under the name at the end of the question, and the types of its parameters. */
   #prepared(text: string, simple: boolean): boolean {
     const [, name = ''] = /'([^']*)'$/.exec(text) ?? [];
     const prepared = this.#statements.get(name);
-    const rows = prepared === undefined ? [] : [[createHash('sha256').update(prepared).digest('hex')]];
+    const types = prepared?.includes(EARLIER) === true ? '1028' : '';
+    const rows =
+      prepared === undefined ? [] : [[`${createHash('sha256').update(prepared).digest('hex')} ${types}`]];
     return this.#rows(rows, simple);
   }
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
+  asVersion10,
   type Change,
   type Files,
   lines,
@@ -143,16 +144,6 @@ describe('found', () => {
   });
 });
 
-/** The package as version 1.0 had it. */
-function older(files: Files): void {
-  const gone = /^data\/(masking\/|populations\/(masking-|pii-)|ledger\/gw1\/resources)/;
-  for (const path of files.keys()) if (gone.test(path)) files.delete(path);
-  replaceIn('data/generation.json', '"version":"1.1"', '"version":"1.0"')(files);
-  replaceIn('data/generation.json', /"(masking-blocked|masking-summary|pii-flows)":\d+,?/g, '')(files);
-  const kept = lines(files, 'data/index.csv').filter((line) => !gone.test(line.split(',')[0] ?? ''));
-  setLines(files, 'data/index.csv', kept);
-}
-
 describe('a package', () => {
   it('is good as it is, and says nothing of unknown files', async () => {
     const report = await verified(() => undefined);
@@ -161,7 +152,7 @@ describe('a package', () => {
   });
 
   it('of version 1.0 is good, and is said to have no lists about masking', async () => {
-    const report = await verified(older);
+    const report = await verified(asVersion10);
     expect(report.checks.filter(({ status }) => status !== 'passed')).toEqual([]);
     expect(report.verdict).toBe('verified');
     expect(report.checks.flatMap(({ notes }) => notes)).toContain('version 1.0 has no lists about masking');
@@ -171,7 +162,7 @@ describe('a package', () => {
   it('of version 1.0 that has a list of 1.1 is refused', async () => {
     const report = await verified((files) => {
       const summary = files.get('data/populations/masking-summary.csv');
-      older(files);
+      asVersion10(files);
       if (summary !== undefined) files.set('data/populations/masking-summary.csv', summary);
     });
     expect(report.verdict).toBe('failed');

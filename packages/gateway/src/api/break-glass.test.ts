@@ -284,7 +284,8 @@ describe('the commands', () => {
     expect(opened.out).toContain('group:leads will review it');
     await use(hold);
     const listed = await run('lea', 'approvals', 'list', '--state', 'unreviewed');
-    expect(listed.out).toMatch(new RegExp(`${hold.id} .*review by \\d{4}`));
+    expect(listed.out).toContain(hold.id.slice(0, 16));
+    expect(listed.out).toMatch(/review by \d{4}/);
     const shown = await run('lea', 'approvals', 'show', hold.id);
     expect(shown.out).toContain('it is \\x1b[2J down');
     expect(shown.out).not.toContain('\u001b');

@@ -8,7 +8,7 @@
 
 import type { UseKind } from '../../core/column-labels.ts';
 import { fieldOf, itemsOf, numberOf, TreeList, TreeNode, type TreeValue } from '../server-tree/nodes.ts';
-import { isTotal } from './total-functions.ts';
+import { isTotal, isTotalOperator } from './total-functions.ts';
 
 export interface TellingPart {
   readonly kind: Extract<UseKind, 'choice' | 'fallible'>;
@@ -40,9 +40,9 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['COALESCE', allButTheLast],
   ['COALESCEEXPR', allButTheLast],
   ['FUNCEXPR', (node) => called(node, numberOf(node, 'funcid'))],
-  ['OPEXPR', (node) => called(node, numberOf(node, 'opfuncid'))],
-  ['DISTINCTEXPR', (node) => called(node, numberOf(node, 'opfuncid'))],
-  ['SCALARARRAYOPEXPR', (node) => called(node, numberOf(node, 'opfuncid'))],
+  ['OPEXPR', operated],
+  ['DISTINCTEXPR', operated],
+  ['SCALARARRAYOPEXPR', operated],
   ['AGGREF', (node) => called(node, numberOf(node, 'aggfnoid'))],
   ['COERCEVIAIO', (node) => (isText(numberOf(node, 'resulttype')) ? NOTHING : fallible(...node.values))],
   ['ARRAYCOERCEEXPR', (node) => fallible(fieldOf(node, 'arg') ?? null)],
@@ -64,6 +64,15 @@ function called(node: TreeNode, oid: number | undefined): readonly TellingPart[]
   const given = itemsOf(node, 'args');
   // An aggregate has its arguments as targets of a query.
   const failing = given.filter((_, argument) => oid === undefined || !isTotal(oid, argument));
+  return failing.length === 0 ? NOTHING : fallible(...failing);
+}
+
+/** In what came out of a view PostgreSQL 15 has operators without their functions. */
+function operated(node: TreeNode): readonly TellingPart[] {
+  const oid = numberOf(node, 'opfuncid') ?? 0;
+  if (oid > 0) return called(node, oid);
+  const operator = numberOf(node, 'opno') ?? 0;
+  const failing = itemsOf(node, 'args').filter((_, argument) => !isTotalOperator(operator, argument));
   return failing.length === 0 ? NOTHING : fallible(...failing);
 }
 

@@ -33,7 +33,7 @@ import type { Cause } from '../../../policy/decide.ts';
 import type { BoundValue, PreparedStatement } from '../../../protocols/postgres/operation.ts';
 import type { Step } from '../armed/plan.ts';
 import { askedStatements } from './asked-statements.ts';
-import { maskInValues, writes } from './written-back.ts';
+import { maskInValues, writes as writesRows } from './written-back.ts';
 import { Arming, levelAtStart } from './arming.ts';
 import { AskMasks } from './ask-masks.ts';
 import { KnownTrees } from './known-trees.ts';
@@ -202,7 +202,7 @@ export class SessionMasking {
     const { read, decision } = judgement;
     const [mask] = this.#options.masksNow().columns;
     if (mask === undefined || decision.kind === 'block' || read.kind !== 'read') return judgement;
-    const statement = read.statements.find(writes);
+    const statement = read.statements.find(writesRows);
     if (statement === undefined || values === undefined) return judgement;
     const typeOf = (index: number): TypeDescription | undefined => {
       const oid = parameterTypeOids[index] ?? 0;
