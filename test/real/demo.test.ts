@@ -33,8 +33,15 @@ with zipfile.ZipFile(source) as package, zipfile.ZipFile(target, "w") as changed
         changed.writestr(file, data)
 `;
 const POPULATIONS = [
-  ...['approvals', 'denied', 'changes', 'changes-unapproved', 'statements', 'sessions'],
-  ...['masking-summary', 'pii-flows', 'masking-blocked'],
+  'approvals',
+  'denied',
+  'changes',
+  'changes-unapproved',
+  'statements',
+  'sessions',
+  'masking-summary',
+  'pii-flows',
+  'masking-blocked',
 ];
 const HEADINGS = ['Recorded', 'Proven', 'Connect', 'Try', 'Approve', 'Others'];
 

@@ -14,8 +14,15 @@ const PACKS = fileURLToPath(new URL('../../packs', import.meta.url));
 
 /** Columns of examples/demo/sql/01-schema.sql. */
 const PERSONAL = [
-  ...['full_name', 'email', 'phone', 'national_id', 'date_of_birth', 'iban', 'card_number'],
-  ...['user_email', 'client_ip'],
+  'full_name',
+  'email',
+  'phone',
+  'national_id',
+  'date_of_birth',
+  'iban',
+  'card_number',
+  'user_email',
+  'client_ip',
 ];
 
 describe('packs', () => {
