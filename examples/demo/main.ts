@@ -1,6 +1,6 @@
 /**
- * The demo: a real PostgreSQL with a reranking database, the gateway in front of it with the rules of a
- * pack, a tour of real traffic, the package that proves it, and a request that waits for the visitor.
+ * The demo: a real PostgreSQL with a reranking database, the gateway in front of it with the rules and
+ * Masks of a pack, a tour of real traffic, the package that proves it, and a request that waits for the visitor.
  *
  * Usage: npm run -s demo -- [--json] [--no-tour] [--data DIR]. Runs until SIGTERM or Ctrl-C.
  */
@@ -15,6 +15,7 @@ import { loadConfig } from '../../packages/gateway/src/config/config.ts';
 import { type RunningGateway, startGateway } from '../../packages/gateway/src/main.ts';
 import { DemoApi } from './api-client.ts';
 import { loadDatabase } from './database.ts';
+import { runMaskTour } from './mask-tour.ts';
 import { leaveOneOpen, look, type OpenRequest, runPolicyTour } from './policy-tour.ts';
 import { exportAndVerify } from './prove.ts';
 import { type PostgresServer, startPostgres } from './postgres-server.ts';
@@ -172,13 +173,14 @@ async function takeTour(
   const all = { endpoints, people: { ...people, outsider: auditor }, api, counts };
   await runTour(all);
   const policy = await runPolicyTour(all);
+  const masking = await runMaskTour({ ...all, privacyOfficer: people.privacyOfficer });
   await Promise.all(gateway.sessions.list().map((session) => session.closed));
   const open = await leaveOneOpen(all);
   running.push(() => open.giveUp());
   say('Writing and verifying the evidence package …');
   const { verifierKey } = gateway.rooms.ledger;
   const evidence = await exportAndVerify(api, auditor.token, verifierKey, evidenceFile);
-  return { counts, policy, open, evidence };
+  return { counts, policy, masking, open, evidence };
 }
 
 /** The visitor, or time, decides on what the tour left open; whoever looks at this terminal hears of it. */

@@ -120,7 +120,8 @@ function bulkUpdate(queryClass: string): string {
   return `update rr.ranking_scores set boost = 1.2 where query_class = '${queryClass}'`;
 }
 
-async function block(options: PolicyTourOptions, person: TourPerson, sql: string): Promise<Stopped> {
+/** A statement that a rule or a Mask must block. */
+export async function block(options: PolicyTourOptions, person: TourPerson, sql: string): Promise<Stopped> {
   const { endpoints, counts } = options;
   return withSession(endpoints, person, counts, async (session) => {
     const { message } = await session.expectError(sql, '42501');

@@ -18,6 +18,8 @@ export interface DemoPeople {
   readonly auditor: DemoPerson;
   readonly ciJob: DemoPerson;
   readonly searchService: DemoPerson;
+  /** Whom the Masks of the pack leave out. */
+  readonly privacyOfficer: DemoPerson;
 }
 
 /** Where the demo's database is. */
@@ -30,7 +32,7 @@ export interface DemoTarget {
 /** Name of the connection. */
 export const CONNECTION = 'reranker-db';
 
-/** The rules, as `countersign policy pack` prints them. */
+/** The rules and Masks, as `countersign policy pack` prints them. */
 const PACK = 'reranking-iso27001';
 
 const NAMES = {
@@ -40,6 +42,7 @@ const NAMES = {
   auditor: 'audra',
   ciJob: 'nightly-rerank',
   searchService: 'rerank-api',
+  privacyOfficer: 'pia',
 } as const;
 const ADMINISTRATOR = 'ada';
 
@@ -56,7 +59,7 @@ export async function seed(
     displayName: 'Ada Administrator',
     password,
   });
-  // The pack names its approvers as groups without members; the resources after it say who they are.
+  // The pack names its approvers and exceptions as groups without members; the resources after it say who they are.
   await apply(api, token, await readPack(PACK, 'rules'));
   await apply(api, token, yamlOf(resources(target)));
   return token;
@@ -88,6 +91,7 @@ export async function giveTokens(api: DemoApi, token: string): Promise<DemoPeopl
     auditor: await person('auditor', 'auditor'),
     ciJob: await person('ciJob', 'CI job'),
     searchService: await person('searchService', 'search service'),
+    privacyOfficer: await person('privacyOfficer', 'privacy officer'),
   };
 }
 
@@ -104,18 +108,20 @@ function connection({ port, database, user }: DemoTarget): unknown {
 }
 
 function resources(target: DemoTarget): readonly unknown[] {
-  const { analyst, rankingOwner, modelOwner, auditor, ciJob, searchService } = NAMES;
+  const { analyst, rankingOwner, modelOwner, auditor, ciJob, searchService, privacyOfficer } = NAMES;
   return [
     connection(target),
     { kind: 'Person', name: analyst, displayName: 'Ana Analyst' },
     { kind: 'Person', name: rankingOwner, displayName: 'Rolf Ranking' },
     { kind: 'Person', name: modelOwner, displayName: 'Mona Models' },
+    { kind: 'Person', name: privacyOfficer, displayName: 'Pia Privacy' },
     { kind: 'Person', name: auditor, displayName: 'Audra Auditor', groups: ['auditors'] },
     { kind: 'ServiceAccount', name: ciJob, displayName: 'Nightly rerank', type: 'ci' },
     { kind: 'ServiceAccount', name: searchService, displayName: 'Search service', type: 'service' },
     { kind: 'Group', name: 'search', members: [analyst] },
     { kind: 'Group', name: 'ranking-owners', members: [rankingOwner, modelOwner] },
     { kind: 'Group', name: 'model-owners', members: [modelOwner] },
+    { kind: 'Group', name: 'privacy', members: [privacyOfficer] },
     {
       kind: 'Access',
       name: 'search-and-ranking',
@@ -123,6 +129,7 @@ function resources(target: DemoTarget): readonly unknown[] {
         'group:search',
         'group:ranking-owners',
         'group:model-owners',
+        'group:privacy',
         `service:${ciJob}`,
         `service:${searchService}`,
       ],

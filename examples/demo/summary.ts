@@ -1,5 +1,6 @@
 /** What the demo tells: how to connect, what to try, what was recorded, what was proven. */
 
+import type { MaskTour } from './mask-tour.ts';
 import type { OpenRequest, PolicyTour } from './policy-tour.ts';
 import { CONNECTION, type DemoPeople, type DemoPerson } from './seed.ts';
 import type { TourCounts } from './tour-session.ts';
@@ -20,6 +21,7 @@ export interface DemoFacts {
 export interface Toured {
   readonly counts: TourCounts;
   readonly policy: PolicyTour;
+  readonly masking: MaskTour;
   readonly open: OpenRequest;
   readonly evidence: DemoEvidence;
 }
@@ -53,13 +55,15 @@ export function machineReadable(facts: DemoFacts): object {
   };
 }
 
-function tourReadable({ counts, policy, open, evidence }: Toured, people: DemoPeople): object {
+function tourReadable({ counts, policy, masking, open, evidence }: Toured, people: DemoPeople): object {
   const { as, sql, rule, hold, rows, tables } = open;
   return {
-    tour: { ...counts, ...policy },
+    tour: { ...counts, ...policy, masking },
     try: {
       blocked: { as: policy.blocked[0].as, sql: policy.blocked[0].sql },
       held: { as: policy.approved.as, sql: policy.approved.sql },
+      masked: { as: masking.shown.as, sql: masking.shown.sql },
+      maskBlocked: { as: masking.blocked.as, sql: masking.blocked.sql },
     },
     open: {
       hold,
@@ -115,16 +119,20 @@ function connectLines({ postgres, people: { analyst } }: DemoFacts, { bold }: St
 }
 
 /** The statements are those of the tour, and the rules those that stopped them there. */
-function tryLines({ policy }: Toured, { bold, dim }: Style): string[] {
+function tryLines({ policy, masking }: Toured, { bold, dim }: Style): string[] {
   const [blocked] = policy.blocked;
   const { approved } = policy;
   return [
-    `  ${bold('Try')} there what is blocked, and what waits until somebody else has approved it.`,
+    `  ${bold('Try')} there what is blocked, what waits for somebody else, and what is masked.`,
     '',
     `    ${dim(`-- rule ${blocked.rule} blocks it`)}`,
     `    ${blocked.sql};`,
     `    ${dim(`-- rule ${approved.rule} holds it, and psql waits`)}`,
     `    ${approved.sql};`,
+    `    ${dim(`-- Masks hide it from ${masking.shown.as}, and not from ${masking.exempt}`)}`,
+    `    ${masking.shown.sql};`,
+    `    ${dim(`-- Mask ${masking.blocked.rule} blocks it: rows would tell what it hides`)}`,
+    `    ${masking.blocked.sql};`,
   ];
 }
 
@@ -142,10 +150,11 @@ function approveLines({ api, people }: DemoFacts, { open }: Toured, { bold }: St
 }
 
 function othersLines({ people, toured }: DemoFacts, { bold, dim }: Style): string[] {
-  const { rankingOwner, modelOwner, ciJob, searchService, auditor } = people;
+  const { rankingOwner, modelOwner, privacyOfficer, ciJob, searchService, auditor } = people;
   const others: readonly DemoPerson[] = [
     ...(toured === undefined ? [rankingOwner] : []),
     modelOwner,
+    privacyOfficer,
     ciJob,
     searchService,
     auditor,
@@ -158,7 +167,7 @@ function othersLines({ people, toured }: DemoFacts, { bold, dim }: Style): strin
   ];
 }
 
-function tourLines({ counts, policy, open }: Toured, { bold }: Style): string[] {
+function tourLines({ counts, policy, masking, open }: Toured, { bold }: Style): string[] {
   const { blocked, approved, denied } = policy;
   const rules = blocked.map(({ rule }) => rule).join(' and ');
   return [
@@ -171,6 +180,8 @@ function tourLines({ counts, policy, open }: Toured, { bold }: Style): string[] 
     `${column(1)} held by ${approved.rule}, approved by ${approved.by}: ${number(approved.rowsCounted)} rows, as counted`,
     `${column(1)} held by ${denied.rule}, denied by ${denied.by}`,
     `${column(1)} held by ${open.rule}, and it still waits`,
+    `${column(1)} customer masked for ${masking.shown.as}, as ${masking.shown.row.email}`,
+    `${column(1)} condition on a masked column blocked, by ${masking.blocked.rule}`,
     `${column(counts.loginsFailed)} login with a wrong token, ${counts.sessionsRefused} person without access: refused`,
   ];
 }
@@ -178,11 +189,13 @@ function tourLines({ counts, policy, open }: Toured, { bold }: Style): string[] 
 function evidenceLines(evidence: DemoEvidence, { bold, dim }: Style): string[] {
   const { verified, leaves, bytes, passed, checks, rows, file, verifierKey } = evidence;
   const verdict = verified ? 'verified' : 'NOT VERIFIED';
-  const shown = ['changes', 'changes-unapproved', 'approvals', 'denied'];
+  const counts = (names: readonly string[]): string =>
+    names.map((name) => `${name} ${rows[name] ?? 0}`).join(', ');
   return [
     `  ${bold('Proven')}: ${leaves} leaves in a package of ${Math.ceil(bytes / 1024)} KiB, ${verdict} (${passed} of ${checks} checks)`,
     '',
-    `    rows of ${shown.map((name) => `${name} ${rows[name] ?? 0}`).join(', ')}`,
+    `    rows of ${counts(['changes', 'changes-unapproved', 'approvals', 'denied'])},`,
+    `    ${counts(['masking-summary', 'pii-flows', 'masking-blocked'])}`,
     `    ${dim('# check it yourself, offline')}`,
     `    npx countersign-verify --vkey '${verifierKey}' \\`,
     `      ${file}`,

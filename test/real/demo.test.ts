@@ -32,6 +32,17 @@ with zipfile.ZipFile(source) as package, zipfile.ZipFile(target, "w") as changed
             data = data.replace(before.encode(), after.encode())
         changed.writestr(file, data)
 `;
+const POPULATIONS = [
+  'approvals',
+  'denied',
+  'changes',
+  'changes-unapproved',
+  'statements',
+  'sessions',
+  'masking-summary',
+  'pii-flows',
+  'masking-blocked',
+];
 const HEADINGS = ['Recorded', 'Proven', 'Connect', 'Try', 'Approve', 'Others'];
 
 interface Ready {
@@ -45,8 +56,19 @@ interface Ready {
     readonly blocked: readonly { readonly rule: string; readonly sql: string }[];
     readonly approved: { readonly hold: string; readonly rowsCounted: number; readonly by: string };
     readonly denied: { readonly hold: string; readonly rule: string; readonly as: string };
+    readonly masking: {
+      readonly shown: {
+        readonly as: string;
+        readonly sql: string;
+        readonly row: Readonly<Record<string, string>>;
+      };
+      readonly exempt: string;
+      readonly blocked: { readonly rule: string; readonly sql: string };
+    };
   };
-  readonly try: Readonly<Record<'blocked' | 'held', { readonly as: string; readonly sql: string }>>;
+  readonly try: Readonly<
+    Record<'blocked' | 'held' | 'masked' | 'maskBlocked', { readonly as: string; readonly sql: string }>
+  >;
   readonly open: {
     readonly hold: string;
     readonly rule: string;
@@ -121,7 +143,7 @@ describe('npm run demo -- --json', () => {
     ready = JSON.parse(demo.output) as Ready;
     await using source = await FileSource.open(ready.evidence.file);
     const files = await PackageFiles.open(source, nodeHost());
-    for (const name of ['approvals', 'denied', 'changes', 'changes-unapproved', 'statements', 'sessions']) {
+    for (const name of POPULATIONS) {
       const text = await files.text(`data/populations/${name}.jsonl`, 10_000_000);
       lines[name] = text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Line]));
     }
@@ -176,9 +198,28 @@ describe('npm run demo -- --json', () => {
       expect(row).toMatchObject({ event_type: 'statement.intent', decision: 'block' });
       expect(JSON.stringify(row?.['rules'])).toContain(rule);
     }
+    // One request, and one statement that a Mask blocked.
     // What the server refused when it was asked, a slip of the pen of the tour's, nobody has denied.
-    expect(lines['denied']).toHaveLength(blocked.length + 1);
+    expect(lines['denied']).toHaveLength(blocked.length + 2);
     expect(lines['changes-unapproved']).toEqual([]);
+  });
+
+  it('has what was masked, for whom, and what a Mask stopped', async () => {
+    const { shown, blocked } = ready.tour.masking;
+    expect(shown.row).toEqual({
+      full_name: '[REDACTED:COLUMN]',
+      email: expect.stringMatching(/^.\*+@example\.com$/),
+      phone: expect.stringMatching(/^[+* ]+\d\d$/),
+    });
+    expect(ready.try.masked).toEqual({ as: shown.as, sql: shown.sql });
+    const flows = lines['pii-flows'] ?? [];
+    for (const mask of ['rr-mask-columns', 'rr-mask-email', 'rr-mask-phone']) {
+      expect(lines['masking-summary']).toContainEqual(expect.objectContaining({ what: 'values', mask }));
+      expect(flows).toContainEqual(expect.objectContaining({ flow: 'masked', actor_name: shown.as, mask }));
+    }
+    expect(lines['masking-blocked']).toHaveLength(1);
+    expect(lines['masking-blocked']?.[0]).toMatchObject({ sql: blocked.sql });
+    expect(JSON.stringify(lines['masking-blocked'])).toContain(blocked.rule);
   });
 
   it.skipIf(!HAS_PYTHON)('is computed again by the program of docs/guides/evidence.md', async () => {
@@ -324,6 +365,24 @@ describe.skipIf(!HAS_PSQL)('npm run demo', () => {
     );
     expect([waited, by]).toEqual([open, 'rolf']);
     expect(demo.output).toContain(`One request is open now: ana waits to write ${written} rows`);
+  });
+
+  it('says truly what is masked for whom, and which Mask blocks what would tell of it', async () => {
+    const [, sql = '', says = '', telling = ''] = (typed.get('Try') ?? []).slice(4);
+    const mine = shell(psql(sql));
+    expect(await mine.done).toBe(0);
+    expect(mine.said()).toMatch(/\[REDACTED:COLUMN\] *\| .\*+@example\.com/);
+    const [, token = ''] = /^ +pia +(\S+) /m.exec(demo.output) ?? [];
+    const [, connect = ''] = psql(sql);
+    const hers = shell([`export PGPASSWORD=${token}`, connect.replace('user=ana', 'user=pia')]);
+    expect(await hers.done).toBe(0);
+    expect(hers.said()).toMatch(/\w@example\.com/);
+    expect(hers.said()).not.toMatch(/REDACTED|\*/);
+
+    const [, mask] = /^-- Mask (\S+) blocks/.exec(says) ?? [];
+    const { done, said } = shell(psql(telling));
+    expect(await done).toBe(1);
+    expect(said()).toContain(`ERROR:  Blocked by rule "${mask}"`);
   });
 
   it('says truly how to check the package', async () => {

@@ -64,8 +64,8 @@ const pack: Command = {
     const [name] = input.positionals;
     if (name === undefined) {
       const packs = await listPacks();
-      const rows = packs.map((one) => [one.name, String(one.rules), one.summary]);
-      await input.show(packs, columns(['PACK', 'RULES', 'WHAT'], rows));
+      const rows = packs.map((one) => [one.name, String(one.rules), String(one.masks), one.summary]);
+      await input.show(packs, columns(['PACK', 'RULES', 'MASKS', 'WHAT'], rows));
     } else {
       await input.context.print(await readPack(name, input.flag('cases') ? 'cases' : 'rules'));
     }

@@ -12,10 +12,26 @@ import { runCases } from './policy-run.ts';
 
 const PACKS = fileURLToPath(new URL('../../packs', import.meta.url));
 
+/** Columns of examples/demo/sql/01-schema.sql. */
+const PERSONAL = [
+  'full_name',
+  'email',
+  'phone',
+  'national_id',
+  'date_of_birth',
+  'iban',
+  'card_number',
+  'user_email',
+  'client_ip',
+];
+
 describe('packs', () => {
   it('are listed and printed with their cases, and nothing else of the disk is', async () => {
     const packs = await listPacks();
-    expect(packs.map(({ name }) => name)).toEqual(['postgres-baseline', 'reranking-iso27001']);
+    expect(packs.map(({ name, masks }) => [name, masks])).toEqual([
+      ['postgres-baseline', 0],
+      ['reranking-iso27001', 8],
+    ]);
     for (const { name, rules, summary } of packs) {
       expect([rules, summary]).toEqual([expect.any(Number), expect.stringMatching(/^Rules for .*[.:,]/)]);
       expect(rules).toBeGreaterThan(9);
@@ -35,6 +51,23 @@ describe('packs', () => {
     expect(referenceProblems(view)).toEqual([]);
   });
 
+  it('mask what is personal in the demo, but for privacy, on connections of their class', async () => {
+    const set = await loadCases(join(PACKS, 'reranking-iso27001.test.yaml'), []);
+    if (!('cases' in set)) throw new Error(JSON.stringify(set));
+    const privacy = parseResources('{ kind: Group, name: privacy, members: [service:nightly-rerank] }');
+    const others = set.loaded.view.all.filter(({ document }) => document.name !== 'privacy');
+    const stored = { version: 1, digest: '', changedUs: 0, changedBy: '' };
+    const view = new ResourceView([...others, ...privacy.map((document) => ({ document, ...stored }))]);
+    const masked = (name: string, connection: string): readonly string[] => {
+      const { columns, detecting } = view.masks({ name }, connection);
+      const named = columns.flatMap(({ patterns }) => patterns.map(({ column = '*' }) => column));
+      return [...named, ...detecting.map(() => 'what looks so')];
+    };
+    expect(masked('ana', 'reranker-db')).toEqual(expect.arrayContaining([...PERSONAL, 'what looks so']));
+    expect(masked('nightly-rerank', 'reranker-db')).toEqual([]);
+    expect(masked('ana', 'other-db')).toEqual([]);
+  });
+
   it('decide as their cases say, and each of their rules is expected by one', async () => {
     const names = (await readdir(PACKS)).filter((name) => name.endsWith('.test.yaml'));
     const reader = new SqlReading();
@@ -48,7 +81,8 @@ describe('packs', () => {
       const rules = set.loaded.view.documents('Rule');
       const expected = new Set(results.map(({ policyCase }) => policyCase.rule));
       expect(rules.filter((rule) => !expected.has(rule.name))).toEqual([]);
-      expect(rules.filter(({ description }) => description === undefined)).toEqual([]);
+      const masks = set.loaded.view.documents('Mask');
+      expect([...rules, ...masks].filter(({ description }) => description === undefined)).toEqual([]);
     }
     await reader.close();
     expect(names).toHaveLength(2);

@@ -1,4 +1,4 @@
-/** Packs of rules that are published with this package: YAML as `apply` takes it, and cases beside it. */
+/** Packs of rules and Masks that are published with this package: YAML as `apply` takes it, and cases beside it. */
 
 import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +13,7 @@ const CASES = '.test.yaml';
 export interface PackFacts {
   readonly name: string;
   readonly rules: number;
+  readonly masks: number;
   /** The first sentence of its file. */
   readonly summary: string;
 }
@@ -22,7 +23,8 @@ export async function listPacks(): Promise<readonly PackFacts[]> {
     (await packNames()).map(async (name) => {
       const text = await readPack(name, 'rules');
       const summary = text.split('\n', 1)[0]?.replace(/^# /, '') ?? '';
-      return { name, rules: text.match(/^kind: Rule$/gm)?.length ?? 0, summary };
+      const count = (kind: RegExp): number => text.match(kind)?.length ?? 0;
+      return { name, rules: count(/^kind: Rule$/gm), masks: count(/^kind: Mask$/gm), summary };
     }),
   );
 }

@@ -37,7 +37,7 @@ export const PIPELINE: readonly Step[] = [
   ),
   step('waitForApproval', 'other people approved exactly this', 'session/postgres/conductor.ts'),
   step('forward', 'the target has the bytes that came', 'session/postgres/gate.ts'),
-  step('maskResult', 'no value passes that its labels forbid', '—'),
+  step('maskResult', 'no value passes that its labels forbid', 'session/postgres/masked/masked-stream.ts'),
   step('record', 'both directions are in the recording as delivered', 'session/postgres/target-side.ts'),
   step('writeOutcome', 'the outcome leaf refers to the intent', 'session/postgres/target-side.ts'),
 ];
