@@ -47,6 +47,38 @@ target: { host: 127.0.0.1, port: ${targetPort}, database: postgres, tls: disable
 credential: { user: postgres, password: { env: DB_PASSWORD } }
 serverTree: off
 ---
+kind: Connection
+name: db-masked
+protocol: postgres
+target: { host: 127.0.0.1, port: ${targetPort}, database: postgres, tls: disable }
+credential: { user: postgres, password: { env: DB_PASSWORD } }
+---
+kind: Connection
+name: db-detecting
+protocol: postgres
+target: { host: 127.0.0.1, port: ${targetPort}, database: postgres, tls: disable }
+credential: { user: postgres, password: { env: DB_PASSWORD } }
+---
+kind: Mask
+name: contacts
+on: [db-masked]
+columns: [sixteen.contact]
+as: partial
+entity: EMAIL
+---
+kind: Mask
+name: phones
+on: [db-masked]
+columns: [sixteen.phone]
+as: redact
+entity: PHONE
+---
+kind: Mask
+name: whatever-looks-personal
+on: [db-detecting]
+detect: [email, card, iban, phone, secret]
+as: redact
+---
 kind: Rule
 name: nothing-is-destroyed
 on: [db-ruled, db-ruled-by-text]
@@ -72,7 +104,7 @@ displayName: Ana
 kind: Access
 name: all
 who: [ana]
-to: [db, db-tls, db-ruled, db-ruled-by-text]
+to: [db, db-tls, db-ruled, db-ruled-by-text, db-masked, db-detecting]
 `),
   { name: 'bench', kind: 'system', keyId: bootId },
 );

@@ -1,12 +1,16 @@
 /** What a process costs, from /proc: CPU time of all its threads, and memory. */
 
 import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 
 /** proc(5): times are in clock ticks, which Linux fixes at 100 a second for programs. */
 const TICK_US = 10_000;
 /** Positions of utime and stime after the name, which may itself hold spaces and brackets. */
 const UTIME = 11;
 const STIME = 12;
+/** What is recorded is compressed and written after it was delivered; its cost counts. */
+const SETTLE_POLL_MS = 60;
+const SETTLE_TRIES_MAX = 40;
 
 /** Microseconds of user and system time in a line of /proc/PID/stat. */
 export function parseStatCpuUs(text: string): number {
@@ -20,6 +24,18 @@ export function parseStatCpuUs(text: string): number {
 /** CPU time of the process: all threads, those that have ended too. */
 export function cpuUsOf(pid: number): number {
   return parseStatCpuUs(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+}
+
+/** CPU time of a process that has nothing more to do. */
+export async function settledCpuUs(pid: number): Promise<number> {
+  let last = cpuUsOf(pid);
+  for (let tries = 0; tries < SETTLE_TRIES_MAX; tries++) {
+    await delay(SETTLE_POLL_MS);
+    const now = cpuUsOf(pid);
+    if (now === last) return now;
+    last = now;
+  }
+  return last;
 }
 
 /** CPU time by the names of the threads that live; threads of one name are added up. */

@@ -16,6 +16,10 @@ export interface GatewayProcess {
   readonly ruled: Way;
   /** With the same rules, and the target is not asked what a statement means. */
   readonly ruledByText: Way;
+  /** With Masks on two columns of the table `sixteen`. */
+  readonly masked: Way;
+  /** With a Mask that looks through every text. */
+  readonly detecting: Way;
   /** Ends it in good order, and removes its data. */
   stop(): Promise<void>;
 }
@@ -70,6 +74,8 @@ export async function startGatewayProcess(options: GatewayProcessOptions): Promi
     tlsTarget: to('db-tls'),
     ruled: to('db-ruled'),
     ruledByText: to('db-ruled-by-text'),
+    masked: to('db-masked'),
+    detecting: to('db-detecting'),
     pid,
     async stop() {
       await children.stop(child);

@@ -4,6 +4,8 @@ import { BIG_RESULT_ROW } from './big-result.ts';
 import { IDLE_ROW } from './idle-sessions.ts';
 import { LARGE_RESULT_ROWS } from './large-result.ts';
 import { LEDGER_ROW } from './ledger.ts';
+import { MASKED_RESULT_ROWS } from './masked-result.ts';
+import { MASKED_SELECT_ROWS } from './masked-select.ts';
 import { MASKING_SCAN_ROW } from './masking-scan.ts';
 import { ONE_CLIENT_ROW } from './one-client.ts';
 import { POLICY_ROW } from './policy.ts';
@@ -18,6 +20,8 @@ export const ROWS: readonly Row[] = [
   ONE_CLIENT_ROW,
   POLICY_ROW,
   ...LARGE_RESULT_ROWS,
+  ...MASKED_SELECT_ROWS,
+  ...MASKED_RESULT_ROWS,
   MASKING_SCAN_ROW,
   ROW_MASKER_ROW,
   LEDGER_ROW,

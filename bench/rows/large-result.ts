@@ -1,7 +1,6 @@
 /** Large results and COPY in both directions, recorded by the gateway, nothing to mask. */
 
-import { setTimeout as delay } from 'node:timers/promises';
-import { cpuUsOf, ThreadSampler } from '../measure/process-cost.ts';
+import { settledCpuUs, ThreadSampler } from '../measure/process-cost.ts';
 import { formatSpread, ratios, spreadOf } from '../measure/statistics.ts';
 import { type Answer, frame, WireClient } from '../measure/wire-client.ts';
 import type { Stage, Way, WayName } from '../stage.ts';
@@ -28,9 +27,6 @@ interface Measured {
 const MEGABYTE = 1_000_000;
 /** CopyData of this size is what libpq's clients send. */
 const COPY_FRAME_BYTES = 8_192;
-/** What is recorded is compressed and written after it was delivered; its cost counts. */
-const SETTLE_POLL_MS = 60;
-const SETTLE_TRIES_MAX = 40;
 
 const WORKLOADS: readonly Workload[] = [
   {
@@ -144,18 +140,6 @@ async function measureOnce(stage: Stage, way: Way, workload: Workload): Promise<
     mbPerS: mb / (ms / 1_000),
     cpuMsPerMb: cpuUs === undefined ? undefined : cpuUs / 1_000 / mb,
   };
-}
-
-/** CPU time of a process that has nothing more to do. */
-async function settledCpuUs(pid: number): Promise<number> {
-  let last = cpuUsOf(pid);
-  for (let tries = 0; tries < SETTLE_TRIES_MAX; tries++) {
-    await delay(SETTLE_POLL_MS);
-    const now = cpuUsOf(pid);
-    if (now === last) return now;
-    last = now;
-  }
-  return last;
 }
 
 /** Lines of the table `wide` as a client of COPY sends them. */

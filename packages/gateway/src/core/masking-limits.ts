@@ -48,8 +48,10 @@ export const ROW_MASK_LIMITS = {
 export const MASKED_SESSION_LIMITS = {
   /** A row, or a line of COPY, is looked at whole: what is longer ends the session. */
   rowBytesMax: 67_108_864,
-  /** Rows are passed on in pieces of about this size: larger ones only cost memory. */
-  passedBytesMax: 65_536,
+  /** What a session keeps for its next masked row: enough for an ordinary one, and little beside a session. */
+  passedFirstBytes: 4_096,
+  /** What a session keeps while a result comes: twice what is read at once, as masks may be longer than values. */
+  passedKeptBytesMax: 524_288,
   /** Trees of one statement; a text that is rewritten into more is masked whole. */
   treesMax: 64,
   /** Bytes of the trees of one statement. */

@@ -32,7 +32,7 @@ export function maskSpans(
 ): Masked {
   for (const { entity } of spans) checkEntity(entity);
   const read = readText(value, wire.clientEncoding);
-  const parts = read === undefined ? undefined : partsOf(value, spans, wire);
+  const parts = read === undefined ? undefined : partsOf(value, read.text, spans, wire);
   if (read === undefined || parts === undefined) {
     return redacted(type, value, wire, spans[0]?.entity ?? 'UNKNOWN');
   }
@@ -65,21 +65,43 @@ interface Part {
 }
 
 /** What is between the spans and in them, in their order; undefined where they do not fit the value. */
-function partsOf(value: Uint8Array, spans: readonly Span[], wire: Wire): readonly Part[] | undefined {
+function partsOf(
+  value: Uint8Array,
+  text: string,
+  spans: readonly Span[],
+  wire: Wire,
+): readonly Part[] | undefined {
+  // Of ASCII, as most values are, a part of the bytes is that part of the text.
+  const ascii = isAscii(value) ? text : undefined;
   const parts: Part[] = [];
   let at = 0;
   for (const span of spans.toSorted((a, b) => a.start - b.start)) {
-    const between = textAt(value, at, span.start, wire);
-    const within = textAt(value, span.start, span.end, wire);
+    const between = textAt(value, ascii, at, span.start, wire);
+    const within = textAt(value, ascii, span.start, span.end, wire);
     if (between === undefined || within === undefined) return undefined;
     parts.push({ text: between, span: undefined }, { text: within, span });
     at = span.end;
   }
-  const rest = textAt(value, at, value.length, wire);
+  const rest = textAt(value, ascii, at, value.length, wire);
   return rest === undefined ? undefined : [...parts, { text: rest, span: undefined }];
 }
 
-function textAt(value: Uint8Array, start: number, end: number, wire: Wire): string | undefined {
+/** @param ascii all of the value, where each byte of it is a character */
+function textAt(
+  value: Uint8Array,
+  ascii: string | undefined,
+  start: number,
+  end: number,
+  wire: Wire,
+): string | undefined {
   if (!(start >= 0 && start <= end && end <= value.length)) return undefined;
+  if (ascii !== undefined) return ascii.slice(start, end);
   return readText(value.subarray(start, end), wire.clientEncoding)?.text;
+}
+
+function isAscii(bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; at += 1) {
+    if ((bytes[at] ?? 0) > 0x7f) return false;
+  }
+  return true;
 }

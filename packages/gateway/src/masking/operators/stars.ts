@@ -13,6 +13,10 @@ const NOT_SEPARATOR = new RegExp(`[^${SEPARATOR}]`, 'gsu');
 /** Four in a row are no format any more, but a secret made of signs. */
 const SEPARATOR_RUN = new RegExp(`[${SEPARATOR}]{4,}`, 'g');
 const ALPHANUMERIC = /[\p{L}\p{N}]/u;
+/** Whether it is one, for each of ASCII, where most texts have all of theirs. */
+const IS_ALPHANUMERIC = Array.from({ length: 0x80 }, (_, code) =>
+  ALPHANUMERIC.test(String.fromCharCode(code)),
+);
 
 /** Every character becomes `*`, except separators that stand for themselves. */
 export function starred(text: string): string {
@@ -73,7 +77,7 @@ function keptOf(entity: string, { keepFirst, keepLast }: Partial): Kept {
 /** Letters and digits are counted; what stands between them is kept or hidden as in {@link starred}. */
 function withEnds(text: string, { first, last }: Kept): string {
   const characters = Array.from(text);
-  const counted = characters.filter((character) => ALPHANUMERIC.test(character)).length;
+  const counted = characters.filter(isAlphanumeric).length;
   if (counted < first + last + HIDDEN_MIN) return starred(text);
   const start = indexAfter(characters, first);
   const end = characters.length - indexAfter(characters.toReversed(), last);
@@ -81,12 +85,16 @@ function withEnds(text: string, { first, last }: Kept): string {
   return characters.slice(0, start).join('') + hidden + characters.slice(end).join('');
 }
 
+function isAlphanumeric(character: string): boolean {
+  return IS_ALPHANUMERIC[character.charCodeAt(0)] ?? ALPHANUMERIC.test(character);
+}
+
 /** Where so many letters and digits are over; what follows the last of them is not of the kept part. */
 function indexAfter(characters: readonly string[], count: number): number {
   let left = count;
   let index = 0;
   while (left > 0) {
-    if (ALPHANUMERIC.test(characters[index] ?? '')) left -= 1;
+    if (isAlphanumeric(characters[index] ?? '')) left -= 1;
     index += 1;
   }
   return index;

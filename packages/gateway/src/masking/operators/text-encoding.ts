@@ -13,6 +13,8 @@ const encoder = new TextEncoder();
 const ONE_BYTE = /^(LATIN\d+|WIN\d+|ISO_8859_\d+|KOI8[RU])$/;
 /** A piece at a time, so that no call has too many arguments. */
 const PIECE = 4_096;
+/** Up to so many characters a loop is quicker than a call out of JavaScript. */
+const SHORT = 64;
 
 /** A value that is text, and the way back. */
 export interface ReadText {
@@ -70,7 +72,18 @@ function oneByteBytes(text: string): Uint8Array | undefined {
 }
 
 export function utf8Bytes(text: string): Uint8Array {
-  return encoder.encode(text);
+  return (text.length <= SHORT ? shortAscii(text) : undefined) ?? encoder.encode(text);
+}
+
+/** Undefined where there is another character. */
+function shortAscii(text: string): Uint8Array | undefined {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 0x7f) return undefined;
+    bytes[i] = code;
+  }
+  return bytes;
 }
 
 /** Characters as PostgreSQL counts them for varchar(n). */

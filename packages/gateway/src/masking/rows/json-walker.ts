@@ -26,8 +26,10 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 const MINUS = 0x2d;
-const OPEN = new Set([0x7b, 0x5b]);
-const CLOSE = new Set([0x7d, 0x5d]);
+const OPEN_OBJECT = 0x7b;
+const OPEN_ARRAY = 0x5b;
+const CLOSE_OBJECT = 0x7d;
+const CLOSE_ARRAY = 0x5d;
 
 export class JsonWalker {
   readonly #masker: JsonLeafMasker;
@@ -54,10 +56,10 @@ export class JsonWalker {
       } else if (isDigit(byte) || byte === MINUS) {
         at = this.#number(bytes, at, to, this.#contextOf(depth));
       } else {
-        if (OPEN.has(byte)) {
+        if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) {
           this.#enter(depth + 1, this.#contextOf(depth));
           depth += 1;
-        } else if (CLOSE.has(byte) && depth > 0) depth -= 1;
+        } else if ((byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) && depth > 0) depth -= 1;
         at += 1;
       }
     }

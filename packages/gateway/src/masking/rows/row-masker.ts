@@ -21,6 +21,7 @@ const COUNT_BYTES = 2;
 /** Int32 of how many bytes a value has, which does not count itself. */
 const LENGTH_BYTES = 4;
 const NULL_LENGTH = -1;
+const NOTHING = new Uint8Array(0);
 
 export interface RowMaskerOptions {
   /** One for each column, in the order of RowDescription. */
@@ -52,6 +53,10 @@ export class RowMasker {
   readonly #masked: (Uint8Array | null | undefined)[];
   /** Where its length begins in the row that came. */
   readonly #offsets: Int32Array;
+  /** The row that was measured, where something in it is masked. */
+  #body: Uint8Array = NOTHING;
+  #start = 0;
+  #end = 0;
 
   constructor(options: RowMaskerOptions) {
     const { plans, resultFormats, settings } = options;
@@ -66,17 +71,31 @@ export class RowMasker {
 
   /** The body of a DataRow with its values masked; the same object where none is. */
   mask(body: Uint8Array): Uint8Array {
+    const length = this.measure(body, 0, body.length);
+    if (length === undefined) return body;
+    const result = new Uint8Array(length);
+    this.write(result, 0);
+    return result;
+  }
+
+  /**
+   * Masks the body of a DataRow that lies in `body[start, end)`, for {@link write} to put down before another is
+   * masked.
+   *
+   * @returns how long it becomes; undefined where nothing in it is masked
+   */
+  measure(body: Uint8Array, start: number, end: number): number | undefined {
     const columns = this.#columns;
-    const count = body.length < COUNT_BYTES ? -1 : ((body[0] ?? 0) << 8) | (body[1] ?? 0);
+    const count = end - start < COUNT_BYTES ? -1 : ((body[start] ?? 0) << 8) | (body[start + 1] ?? 0);
     if (count !== columns.length) throw broken(`a row of ${columns.length} columns came with ${count}`);
-    if (this.#isClear) return body;
-    let at = COUNT_BYTES;
-    let length = body.length;
+    if (this.#isClear) return undefined;
+    let at = start + COUNT_BYTES;
+    let length = end - start;
     let isSame = true;
     for (let index = 0; index < count; index += 1) {
       this.#offsets[index] = at;
       const from = at + LENGTH_BYTES;
-      if (from > body.length) throw broken('a row ends inside a length');
+      if (from > end) throw broken('a row ends inside a length');
       const valueLength =
         ((body[at] ?? 0) << 24) |
         ((body[at + 1] ?? 0) << 16) |
@@ -92,15 +111,41 @@ export class RowMasker {
         continue;
       }
       at += valueLength;
-      if (valueLength < 0 || at > body.length) throw broken('a value of a row is longer than the row');
+      if (valueLength < 0 || at > end) throw broken('a value of a row is longer than the row');
       const masked = columns[index]?.mask(body, from, at);
       this.#masked[index] = masked;
       if (masked === undefined) continue;
       isSame = false;
       length += (masked?.length ?? 0) - valueLength;
     }
-    if (at !== body.length) throw broken('a row goes on behind its last value');
-    return isSame ? body : this.#write(body, length);
+    if (at !== end) throw broken('a row goes on behind its last value');
+    if (isSame) return undefined;
+    this.#body = body;
+    this.#start = start;
+    this.#end = end;
+    return length;
+  }
+
+  /** Puts down the row that was measured last; what stays is copied in as few pieces as there are. */
+  write(result: Uint8Array, at: number): void {
+    const body = this.#body;
+    let copied = this.#start;
+    let to = at;
+    for (let index = 0; index < this.#masked.length; index += 1) {
+      const masked = this.#masked[index];
+      if (masked === undefined) continue;
+      const offset = this.#offsets[index] ?? 0;
+      result.set(body.subarray(copied, offset), to);
+      to += offset - copied;
+      copied = this.#offsets[index + 1] ?? this.#end;
+      writeLength(result, to, masked?.length ?? NULL_LENGTH);
+      to += LENGTH_BYTES;
+      if (masked === null) continue;
+      result.set(masked, to);
+      to += masked.length;
+    }
+    result.set(body.subarray(copied, this.#end), to);
+    this.#body = NOTHING;
   }
 
   /** One value, for rows that travel in other forms than DataRow; null is NULL. */
@@ -111,28 +156,6 @@ export class RowMasker {
     if (value === null) return this.#columns[index]?.ofNull ?? null;
     const masked = this.#columns[index]?.mask(value, 0, value.length);
     return masked === undefined ? value : masked;
-  }
-
-  /** What stays is copied in as few pieces as there are. */
-  #write(body: Uint8Array, length: number): Uint8Array {
-    const result = new Uint8Array(length);
-    let copied = 0;
-    let to = 0;
-    for (let index = 0; index < this.#masked.length; index += 1) {
-      const masked = this.#masked[index];
-      if (masked === undefined) continue;
-      const at = this.#offsets[index] ?? 0;
-      result.set(body.subarray(copied, at), to);
-      to += at - copied;
-      copied = this.#offsets[index + 1] ?? body.length;
-      writeLength(result, to, masked?.length ?? NULL_LENGTH);
-      to += LENGTH_BYTES;
-      if (masked === null) continue;
-      result.set(masked, to);
-      to += masked.length;
-    }
-    result.set(body.subarray(copied), to);
-    return result;
   }
 }
 

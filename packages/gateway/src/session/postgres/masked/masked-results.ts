@@ -20,6 +20,7 @@ import { BACKEND, type CopyResponse } from '../../../protocols/postgres/messages
 import { copyResult } from './copy-result.ts';
 import type { MaskedNow } from './mask-judge.ts';
 import type { OperationMasking } from './operation-masking.ts';
+import type { LyingFrame, PassedBytes } from './passed-bytes.ts';
 import { type Learned, originsOf, type ResultOf, statementOf } from './result-origins.ts';
 
 /** The rows of one result. */
@@ -28,10 +29,10 @@ export interface MaskedResult {
   readonly isShown: boolean;
   /** The server should have said where its columns come from, and did not. */
   readonly isTreeless: boolean;
-  /** A frame of it, for the client. */
-  row(type: number, frame: Uint8Array): Uint8Array;
-  /** What was waited with. */
-  end(): readonly Uint8Array[];
+  /** Puts a frame of it down as it is for the client. */
+  row(frame: LyingFrame, to: PassedBytes): void;
+  /** Puts down what was waited with. */
+  end(to: PassedBytes): void;
 }
 
 export interface MaskedResultsPorts {
@@ -47,8 +48,8 @@ export interface MaskedResultsPorts {
 const SHOWN: MaskedResult = {
   isShown: true,
   isTreeless: false,
-  row: (_, frame) => frame,
-  end: () => [],
+  row: (frame, to) => to.frame(frame),
+  end: () => undefined,
 };
 
 /** Owned by one session. */
@@ -97,11 +98,12 @@ export class MaskedResults {
     return {
       isShown: false,
       isTreeless,
-      end: () => [],
-      row: (_, frame) => {
-        const before = frame.subarray(HEADER_LENGTH);
-        const after = masker.mask(before);
-        return after === before ? frame : framed(BACKEND.DataRow, after);
+      end: () => undefined,
+      row(frame, to) {
+        const length = masker.measure(frame.bytes, frame.start + HEADER_LENGTH, frame.end);
+        if (length === undefined) return to.frame(frame);
+        const at = to.message(BACKEND.DataRow, length);
+        masker.write(to.written, at);
       },
     };
   }
@@ -112,12 +114,13 @@ export class MaskedResults {
     return {
       isShown: false,
       isTreeless,
-      row: (_, frame) => {
-        const before = frame.subarray(HEADER_LENGTH);
+      row(frame, to) {
+        const before = frame.bytes.subarray(frame.start + HEADER_LENGTH, frame.end);
         const after = stream.push(before);
-        return after === before ? frame : copied(after);
+        if (after === before) to.frame(frame);
+        else putCopied(after, to);
       },
-      end: () => [copied(stream.end())],
+      end: (to) => putCopied(stream.end(), to),
     };
   }
 
@@ -218,14 +221,8 @@ function nothingOf(columns: number): readonly ColumnPlan[] {
   return Array.from({ length: columns }, () => plan);
 }
 
-function copied(bytes: Uint8Array): Uint8Array {
-  return bytes.length === 0 ? bytes : framed(BACKEND.CopyData, bytes);
-}
-
-function framed(type: number, body: Uint8Array): Uint8Array {
-  const frame = new Uint8Array(HEADER_LENGTH + body.length);
-  frame[0] = type;
-  new DataView(frame.buffer).setUint32(1, body.length + 4);
-  frame.set(body, HEADER_LENGTH);
-  return frame;
+function putCopied(bytes: Uint8Array, to: PassedBytes): void {
+  if (bytes.length === 0) return;
+  const at = to.message(BACKEND.CopyData, bytes.length);
+  to.written.set(bytes, at);
 }

@@ -19,6 +19,7 @@ import type { KnownTree, KnownTrees } from './known-trees.ts';
 import type { MaskedMessages } from './masked-messages.ts';
 import { OperationMasking } from './operation-masking.ts';
 import type { MaskedResult, MaskedResults } from './masked-results.ts';
+import { PassedBytes } from './passed-bytes.ts';
 import { forgetBy, learnFrom, type Learned, type ResultOf, statementOf, treesOf } from './result-origins.ts';
 
 /** Rows whole, however long: a part of a value cannot be masked. */
@@ -58,9 +59,8 @@ export class MaskedStream {
   #running: RunningOperation | undefined;
   /** The result whose rows come. */
   #result: MaskedResult | 'own' | undefined;
-  /** Frames that have not been passed on. */
-  #waiting: Uint8Array[] = [];
-  #waitingBytes = 0;
+  /** Frames that have not been passed on, and the memory for them. */
+  readonly #passed = new PassedBytes();
   #out: Uint8Array[] = [];
   /** A frame that is passed in pieces, because nothing of it is masked. */
   #inPieces = false;
@@ -74,14 +74,16 @@ export class MaskedStream {
     return this.#reader.atBoundary;
   }
 
-  /** Takes a chunk; gives what is for the client. */
+  /** Takes a chunk; gives what is for the client, lent like the chunk: until the next one. */
   push(chunk: Uint8Array): readonly Uint8Array[] {
+    this.#passed.begin();
     this.#reader.push(chunk);
     for (let event = this.#reader.next(); event !== FRAME.needMore; event = this.#reader.next()) {
       if (event === FRAME.whole) this.#frame();
       else this.#piece(event);
     }
     this.#flush();
+    this.#passed.end(this.#result !== undefined);
     const out = this.#out.splice(0);
     // One write for what came together.
     return out.length > 1 ? [Buffer.concat(out)] : out;
@@ -96,7 +98,7 @@ export class MaskedStream {
     const head = this.#ports.responses.head;
     if (isOwn(head)) {
       this.#result = ROWS.has(type) ? 'own' : undefined;
-      this.#keep(this.#whole());
+      this.#keepFrame();
       this.#flush();
       if (!ROWS.has(type)) this.#ended();
       return;
@@ -111,10 +113,10 @@ export class MaskedStream {
       case BACKEND.CopyOutResponse:
         // Of Describe it is no result.
         if (head?.operation !== undefined) this.#begin(type, head.operation);
-        return this.#keep(this.#whole());
+        return this.#keepFrame();
       case BACKEND.DataRow:
       case BACKEND.CopyData:
-        if (head?.operation === undefined) return this.#keep(this.#whole());
+        if (head?.operation === undefined) return this.#keepFrame();
         return this.#row(this.#begin(type, head.operation));
       case BACKEND.FunctionCallResponse:
         return this.#keep(this.#ports.results.functionResult(this.#whole(), masking(head?.operation)));
@@ -133,27 +135,27 @@ export class MaskedStream {
       case BACKEND.EmptyQueryResponse:
         this.#endOfRows(head?.operation);
         this.#learn(head?.operation);
-        this.#keep(this.#whole());
+        this.#keepFrame();
         this.#ended();
         if (head?.operation === this.#running) this.#at += 1;
         return;
       case BACKEND.PortalSuspended:
       case BACKEND.CopyDone:
         this.#endOfRows(head?.operation);
-        return this.#keep(this.#whole());
+        return this.#keepFrame();
       case BACKEND.ReadyForQuery:
         if (this.#reader.body()[0] === IDLE) this.#ports.trees.forgetCursors();
         break;
       default:
-        return this.#keep(this.#whole());
+        return this.#keepFrame();
     }
-    this.#keep(this.#whole());
+    this.#keepFrame();
     this.#ended();
   }
 
   #row(result: MaskedResult | 'own'): void {
-    const bytes = this.#whole();
-    this.#keep(result === 'own' ? bytes : result.row(this.#reader.type, bytes));
+    if (result === 'own') this.#keepFrame();
+    else result.row(this.#reader, this.#passed);
   }
 
   /** The rows of a result begin. */
@@ -177,7 +179,7 @@ export class MaskedStream {
     const result = this.#result;
     this.#result = undefined;
     if (operation === undefined || result === undefined || result === 'own') return;
-    for (const bytes of result.end()) this.#keep(bytes);
+    result.end(this.#passed);
   }
 
   #learn(operation: RunningOperation | undefined): void {
@@ -210,7 +212,7 @@ export class MaskedStream {
     this.#flush();
     const head = responses.head;
     // Whoever asked for trees takes them.
-    if (head?.keeper?.notices !== undefined) return this.#keep(this.#whole());
+    if (head?.keeper?.notices !== undefined) return this.#keepFrame();
     const message = decodeBackend(BACKEND.NoticeResponse, this.#reader.body());
     const notice = message.kind === 'NoticeResponse' ? classifyNotice(message.fields) : undefined;
     if (notice?.kind === 'tree' && !isOwn(head)) return this.#tree(notice.treeBytes);
@@ -245,7 +247,7 @@ export class MaskedStream {
         });
       }
     }
-    this.#keep(this.#whole());
+    this.#keepFrame();
     this.#flush();
   }
 
@@ -258,21 +260,29 @@ export class MaskedStream {
     return bytes.subarray(start, end);
   }
 
-  /** For the target side; a copy, because the reader's bytes are read into again. */
+  /** For the target side: the frame as it came. */
+  #keepFrame(): void {
+    this.#passed.frame(this.#reader);
+  }
+
+  /** For the target side: what stands in the place of a frame. */
   #keep(bytes: Uint8Array): void {
-    if (bytes.length === 0) return;
-    this.#waiting.push(bytes.slice());
-    this.#waitingBytes += bytes.length;
-    if (this.#waitingBytes >= MASKED_SESSION_LIMITS.passedBytesMax) this.#flush();
+    this.#passed.add(bytes);
   }
 
   #flush(): void {
-    if (this.#waiting.length === 0) return;
-    const [only, ...more] = this.#waiting;
-    const bytes = more.length === 0 && only !== undefined ? only : Buffer.concat(this.#waiting);
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    this.#out.push(...this.#ports.pass(bytes));
+    const bytes = this.#passed.take();
+    if (bytes === undefined) return;
+    for (const piece of this.#ports.pass(bytes)) this.#deliver(piece);
+  }
+
+  /** What lies behind what came before goes with it. */
+  #deliver(piece: Uint8Array): void {
+    const last = this.#out.at(-1);
+    const isNext = last?.buffer === piece.buffer && last.byteOffset + last.length === piece.byteOffset;
+    if (!isNext) return void this.#out.push(piece);
+    const { buffer, byteOffset, length } = last;
+    this.#out[this.#out.length - 1] = new Uint8Array(buffer, byteOffset, length + piece.length);
   }
 }
 
