@@ -1,6 +1,6 @@
 /** What one turn of reading the client gave: bytes that pass together, and what they need. */
 
-import type { BoundPortal } from '../../protocols/postgres/operation.ts';
+import type { BoundPortal, PreparedStatement } from '../../protocols/postgres/operation.ts';
 import type { RequestKind } from '../../protocols/postgres/states.ts';
 import { bodyBytes } from '../../core/body-bytes.ts';
 import type { BodyValue } from '../../core/ledger-port.ts';
@@ -133,6 +133,17 @@ export class Batch {
     if (this.#run !== undefined) this.#pieces.push(this.#run.subarray(this.#from, this.#to));
     this.#run = undefined;
   }
+}
+
+/** Describe of a statement; `wait` where the server has to be asked about it first. */
+export function describing(
+  statement: PreparedStatement | undefined | 'wait',
+  inspection: { isStale(statement: PreparedStatement | undefined | 'wait'): boolean },
+): Understood | 'wait' {
+  if (inspection.isStale(statement)) return 'wait';
+  const understood = plain('DescribeStatement');
+  if (statement === undefined || statement === 'wait') return understood;
+  return { ...understood, request: { ...PLAIN_REQUEST, makes: { kind: 'described', statement } } };
 }
 
 /** A message that runs nothing and changes nothing that is remembered. */

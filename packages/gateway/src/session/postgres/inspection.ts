@@ -229,7 +229,9 @@ export class Inspection {
 
   /** Before the server may look at a statement again: whether it has to be asked about it first. */
   isStale(statement: PreparedStatement | undefined | 'wait'): boolean {
-    if (this.#trees === undefined || statement === undefined || statement === 'wait') return false;
+    if (this.#trees === undefined) return false;
+    if (this.#trees.mustArm) return true;
+    if (statement === undefined || statement === 'wait') return false;
     return this.judgePrepared(statement) === 'wait';
   }
 

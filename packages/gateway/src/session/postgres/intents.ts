@@ -17,7 +17,7 @@ import {
 } from '../../protocols/postgres/operation.ts';
 import { type Change, PreparedStatements } from '../../protocols/postgres/prepared-statements.ts';
 import type { Outcome, RequestKind } from '../../protocols/postgres/states.ts';
-import { type Batch, PLAIN, plain, type RunPortal, type Understood } from './batch.ts';
+import { type Batch, describing, PLAIN, plain, type RunPortal, type Understood } from './batch.ts';
 import { type Inspection, type Judgement, mayRunAnything } from './inspection.ts';
 import { NEVER_A_NAME, readNames } from './large-names.ts';
 import { MALFORMED_KINDS, MESSAGE_NAMES } from './malformed-kinds.ts';
@@ -110,9 +110,8 @@ export class Intents {
           ? this.#changing('Close', this.#prepared.close(message))
           : plain('Close');
       case 'Describe':
-        if (message.target === 'S' && inspection.isStale(this.#prepared.statement(message.name)))
-          return 'wait';
-        return plain(message.target === 'S' ? 'DescribeStatement' : 'DescribePortal');
+        if (message.target === 'P') return plain('DescribePortal');
+        return describing(this.#prepared.statement(message.name), inspection);
       case 'FunctionCall':
         return this.#functionCall('whole', () => ({
           ...parametersOf(boundValues(message)),

@@ -17,14 +17,16 @@ export interface Request {
   readonly keeper?: AnswerKeeper;
   /** Says which frames of its answer the client gets. */
   readonly meter?: AnswerMeter | undefined;
-  /** Of a Parse or a Bind that somebody remembers: what it makes. */
+  /** Of a Parse, a Bind or a Describe that somebody remembers: what it makes, or is about. */
   readonly makes?: Made | undefined;
 }
 
-/** What the answer to a Parse or a Bind is about. */
+/** What the answer to a Parse, a Bind or a Describe is about. */
 export type Made =
   | { readonly kind: 'statement'; readonly statement: PreparedStatement }
-  | { readonly kind: 'portal'; readonly portal: BoundPortal };
+  | { readonly kind: 'portal'; readonly portal: BoundPortal }
+  /** Of a Describe, before which the server may analyse it anew. */
+  | { readonly kind: 'described'; readonly statement: PreparedStatement };
 
 /** What the answer to something that runs is about. */
 export interface Runs {

@@ -7,7 +7,7 @@
  * analysed anew without a word where the settings are off.
  */
 
-import type { Effect, ReadText } from '../../../core/effects.ts';
+import type { Effect, ReadText, StatementFacts } from '../../../core/effects.ts';
 import type { StartupParameter } from '../../../protocols/postgres/messages.ts';
 import { type ExchangePorts, rowsOf } from '../exchange.ts';
 import { type AskedIn, Inside } from '../armed/inside.ts';
@@ -21,6 +21,9 @@ const SETTINGS = {
 } as const;
 
 const LEVEL = 'client_min_messages';
+
+/** So that the server analyses, and says, anew whatever is prepared. */
+const ANALYSE_ANEW = 'DISCARD PLANS';
 
 /** What the client had set, and then ours for the session; a target list is evaluated from left to right. */
 const ARM = `SELECT pg_catalog.current_setting('${LEVEL}'), ${Object.entries(SETTINGS)
@@ -64,6 +67,8 @@ export class Arming {
   #isDoubtful = true;
   /** Set in a transaction that has not ended: what ends it may take it back. */
   #isInside = false;
+  /** The server may have said what nobody heard of statements that are prepared. */
+  #isUnheard = false;
 
   /** @param level hears what the client has set `client_min_messages` to */
   constructor(ports: ExchangePorts, name: string, level: (level: string) => void) {
@@ -80,9 +85,17 @@ export class Arming {
     this.#isDoubtful = true;
   }
 
+  /** What it last said of statements that are prepared is not known. */
+  unheard(): void {
+    this.#isDoubtful = true;
+    this.#isUnheard = true;
+  }
+
   /** Something goes to the target; undefined where nobody has read it. */
   forwarded(read: ReadText | undefined): void {
-    if (read?.kind !== 'read' || read.statements.some(isDoubtful)) this.#isDoubtful = true;
+    if (read?.kind !== 'read' || read.statements.some(mayDisarm)) this.#isDoubtful = true;
+    // A COMMIT may be a ROLLBACK, of what was set inside.
+    else if (this.#isInside && read.statements.some(endsTransaction)) this.#isDoubtful = true;
   }
 
   /** Outside of a transaction, with every request answered. */
@@ -94,6 +107,11 @@ export class Arming {
   /** Everything of the client is answered; nothing else is sent until this resolves. */
   async arm(where: AskedIn): Promise<void> {
     const answers = await this.#inside.keeping(where, this.#inside.statement(ARM));
+    if (this.#isUnheard) {
+      const anew = await this.#inside.keeping(where, this.#inside.statement(ANALYSE_ANEW));
+      if (anew === undefined) return;
+      this.#isUnheard = false;
+    }
     const [row] = rowsOf(answers?.[EXECUTE_INDEX] ?? { outcome: 'failed', frames: [] });
     // An error of its own, or the end of the session: whatever comes next is masked whole.
     if (row === undefined) return;
@@ -104,13 +122,17 @@ export class Arming {
   }
 }
 
-function isDoubtful({
-  effects,
-  transaction,
-}: Extract<ReadText, { kind: 'read' }>['statements'][number]): boolean {
+/** Whether the server may say nothing of what is behind it. */
+export function mayDisarm({ effects, transaction }: StatementFacts): boolean {
   if (effects.some(({ effect }) => DOUBTFUL.has(effect))) return true;
   // A setting that was made before a savepoint comes back.
   return transaction !== undefined && TAKES_BACK.has(transaction);
 }
 
 const TAKES_BACK: ReadonlySet<string> = new Set(['rollback', 'rollback-to']);
+
+export function endsTransaction({ transaction }: StatementFacts): boolean {
+  return transaction !== undefined && ENDS.has(transaction);
+}
+
+const ENDS: ReadonlySet<string> = new Set(['commit', 'rollback', 'rollback-to', 'prepare-transaction']);

@@ -23,6 +23,14 @@ export type KnownTree =
 
 const UNREAD: KnownTree = { kind: 'unread' };
 
+/**
+ * What the server last said of a prepared statement. One for the protocol's name and for SQL's, because the server
+ * has one statement, analyses it anew for whichever comes first, and then says nothing to the other.
+ */
+interface Analysis {
+  trees: readonly KnownTree[];
+}
+
 const treeReader = new TreeReader();
 const labelsReader = new LabelsReader();
 
@@ -30,10 +38,10 @@ const labelsReader = new LabelsReader();
 export class KnownTrees {
   readonly #functions: FunctionKnowledge;
   readonly #read = new Map<string, KnownTree>();
-  readonly #statements = new WeakMap<PreparedStatement, readonly KnownTree[]>();
+  #statements = new WeakMap<PreparedStatement, Analysis>();
   readonly #portals = new WeakMap<BoundPortal, readonly KnownTree[]>();
   /** What SQL and the protocol have put under a name, for EXECUTE and for FETCH. */
-  readonly #prepared = new Map<string, readonly KnownTree[]>();
+  readonly #prepared = new Map<string, Analysis>();
   readonly #cursors = new Map<string, readonly KnownTree[]>();
 
   constructor(functions: FunctionKnowledge) {
@@ -61,15 +69,37 @@ export class KnownTrees {
 
   /** The server took a Parse. */
   parsed(statement: PreparedStatement, trees: readonly KnownTree[]): void {
-    this.#statements.set(statement, trees);
-    if (statement.name !== '') this.#put(this.#prepared, statement.name, trees);
+    const analysis: Analysis = { trees };
+    this.#statements.set(statement, analysis);
+    if (statement.name !== '') this.#put(this.#prepared, statement.name, analysis);
+  }
+
+  /** The server may have analysed it anew, for a Describe or for a Bind: it says so once. */
+  analysed(statement: PreparedStatement, trees: readonly KnownTree[]): void {
+    if (trees.length === 0) return;
+    const analysis = this.#statements.get(statement);
+    if (analysis === undefined) this.#statements.set(statement, { trees });
+    else analysis.trees = trees;
+  }
+
+  /** The same for an EXECUTE; false where nobody knows what has that name. */
+  executed(name: string, trees: readonly KnownTree[]): boolean {
+    const analysis = this.#prepared.get(name);
+    if (analysis !== undefined && trees.length > 0) analysis.trees = trees;
+    return analysis !== undefined;
+  }
+
+  /** The server has analysed something anew, and nobody knows what: it says nothing more of that. */
+  forgetAnalyses(): void {
+    this.#statements = new WeakMap();
+    this.#prepared.clear();
   }
 
   /** The server took a Bind; where it had to analyse the statement anew, that is what it is now. */
   bound(portal: BoundPortal, trees: readonly KnownTree[]): void {
     const { statement, name } = portal;
-    if (statement !== undefined && trees.length > 0) this.#statements.set(statement, trees);
-    const now = trees.length > 0 || statement === undefined ? trees : this.#statements.get(statement);
+    if (statement !== undefined) this.analysed(statement, trees);
+    const now = statement === undefined ? trees : this.#statements.get(statement)?.trees;
     this.#portals.set(portal, now ?? []);
     if (name !== '') this.#put(this.#cursors, name, now ?? []);
   }
@@ -80,11 +110,12 @@ export class KnownTrees {
 
   /** The server took a PREPARE or a DECLARE. */
   named(kind: 'prepared' | 'cursor', name: string, trees: readonly KnownTree[]): void {
-    this.#put(kind === 'prepared' ? this.#prepared : this.#cursors, name, trees);
+    if (kind === 'prepared') this.#put(this.#prepared, name, { trees });
+    else this.#put(this.#cursors, name, trees);
   }
 
   ofName(kind: 'prepared' | 'cursor', name: string): readonly KnownTree[] {
-    return (kind === 'prepared' ? this.#prepared : this.#cursors).get(name) ?? [];
+    return (kind === 'prepared' ? this.#prepared.get(name)?.trees : this.#cursors.get(name)) ?? [];
   }
 
   /** Something ran that may have put anything under any name. */
@@ -98,10 +129,10 @@ export class KnownTrees {
     this.#cursors.clear();
   }
 
-  #put(map: Map<string, readonly KnownTree[]>, name: string, trees: readonly KnownTree[]): void {
+  #put<V>(map: Map<string, V>, name: string, value: V): void {
     // What is forgotten is not known: what comes under it is masked whole.
     if (map.size >= MASKED_SESSION_LIMITS.namesMax && !map.has(name)) map.clear();
-    map.set(name, trees);
+    map.set(name, value);
   }
 
   #readNow(bytes: Uint8Array): KnownTree {

@@ -11,6 +11,7 @@ import { MASKED_SESSION_LIMITS } from '../../../core/masking-limits.ts';
 import { decodeBackend } from '../../../protocols/postgres/decode.ts';
 import { BACKEND_FRAMES, FRAME, type FrameEvent, FrameReader } from '../../../protocols/postgres/frames.ts';
 import { BACKEND } from '../../../protocols/postgres/messages.ts';
+import type { PreparedStatement } from '../../../protocols/postgres/operation.ts';
 import type { ResponseQueue } from '../../../protocols/postgres/response-queue.ts';
 import { classifyNotice } from '../../../sql/server-tree/notice.ts';
 import type { Request } from '../request.ts';
@@ -112,7 +113,11 @@ export class MaskedStream {
       case BACKEND.RowDescription:
       case BACKEND.CopyOutResponse:
         // Of Describe it is no result.
-        if (head?.operation !== undefined) this.#begin(type, head.operation);
+        if (head?.operation === undefined) this.#described(head);
+        else this.#begin(type, head.operation);
+        return this.#keepFrame();
+      case BACKEND.NoData:
+        this.#described(head);
         return this.#keepFrame();
       case BACKEND.DataRow:
       case BACKEND.CopyData:
@@ -130,11 +135,12 @@ export class MaskedStream {
         break;
       case BACKEND.BindComplete:
         if (head?.makes?.kind === 'portal') this.#ports.trees.bound(head.makes.portal, this.#trees);
+        if (statementBound(head) === undefined) this.#described(head);
         break;
       case BACKEND.CommandComplete:
       case BACKEND.EmptyQueryResponse:
         this.#endOfRows(head?.operation);
-        this.#learn(head?.operation);
+        if (type === BACKEND.CommandComplete) this.#learn(head?.operation);
         this.#keepFrame();
         this.#ended();
         if (head?.operation === this.#running) this.#at += 1;
@@ -144,6 +150,7 @@ export class MaskedStream {
         this.#endOfRows(head?.operation);
         return this.#keepFrame();
       case BACKEND.ReadyForQuery:
+        this.#described(undefined);
         if (this.#reader.body()[0] === IDLE) this.#ports.trees.forgetCursors();
         break;
       default:
@@ -151,6 +158,24 @@ export class MaskedStream {
     }
     this.#keepFrame();
     this.#ended();
+  }
+
+  /** What came with the answer to a Describe, or to what has no trees. */
+  #described(head: Request | undefined): void {
+    const { trees, learned } = this.#ports;
+    const makes = head?.makes;
+    if (makes?.kind === 'described') trees.analysed(makes.statement, this.#trees);
+    else if (this.#trees.length > 0) learned.unheard();
+    this.#trees = [];
+    this.#treeBytes = 0;
+  }
+
+  /** An error behind which a statement may have been analysed anew all the same. */
+  #notMade(head: Request | undefined): void {
+    const statement = statementBound(head);
+    if (head?.makes?.kind === 'statement') return;
+    if (statement === undefined) this.#described(head);
+    else this.#ports.trees.analysed(statement, this.#trees);
   }
 
   #row(result: MaskedResult | 'own'): void {
@@ -199,7 +224,8 @@ export class MaskedStream {
     const { messages, learned } = this.#ports;
     const result = this.#resultOf(head?.operation);
     const about = { statement: statementOf(result), trees: treesOf(result, learned) };
-    if (head?.operation !== undefined) forgetBy(result, learned);
+    if (head?.operation === undefined) this.#notMade(head);
+    else forgetBy(result, learned);
     this.#keep(messages.error(this.#whole(), about, masking(head?.operation)));
   }
 
@@ -289,6 +315,10 @@ export class MaskedStream {
 /** Whether it is the gateway's: its answer is kept, and never the client's. */
 function isOwn(head: Request | undefined): boolean {
   return head?.keeper !== undefined && head.operation === undefined;
+}
+
+function statementBound(head: Request | undefined): PreparedStatement | undefined {
+  return head?.makes?.kind === 'portal' ? head.makes.portal.statement : undefined;
 }
 
 function masking(operation: RunningOperation | undefined): OperationMasking {

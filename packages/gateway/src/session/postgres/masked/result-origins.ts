@@ -10,6 +10,7 @@ import type { Effect, ReadText, StatementFacts } from '../../../core/effects.ts'
 import { cursorOf } from '../../../policy/returned.ts';
 import { explained } from '../../../sql/labels/utility-labels.ts';
 import type { Runs } from '../request.ts';
+import { endsTransaction, mayDisarm } from './arming.ts';
 import type { AskedStatement } from './mask-judge.ts';
 import type { KnownTree, KnownTrees } from './known-trees.ts';
 
@@ -32,6 +33,8 @@ export interface Learned {
   readonly asked: (read: ReadText) => readonly AskedStatement[] | undefined;
   /** Whether a plan, or an error, of a statement may show what is masked. */
   readonly isClean: (labels: StatementLabels) => boolean;
+  /** The server may have analysed anew what is prepared, and what it said of that belongs to nobody. */
+  readonly unheard: () => void;
 }
 
 /** PostgreSQL's node names of what is analysed as a query. */
@@ -78,7 +81,8 @@ export function originsOf(result: ResultOf, learned: Learned): ResultOrigins {
       return ofName('cursor', cursorOf(statement), learned);
     case 'ExecuteStmt': {
       const anew = trees.filter(({ kind }) => kind !== 'utility');
-      return anew.length > 0 ? outputsOf(anew) : ofName('prepared', statement.prepared?.name, learned);
+      if (anew.length > 0) return outputsOf(anew);
+      return isUnsaid(result) ? undefined : ofName('prepared', statement.prepared?.name, learned);
     }
     case 'CopyStmt': {
       const inner = trees.filter(({ kind }) => kind !== 'utility');
@@ -99,9 +103,39 @@ const ENDS_CURSORS: ReadonlySet<string> = new Set([
   'prepare-transaction',
 ]);
 
+/** What may have the server analyse something that is prepared. */
+const ANALYSE_PREPARED: ReadonlySet<string> = new Set(['ExecuteStmt', 'ExplainStmt', 'CreateTableAsStmt']);
+/** Code of the client's own, which may do that. */
+const CODE: ReadonlySet<Effect> = new Set<Effect>(['code', 'call', 'unknown']);
+
+/** Whether the server may have been told, in the same text, to say nothing. */
+function isUnsaid({ runs, at }: ResultOf): boolean {
+  if (runs?.kind !== 'Query' || runs.read?.kind !== 'read') return false;
+  return runs.read.statements.slice(0, at).some((one) => mayDisarm(one) || endsTransaction(one));
+}
+
+/** It has been analysed, and has run to its end or not: what the server said of what is prepared. */
+function hearAnalyses(result: ResultOf, statement: StatementFacts | undefined, learned: Learned): void {
+  const { runs, trees } = result;
+  const anew = trees.filter(({ kind }) => kind !== 'utility');
+  if (statement === undefined || statement.effects.some(({ effect }) => CODE.has(effect))) {
+    return learned.unheard();
+  }
+  if (ANALYSE_PREPARED.has(statement.node)) {
+    const name = statement.node === 'ExecuteStmt' ? statement.prepared?.name : undefined;
+    if (name !== undefined && anew.length > 0) {
+      if (!learned.trees.executed(name, anew)) learned.unheard();
+    } else if (anew.length > 0 || isUnsaid(result)) learned.unheard();
+  } else if (anew.length > 0 && runs?.kind === 'Execute' && QUERIES.has(statement.node)) {
+    // What a portal runs was analysed before.
+    learned.unheard();
+  }
+}
+
 /** The server has run it, to its end or not: names may stand for something else. */
 export function forgetBy(result: ResultOf, learned: Learned): void {
   const statement = statementOf(result);
+  hearAnalyses(result, statement, learned);
   const asked = result.runs?.read === undefined ? undefined : learned.asked(result.runs.read);
   const isOpaque =
     statement === undefined ||

@@ -126,6 +126,10 @@ export class SessionMasking {
       trees: this.#trees,
       asked: (read) => this.#asked.get(read),
       isClean: (labels) => this.#isClean(labels),
+      unheard: () => {
+        this.#trees.forgetAnalyses();
+        this.arming.unheard();
+      },
     };
     const messages = new MaskedMessages(learned, options.given);
     const started = levelAtStart(options.given);
