@@ -18,7 +18,7 @@ import { requirePresent } from './require-present.ts';
 
 /** Each put a masked value on the wire, or kept it, when somebody tried. */
 const LEAKS =
-  /^(?:\w+_to_xml\w*|ts_stat|lo_\w+|loread|lowrite|set_config|current_setting|pg_notify|setval|setseed|pg_logical_\w+|pg_read_\w+|pg_ls_\w+|pg_stat_file|pg_stat_get_(?:backend_)?activity|pg_cursor|pg_prepared_statement|pg_show_all_settings|pg_(?:try_)?advisory_\w+|pg_sleep\w*|pg_(?:cancel|terminate)_backend|binary_upgrade_\w+)$/;
+  /^(?:\w+_to_xml\w*|ts_stat|lo_\w+|loread|lowrite|set_config|pg_notify|setval|setseed|pg_logical_\w+|pg_read_\w+|pg_ls_\w+|pg_stat_file|pg_stat_get_(?:backend_)?activity|pg_cursor|pg_prepared_statement|pg_(?:try_)?advisory_\w+|pg_sleep\w*|pg_(?:cancel|terminate)_backend|binary_upgrade_\w+)$/;
 
 /** Of those, immutable ones compute: they take a value, and no name of a table. */
 const COMPUTES = /^ts_rewrite$/;

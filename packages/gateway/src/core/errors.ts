@@ -73,13 +73,6 @@ export const ERRORS = {
     exit: 5,
     fixedBy: 'operator',
   },
-  MASKING_IMPOSSIBLE: {
-    says: 'It cannot be masked: {what} ({reason}).',
-    http: 403,
-    sqlstate: '42501',
-    exit: 4,
-    fixedBy: 'caller',
-  },
   HOLD_DENIED: {
     says: 'Approval {id} was denied by {by}.',
     http: 403,
@@ -154,6 +147,13 @@ export const ERRORS = {
     http: 413,
     sqlstate: '54000',
     exit: 6,
+    fixedBy: 'caller',
+  },
+  MASKING_IMPOSSIBLE: {
+    says: 'It cannot be masked: {what} ({reason}).',
+    http: 403,
+    sqlstate: '42501',
+    exit: 4,
     fixedBy: 'caller',
   },
   NOT_FOUND: { says: 'There is no {what}.', http: 404, sqlstate: '42704', exit: 6, fixedBy: 'caller' },
