@@ -23,7 +23,7 @@ it.skipIf(!there)(
     const directory = await mkdtemp(join(tmpdir(), 'countersign-bench-test-'));
     try {
       await chmod(directory, 0o711);
-      const only = 'select/1/prepared,result/narrow,recording';
+      const only = 'select/1/prepared,result/narrow,recording,masking/column';
       const args = ['--only', only, '--rounds', '1', '--seconds', '1', '--dir', directory];
       const child = spawn(process.execPath, ['--conditions=source', BENCH, ...args]);
       let said = '';
