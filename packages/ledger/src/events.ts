@@ -139,6 +139,7 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
     'columns entities detector_version counts residual predicate_on_masked rules',
   ),
   'mask.key.rotate': event('signed', 'from_key to_key former_keys reason requested_by'),
+  'mask.preview': event('signed', 'database name reason'),
   'mask.reveal': event('signed', 'rule column reason approval count'),
   'literal.reveal': event('signed', 'leaf reason approval'),
   'mask.scan': event('signed', 'period detector_version delivered_bytes findings canaries'),

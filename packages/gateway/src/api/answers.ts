@@ -1,5 +1,14 @@
 /** What the API answers: the types that the CLI and the console know. Times are RFC 3339, UTC, microseconds. */
 
+import type { MaskPreview } from '../preview/mask-preview.ts';
+
+/** What Masks hide, and what a look at samples found. */
+export interface MaskPreviewAnswer extends MaskPreview {
+  /** For whom it was asked; with it, whether some Access resource lets them in. */
+  readonly for?: string;
+  readonly letIn?: boolean;
+}
+
 export interface ErrorAnswer {
   readonly code: string;
   readonly message: string;

@@ -6,6 +6,7 @@ import type { Clock } from '../core/clock.ts';
 import type { CountersignError } from '../core/errors.ts';
 import type { LedgerPort, ScopeKeys } from '../core/ledger-port.ts';
 import type { IdentityRoom } from '../identity/identity.ts';
+import type { MaskPreview } from '../preview/mask-preview.ts';
 import type { Resources } from '../resources/resources.ts';
 import type { LiveSessions } from '../session/live-sessions.ts';
 import type { SqlReader } from '../session/sql-reader.ts';
@@ -51,6 +52,16 @@ export interface CreatedBackup {
   readonly parts: readonly string[];
 }
 
+/** Where, and for whom: for everybody where no person is given. */
+export interface MaskPreviewRequest {
+  readonly connection: string;
+  /** That of the connection where none is given. */
+  readonly database: string | undefined;
+  readonly person: string | undefined;
+}
+
+export type MaskPreviewer = (request: MaskPreviewRequest) => Promise<MaskPreview>;
+
 export interface ApiPorts {
   /** Where to listen; port 0 takes a free one. Loopback unless the operator says otherwise. */
   readonly listen: { readonly host: string; readonly port: number };
@@ -80,6 +91,8 @@ export interface ApiPorts {
   exportEvidence(request: ExportRequest): Promise<ExportedPackage>;
   /** Copies the installation to a directory of this machine that does not exist yet; writes no leaf. */
   backup(directory: string): Promise<CreatedBackup>;
+  /** Logs in to the target and looks; writes no leaf. */
+  readonly previewMasks: MaskPreviewer;
   /** What went wrong inside, for the operator's log; the client hears only the code. */
   readonly onError: (error: CountersignError, request: string) => void;
 }

@@ -7,6 +7,7 @@ import { LEDGER_ROUTES } from './ledger-routes.ts';
 import { LOG_ROUTES } from './log-routes.ts';
 import { POLICY_ROUTES } from './policy-routes.ts';
 import { RESOURCE_ROUTES } from './resource-routes.ts';
+import { MASKING_ROUTES } from './masking-routes.ts';
 import type { Route } from './route.ts';
 import { SESSION_ROUTES } from './session-routes.ts';
 
@@ -16,6 +17,7 @@ export const ROUTES: readonly Route[] = [
   ...SESSION_ROUTES,
   ...APPROVAL_ROUTES,
   ...POLICY_ROUTES,
+  ...MASKING_ROUTES,
   ...LEDGER_ROUTES,
   ...EVIDENCE_ROUTES,
   ...LOG_ROUTES,

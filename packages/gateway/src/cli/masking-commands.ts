@@ -1,7 +1,9 @@
-/** Commands about masks that need no gateway. */
+/** Commands about masks: what they would hide, and their keys. */
 
-import type { Command } from './command.ts';
-import { JSON_OPTION } from './command.ts';
+import type { MaskPreviewAnswer } from '../api/answers.ts';
+import { clientOf } from './client.ts';
+import { CLIENT_OPTIONS, type Command, JSON_OPTION } from './command.ts';
+import { previewLines } from './mask-preview-text.ts';
 import { loadedConfig, OFFLINE_OPTIONS } from './offline-config.ts';
 
 const rotateKey: Command = {
@@ -27,4 +29,28 @@ const rotateKey: Command = {
   },
 };
 
-export const MASKING_COMMANDS: readonly Command[] = [rotateKey];
+const preview: Command = {
+  path: 'mask preview',
+  summary: 'Which columns of a database Masks hide, and what samples have beside them; shows no value',
+  positionals: ['CONNECTION'],
+  options: {
+    database: { type: 'string', value: 'NAME', says: 'Another database than that of the connection' },
+    for: { type: 'string', value: 'NAME', says: 'Only Masks that hide from this person or service account' },
+    reason: { type: 'string', value: 'TEXT', says: 'Why; it stands in the leaf' },
+    ...CLIENT_OPTIONS,
+  },
+  async run(input) {
+    const client = await clientOf(input);
+    const path = `/v1/connections/${encodeURIComponent(input.positional(0))}/mask-preview`;
+    const body = {
+      database: input.option('database'),
+      for: input.option('for'),
+      reason: input.option('reason'),
+    };
+    const answer = await client.json<MaskPreviewAnswer>('POST', path, { body });
+    await input.show(answer, previewLines(answer));
+    return undefined;
+  },
+};
+
+export const MASKING_COMMANDS: readonly Command[] = [preview, rotateKey];

@@ -253,7 +253,7 @@ export class Resources {
   }
 
   /** Whether a session that is open would be let in now. */
-  stillAllowed(principal: Principal, connectionName: string): boolean {
+  stillAllowed(principal: Pick<Principal, 'name'>, connectionName: string): boolean {
     return this.#view.grant(principal, connectionName) !== undefined;
   }
 
@@ -262,9 +262,9 @@ export class Resources {
     return this.#view.ruling(principal, connectionName);
   }
 
-  /** What hides values from a principal on a connection now. */
-  masks(principal: Pick<Principal, 'name'>, connectionName: string): SessionMasks {
-    return this.#view.masks(principal, connectionName);
+  /** What hides values from a principal on a connection now; from anybody where none is given: no exception holds. */
+  masks(principal: Pick<Principal, 'name'> | undefined, connectionName: string): SessionMasks {
+    return this.#view.masks(principal ?? { name: '' }, connectionName);
   }
 
   /** By which rules somebody may open their own holds now; none for whom nobody could review. */

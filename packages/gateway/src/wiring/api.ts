@@ -11,9 +11,10 @@ import { makeDirectory } from '../files/make-directory.ts';
 import type { LiveSessions } from '../session/live-sessions.ts';
 import { backUp } from './backup.ts';
 import { evidenceExporter } from './evidence.ts';
-import type { Rooms } from './rooms.ts';
+import { maskPreviewer } from './mask-preview.ts';
+import type { Rooms, RoomsOptions } from './rooms.ts';
 
-export interface ApiOptions {
+export interface ApiOptions extends Pick<RoomsOptions, 'env'> {
   readonly sessions: LiveSessions;
   readonly approvals: Approvals;
   readonly randomBytes: (length: number) => Uint8Array;
@@ -40,6 +41,7 @@ export async function startConfiguredApi(
     scopeKeys: rooms.keys,
     recordingsDirectory: config.recording.directory,
     temporaryDirectory,
+    previewMasks: maskPreviewer(rooms, options),
     exportEvidence: evidenceExporter(config, rooms, options),
     backup: async (directory) => {
       await rooms.ledger.checkpoint();

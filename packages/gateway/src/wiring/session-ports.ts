@@ -89,8 +89,9 @@ function policyOf(
   };
 }
 
-async function openTargetOf(
-  grant: AccessGrant,
+/** The target of a connection, with its credential as it is now. */
+export async function openTargetOf(
+  grant: Pick<AccessGrant, 'connection' | 'database'>,
   rooms: Rooms,
   env: RoomsOptions['env'],
 ): Promise<PostgresTarget> {
