@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from 'pg';
 import { bind, close, describe as described, execute, parse, query, SYNC } from '../differential/frames.ts';
 import { ANYTHING, directly, serverVersions } from './clients.ts';
-import { type FrameClient, frameClient } from './frame-client.ts';
+import { errorIn, type FrameClient, frameClient } from './frame-client.ts';
 import { type Harness, startHarness } from './harness.ts';
 
 const SCHEMA = `
@@ -12,6 +12,30 @@ create table customers (id int primary key, name text, email text);
 insert into customers values (1, 'Ada', 'ada@example.org'), (2, 'Bob', 'bob@example.org');
 create view mails as select id as no, email as address from customers;
 `;
+
+/** What definitions lead to. */
+const BEHIND = `
+create schema shop;
+create table shop.customers (id int, email text);
+create table orders (id int, note text);
+create table parts (id int, x text) partition by list (x);
+create table tickets (id int);
+create policy own on tickets using (true);
+create domain word as text;
+create view classes as select * from pg_class;
+create function email_of(int) returns text language sql stable as 'select email from customers where id = $1';
+`;
+
+/** What the same kinds of statements are for. */
+const HARMLESS: readonly string[] = [
+  "create table made (id int primary key, at timestamptz default now(), x text default lower('X') check (length(x) < 9))",
+  'alter table made add column y int default 7, add check (y > length(x))',
+  'create domain told as text check (length(value) > 0)',
+  'create index on made (lower(x))',
+  'create view seen as select email_of(id) as x from orders',
+  'alter table made rename to called',
+  "execute given(lower('X'))",
+];
 
 const MASKS = `
 kind: Mask
@@ -188,5 +212,50 @@ describe.each(serverVersions())('PostgreSQL $major', ({ version, isPresent }) =>
   it.each(CASES)('does not show what a prepared statement has come to mean: %s', async (_, steps) => {
     const all = await ran(steps);
     expect(all).not.toMatch(CANARY);
+  });
+
+  const READS = `query_to_xml('select address from mails', true, false, '')::text`;
+  const DEFINING: readonly string[] = [
+    `alter table orders add column leak text default ${READS}`,
+    'alter table orders add column leak text default email_of(1)',
+    'alter table orders alter column note type text using email_of(id)',
+    `alter table orders alter column note set default ${READS}`,
+    "alter table orders add constraint c check (email_of(id) not like 'ada%')",
+    `create table made (id int, x text default ${READS})`,
+    `create table part partition of parts for values in (${READS})`,
+    `create domain told as text check (value <> ${READS})`,
+    'alter domain word add constraint c check (value <> email_of(1))',
+    'create domain kept as text default email_of(1)',
+    'create index on orders ((email_of(id)))',
+    'create schema more create table t (id int, x text default email_of(1))',
+    "alter policy own on tickets using (exists (select 1 from mails where address like 'ada%'))",
+    'alter schema shop rename to other',
+    'execute given(email_of(1))',
+    `execute given(${READS})`,
+    "copy orders (id) from stdin where email_of(1) like 'ada%'",
+    "update pg_attribute set attname = 'other' where attname = 'email'",
+    "update pg_catalog.pg_class set relname = 'other' where relname = 'customers'",
+    'delete from pg_inherits',
+    'delete from classes',
+    "merge into pg_class c using (values ('customers')) v (n) on c.relname = v.n when matched then update set relname = 'other'",
+    "insert into pg_proc select * from pg_proc where proname = 'query_to_xml'",
+  ];
+
+  it('stops what keeps or tells values by a definition, a parameter or a catalog', async () => {
+    await direct.query(BEHIND);
+    const client = await started();
+    await client.query('prepare given(text) as select $1 as x');
+    const passed: string[] = [];
+    for (const text of DEFINING) {
+      // oxlint-disable-next-line no-await-in-loop -- One behind the other.
+      const received = await client.query(text);
+      if (errorIn(received)?.code !== '42501') passed.push(text);
+    }
+    expect(passed).toEqual([]);
+    for (const text of HARMLESS) {
+      // oxlint-disable-next-line no-await-in-loop -- One behind the other.
+      expect(errorIn(await client.query(text))).toBeUndefined();
+    }
+    await client.close();
   });
 });

@@ -69,6 +69,7 @@ export class AskMasks {
   constrained: ReadonlySet<ColumnLabel> = new Set();
   tables: ReadonlySet<string> = new Set();
   comparedTables: ReadonlySet<string> = new Set();
+  schemas: ReadonlySet<string> = new Set();
 
   constructor(ports: ExchangePorts, name: string, nowUs: () => number, reading: CatalogReading) {
     this.#reading = reading;
@@ -100,6 +101,7 @@ export class AskMasks {
     this.constrained = read?.constrained ?? new Set();
     const columns = read?.masked.columns ?? [];
     this.tables = new Set(columns.map(({ table }) => table));
+    this.schemas = new Set(columns.map(({ schema }) => schema));
     const compared = columns.filter(({ label }) => this.constrained.has(label));
     this.comparedTables = new Set(compared.map(({ table }) => table));
   }

@@ -39,6 +39,8 @@ export interface MaskedNow {
   /** Names of tables that have masked columns, and of those of which a constraint compares one. */
   readonly tables: ReadonlySet<string>;
   readonly comparedTables: ReadonlySet<string>;
+  /** Names of schemas that have them: Masks may name columns by these. */
+  readonly schemas: ReadonlySet<string>;
 }
 
 /** What a Mask finds: it stops the statement, or is written down. */
@@ -61,6 +63,13 @@ const OUT_OF_SIGHT: Readonly<Partial<Record<Effect, string>>> = {
 const MAKES_CODE: ReadonlySet<string> = new Set([
   'AlterFunctionStmt',
   'AlterEventTrigStmt',
+  'AlterExtensionStmt',
+  'AlterFdwStmt',
+  'AlterForeignServerStmt',
+  'AlterOpFamilyStmt',
+  'AlterPolicyStmt',
+  'AlterPublicationStmt',
+  'AlterSubscriptionStmt',
   'CreateCastStmt',
   'CreateConversionStmt',
   'CreateEventTrigStmt',
@@ -69,6 +78,7 @@ const MAKES_CODE: ReadonlySet<string> = new Set([
   'CreateForeignServerStmt',
   'CreateFunctionStmt',
   'CreateOpClassStmt',
+  'CreateOpFamilyStmt',
   'CreatePLangStmt',
   'CreatePolicyStmt',
   'CreatePublicationStmt',
@@ -136,6 +146,12 @@ export function judgeMasks(
       continue;
     }
     const { constrained } = now;
+    // Its parameters are the client's own for the statement that it runs.
+    if (
+      statement.node === 'ExecuteStmt' &&
+      (said.labels.outputs ?? []).some(({ opaque }) => opaque !== undefined)
+    )
+      stop(statement, 'what a function gives that nobody knows is a parameter');
     const explains = statement.node === 'ExplainStmt';
     const labels = makesTable(statement) ? stored(said.labels) : said.labels;
     const verdict = maskVerdict(labels, now.masked, now.masks, { constrained, explains });
@@ -148,23 +164,54 @@ export function judgeMasks(
 function* outOfSight(
   statement: StatementFacts,
   said: AskedStatement | undefined,
-  { tables, comparedTables }: MaskedNow,
+  { tables, comparedTables, schemas }: MaskedNow,
 ): Generator<string> {
   for (const { verb, name } of statement.writes) {
     if (verb === 'copy-in' && comparedTables.has(name))
       yield `a constraint compares what it writes into ${name}`;
+    // No tree has the condition of a COPY FROM.
+    if (verb === 'copy-in' && statement.functions.length > 0) yield 'it copies by what a function gives';
   }
+  if (writesCatalog(statement, said)) yield "it changes PostgreSQL's own tables, by which columns are masked";
   for (const { effect } of statement.effects) {
     const what = OUT_OF_SIGHT[effect];
     if (what !== undefined) yield what;
   }
+  if (keepsUnknown(statement, said)) yield 'what a function gives that nobody knows is kept, or told, by it';
   for (const name of said?.calls ?? []) yield `it calls ${name}, which may write what it reads`;
   if (statement.prepared?.verb === 'execute' && statement.node !== 'ExecuteStmt')
     yield 'nobody can tell what it executes';
   if (MAKES_CODE.has(statement.node)) yield 'it makes code or rights that nobody would follow';
   if (!DEFINES.has(statement.node)) return;
-  if (said?.words === undefined) yield 'nobody can tell what it defines';
-  else for (const word of said.words) if (tables.has(word)) yield `it changes or copies from ${word}`;
+  if (said?.words === undefined) return yield 'nobody can tell what it defines';
+  for (const word of said.words) {
+    if (tables.has(word)) yield `it changes or copies from ${word}`;
+    if (statement.node === 'RenameStmt' && said.words.has('schema') && schemas.has(word))
+      yield `it may rename schema ${word}`;
+  }
+}
+
+/** OIDs below are of PostgreSQL's own tables; `0` is of what is not there yet. */
+const FIRST_NORMAL_OID = 16_384;
+
+function writesCatalog({ writes }: StatementFacts, said: AskedStatement | undefined): boolean {
+  const isNamed = writes.some(
+    ({ schema, name }) => schema === 'pg_catalog' || (schema === undefined && name.startsWith('pg_')),
+  );
+  if (isNamed) return true;
+  return (said?.labels?.writes ?? []).some(({ target }) => {
+    const relation = Number(target.slice(0, target.indexOf('.')));
+    return relation > 0 && relation < FIRST_NORMAL_OID;
+  });
+}
+
+/**
+ * Whether functions that nobody knows run in it, of which no tree says where their values go: in defaults, checks and
+ * conversions of definitions, and in what an EXECUTE is given. A view calls them when it is read.
+ */
+function keepsUnknown({ node, effects }: StatementFacts, said: AskedStatement | undefined): boolean {
+  if (said?.labels !== undefined || node === 'ViewStmt') return false;
+  return effects.some(({ effect }) => effect === 'function-unknown');
 }
 
 function makesTable({ node, effects }: StatementFacts): boolean {

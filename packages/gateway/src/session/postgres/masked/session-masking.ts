@@ -267,7 +267,7 @@ export class SessionMasking {
   /** The same object as long as nothing of it has changed. */
   #maskedNow(): MaskedNow {
     const masks = this.#options.masksNow();
-    const { masked, constrained, tables, comparedTables } = this.catalog;
+    const { masked, constrained, tables, comparedTables, schemas } = this.catalog;
     const before = this.#now;
     if (before !== undefined && before.masks === masks && this.#nowOf === masked) return before;
     this.#nowOf = masked;
@@ -277,6 +277,7 @@ export class SessionMasking {
       constrained: masked === undefined ? NO_LABELS : constrained,
       tables: masked === undefined ? NO_TABLES : tables,
       comparedTables: masked === undefined ? NO_TABLES : comparedTables,
+      schemas: masked === undefined ? NO_TABLES : schemas,
     };
     this.#now = now;
     return now;
