@@ -183,7 +183,10 @@ function* outOfSight(
     yield 'nobody can tell what it executes';
   if (MAKES_CODE.has(statement.node)) yield 'it makes code or rights that nobody would follow';
   if (!DEFINES.has(statement.node)) return;
-  if (said?.words === undefined) return yield 'nobody can tell what it defines';
+  if (said?.words === undefined) {
+    yield 'nobody can tell what it defines';
+    return;
+  }
   for (const word of said.words) {
     if (tables.has(word)) yield `it changes or copies from ${word}`;
     if (statement.node === 'RenameStmt' && said.words.has('schema') && schemas.has(word))
