@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from 'pg';
 import postgres from 'postgres';
-import { ANYTHING, directly, failure, serverVersions, through } from './clients.ts';
+import { ANYTHING, deciding, directly, failure, serverVersions, through, vote } from './clients.ts';
 import { type Harness, startHarness } from './harness.ts';
 
 const SCHEMA = `
@@ -15,6 +15,7 @@ create table orders (id int primary key, customer int references customers, tota
 insert into orders values (10, 1, 99.5), (11, 2, 12.25);
 create table tagged (id int primary key, email text, tag text);
 insert into tagged values (1, 'ada@example.org', 'ada-900123');
+create view shown as select 'plain'::text as x;
 create view mails as select id as no, email as address from customers;
 create function shout(text) returns text language sql stable as $$ select upper($1) $$;
 create function spy() returns text language plpgsql stable as $$ begin return (select email from customers limit 1); end $$;
@@ -37,6 +38,21 @@ kind: Mask
 name: birthdays
 columns: [public.customers.born]
 as: { kind: generalise, unit: year }
+`;
+
+const HOLD = `
+kind: Person
+name: bo
+displayName: Bo
+---
+kind: Group
+name: owners
+members: [bo]
+---
+kind: Rule
+name: counted
+when: { writes: [orders], rows: '>= 1' }
+then: { hold: { approvers: [group:owners] } }
 `;
 
 const CANARY = /ada@|bob@|900123|900456|12-10|06-01/;
@@ -180,6 +196,33 @@ describe.each(serverVersions())('PostgreSQL $major', ({ version, isPresent }) =>
     await client.query('select email from customers');
     await client.query('reset client_min_messages');
     expect(notices.filter((text) => text.includes('parse tree'))).toEqual([]);
+  });
+
+  it('masks what a held statement gives when people have agreed to it, by what its names mean then', async () => {
+    await harness.apply(HOLD);
+    const direct = await directly(harness);
+    for (const values of [undefined, [1]]) {
+      const text = `update orders set total = total + ${values === undefined ? '1' : '$1'} returning id, (select max(x::text) from shown) x`;
+      const ran = client.query({ text, values: values ?? [] }).then(
+        ({ rows }) => JSON.stringify(rows),
+        (error: Error) => error.message,
+      );
+      const seen = await deciding(harness, ran, async (id) => {
+        await direct.query('create or replace view shown as select email as x from customers');
+        await vote(harness, id, 'bo');
+      });
+      expect(seen).toBeGreaterThan(0);
+      expect(await ran).not.toMatch(CANARY);
+      await direct.query("create or replace view shown as select 'plain'::text as x");
+    }
+    await direct.end();
+    const asked = client.query({ text: 'update orders set total = $1 returning id, total', values: [5] });
+    await deciding(harness, asked, (id) => vote(harness, id, 'bo'));
+    expect((await asked).rows).toEqual([
+      { id: 10, total: '5' },
+      { id: 11, total: '5' },
+    ]);
+    await harness.apply(HOLD.replace('orders]', 'nothing]'));
   });
 
   it('refuses to write back what it has masked', async () => {

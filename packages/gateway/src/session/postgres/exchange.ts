@@ -15,7 +15,7 @@ import { BACKEND, type FrontendMessage } from '../../protocols/postgres/messages
 import type { ResponseQueue } from '../../protocols/postgres/response-queue.ts';
 import type { Outcome, RequestKind } from '../../protocols/postgres/states.ts';
 import type { Gate } from './gate.ts';
-import type { AnswerKeeper, AnswerMeter, Request } from './request.ts';
+import type { AnswerKeeper, AnswerMeter, Made, Request } from './request.ts';
 import type { RunningOperation } from './running-operation.ts';
 
 const FLUSH = encodeFrontend({ kind: 'Flush' });
@@ -121,9 +121,16 @@ export class Exchange {
     return checked(answer, text);
   }
 
-  /** Messages of ours in the extended protocol, answered at once because of the Flush behind them. */
-  async extended(messages: readonly FrontendMessage[]): Promise<readonly KeptAnswer[]> {
-    const answers = messages.map((message) => this.#push(kindOf(message)));
+  /**
+   * Messages of ours in the extended protocol, answered at once because of the Flush behind them.
+   *
+   * @param makes of one that makes anew what the client has made
+   */
+  async extended(
+    messages: readonly FrontendMessage[],
+    makes: (message: FrontendMessage) => Made | undefined = () => undefined,
+  ): Promise<readonly KeptAnswer[]> {
+    const answers = messages.map((message) => this.#push(kindOf(message), { makes: makes(message) }));
     this.#ports.gate.pass({ bytes: [...messages.map(encodeFrontend), FLUSH], bodyBytes: 0 });
     return Promise.all(answers);
   }
@@ -154,22 +161,31 @@ export class Exchange {
       readonly keeper?: Kept;
     } = {},
   ): Promise<KeptAnswer> {
-    const answer = this.#push(kind, options.operation, options.copyIn, options.keeper);
+    const answer = this.#push(kind, options);
     this.#ports.gate.pass({ bytes: [bytes], bodyBytes: 0 }, options.durable, options.onForward);
     return answer;
   }
 
   #push(
     kind: RequestKind,
-    operation?: RunningOperation,
-    copyIn = false,
-    keeper: Kept = new Kept(),
+    {
+      operation,
+      copyIn = false,
+      keeper = new Kept(),
+      makes,
+    }: {
+      readonly operation?: RunningOperation;
+      readonly copyIn?: boolean;
+      readonly keeper?: Kept;
+      readonly makes?: Made | undefined;
+    },
   ): Promise<KeptAnswer> {
     const request: Request = {
       operation,
       settled: (outcome) => keeper.settled(outcome),
       refusal: undefined,
       keeper,
+      makes,
     };
     // What the server would skip is answered by `settled` before this returns.
     if (this.#ports.responses.push(kind, request, copyIn) === 'forward') this.#ports.unlike.add(request);

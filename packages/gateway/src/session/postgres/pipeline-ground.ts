@@ -208,7 +208,7 @@ export class Pipeline implements BlockGround {
     if (settings?.[0] !== 'UTF8' || settings[1] !== 'on') {
       throw cannotBind('the server would read its text otherwise than when it was prepared');
     }
-    const answers = await this.#exchange.extended([
+    const messages: readonly FrontendMessage[] = [
       { kind: 'Close', target: 'S', name },
       { kind: 'Parse', statement: name, textBytes, parameterTypeOids },
       {
@@ -221,7 +221,10 @@ export class Pipeline implements BlockGround {
       },
       // The portal keeps what it was made of.
       { kind: 'Close', target: 'S', name },
-    ]);
+    ];
+    const answers = await this.#exchange.extended(messages, ({ kind }) =>
+      kind === 'Parse' ? { kind: 'again', portal } : undefined,
+    );
     const [error] = answers.flatMap((answer) => errorOf(answer) ?? []);
     if (error !== undefined) throw cannotBind(error.message);
   }

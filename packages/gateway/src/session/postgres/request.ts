@@ -25,6 +25,8 @@ export interface Request {
 export type Made =
   | { readonly kind: 'statement'; readonly statement: PreparedStatement }
   | { readonly kind: 'portal'; readonly portal: BoundPortal }
+  /** Of a Parse of the gateway's own, for a portal that is bound again. */
+  | { readonly kind: 'again'; readonly portal: BoundPortal }
   /** Of a Describe, before which the server may analyse it anew. */
   | { readonly kind: 'described'; readonly statement: PreparedStatement };
 

@@ -104,6 +104,12 @@ export class KnownTrees {
     if (name !== '') this.#put(this.#cursors, name, now ?? []);
   }
 
+  /** A portal is bound again, to its text as the server understands it now. */
+  again(portal: BoundPortal, trees: readonly KnownTree[]): void {
+    this.#portals.set(portal, trees);
+    if (portal.name !== '') this.#put(this.#cursors, portal.name, trees);
+  }
+
   ofPortal(portal: BoundPortal): readonly KnownTree[] {
     return this.#portals.get(portal) ?? [];
   }

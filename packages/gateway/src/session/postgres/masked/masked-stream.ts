@@ -132,6 +132,7 @@ export class MaskedStream {
         if (head?.makes?.kind === 'statement') {
           this.#ports.trees.parsed(head.makes.statement, this.#trees);
         }
+        if (head?.makes?.kind === 'again') this.#ports.trees.again(head.makes.portal, this.#trees);
         break;
       case BACKEND.BindComplete:
         if (head?.makes?.kind === 'portal') this.#ports.trees.bound(head.makes.portal, this.#trees);
@@ -314,7 +315,7 @@ export class MaskedStream {
 
 /** Whether it is the gateway's: its answer is kept, and never the client's. */
 function isOwn(head: Request | undefined): boolean {
-  return head?.keeper !== undefined && head.operation === undefined;
+  return head?.keeper !== undefined && head.operation === undefined && head.makes === undefined;
 }
 
 function statementBound(head: Request | undefined): PreparedStatement | undefined {
