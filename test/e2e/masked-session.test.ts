@@ -255,6 +255,24 @@ describe.each(serverVersions())('PostgreSQL $major', ({ version, isPresent }) =>
     expect(own.message).toContain('abc');
   });
 
+  it('lets a permissive Mask be compared, and nothing of it be kept elsewhere', async () => {
+    const strict = MASKS;
+    await harness.apply(strict.replaceAll('as: partial', 'mode: permissive\nas: partial'));
+    const { rows } = await client.query("select id, email from customers where email = 'ada@example.org'");
+    expect(rows).toHaveLength(1);
+    expect(JSON.stringify(rows)).not.toMatch(CANARY);
+    for (const text of [
+      'update customers set name = email',
+      'alter table customers rename email to note',
+      'do $$ begin perform 1; end $$',
+      'create table copied as select email from customers',
+      "select set_config('app.x', email, false) from customers",
+    ]) {
+      expect((await failure(client.query(text))).code).toBe('42501');
+    }
+    await harness.apply(strict);
+  });
+
   it('records what was delivered', async () => {
     const log = await harness.log();
     const outcomes = log.filter(({ leaf }) => leaf.type === 'statement.outcome' && leaf !== undefined);

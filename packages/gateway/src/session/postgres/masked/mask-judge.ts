@@ -116,13 +116,14 @@ export function judgeMasks(
   now: MaskedNow,
   clientEncoding: string,
 ): Judged {
-  const strict = now.masks.columns.filter(({ mode }) => mode !== 'permissive');
-  const [first] = strict;
-  if (now.masks.columns.length === 0) return { causes: [], recorded: [] };
+  // What shows or keeps a value elsewhere stops in whatever mode: it would be there as it is.
+  const [first] = now.masks.columns.toSorted(
+    (one, other) => Number(isPermissive(one)) - Number(isPermissive(other)),
+  );
+  if (first === undefined) return { causes: [], recorded: [] };
   const causes: Cause[] = [];
   const recorded: { mask: string; version: number; what: string }[] = [];
   const stop = (statement: StatementFacts | undefined, what: string): void => {
-    if (first === undefined) return;
     causes.push(causeOf(first, what, statement));
   };
   if (read.kind !== 'read') {
@@ -159,6 +160,10 @@ export function judgeMasks(
     for (const { mask, version, what } of verdict.recorded) recorded.push({ mask, version, what });
   }
   return { causes, recorded };
+}
+
+function isPermissive({ mode }: SessionMasks['columns'][number]): boolean {
+  return mode === 'permissive';
 }
 
 function* outOfSight(
