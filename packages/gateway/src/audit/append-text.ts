@@ -88,9 +88,10 @@ function readEvent(read: FlatReader): LedgerEvent {
   };
   let left = read.number();
   if (left < 0) return event;
-  const body: Record<string, BodyValue> = {};
-  for (; left > 0; left--) body[read.text()] = read.value();
-  return { ...event, body };
+  const fields: [name: string, value: BodyValue][] = [];
+  for (; left > 0; left--) fields.push([read.text(), read.value()]);
+  // A name may be `__proto__`, which is no member like others where it is assigned.
+  return { ...event, body: Object.fromEntries(fields) };
 }
 
 class FlatReader {

@@ -159,6 +159,13 @@ describe('appends between the threads', () => {
     );
   });
 
+  it('keep a field of any name', () => {
+    const body = Object.fromEntries([['__proto__', [1]]]);
+    const event = { type: 'statement.intent', kind: 'user', keyId: SESSION, body } as const;
+    const [read] = decodeAppends(encodeAppends([{ id: 1, wait: 'async', urgent: false, events: [event] }]));
+    expect(Object.keys(read?.events[0]?.body ?? {})).toEqual(['__proto__']);
+  });
+
   it('are answered with what is durable', () => {
     const appended = [
       { index: 4, timeUs: 1_764_000_000_000_000 },
