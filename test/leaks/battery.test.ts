@@ -34,26 +34,29 @@ async function ask(rig: Rig, one: Try, guess: Guess): Promise<Seen> {
 }
 
 /** A control: the harness itself hides nothing. */
-describe.each(serverVersions())('without a Mask, PostgreSQL $major', ({ version, major, isPresent }) => {
-  it.runIf(isPresent && major === 18)(
-    'the gateway lets through what the battery looks for',
-    async () => {
-      await using rig = await startRig({ version, masks: '', databases: { shop: [schemaWith()] } });
-      const sample = triesFor(major).filter((_, at) => at % 25 === 0);
-      let found = 0;
-      for (const one of sample) {
-        const right = await ask(rig, one, RIGHT);
-        if (one.bit === undefined) {
-          if (SEARCH.leaksOf(right.frames).length > 0) found += 1;
-        } else if (one.bit(right) && !one.bit(await ask(rig, one, WRONG))) {
-          found += 1;
+describe.each(serverVersions().slice(0, 1))(
+  'without a Mask, PostgreSQL $major',
+  ({ version, major, isPresent }) => {
+    it.runIf(isPresent)(
+      'the gateway lets through what the battery looks for',
+      async () => {
+        await using rig = await startRig({ version, masks: '', databases: { shop: [schemaWith()] } });
+        const sample = triesFor(major).filter((_, at) => at % 25 === 0);
+        let found = 0;
+        for (const one of sample) {
+          const right = await ask(rig, one, RIGHT);
+          if (one.bit === undefined) {
+            if (SEARCH.leaksOf(right.frames).length > 0) found += 1;
+          } else if (one.bit(right) && !one.bit(await ask(rig, one, WRONG))) {
+            found += 1;
+          }
         }
-      }
-      expect(found).toBeGreaterThan(sample.length / 2);
-    },
-    120_000,
-  );
-});
+        expect(found).toBeGreaterThan(sample.length / 2);
+      },
+      120_000,
+    );
+  },
+);
 
 describe.skipIf(!ENFORCED).each(serverVersions())(
   'with Masks, PostgreSQL $major',

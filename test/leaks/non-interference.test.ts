@@ -114,7 +114,7 @@ describe.each(serverVersions())('PostgreSQL $major', ({ version, major, isPresen
 
   const queries = randomQueries(RANDOM_SEED, RANDOM_COUNT).map((text) => ({ title: text, text }));
 
-  it.runIf(isPresent && major === 18)(
+  it.runIf(isPresent)(
     'directly, the random queries do depend on it',
     async () => {
       const found = await compareStatements(queries, 'directly');
