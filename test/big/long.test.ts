@@ -3,6 +3,7 @@
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type PostgresServer, startPostgres } from '../../examples/demo/postgres-server.ts';
+import { close } from '../differential/frames.ts';
 import { bind, execute, parse, SYNC } from '../e2e/raw-session.ts';
 import { BigClient } from './big-client.ts';
 import { type BigGateway, startBigGateway } from './big-gateway.ts';
@@ -13,6 +14,8 @@ const SESSIONS = SOAK ? 10_000 : 300;
 /** After so many the heap has its size; fewer leave it growing towards that. */
 const WARM_STATEMENTS = SOAK ? 100_000 : 10_000;
 const PIPELINE = 100;
+/** One pipeline in so many has names and texts that never come again. */
+const DISTINCT = 10;
 const TOGETHER = 16;
 const MEGABYTE = 1_048_576;
 /** What lives on the heap after a collection moves by this much: caches that are filled, code that is compiled. */
@@ -55,6 +58,15 @@ function expectLevel(what: string, now: Level, before: Level): void {
   expect(now.descriptors - before.descriptors).toBeLessThanOrEqual(DESCRIPTORS_MORE_MAX);
 }
 
+/** Each statement with a name and a text of its own, which are given back. */
+function distinctBatch(first: number): Buffer {
+  const all = Array.from({ length: PIPELINE }, (_, i) => {
+    const name = `own${first + i}`;
+    return [parse(name, `select ${first + i}`), bind('', name), execute(), close('S', name)];
+  });
+  return Buffer.concat([...all.flat(), SYNC]);
+}
+
 it(`a session of ${STATEMENTS} statements keeps nothing of them`, { timeout: TIME_MS }, async () => {
   await using gateway = await startBigGateway(server);
   const { port, token } = gateway;
@@ -62,9 +74,11 @@ it(`a session of ${STATEMENTS} statements keeps nothing of them`, { timeout: TIM
   const one = [bind('', 's'), execute()];
   const batch = Buffer.concat([...Array.from({ length: PIPELINE }, () => one).flat(), SYNC]);
   await client.ask([parse('s', 'select 1'), SYNC]);
+  let done = 0;
   const run = async (statements: number): Promise<void> => {
-    for (let done = 0; done < statements; done += PIPELINE) {
-      expect((await client.ask([batch])).rows).toBe(PIPELINE);
+    for (const end = done + statements; done < end; done += PIPELINE) {
+      const isDistinct = (done / PIPELINE) % DISTINCT === 0;
+      expect((await client.ask([isDistinct ? distinctBatch(done) : batch])).rows).toBe(PIPELINE);
     }
   };
   const since = performance.now();

@@ -18,7 +18,8 @@ import { load, Sent } from './load.ts';
 import { startProcess } from './processes.ts';
 import { exportAndVerify, marksIn, readLedger, readRecordings } from './witness.ts';
 
-const KILLS = process.env['COUNTERSIGN_SOAK'] === undefined ? 30 : 300;
+/** Every third is a start that is killed: in a soak, 300 are under load. */
+const KILLS = process.env['COUNTERSIGN_SOAK'] === undefined ? 30 : 450;
 
 /** Of each session beside a chore: exports read the whole log, which grows meanwhile. */
 const CHORES_MARKS = 100;

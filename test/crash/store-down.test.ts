@@ -14,6 +14,8 @@ import { parseResources } from '../../packages/gateway/src/resources/parse.ts';
 
 let server: PostgresServer;
 let directory: string;
+/** What the operator is told. */
+const told: string[] = [];
 
 beforeAll(async () => {
   server = await startPostgres({ settings: { fsync: 'off' } });
@@ -33,7 +35,10 @@ interface Running extends AsyncDisposable {
 async function start(data: string, store: string): Promise<Running> {
   const text = `tls: { mode: off }\n${store}`;
   const config = loadConfig(text, { data, postgresPort: 0, apiPort: 0 });
-  const gateway = await startGateway(config, { env: { DB_PASSWORD: server.password } });
+  const gateway = await startGateway(config, {
+    env: { DB_PASSWORD: server.password },
+    onError: (error, where) => told.push(`${where}: ${wordsOf(error)}`),
+  });
   const token = await makeAna(gateway.rooms);
   return {
     gateway,
@@ -45,6 +50,13 @@ async function start(data: string, store: string): Promise<Running> {
     },
     [Symbol.asyncDispose]: () => gateway.close('the test is over'),
   };
+}
+
+/** As the command line prints it: with the message of its cause. */
+function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { cause } = error;
+  return `${error.message} ${cause instanceof Error ? cause.message : ''}`;
 }
 
 async function makeAna({ resources, identity, bootId }: RunningGateway['rooms']): Promise<string> {
@@ -195,5 +207,27 @@ describe('a store in PostgreSQL', () => {
     const after = await running.connect();
     await after.query('select 1');
     await Promise.all([inside.end(), between.end(), after.end()]);
+    expect(told.length).toBeGreaterThan(0);
+    expect(told.filter((text) => text.includes(server.password))).toEqual([]);
   }, 90_000);
+
+  it.each([
+    ['refuses the password', (port: number) => `127.0.0.1:${port}/postgres`],
+    ['has no such database', (port: number) => `127.0.0.1:${port}/nowhere`],
+    ['is not there', () => '127.0.0.1:1/postgres'],
+    ['has a URL that is none', () => '[nowhere/postgres'],
+    ['has a port that is none', () => '127.0.0.1:99999999/postgres'],
+  ])('that %s ends the start with an error in which its password is not', async (_, at) => {
+    const password = 'planted-password-of-the-store-91f0';
+    const url = join(directory, 'planted');
+    await writeFile(url, `postgres://postgres:${password}@${at(server.port)}`, { mode: 0o600 });
+    const text = `tls: { mode: off }\nstore: { kind: postgres, url: { file: ${url} } }`;
+    const config = loadConfig(text, { data: join(directory, 'planted-data'), postgresPort: 0, apiPort: 0 });
+    const error = await startGateway(config, { env: {} }).then(
+      async (gateway) => gateway.close('it started'),
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toMatchObject({ code: 'STORE_FAILED' });
+    expect(wordsOf(error)).not.toContain(password);
+  });
 });

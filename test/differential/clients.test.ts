@@ -7,6 +7,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { serverVersions } from '../e2e/clients.ts';
 import { requirePresent } from '../real/require-present.ts';
 import { type Pair, startPair } from './servers.ts';
 import type { Endpoint } from './wire-client.ts';
@@ -27,12 +28,10 @@ let pair: Pair;
 let work: string;
 
 beforeAll(async () => {
-  pair = await startPair('embedded');
   work = await mkdtemp(join(tmpdir(), 'countersign-clients-'));
-}, 60_000);
+});
 
 afterAll(async () => {
-  await pair?.harness[Symbol.asyncDispose]();
   if (work !== undefined) await rm(work, { recursive: true, force: true });
 });
 
@@ -132,7 +131,23 @@ select 'reconnected';
 select pg_terminate_backend(pg_backend_pid());
 `;
 
-describe('real clients', () => {
+describe.each(serverVersions())('real clients of PostgreSQL $major', ({ version, isPresent }) => {
+  if (!isPresent) return;
+
+  beforeAll(async () => {
+    pair = await startPair(version);
+  }, 60_000);
+
+  afterAll(() => pair?.harness[Symbol.asyncDispose]());
+
+  it('node-postgres and postgres.js: values, names, pipelines, COPY, cursors, NOTIFY, cancel', async () => {
+    const printed = await compared(process.execPath, [
+      '--no-deprecation',
+      join(CLIENTS, 'node', 'features.ts'),
+    ]);
+    expect(printed).toMatch(/js cancelled "57014"[^]*end \nstatus 0$/);
+  }, 120_000);
+
   it.skipIf(!hasPsycopg)(
     'psycopg: pipelines, COPY, server cursors, NOTIFY, cancel',
     async () => {

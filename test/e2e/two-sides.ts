@@ -24,13 +24,16 @@ export interface TwoSides {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-export async function startTwoSides(): Promise<TwoSides> {
+/** @param version as startPostgres takes it */
+export async function startTwoSides(version = 'embedded'): Promise<TwoSides> {
   const certificate = selfSignedCertificate({
     names: ['localhost'],
     nowMs: Date.now(),
     randomBytes: (length) => new Uint8Array(randomBytes(length)),
   });
-  const harness = await startHarness({ postgres: { ssl: certificate, settings: { fsync: 'off' } } });
+  const harness = await startHarness({
+    postgres: { version, ssl: certificate, settings: { fsync: 'off' } },
+  });
   const plain = { mechanism: 'SCRAM-SHA-256', channelBinding: { kind: 'none' } } as const;
   const { server, gateway } = harness;
   const token = await harness.token('ana');

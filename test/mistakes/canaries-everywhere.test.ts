@@ -1,25 +1,39 @@
 /** The keys themselves are looked for: where each belongs it is, and nowhere else. */
 
 import { execFile } from 'node:child_process';
-import { createPrivateKey } from 'node:crypto';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { createPrivateKey, randomBytes } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ROUTES } from '../../packages/gateway/src/api/routes.ts';
 import { readRecording } from '../../packages/gateway/src/recording/recording-reader.ts';
+import { loadMaskingRing } from '../../packages/gateway/src/keys/masking-keys.ts';
 import { loadSigningKey } from '../../packages/gateway/src/keys/signing-key.ts';
 import { type Harness, startHarness } from '../e2e/harness.ts';
 
 const PASSWORD = 'planted-password-of-the-target-5c1d';
+/** Of a webhook that nobody answers. */
+const WEBHOOK_KEY = randomBytes(32);
 let harness: Harness;
+let secrets: string;
 
 beforeAll(async () => {
-  harness = await startHarness({ config: 'tls: { mode: optional }' });
+  secrets = await mkdtemp(join(tmpdir(), 'countersign-secrets-'));
+  const file = join(secrets, 'webhook');
+  await writeFile(file, `whsec_${WEBHOOK_KEY.toString('base64')}`, { mode: 0o600 });
+  const webhook = `{ url: 'http://127.0.0.1:9/hook', secret: { file: ${file} } }`;
+  harness = await startHarness({
+    config: `tls: { mode: optional }\nnotify: { webhooks: [${webhook}] }`,
+  });
 }, 60_000);
 
-afterAll(() => harness?.[Symbol.asyncDispose]());
+afterAll(async () => {
+  await harness?.[Symbol.asyncDispose]();
+  await rm(secrets, { recursive: true, force: true });
+});
 
 interface Canary {
   readonly what: string;
@@ -82,6 +96,8 @@ it('no key and no credential is in a file, a recording, a leaf, an answer, a pac
     installationKey: rooms.installationKey,
     randomBytes: noKeyIsMade,
   });
+  await rooms.maskingKeys.ring();
+  const ring = await loadMaskingRing({ ...rooms, randomBytes: noKeyIsMade });
   const tlsPem = await readFile(join(home, 'tls-self-signed.key'), 'utf8');
   const tlsKey = createPrivateKey(tlsPem).export({ format: 'jwk' });
   const cancelSecret = Buffer.alloc(4);
@@ -145,6 +161,8 @@ it('no key and no credential is in a file, a recording, a leaf, an answer, a pac
     canary('the installation key', rooms.installationKey.reveal(), 'installation.key'),
     canary('the seed of the signing key', signing.seed.reveal()),
     canary('the key of the session', scopeKey),
+    canary('the key of masks', ring?.keys[0]?.secret.reveal() ?? new Uint8Array(0)),
+    canary('the secret of the webhook', WEBHOOK_KEY),
     canary('the TLS key', Buffer.from(tlsKey.d ?? '', 'base64url'), 'tls-self-signed.key'),
     {
       what: 'the TLS key as PEM',
@@ -182,9 +200,8 @@ it('no key and no credential is in a file, a recording, a leaf, an answer, a pac
   expect(found).toEqual([]);
   // Every canary that has a home is there, so that the search is known to find it.
   expect(files.some((path) => path.endsWith('installation.key'))).toBe(true);
-  expect((await readFile(join(home, 'tls-self-signed.key'))).includes(canaries[4]?.forms[0] ?? 'x')).toBe(
-    true,
-  );
+  const pem = canaries.find(({ what }) => what === 'the TLS key as PEM');
+  expect((await readFile(join(home, 'tls-self-signed.key'))).includes(pem?.forms[0] ?? 'x')).toBe(true);
   expect(recorded.length).toBeGreaterThan(2);
   const good = answers.filter(({ key }) => / 2\d\d$/.test(key)).length;
   console.info(answers.map(({ key, bytes }) => `${key} (${bytes.length})`).join(', '));

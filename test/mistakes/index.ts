@@ -25,6 +25,11 @@ const LEDGER = 'packages/gateway/src/audit/ledger.test.ts';
 const HOLDS = 'packages/gateway/src/approvals/approvals.test.ts';
 const HISTORIES = 'packages/gateway/src/approvals/interleavings.test.ts';
 const SHARED = 'test/real/shared-store.test.ts';
+const WAITING = 'test/e2e/policy-hold.test.ts';
+const INTERLEAVED = 'test/simulation/held-statements.test.ts';
+const PARSER = 'packages/gateway/src/sql/parser.test.ts';
+const ROW_MASKER = 'packages/gateway/src/masking/rows/row-masker.test.ts';
+const TARGET_TLS = 'test/e2e/target-tls.test.ts';
 
 export const MISTAKES: readonly Mistake[] = [
   {
@@ -94,8 +99,11 @@ export const MISTAKES: readonly Mistake[] = [
       [HOLDS, 'is taken by nobody who has another digest'],
       [HOLDS, 'ends what was asked and granted under another one'],
       [HISTORIES, 'are used once, in time, with enough people, in whatever order things happen'],
+      [WAITING, 'gets its answer when somebody else has approved, once: %s'],
+      [WAITING, 'is for this text, these values, this role and this search_path only'],
+      ['test/e2e/approval-attacks.test.ts', 'what it means may not change'],
+      [INTERLEAVED, 'nothing runs twice, unapproved, or on another’s approval in'],
     ],
-    notYet: 'that nothing flows while a statement is held; it comes with holds on the wire',
   },
   {
     class: 'Header or identity spoofing',
@@ -134,6 +142,10 @@ export const MISTAKES: readonly Mistake[] = [
     tests: [
       [WIRE, 'verifies the certificate of the target, and its name'],
       [WIRE, 'refuses bytes that come together with the SSLRequest'],
+      [TARGET_TLS, 'a target that says %s is refused, and hears nothing more'],
+      [TARGET_TLS, 'is not sent to a target that says %s'],
+      ['test/e2e/channel-binding.test.ts', 'somebody with another certificate does not get through'],
+      ['test/e2e/channel-binding.test.ts', 'somebody with another certificate, even one that is trusted'],
       [FUZZ, 'as $name'],
     ],
   },
@@ -216,8 +228,19 @@ export const MISTAKES: readonly Mistake[] = [
         'fails every session where its thread cannot start',
       ],
       ['packages/gateway/src/store/store.test.ts', 'reports a file that cannot be opened as STORE_FAILED'],
+      [PARSER, 'survives a text that breaks its instance, as often as it comes'],
+      [PARSER, 'refuses, and does not fail, when one turn takes all instances, and is back in the next'],
+      ['test/e2e/policy-block.test.ts', 'is refused where standard_conforming_strings was switched off'],
+      ['test/e2e/server-tree.test.ts', 'knows nothing of a statement for which no tree came'],
+      ['test/e2e/estimated-rows.test.ts', 'knows nothing where the target is not asked for its tree'],
+      ['test/e2e/function-call-reached.test.ts', 'is blocked where a Rule about something else reaches'],
+      [ROW_MASKER, 'is masked or refused, and nothing else, whatever its bytes are'],
+      ['test/e2e/masked-session.test.ts', 'goes on to mask where the client turns the messages off'],
+      [
+        'packages/gateway/src/approvals/crash-points.test.ts',
+        'is whole after a process that ends at any await',
+      ],
     ],
-    notYet: 'estimators, detectors and a parser of SQL; they come with Rule and Mask',
   },
   {
     class: 'Accounting of humans',
@@ -231,6 +254,7 @@ export const MISTAKES: readonly Mistake[] = [
       [HOLDS, 'of somebody who left the group meanwhile does not count'],
       [HOLDS, 'ends a request, and a grant, to the second'],
       [HOLDS, 'on the wall widens nothing'],
+      [WAITING, 'needs as many distinct people as the rule says'],
       ['packages/gateway/src/api/approvals.test.ts', 'of %s is refused'],
     ],
   },
@@ -249,13 +273,19 @@ export const MISTAKES: readonly Mistake[] = [
         'is whole after a process that ends at any await',
       ],
       [HOLDS, 'in two connections use a grant once'],
+      [INTERLEAVED, 'nothing runs twice, unapproved, or on another’s approval in'],
+      ['test/e2e/lost-commit.test.ts', 'is unknown, and so is what became of the approval'],
       [SHARED, 'lets one of two gateways use a grant'],
     ],
   },
   {
     class: 'Approval held on an estimate',
     instances: 'Midplane removed holds on EXPLAIN: estimates err low by up to 400,000 times',
-    tests: [],
-    notYet: 'there are no holds; they come with approvals',
+    tests: [
+      ['test/e2e/row-count.test.ts', '$rows, $way: $what'],
+      [WAITING, 'runs nothing where it writes more than was approved by then'],
+      ['test/e2e/policy-block.test.ts', 'adds up what a transaction has written'],
+      ['test/e2e/row-count-attacks.test.ts', '%s gets nothing there'],
+    ],
   },
 ];

@@ -56,7 +56,7 @@ export async function openTargetSocket(target: PostgresTarget): Promise<TargetSo
   const deadline = AbortSignal.timeout(LIMITS.postgres.upstreamConnectTimeoutMs);
   try {
     const plain = await connectPlain(target, deadline);
-    const socket = target.tls === 'disable' ? plain : await upgrade(plain, target, deadline);
+    const socket = target.tls === 'disable' ? plain : await secured(plain, target, deadline);
     readToTheEnd(socket);
     return feed(socket, deadline);
   } catch (error) {
@@ -137,6 +137,16 @@ function connectPlain({ host, port, tls }: PostgresTarget, deadline: AbortSignal
   });
 }
 
+/** Whatever the target does instead of TLS, its socket does not stay open behind it. */
+async function secured(plain: Socket, target: PostgresTarget, deadline: AbortSignal): Promise<TLSSocket> {
+  try {
+    return await upgrade(plain, target, deadline);
+  } catch (error) {
+    plain.destroy();
+    throw error;
+  }
+}
+
 async function upgrade(plain: Socket, target: PostgresTarget, deadline: AbortSignal): Promise<TLSSocket> {
   if (target.tlsNegotiation === 'postgres') await askForTls(plain, target, deadline);
   return new Promise((resolve, reject) => {
@@ -157,7 +167,6 @@ async function upgrade(plain: Socket, target: PostgresTarget, deadline: AbortSig
     deadline.addEventListener('abort', abort, { once: true });
     socket.once('error', (error) => {
       deadline.removeEventListener('abort', abort);
-      plain.destroy();
       reject(error);
     });
     socket.once('secureConnect', () => {
@@ -178,14 +187,9 @@ async function askForTls(plain: Socket, target: PostgresTarget, deadline: AbortS
   plain.write(encodeStartupPacket({ kind: 'SSLRequest' }));
   const [answer] = await fed.queue.read(1);
   const rest = fed.release();
-  if (answer !== 0x53 /* S */) {
-    plain.destroy();
+  if (answer !== 0x53 /* S */)
     throw new Error(`the target does not offer TLS, and the connection asks for ${target.tls}`);
-  }
-  if (rest.length > 0) {
-    plain.destroy();
-    throw new Error('the target sent bytes before TLS');
-  }
+  if (rest.length > 0) throw new Error('the target sent bytes before TLS');
 }
 
 function feed(socket: Socket, deadline: AbortSignal): TargetSocket {
