@@ -26,6 +26,7 @@ import type { Admission, SessionPorts } from '../session-ports.ts';
 import { armedParameters } from './masked/arming.ts';
 import { PostgresSession } from './session.ts';
 import { SessionLeaves } from './session-leaves.ts';
+import { SessionLiterals } from './hidden/session-literals.ts';
 import { InlineBudget, textValue } from './operation-body.ts';
 
 /** A client that has logged in. */
@@ -109,6 +110,15 @@ async function open(
     const given = admission.maskingKeys === undefined ? forwarded : armedParameters(forwarded);
     ready = await loginToTarget(target, given, randomBytes);
     const key = await keys.create(id);
+    const literals =
+      admission.maskingKeys === undefined
+        ? undefined
+        : new SessionLiterals({
+            session: id,
+            scopeKey: key,
+            randomBytes,
+            masksNow: () => admission.policyNow().masks,
+          });
     ledger.openScope(id, key);
     recording = recorder.open(id, key);
     const { principal } = client;
@@ -119,7 +129,7 @@ async function open(
       target: admission.connection,
       policy: admission.policy,
     };
-    const leaves = new SessionLeaves(context);
+    const leaves = new SessionLeaves(context, literals);
     const start = await ledger.append(leaves.start(startBody(client, admission, target, ready)));
     begun = true;
     const session = new PostgresSession({
@@ -131,6 +141,7 @@ async function open(
       place,
       recording,
       leaves,
+      literals,
       ports,
       start,
     });
