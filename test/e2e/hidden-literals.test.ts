@@ -71,6 +71,11 @@ interface Answer {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
+function excerpts(where: string, content: string): string[] {
+  const all = content.matchAll(new RegExp(`.{0,60}(?:${CANARY.source}).{0,40}`, 'gis'));
+  return [...all].slice(0, 5).map(([found]) => `${where}: ${found}`);
+}
+
 describe.each(serverVersions())('PostgreSQL $major', ({ version, isPresent }) => {
   if (!isPresent) return;
   let harness: Harness;
@@ -94,14 +99,14 @@ describe.each(serverVersions())('PostgreSQL $major', ({ version, isPresent }) =>
     };
   }
 
-  async function text(name: string, path: string): Promise<string> {
+  async function answerText(name: string, path: string): Promise<string> {
     const { host, port } = harness.gateway.api;
     const headers = { authorization: `Bearer ${tokens.get(name) ?? ''}` };
     return (await fetch(`http://${host}:${port}${path}`, { headers })).text();
   }
 
   /** Everything that ana types has a canary in it, in all the ways there are. */
-  async function type(client: Client): Promise<void> {
+  async function typeAll(client: Client): Promise<void> {
     /** Some run and some are refused: they are written down all the same. */
     const say = async (sql: string | QueryConfig, values: unknown[] = []): Promise<void> => {
       const asked = typeof sql === 'string' ? client.query(sql, values) : client.query(sql);
@@ -175,7 +180,7 @@ describe.each(serverVersions())('PostgreSQL $major', ({ version, isPresent }) =>
     const token = tokens.get('ana') ?? '';
     const client = await through(harness, token);
     session = parseId('session', harness.gateway.sessions.list()[0]?.id ?? '');
-    await type(client);
+    await typeAll(client);
     await copy(token);
     await harness.apply(RULE);
     // Held, and approved by somebody who sees it hidden.
@@ -223,11 +228,6 @@ describe.each(serverVersions())('PostgreSQL $major', ({ version, isPresent }) =>
     return all;
   }
 
-  function excerpts(where: string, content: string): string[] {
-    const all = content.matchAll(new RegExp(`.{0,60}(?:${CANARY.source}).{0,40}`, 'gis'));
-    return [...all].slice(0, 5).map(([found]) => `${where}: ${found}`);
-  }
-
   it('hides them in recordings, where the exact bytes are sealed beside', async () => {
     const found = await recordings();
     expect(found).toHaveLength(2);
@@ -252,10 +252,10 @@ describe.each(serverVersions())('PostgreSQL $major', ({ version, isPresent }) =>
     expect(texts).toContain("select 1 from scores where val = '[REDACTED]'");
     const intents = log.filter(({ leaf }) => leaf.type === 'statement.intent');
     expect(intents.length).toBeGreaterThan(20);
-    for (const { body } of intents) {
-      if (body['sealed_literals'] !== undefined)
-        expect(body['masks']).toContainEqual({ mask: 'names', version: 1 });
-    }
+    const unnamed = intents.filter(
+      ({ body }) => body['sealed_literals'] !== undefined && !JSON.stringify(body['masks']).includes('names'),
+    );
+    expect(unnamed).toEqual([]);
   });
 
   it('hides them in holds, answers, errors, files and packages', async () => {
@@ -266,7 +266,7 @@ describe.each(serverVersions())('PostgreSQL $major', ({ version, isPresent }) =>
       `/v1/sessions/${session}/replay`,
       '/v1/approvals?state=all',
     ]) {
-      const answer = await text('aud', path);
+      const answer = await answerText('aud', path);
       expect(answer.length).toBeGreaterThan(100);
       found.push(...excerpts(path, answer));
     }
@@ -281,7 +281,7 @@ describe.each(serverVersions())('PostgreSQL $major', ({ version, isPresent }) =>
   });
 
   it('finds the leaf of a recorded statement, and shows its text', async () => {
-    const lines = (await text('aud', `/v1/sessions/${session}/replay`)).trim().split('\n');
+    const lines = (await answerText('aud', `/v1/sessions/${session}/replay`)).trim().split('\n');
     const items = lines.map((line) => JSON.parse(line) as { kind: string; sql?: string; leaf?: number });
     const statements = items.filter(({ kind }) => kind === 'statement');
     const known = statements.filter(({ leaf }) => leaf !== undefined);
@@ -292,7 +292,7 @@ describe.each(serverVersions())('PostgreSQL $major', ({ version, isPresent }) =>
   it('shows them once, to whom others have let see them', async () => {
     const log = await harness.log();
     const leaf = log.find(({ body }) =>
-      String(body['sql']).startsWith('insert into customers (id, name, email)'),
+      JSON.stringify(body['sql'] ?? '').startsWith('"insert into customers (id, name, email)'),
     )?.leaf.n;
     const path = `/v1/sessions/${session}/reveal`;
     const request = { leaf, reason: 'complaint 4711' };

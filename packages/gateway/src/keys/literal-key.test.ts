@@ -23,7 +23,7 @@ describe('sealLiterals', () => {
     const sealed = sealLiterals(literalKeyOf(SCOPE), PLACE, content, NONCE);
     expect(Buffer.from(openLiterals(literalKeyOf(SCOPE), PLACE, sealed)).equals(content)).toBe(true);
     // JSON makes six bytes of one: what is long is compressed.
-    if (length > 4_096) expect(sealed.length).toBeLessThan(length / 6 + 200);
+    expect(sealed.length).toBeLessThan(length > 4_096 ? length / 6 + 200 : length + 30);
   });
 
   it('opens with no other key, session, place or byte', () => {
@@ -33,11 +33,10 @@ describe('sealLiterals', () => {
     expect(() => openLiterals(other, PLACE, sealed)).toThrow('does not open');
     expect(() => openLiterals(key, { ...PLACE, session: 'ses_b' }, sealed)).toThrow('does not open');
     expect(() => openLiterals(key, { ...PLACE, what: 'client 0' }, sealed)).toThrow('does not open');
-    for (let at = 0; at < sealed.length; at += 1) {
-      const changed = sealed.slice();
-      changed[at] = (changed[at] ?? 0) ^ 1;
-      expect(() => openLiterals(key, PLACE, changed), String(at)).toThrow('does not open');
-    }
+    const changed = Array.from(sealed, (_, at) =>
+      sealed.map((byte, index) => (index === at ? byte ^ 1 : byte)),
+    );
+    for (const one of changed) expect(() => openLiterals(key, PLACE, one)).toThrow('does not open');
     expect(() => openLiterals(key, PLACE, sealed.subarray(0, 20))).toThrow('does not open');
   });
 });

@@ -1,12 +1,25 @@
 /** What is hidden of SQL texts, in a table and with random texts. */
 
-import fc from 'fast-check';
+import { array, assert, constantFrom, integer, oneof, pre, property, stringMatching } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { TokenCursor } from '../sql/tokens.ts';
 import { hideText, type Hiding } from './hide-text.ts';
 
 function hidden(text: string, hiding: Hiding): string {
   return Buffer.from(hideText(Buffer.from(text), hiding).bytes).toString();
+}
+
+/** Two literals side by side, which PostgreSQL refuses, may be one when both are hidden. */
+function hasNeighbours(text: string): boolean {
+  const cursor = new TokenCursor(Buffer.from(text));
+  let before = '';
+  while (cursor.next()) {
+    if (cursor.kind === 'comment') continue;
+    const kind = cursor.kind.endsWith('literal') ? 'literal' : cursor.kind;
+    if (kind === 'literal' && before === 'literal') return true;
+    before = kind;
+  }
+  return false;
 }
 
 describe('hideText', () => {
@@ -64,47 +77,18 @@ describe('hideText', () => {
     expect(hideText(text, 'all').bytes).toBe(text);
   });
 
-  /** Two literals side by side, which PostgreSQL refuses, may be one when both are hidden. */
-  function hasNeighbours(text: string): boolean {
-    const cursor = new TokenCursor(Buffer.from(text));
-    let before = '';
-    while (cursor.next()) {
-      if (cursor.kind === 'comment') continue;
-      const kind = cursor.kind.endsWith('literal') ? 'literal' : cursor.kind;
-      if (kind === 'literal' && before === 'literal') return true;
-      before = kind;
-    }
-    return false;
-  }
-
-  const token = fc.oneof(
-    fc.constantFrom(
-      'select',
-      'a',
-      't.b',
-      ',',
-      '(',
-      ')',
-      '=',
-      '-',
-      '+',
-      '::int',
-      '$1',
-      '"N n"',
-      ';',
-      '\n',
-      ' ',
-    ),
-    fc.constantFrom("'", "''", "E'", '$$', '$q$', '--', '/*', '*/', '"', '\\', '.', 'e', '1', 'x'),
-    fc.integer({ min: 0, max: 99_999 }).map(String),
-    fc.stringMatching(/^[a-z ]{0,8}$/).map((text) => `'${text}'`),
+  const token = oneof(
+    constantFrom('select', 'a', 't.b', ',', '(', ')', '=', '-', '+', '::int', '$1', '"N n"', ';', '\n', ' '),
+    constantFrom("'", "''", "E'", '$$', '$q$', '--', '/*', '*/', '"', '\\', '.', 'e', '1', 'x'),
+    integer({ min: 0, max: 99_999 }).map(String),
+    stringMatching(/^[a-z ]{0,8}$/).map((text) => `'${text}'`),
   );
-  const texts = fc.array(token, { maxLength: 24 }).map((tokens) => tokens.join(' '));
+  const texts = array(token, { maxLength: 24 }).map((tokens) => tokens.join(' '));
 
   it('hides all of what was hidden in part as it hides all', () => {
-    fc.assert(
-      fc.property(texts, (text) => {
-        fc.pre(!hasNeighbours(text));
+    assert(
+      property(texts, (text) => {
+        pre(!hasNeighbours(text));
         expect(hidden(hidden(text, 'found'), 'all')).toBe(hidden(text, 'all'));
         expect(hidden(hidden(text, 'all'), 'all')).toBe(hidden(text, 'all'));
       }),
@@ -115,8 +99,8 @@ describe('hideText', () => {
   it('leaves no literal, in whatever text it is planted', () => {
     const canary = 'kanarienvogel';
     const forms = [`'${canary}'`, `E'${canary}\\n'`, `$$${canary}$$`, `/* ${canary} */`, `U&'${canary}'`];
-    fc.assert(
-      fc.property(fc.array(token, { maxLength: 12 }), fc.constantFrom(...forms), (before, form) => {
+    assert(
+      property(array(token, { maxLength: 12 }), constantFrom(...forms), (before, form) => {
         // Behind what is open it may be anything but a literal of its own.
         const text = `${before.join(' ')}\n${form} , 1`;
         const cursor = new TokenCursor(Buffer.from(text));
@@ -125,7 +109,7 @@ describe('hideText', () => {
           const part = text.slice(cursor.from, cursor.to);
           isName ||= (cursor.kind.endsWith('name') || cursor.kind === 'word') && part.includes(canary);
         }
-        fc.pre(!isName);
+        pre(!isName);
         expect(hidden(text, 'all')).not.toContain(canary);
       }),
       { numRuns: 2_000 },

@@ -37,9 +37,10 @@ describe('hidesValue', () => {
 
   it('hides what nobody can read', () => {
     const bytes = Buffer.from([1, 2, 3, 4]);
-    for (const typeOid of [0, 1700, 3802, 600, 20]) {
-      expect(hidesValue({ bytes, isBinary: true, typeOid }, 'found', 0), String(typeOid)).toBe(true);
-    }
+    const types = [0, 1700, 3802, 600, 20];
+    expect(types.filter((typeOid) => !hidesValue({ bytes, isBinary: true, typeOid }, 'found', 0))).toEqual(
+      [],
+    );
     expect(hidesValue({ bytes, isBinary: true, typeOid: 700 }, 'found', 0)).toBe(false);
   });
 

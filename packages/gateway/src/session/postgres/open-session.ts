@@ -23,6 +23,7 @@ import {
 import type { PostgresTarget } from '../../upstream/postgres-target.ts';
 import { type CancelKey, makeCancelKey } from '../live-sessions.ts';
 import type { Admission, SessionPorts } from '../session-ports.ts';
+import type { SessionMasks } from '../../masking/plan/session-masks.ts';
 import { armedParameters } from './masked/arming.ts';
 import { PostgresSession } from './session.ts';
 import { SessionLeaves } from './session-leaves.ts';
@@ -110,15 +111,7 @@ async function open(
     const given = admission.maskingKeys === undefined ? forwarded : armedParameters(forwarded);
     ready = await loginToTarget(target, given, randomBytes);
     const key = await keys.create(id);
-    const literals =
-      admission.maskingKeys === undefined
-        ? undefined
-        : new SessionLiterals({
-            session: id,
-            scopeKey: key,
-            randomBytes,
-            masksNow: () => admission.policyNow().masks,
-          });
+    const literals = literalsOf(id, key, admission, randomBytes);
     ledger.openScope(id, key);
     recording = recorder.open(id, key);
     const { principal } = client;
@@ -174,6 +167,18 @@ async function open(
     await endUnbegun(ports, id, admission, actor, client.principal, error);
     throw new SessionBegun(error);
   }
+}
+
+/** Undefined where no Mask reaches the session: it is recorded as it is. */
+function literalsOf(
+  session: SessionId,
+  scopeKey: Uint8Array,
+  admission: Admission,
+  randomBytes: SessionPorts['randomBytes'],
+): SessionLiterals | undefined {
+  if (admission.maskingKeys === undefined) return undefined;
+  const masksNow = (): SessionMasks => admission.policyNow().masks;
+  return new SessionLiterals({ session, scopeKey, randomBytes, masksNow });
 }
 
 /** `session.start` is in the log, and nothing was forwarded: the session ends where it began. */

@@ -77,20 +77,24 @@ describe('HiddenFrames', () => {
     const shown = push([all]);
     expect(shown.includes(CANARY)).toBe(false);
     expect(kindsOf(shown)).toEqual(kindsOf(all));
-    expect(shown.includes(encodeFrontend({ kind: 'Execute', portal: 'p', rowsMax: 7 }))).toBe(true);
+    expect(shown.includes(Buffer.from(encodeFrontend({ kind: 'Execute', portal: 'p', rowsMax: 7 })))).toBe(
+      true,
+    );
     expect(shown.includes("select $1, '[REDACTED]'")).toBe(true);
   });
 
   it('shows the same wherever the bytes are cut, and keeps no chunk', () => {
     const whole = push([all]);
+    const wrong: number[] = [];
     for (let cut = 0; cut <= all.length; cut += 1) {
       const frames = new HiddenFrames(new HiddenTexts());
       const first = Buffer.from(all.subarray(0, cut));
       const shown = [Buffer.from(frames.push(first))];
       first.fill(0);
       shown.push(Buffer.from(frames.push(all.subarray(cut))));
-      expect(Buffer.concat(shown).equals(whole), String(cut)).toBe(true);
+      if (!Buffer.concat(shown).equals(whole)) wrong.push(cut);
     }
+    expect(wrong).toEqual([]);
   });
 
   it.each([
