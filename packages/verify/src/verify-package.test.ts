@@ -6,6 +6,7 @@ import { parseCsv } from '@countersign/ledger/csv';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   asVersion10,
+  asVersion11,
   type Files,
   flip,
   makeGoodPackage,
@@ -79,6 +80,15 @@ describe('a good package', () => {
     asVersion10(older);
     seal(older, REAL_SEEDS.second);
     expect((await verify(older)).verdict).toBe('verified');
+  });
+
+  it('of version 1.1 has no list of reveals, and that is said', async () => {
+    const files = new Map(good);
+    asVersion11(files);
+    seal(files, REAL_SEEDS.second);
+    const report = await verify(files);
+    expect(report.verdict).toBe('verified');
+    expect(report.checks.flatMap((check) => check.notes)).toContain('version 1.1 has no list of reveals');
   });
 
   it('says which statement was asked about, and another one is refused', async () => {
