@@ -26,6 +26,8 @@ const HOUSE: House = {
     sql: ['core'],
     policy: may('core sql'),
     masking: ['core'],
+    // An SQL text with its literals hidden: what stands in it is told by the tokens of sql and the detectors.
+    literals: may('core sql masking'),
     audit: may('core threads files store keys package:ledger'),
     // Ledger: what an approval is bound to is digested over JCS, and a start reads leaves back.
     approvals: may('core store audit package:ledger'),
@@ -38,24 +40,26 @@ const HOUSE: House = {
     recording: may('core threads files store keys protocols'),
     // Threads: long texts are read in threads that may be ended.
     session: may(
-      'core config threads store keys protocols sql policy masking audit approvals identity resources upstream recording',
+      'core config threads store keys protocols sql policy masking audit approvals identity resources upstream recording literals',
     ),
     // What policy would say, decided by the parts that decide in a session: for the command line without a
     // gateway, and for the API about what was recorded.
     rehearsal: may('core policy resources session'),
     // Masks as they reach somebody, asked of a target with the gateway's own credential.
     preview: may('core protocols sql masking upstream'),
+    // What Masks hide, shown when others agreed: over resources, approvals, keys and the log.
+    reveal: may('core keys masking policy audit approvals resources package:ledger'),
     listeners: may('core config identity protocols session'),
     // Verify: the package carries its verifier, and the export says that it verified.
     evidence: may(
-      'core threads files store keys identity resources masking recording audit approvals package:ledger package:verify',
+      'core threads files store keys identity resources masking literals recording audit approvals package:ledger package:verify',
     ),
     notify: may('core config'),
     telemetry: may('core config'),
     // Ledger: a proof of a leaf is made of the log's own parts.
     // Rehearsal: a changed policy is replayed over what was recorded.
     api: may(
-      'core store identity resources approvals recording audit evidence session rehearsal preview package:ledger',
+      'core store identity resources approvals recording audit evidence session rehearsal preview literals reveal package:ledger',
     ),
     // Verify: `countersign verify` is the code of `countersign-verify`.
     // Recording: what was recorded is shown as tables, and must not steer the terminal.
@@ -67,7 +71,7 @@ const HOUSE: House = {
     // What main opens and in which order: a room only so that main stays a page.
     // Masking: the ring of the masking keys is made where they are opened.
     wiring: may(
-      'core config files store keys policy masking audit identity resources approvals upstream recording session listeners preview evidence notify api package:ledger',
+      'core config files store keys policy masking audit identity resources approvals upstream recording session listeners preview reveal evidence notify api package:ledger',
     ),
   },
   packages: {
@@ -82,6 +86,7 @@ const HOUSE: House = {
     policy: [],
     // HMAC and HKDF, of keys and values that come in as arguments.
     masking: ['node:crypto'],
+    literals: [],
     ledger: [],
   },
   independent: ['core', 'protocols', 'policy', 'ledger', 'verify'],

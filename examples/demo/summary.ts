@@ -195,7 +195,7 @@ function evidenceLines(evidence: DemoEvidence, { bold, dim }: Style): string[] {
     `  ${bold('Proven')}: ${leaves} leaves in a package of ${Math.ceil(bytes / 1024)} KiB, ${verdict} (${passed} of ${checks} checks)`,
     '',
     `    rows of ${counts(['changes', 'changes-unapproved', 'approvals', 'denied'])},`,
-    `    ${counts(['masking-summary', 'pii-flows', 'masking-blocked'])}`,
+    `    ${counts(['masking-summary', 'pii-flows', 'masking-blocked', 'reveals'])}`,
     `    ${dim('# check it yourself, offline')}`,
     `    npx countersign-verify --vkey '${verifierKey}' \\`,
     `      ${file}`,

@@ -191,8 +191,19 @@ function seedOf(name: string): Uint8Array {
   return createHash('sha256').update(name).digest();
 }
 
+/** The package as version 1.1 had it. */
+export function asVersion11(files: Files): void {
+  const gone = /^data\/populations\/reveals\./;
+  for (const path of files.keys()) if (gone.test(path)) files.delete(path);
+  replaceIn('data/generation.json', '"version":"1.2"', '"version":"1.1"')(files);
+  replaceIn('data/generation.json', /"reveals":\d+,?/, '')(files);
+  const kept = lines(files, 'data/index.csv').filter((line) => !gone.test(line.split(',')[0] ?? ''));
+  setLines(files, 'data/index.csv', kept);
+}
+
 /** The package as version 1.0 had it. */
 export function asVersion10(files: Files): void {
+  asVersion11(files);
   withoutAskedLeaf(files);
   const gone = /^data\/(masking\/|populations\/(masking-|pii-)|ledger\/gw1\/resources)/;
   for (const path of files.keys()) if (gone.test(path)) files.delete(path);

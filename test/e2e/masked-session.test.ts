@@ -252,7 +252,8 @@ describe.each(serverVersions())('PostgreSQL $major', ({ version, isPresent }) =>
       expect(JSON.stringify(error) + error.message).not.toMatch(CANARY);
     }
     const own = await failure(client.query("select 'abc'::int"));
-    expect(own.message).toContain('abc');
+    // The server's words stay; the literal in them does not, because the message is recorded.
+    expect(own.message).toBe('invalid input syntax for type integer: "[REDACTED]"');
   });
 
   it('lets a permissive Mask be compared, and nothing of it be kept elsewhere', async () => {

@@ -42,6 +42,7 @@ const POPULATIONS = [
   'masking-summary',
   'pii-flows',
   'masking-blocked',
+  'reveals',
 ];
 const HEADINGS = ['Recorded', 'Proven', 'Connect', 'Try', 'Approve', 'Others'];
 

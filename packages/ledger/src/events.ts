@@ -61,7 +61,7 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
   'session.refused': event('durable', 'name address port connection reason code'),
 
   // What they ran: SQL and anything else with a text.
-  'statement.prepare': event('durable', 'sql sealed_literals statement_name parameter_types'),
+  'statement.prepare': event('durable', 'sql sealed_literals masks statement_name parameter_types'),
   'statement.intent': event(
     'durable',
     'sql sealed_literals parameters parameter_types protocol_message statement_name portal row_limit function_oid malformed effects tables columns rules masks masks_exempt predicate_on_masked reason token_ranges state tags estimated_rows digest',
@@ -140,8 +140,8 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
   ),
   'mask.key.rotate': event('signed', 'from_key to_key former_keys reason requested_by'),
   'mask.preview': event('signed', 'database name reason'),
-  'mask.reveal': event('signed', 'rule column reason approval count'),
-  'literal.reveal': event('signed', 'leaf reason approval'),
+  'mask.reveal': event('signed', 'rule column entity name reason approval hold_ids masks count'),
+  'literal.reveal': event('signed', 'viewed_session leaf name reason approval hold_ids masks'),
   'mask.scan': event('signed', 'period detector_version delivered_bytes findings canaries'),
 
   // What was kept.

@@ -17,20 +17,22 @@ export const POPULATION_NAMES = [
   'masking-summary',
   'pii-flows',
   'masking-blocked',
+  'reveals',
 ] as const;
 
 export type PopulationName = (typeof POPULATION_NAMES)[number];
 
-/** Those that packages of version 1.0 do not have. */
-const SINCE_1_1: ReadonlySet<PopulationName> = new Set([
-  'masking-summary',
-  'pii-flows',
-  'masking-blocked',
-] as const);
+/** The minor version of the package from which on a population is there; any other was always there. */
+const POPULATION_SINCE: Readonly<Partial<Record<PopulationName, number>>> = {
+  'masking-summary': 1,
+  'pii-flows': 1,
+  'masking-blocked': 1,
+  reveals: 2,
+};
 
 /** The populations of packages of a minor version. */
 export function populationsOf(minor: number): readonly PopulationName[] {
-  return minor === 0 ? POPULATION_NAMES.filter((name) => !SINCE_1_1.has(name)) : POPULATION_NAMES;
+  return POPULATION_NAMES.filter((name) => (POPULATION_SINCE[name] ?? 0) <= minor);
 }
 
 export interface PopulationShape {
@@ -163,6 +165,17 @@ export const POPULATIONS: Readonly<Record<PopulationName, PopulationShape>> = {
   'masking-blocked': {
     types: [],
     own: computed('rules masks effects tables sql reason method path'),
+    joined: {},
+  },
+  // What let each be shown is computed from the use of its grants: reveal-rows.ts.
+  reveals: {
+    types: words('literal.reveal mask.reveal'),
+    own: {
+      ...same('viewed_session'),
+      revealed_leaf: 'leaf',
+      ...same('rule column entity count masks hold_ids approval reason'),
+      ...computed('approvers approved_before_shown same_person'),
+    },
     joined: {},
   },
   'changes-unapproved': { ...CHANGE_COLUMNS, own: { ...CHANGE_COLUMNS.own, ...computed('why') } },

@@ -14,6 +14,7 @@ import type { Json } from './jcs.ts';
 import type { Leaf } from './leaf.ts';
 import { MaskVersions } from './mask-versions.ts';
 import { isBlockedByMask, MaskingRows } from './masking-rows.ts';
+import { RevealRows } from './reveal-rows.ts';
 import { POPULATION_NAMES, type PopulationName, POPULATIONS } from './population-columns.ts';
 
 /** What became of a leaf's body in a package. */
@@ -107,6 +108,7 @@ export class PopulationFold {
   readonly #changes = new ChangeRows();
   readonly #breakGlass: BreakGlassRows;
   readonly #masking = new MaskingRows();
+  readonly #reveals = new RevealRows();
   readonly #masks: MaskVersions;
 
   constructor(period: Period) {
@@ -135,6 +137,7 @@ export class PopulationFold {
     this.context(event);
     const { leaf } = event;
     const denied = this.#denied(event);
+    this.#reveals.used(leaf, event.values);
     const completed = this.#join(event);
     if (leaf.type === 'session.end' && leaf.session !== undefined) this.#sessions.delete(leaf.session);
     const own = completed ?? this.#own(event);
@@ -212,6 +215,7 @@ export class PopulationFold {
     }
     if (!this.#isInPeriod(leaf)) return undefined;
     const row = this.#rowOf(population, event);
+    if (population === 'reveals') return { population, row: this.#reveals.row(leaf, event.values, row) };
     if (population === 'sessions' && leaf.session !== undefined) {
       this.#openSessions.set(leaf.session, row);
       return undefined;

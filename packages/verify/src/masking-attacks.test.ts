@@ -107,6 +107,26 @@ const ATTACKS: readonly (readonly [title: string, change: Change, check: CheckNa
     /masking-blocked\.jsonl is not what/,
   ],
   [
+    'a reveal that is left out',
+    onLine('data/populations/reveals.jsonl', 0, () => undefined),
+    'populations',
+    /reveals\.jsonl is not what/,
+  ],
+  [
+    'a reveal that was approved, as the package says',
+    onLine('data/populations/reveals.jsonl', 0, (line) =>
+      line.replace('"approved_before_shown":false', '"approved_before_shown":true'),
+    ),
+    'populations',
+    /reveals\.jsonl is not what/,
+  ],
+  [
+    'no list of reveals',
+    (files) => files.delete('data/populations/reveals.csv'),
+    'populations',
+    /reveals\.csv/,
+  ],
+  [
     'no second scan',
     (files) => files.delete('data/masking/masking-second-scan.csv'),
     'populations',

@@ -6,6 +6,7 @@ import { parseCsv } from '@countersign/ledger/csv';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   asVersion10,
+  asVersion11,
   type Files,
   flip,
   makeGoodPackage,
@@ -81,6 +82,15 @@ describe('a good package', () => {
     expect((await verify(older)).verdict).toBe('verified');
   });
 
+  it('of version 1.1 has no list of reveals, and that is said', async () => {
+    const files = new Map(good);
+    asVersion11(files);
+    seal(files, REAL_SEEDS.second);
+    const report = await verify(files);
+    expect(report.verdict).toBe('verified');
+    expect(report.checks.flatMap((check) => check.notes)).toContain('version 1.1 has no list of reveals');
+  });
+
   it('says which statement was asked about, and another one is refused', async () => {
     const files = new Map(good);
     replaceIn('data/populations/approvals.jsonl', /"asked_leaf":[0-9]+/, '"asked_leaf":1')(files);
@@ -92,14 +102,14 @@ describe('a good package', () => {
   it('with an unknown file or a later minor version is good, and says so', async () => {
     const files = new Map(good);
     files.set('data/notes.txt', utf8('x'));
-    replaceIn('data/generation.json', '"version":"1.1"', '"version":"1.7","w_later":"x"')(files);
+    replaceIn('data/generation.json', '"version":"1.2"', '"version":"1.7","w_later":"x"')(files);
     replaceIn('data/index.csv', /$/, `data/notes.txt,,,document,,${sha256(utf8('x'))}\r\n`)(files);
     seal(files, REAL_SEEDS.second);
     const report = await verify(files);
     expect(report.verdict).toBe('verified');
     const notes = report.checks.flatMap((check) => check.notes);
     expect(notes).toContain('unknown file: data/notes.txt');
-    expect(notes).toContain('version 1.7 is read as 1.1');
+    expect(notes).toContain('version 1.7 is read as 1.2');
   });
 });
 
@@ -162,7 +172,7 @@ describe('countersign-verify', () => {
     expect(await runCli(['--version'])).toEqual({
       status: 0,
       stdout: expect.stringMatching(
-        /^countersign-verify [0-9]+\.[0-9]+\.[0-9]+, packages of version 1\.1\n$/,
+        /^countersign-verify [0-9]+\.[0-9]+\.[0-9]+, packages of version 1\.2\n$/,
       ),
       stderr: '',
     });

@@ -232,7 +232,7 @@ export const ON_SEALS: readonly ContentAttack[] = [
     title: 'a package of a later major version',
     early: true,
     sealed: 'stolen',
-    change: replaceIn('data/generation.json', '"version":"1.1"', '"version":"2.0"'),
+    change: replaceIn('data/generation.json', '"version":"1.2"', '"version":"2.0"'),
     found: [['version', /needs a verifier of version 2/]],
   },
   {

@@ -80,6 +80,21 @@ export interface ChangesAnswer {
   readonly changes: readonly ChangeRow[];
 }
 
+/** The literals of one statement, as they came. */
+export interface RevealedLiteralsAnswer {
+  /** Index of the leaf that says so. */
+  readonly leaf: number;
+  /** As spec/events.md has them in a `statement.intent`. */
+  readonly sql?: unknown;
+  readonly parameters?: unknown;
+}
+
+/** What a masked value stands for. */
+export interface RevealedValueAnswer {
+  readonly leaf: number;
+  readonly value: string;
+}
+
 /** A rule that would hold an apply: so many of its approvers have to agree first. */
 export interface HeldByRow {
   readonly rule: string;

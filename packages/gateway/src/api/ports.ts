@@ -7,6 +7,7 @@ import type { CountersignError } from '../core/errors.ts';
 import type { LedgerPort, ScopeKeys } from '../core/ledger-port.ts';
 import type { IdentityRoom } from '../identity/identity.ts';
 import type { MaskPreview } from '../preview/mask-preview.ts';
+import type { Reveals } from '../reveal/reveals.ts';
 import type { Resources } from '../resources/resources.ts';
 import type { LiveSessions } from '../session/live-sessions.ts';
 import type { SqlReader } from '../session/sql-reader.ts';
@@ -91,6 +92,8 @@ export interface ApiPorts {
   exportEvidence(request: ExportRequest): Promise<ExportedPackage>;
   /** Copies the installation to a directory of this machine that does not exist yet; writes no leaf. */
   backup(directory: string): Promise<CreatedBackup>;
+  /** Shows what Masks hide, when others have agreed. */
+  readonly reveals: Reveals;
   /** Logs in to the target and looks; writes no leaf. */
   readonly previewMasks: MaskPreviewer;
   /** What went wrong inside, for the operator's log; the client hears only the code. */

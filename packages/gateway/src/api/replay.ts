@@ -8,6 +8,7 @@
 import { toCountersignError } from '../core/errors.ts';
 import type { SessionId } from '../core/ids.ts';
 import { LIMITS } from '../core/limits.ts';
+import { recordedText } from '../literals/recorded-text.ts';
 import { type ExpectedSegment, readRecording } from '../recording/recording-reader.ts';
 import type { ReplayedItem, ReplayedStatement } from '../recording/replayed-statement.ts';
 import { readTranscript } from '../recording/transcript.ts';
@@ -64,8 +65,11 @@ async function expectedSegments(
 
 async function withLeaf(item: ReplayedItem, intents: IntentWindow): Promise<unknown> {
   if (item.kind !== 'statement') return item;
-  const leaf = await intents.find(item);
-  return leaf === undefined ? item : { ...item, leaf };
+  const intent = await intents.find(item);
+  if (intent === undefined) return item;
+  // The recording hides every literal; the leaf those that may tell something.
+  const { leaf, sql = item.sql, isHidden } = intent;
+  return isHidden && !item.sqlCut ? { ...item, sql, leaf } : { ...item, leaf };
 }
 
 /**
@@ -83,13 +87,13 @@ class IntentWindow {
     this.#leaves = leaves;
   }
 
-  async find(statement: ReplayedStatement): Promise<number | undefined> {
+  async find(statement: ReplayedStatement): Promise<WaitingIntent | undefined> {
     await this.#fill();
     const at = this.#waiting.findIndex((intent) => isAbout(intent, statement));
     if (at < 0) return undefined;
-    const leaf = this.#waiting[at]?.leaf;
+    const intent = this.#waiting[at];
     this.#waiting = this.#waiting.slice(at + 1);
-    return leaf;
+    return intent;
   }
 
   async close(): Promise<void> {
@@ -118,22 +122,30 @@ interface WaitingIntent {
   readonly isFunction: boolean;
   readonly hasText: boolean;
   readonly sql: string | undefined;
+  /** The text as the recording has it; undefined where there is none to compare. */
+  readonly recorded: string | undefined;
+  /** Whether that hides what the leaf shows. */
+  readonly isHidden: boolean;
 }
 
 function waitingIntent({ leaf, body }: SessionLeaf): WaitingIntent {
   const sql = body?.['sql'];
+  const text = typeof sql === 'string' ? sql : undefined;
+  const recorded = text === undefined ? undefined : recordedText(text, body?.['masks']);
   return {
     leaf: leaf.n,
     isFunction: body?.['function_oid'] !== undefined,
     hasText: sql !== undefined,
-    sql: typeof sql === 'string' ? sql : undefined,
+    sql: text,
+    recorded,
+    isHidden: recorded !== text,
   };
 }
 
-function isAbout({ isFunction, hasText, sql }: WaitingIntent, statement: ReplayedStatement): boolean {
+function isAbout({ isFunction, hasText, recorded }: WaitingIntent, statement: ReplayedStatement): boolean {
   if (statement.protocol === 'function') return isFunction;
   // A text that is too long for a body, or is not UTF-8, is not there to be compared.
-  return sql === undefined ? hasText : sql === statement.sql;
+  return recorded === undefined ? hasText : recorded === statement.sql;
 }
 
 function line(value: unknown): string {

@@ -16,6 +16,7 @@ import type { Approvals } from '../approvals/approvals.ts';
 import { openApprovals } from '../wiring/approvals.ts';
 import { backUp } from '../wiring/backup.ts';
 import { maskPreviewer } from '../wiring/mask-preview.ts';
+import { revealsOf } from '../wiring/reveals.ts';
 import { openRooms, type Rooms } from '../wiring/rooms.ts';
 import { storedSessionIndex } from '../wiring/session-index.ts';
 import type { ApiPorts } from './ports.ts';
@@ -87,6 +88,7 @@ export async function testingOnlyApi(change: Partial<ApiPorts> = {}): Promise<Te
     recordingsDirectory: config.recording.directory,
     temporaryDirectory,
     randomBytes,
+    reveals: revealsOf(rooms, holds.approvals),
     previewMasks: maskPreviewer(rooms, { env: {}, randomBytes }),
     exportEvidence: async ({ file, fromUs, toUs }) => {
       const bytes = Buffer.from(`package ${fromUs} ${toUs}`);

@@ -52,6 +52,8 @@ export const WHO_MAY = {
   'POST /v1/connections/:name/mask-preview': 'administrators and auditors',
   'GET /v1/ledger/status': 'identified',
   'GET /v1/ledger/proof/:index': 'identified',
+  'POST /v1/sessions/:id/reveal': 'own, or administrators and auditors',
+  'POST /v1/masking/reveal': 'identified',
   'POST /v1/ledger/shred': 'administrators',
   'POST /v1/evidence/export': 'administrators and auditors',
   'POST /v1/backup': 'administrators',

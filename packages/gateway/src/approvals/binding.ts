@@ -54,8 +54,8 @@ export interface HoldBinding {
 
 /** Everything that makes a change of resources this one and no other. */
 export interface ChangeBinding {
-  readonly protocol: 'resources';
-  /** `apply`, `delete`, `password`, `token`, `invitation`. */
+  readonly protocol: 'resources' | 'reveal';
+  /** `apply`, `delete`, `password`, `token`, `invitation`; of what is revealed `literals`, `value`. */
   readonly message: string;
   /** JCS of the list of what is changed, each with the version that it was and what it would be. */
   readonly changes: Uint8Array;

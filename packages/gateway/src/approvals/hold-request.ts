@@ -128,12 +128,12 @@ function between(limit: string, allowedMin: number, allowed: number, actual: num
 /** What is longer than a person reads is cut; its length and SHA-256 stay. */
 function contentOf(statement: Uint8Array, facts: HoldFacts): HoldContent {
   const { statementBytesMax, affectedKeysMax, affectedKeyCharactersMax } = LIMITS.approvals;
-  const { effects, tables, affectedKeys, exactRows, estimatedRows } = facts;
+  const { effects, tables, affectedKeys, exactRows, estimatedRows, shown = statement } = facts;
   return {
-    statement: textOf(statement, statementBytesMax),
+    statement: textOf(shown, statementBytesMax),
     statementBytes: statement.length,
     statementSha256: createHash('sha256').update(statement).digest('hex'),
-    truncated: statement.length > statementBytesMax,
+    truncated: shown.length > statementBytesMax,
     effects: factsOf(effects),
     tables: factsOf(tables),
     affectedKeys: affectedKeys

@@ -36,6 +36,8 @@ export interface HoldFacts {
   readonly estimatedRows?: number | undefined;
   /** Keys of affected rows, other values withheld. */
   readonly affectedKeys: readonly string[];
+  /** The statement as they may see it, where that is not as it came. */
+  readonly shown?: Uint8Array | undefined;
 }
 
 /** What a rule that holds demands. */

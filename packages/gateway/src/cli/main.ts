@@ -14,6 +14,7 @@ import { LOGIN_COMMANDS } from './login-commands.ts';
 import { parseCommand } from './parse-command.ts';
 import { MASKING_COMMANDS } from './masking-commands.ts';
 import { POLICY_COMMANDS } from './policy-commands.ts';
+import { REVEAL_COMMANDS } from './reveal-commands.ts';
 import { RESOURCE_COMMANDS } from './resource-commands.ts';
 import { SESSION_COMMANDS } from './session-commands.ts';
 
@@ -28,6 +29,7 @@ const COMMANDS: readonly Command[] = [
   ...EVIDENCE_COMMANDS,
   ...LEDGER_COMMANDS,
   ...MASKING_COMMANDS,
+  ...REVEAL_COMMANDS,
   ...MACHINE_COMMANDS,
 ];
 

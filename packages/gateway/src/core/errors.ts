@@ -281,6 +281,22 @@ export const ERRORS = {
     exit: 2,
     fixedBy: 'caller',
   },
+  REVEAL_HELD: {
+    says: 'Mask "{mask}" (version {version}) lets its values be revealed when {count} of {approvers} agree, until {until} UTC. Approval {id} is asked for.',
+    hint: 'When it is approved, send exactly the same again, with the same reason: it is revealed once. See: countersign approvals show ID.',
+    http: 423,
+    sqlstate: '42501',
+    exit: 7,
+    fixedBy: 'policy owner',
+  },
+  REVEAL_REFUSED: {
+    says: 'Nobody may reveal this: {reason}.',
+    hint: 'Who may is named by `reveal` of each Mask that hides it; without that, nobody does.',
+    http: 403,
+    sqlstate: '42501',
+    exit: 3,
+    fixedBy: 'policy owner',
+  },
   ROWS_NOT_COUNTED: {
     says: 'The rows of this statement cannot be counted before COMMIT ({reason}), so it does not run.',
     http: 503,

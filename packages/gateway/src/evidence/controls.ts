@@ -20,6 +20,7 @@ const POPULATION_CONTROLS: Readonly<Record<string, readonly [string, string]>> =
   'masking-summary': ['5.34 8.11', 'A.18.1.4'],
   'pii-flows': ['5.34 8.11 8.12', 'A.18.1.4'],
   'masking-blocked': ['8.3 8.11 8.12', 'A.9.4.1'],
+  reveals: ['5.3 5.34 8.11 8.15', 'A.6.1.2 A.18.1.4 A.12.4.1'],
   'changes-unapproved': ['5.3 8.15 8.32', 'A.6.1.2 A.12.4.1 A.14.2.2'],
 };
 

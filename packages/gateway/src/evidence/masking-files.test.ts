@@ -127,6 +127,14 @@ describe('a package with masks', () => {
     );
   });
 
+  it('lists what somebody was shown again, and that nobody had agreed', async () => {
+    const reveals = await rows('populations/reveals.csv');
+    const columns = ['event_type', 'rule', 'column', 'reason', 'approvers', 'approved_before_shown'];
+    expect(shown(reveals, ...columns)).toEqual([
+      ['mask.reveal', 'customers', 'shop.customers.email', 'a complaint', '', 'false'],
+    ]);
+  });
+
   it('lists what a Mask stopped, which is among the denied too', async () => {
     const blocked = await rows('populations/masking-blocked.csv');
     expect(shown(blocked, 'event_type', 'decision', 'reason', 'actor_name')).toEqual([

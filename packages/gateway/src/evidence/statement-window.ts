@@ -7,6 +7,7 @@
 
 import { hash } from 'node:crypto';
 import type { Json } from '@countersign/ledger/jcs';
+import { recordedText } from '../literals/recorded-text.ts';
 import { MASKING_SCAN_LIMITS as LIMITS } from '../core/masking-scan-limits.ts';
 import type { ReplayedStatement } from '../recording/replayed-statement.ts';
 
@@ -46,9 +47,9 @@ export class StatementWindow {
   }
 }
 
-function markOf({ sql, function_oid: oid }: Readonly<Record<string, Json>>): number {
+function markOf({ sql, masks, function_oid: oid }: Readonly<Record<string, Json>>): number {
   if (oid !== undefined) return FUNCTION;
-  if (typeof sql === 'string') return hashOf(sql);
+  if (typeof sql === 'string') return hashOf(recordedText(sql, masks));
   return sql === undefined ? NOTHING : ANY_TEXT;
 }
 

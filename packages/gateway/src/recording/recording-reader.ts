@@ -34,6 +34,8 @@ export type RecordedEntry =
       /** Valid until the next entry is asked for. */
       readonly bytes: Uint8Array;
     })
+  /** What the client sent, sealed once more: only who was granted its literals reads it. */
+  | (Place & { readonly kind: 'sealed'; readonly timeUs: number; readonly bytes: Uint8Array })
   | (Place & { readonly kind: 'event'; readonly timeUs: number; readonly json: string })
   | (Place & {
       readonly kind: 'unknown channel';
@@ -141,6 +143,7 @@ function understood(entry: RawEntry, place: Place): RecordedEntry {
   if (channel === 0 || channel === 1 || channel === 2 || channel === 3) {
     return { kind: 'bytes', ...place, timeUs, channel, bytes };
   }
+  if (channel === CHANNEL.sealed) return { kind: 'sealed', ...place, timeUs, bytes };
   if (channel === CHANNEL.event) {
     return { kind: 'event', ...place, timeUs, json: Buffer.from(bytes).toString('utf8') };
   }

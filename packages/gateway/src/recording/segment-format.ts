@@ -43,11 +43,12 @@ export const CHANNEL = {
   targetToClient: 1,
   gatewayToClient: 2,
   spooled: 3,
+  sealed: 4,
   event: 255,
 } as const;
 
 /** What a caller may record; events have a method of their own. */
-export type ByteChannel = 0 | 1 | 2 | 3;
+export type ByteChannel = 0 | 1 | 2 | 3 | 4;
 
 export interface SegmentHeader {
   readonly sessionId: string;

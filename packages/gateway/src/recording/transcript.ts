@@ -69,6 +69,8 @@ export async function* readTranscript(
         if (failure !== undefined) yield { kind: 'note', timeUs, text: failure };
         break;
       }
+      case 'sealed':
+        break;
       case 'event':
         yield { kind: 'event', timeUs, json: entry.json };
         break;

@@ -12,7 +12,7 @@ import { CountersignError, reasonOf } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { maskProblems, spoken } from '../masking/plan/compile-mask.ts';
 import type { Mask } from '../masking/plan/mask.ts';
-import { PatternProblem } from '../policy/patterns.ts';
+import { parseDurationMs, PatternProblem } from '../policy/patterns.ts';
 import { checkGuard, isGuard } from '../policy/guard.ts';
 import { compileRule } from '../policy/rule.ts';
 import { type Connection, RESOURCE_KINDS, type ResourceDocument, type ResourceKind } from './documents.ts';
@@ -114,7 +114,7 @@ function notEnforced(document: ResourceDocument): string | undefined {
 
 function contradictionIn(document: ResourceDocument): string | undefined {
   if (document.kind === 'Connection') return contradictionOf(document);
-  if (document.kind === 'Mask') return spoken(maskProblems(document)) || undefined;
+  if (document.kind === 'Mask') return contradictionOfMask(document);
   if (document.kind !== 'Rule') return undefined;
   try {
     if (isGuard(document)) checkGuard(document);
@@ -124,6 +124,20 @@ function contradictionIn(document: ResourceDocument): string | undefined {
     throw error;
   }
   return undefined;
+}
+
+function contradictionOfMask(mask: Mask): string | undefined {
+  const problems = spoken(maskProblems(mask));
+  if (problems !== '' || mask.reveal === undefined) return problems || undefined;
+  const { expiresMsMax, useWithinMsMax } = LIMITS.approvals;
+  try {
+    const ms = parseDurationMs(mask.reveal.expires);
+    const allowed = Math.min(expiresMsMax, useWithinMsMax);
+    return ms > allowed ? `reveal.expires: at most ${allowed / 3_600_000} hours` : undefined;
+  } catch (error) {
+    if (error instanceof PatternProblem) return `reveal.expires: ${error.message}`;
+    throw error;
+  }
 }
 
 /** Options that the target's `tls` makes meaningless. */

@@ -139,8 +139,9 @@ function problemWithRule(rule: Rule, view: ResourceView): string | undefined {
   );
 }
 
-function problemWithMask({ on, who, unless }: Mask, view: ResourceView): string | undefined {
-  return problemWithWho([...who, ...unless], view) ?? problemWithTargets(on, view);
+function problemWithMask({ on, who, unless, reveal }: Mask, view: ResourceView): string | undefined {
+  const approvers = reveal?.approvers ?? [];
+  return problemWithWho([...who, ...unless, ...approvers], view) ?? problemWithTargets(on, view);
 }
 
 function decidersOf(consequence: Rule['then']): readonly string[] {

@@ -157,6 +157,15 @@ const AS: TSchema = Type.Union(
   { alternatives: 'the name of an operator, or { kind: OPERATOR, OPTION: VALUE, … }' },
 );
 
+const REVEAL: TSchema = Type.Object(
+  {
+    approvers: list(`^(group:)?${NAME}$`, 1),
+    count: Type.Integer({ default: 1, minimum: 1, maximum: 16 }),
+    expires: Type.String({ default: '15m', maxLength: 8 }),
+  },
+  STRICT,
+);
+
 /** The schema of each kind, without the kind itself. */
 export const SCHEMAS: Readonly<Record<ResourceKind, TSchema>> = {
   Person: Type.Object(
@@ -230,6 +239,7 @@ export const SCHEMAS: Readonly<Record<ResourceKind, TSchema>> = {
       as: AS,
       entity: Type.Optional(printable(40)),
       mode: Type.Optional(Type.Enum([...MASK_MODES])),
+      reveal: Type.Optional(REVEAL),
     },
     STRICT,
   ),

@@ -12,6 +12,7 @@ import type { LiveSessions } from '../session/live-sessions.ts';
 import { backUp } from './backup.ts';
 import { evidenceExporter } from './evidence.ts';
 import { maskPreviewer } from './mask-preview.ts';
+import { revealsOf } from './reveals.ts';
 import type { Rooms, RoomsOptions } from './rooms.ts';
 
 export interface ApiOptions extends Pick<RoomsOptions, 'env'> {
@@ -41,6 +42,7 @@ export async function startConfiguredApi(
     scopeKeys: rooms.keys,
     recordingsDirectory: config.recording.directory,
     temporaryDirectory,
+    reveals: revealsOf(rooms, options.approvals),
     previewMasks: maskPreviewer(rooms, options),
     exportEvidence: evidenceExporter(config, rooms, options),
     backup: async (directory) => {

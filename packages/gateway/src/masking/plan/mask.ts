@@ -31,6 +31,17 @@ export interface Mask {
   readonly entity?: string;
   /** Of the columns; `strict` where left out. */
   readonly mode?: MaskMode;
+  /** Who has to agree before what it hides is shown to somebody; left out: nobody may be shown it. */
+  readonly reveal?: MaskReveal;
+}
+
+export interface MaskReveal {
+  /** `NAME` of a person, or `group:NAME`; never who asks. */
+  readonly approvers: readonly string[];
+  /** How many of them. */
+  readonly count: number;
+  /** How long they have, and how long it can be used then: `15m`. */
+  readonly expires: string;
 }
 
 /** What is wrong with a Mask, and where in it. */

@@ -20,6 +20,9 @@ import { CountersignError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { HoldId, SessionId } from '../../core/ids.ts';
 import type { StatementFacts } from '../../core/effects.ts';
+import { findIn } from '../../literals/find-in.ts';
+import { HIDDEN_VALUE } from '../../literals/hides-value.ts';
+import { NO_HINTS } from '../../masking/detect/scan-state.ts';
 import { openersOf } from '../../policy/break-glass.ts';
 import type { Cause } from '../../policy/decide.ts';
 import type { ObservedTable } from '../../policy/observed.ts';
@@ -28,7 +31,7 @@ import type { CompiledRule } from '../../policy/rule.ts';
 import { encodeNoticeResponse } from '../../protocols/postgres/encode.ts';
 import type { Outcome } from '../../protocols/postgres/states.ts';
 import type { Ground } from './ground.ts';
-import type { Judgement } from './inspection.ts';
+import type { Judgement, MaskWords } from './inspection.ts';
 import { mayDo, type OpenAtTarget } from './open-at-target.ts';
 import type { RunningOperation } from './running-operation.ts';
 import { readState, type SessionState, stateQuestion } from './session-state.ts';
@@ -332,11 +335,19 @@ export class Asking {
         ],
         exactRows: rows,
         estimatedRows: estimate ?? judgement.estimatedRows,
-        affectedKeys: keys,
+        affectedKeys: shownKeys(keys, judgement.masks),
+        shown: operation.shownText,
       },
       address,
     };
   }
+}
+
+/** Keys of rows as approvers see them: none of a table with masked columns, and none that look like somebody's data. */
+function shownKeys(keys: readonly string[], masks: MaskWords | undefined): readonly string[] {
+  if (masks === undefined) return keys;
+  if (masks.hidesKeys) return [];
+  return keys.map((key) => (findIn(Buffer.from(key), NO_HINTS).count === 0 ? key : HIDDEN_VALUE));
 }
 
 /** The values; of a Bind in the spool itself and the types, since a mark is another in each session. */

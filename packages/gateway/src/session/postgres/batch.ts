@@ -62,6 +62,7 @@ export interface Admitted extends Pick<Understood, 'prepare' | 'runs'> {
   readonly operation: RunningOperation | undefined;
   readonly body: Body;
   readonly decided: Decided | undefined;
+  readonly judgement: Judgement | undefined;
 }
 
 const NOTHING: Body = {};
@@ -120,7 +121,7 @@ export class Batch {
       judgement === undefined
         ? undefined
         : { decision: (judgement.stated ?? judgement.decision).kind, policy: judgement.policy };
-    this.admitted.push({ operation: intent?.operation, body, decided, prepare, runs });
+    this.admitted.push({ operation: intent?.operation, body, decided, judgement, prepare, runs });
   }
 
   /** The bytes in order. */

@@ -51,6 +51,10 @@ export interface InspectionPorts {
 export interface MaskWords {
   readonly applied: readonly { readonly mask: string; readonly version: number }[];
   readonly recorded: readonly { readonly mask: string; readonly version: number; readonly what: string }[];
+  /** Its literals may stand for values of masked columns. */
+  readonly exposes: boolean;
+  /** It writes a table that has masked columns: keys of its rows may be among them. */
+  readonly hidesKeys: boolean;
 }
 
 /** A decision, and what it was about. */

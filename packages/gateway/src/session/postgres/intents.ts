@@ -193,14 +193,14 @@ export class Intents {
     const runs = new Set(batch.admitted.map((admitted) => admitted.runs));
     const events: LedgerEvent[] = [];
     const operations: (RunningOperation | undefined)[] = [];
-    for (const { operation, body, decided, prepare } of batch.admitted) {
+    for (const { operation, body, decided, judgement, prepare } of batch.admitted) {
       if (prepare !== undefined && !runs.has(prepare.statement)) {
         events.push(leaves.prepare(prepare.body()));
         operations.push(undefined);
       }
       if (operation === undefined) continue;
       this.#open.add(operation);
-      events.push(leaves.intent(body, decided));
+      events.push(leaves.intent(body, decided, { judgement, operation }));
       operations.push(operation);
     }
     if (events.length === 0) return undefined;

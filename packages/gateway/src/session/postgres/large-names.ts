@@ -8,7 +8,7 @@ import type { SpooledMessage } from './large-message.ts';
 export const NEVER_A_NAME = '\u00ff';
 
 /** The names at the beginning of a large Parse or Bind, cut as the server cuts them. */
-export function readNames({ type, head }: SpooledMessage): readonly [string, string] {
+export function readNames({ type, head }: Pick<SpooledMessage, 'type' | 'head'>): readonly [string, string] {
   const count = { [FRONTEND.Parse]: 1, [FRONTEND.Bind]: 2 }[type] ?? 0;
   const max = LIMITS.postgres.nameBytesMax;
   // What is not ASCII is not remembered by name, so that its encoding does not matter here.

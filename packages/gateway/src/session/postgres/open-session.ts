@@ -23,9 +23,11 @@ import {
 import type { PostgresTarget } from '../../upstream/postgres-target.ts';
 import { type CancelKey, makeCancelKey } from '../live-sessions.ts';
 import type { Admission, SessionPorts } from '../session-ports.ts';
+import type { SessionMasks } from '../../masking/plan/session-masks.ts';
 import { armedParameters } from './masked/arming.ts';
 import { PostgresSession } from './session.ts';
 import { SessionLeaves } from './session-leaves.ts';
+import { SessionLiterals } from './hidden/session-literals.ts';
 import { InlineBudget, textValue } from './operation-body.ts';
 
 /** A client that has logged in. */
@@ -109,6 +111,7 @@ async function open(
     const given = admission.maskingKeys === undefined ? forwarded : armedParameters(forwarded);
     ready = await loginToTarget(target, given, randomBytes);
     const key = await keys.create(id);
+    const literals = literalsOf(id, key, admission, randomBytes);
     ledger.openScope(id, key);
     recording = recorder.open(id, key);
     const { principal } = client;
@@ -119,7 +122,7 @@ async function open(
       target: admission.connection,
       policy: admission.policy,
     };
-    const leaves = new SessionLeaves(context);
+    const leaves = new SessionLeaves(context, literals);
     const start = await ledger.append(leaves.start(startBody(client, admission, target, ready)));
     begun = true;
     const session = new PostgresSession({
@@ -131,6 +134,7 @@ async function open(
       place,
       recording,
       leaves,
+      literals,
       ports,
       start,
     });
@@ -163,6 +167,18 @@ async function open(
     await endUnbegun(ports, id, admission, actor, client.principal, error);
     throw new SessionBegun(error);
   }
+}
+
+/** Undefined where no Mask reaches the session: it is recorded as it is. */
+function literalsOf(
+  session: SessionId,
+  scopeKey: Uint8Array,
+  admission: Admission,
+  randomBytes: SessionPorts['randomBytes'],
+): SessionLiterals | undefined {
+  if (admission.maskingKeys === undefined) return undefined;
+  const masksNow = (): SessionMasks => admission.policyNow().masks;
+  return new SessionLiterals({ session, scopeKey, randomBytes, masksNow });
 }
 
 /** `session.start` is in the log, and nothing was forwarded: the session ends where it began. */

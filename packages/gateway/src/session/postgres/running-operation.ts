@@ -37,6 +37,8 @@ export class RunningOperation {
   blocked = false;
   /** Of what runs in a session whose results are masked. */
   runs: Runs | undefined;
+  /** Its text as people see it, where that is not as it came. */
+  shownText: Uint8Array | undefined;
   /** What was masked; undefined where nothing could be. */
   masking: OperationMasking | undefined;
   #tags: string[] = [];

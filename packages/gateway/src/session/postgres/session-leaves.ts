@@ -5,6 +5,9 @@
  */
 
 import type { BodyValue, LedgerEvent } from '../../core/ledger-port.ts';
+import type { SessionLiterals } from './hidden/session-literals.ts';
+import type { Judgement } from './inspection.ts';
+import type { RunningOperation } from './running-operation.ts';
 
 /** What every leaf of a session says. */
 export interface LeafContext {
@@ -23,13 +26,22 @@ export interface Decided {
   readonly policy: string;
 }
 
+/** What an intent is of. */
+export interface IntentOf {
+  readonly judgement: Judgement | undefined;
+  readonly operation: RunningOperation | undefined;
+}
+
 /** Leaves of one session. */
 export class SessionLeaves {
   readonly #context: LeafContext;
   readonly #atTheDoor: Decided;
+  readonly #literals: SessionLiterals | undefined;
 
-  constructor(context: LeafContext) {
+  /** @param literals what hides them, where Masks reach the session */
+  constructor(context: LeafContext, literals?: SessionLiterals) {
     this.#context = context;
+    this.#literals = literals;
     this.#atTheDoor = { decision: 'allow', policy: context.policy };
   }
 
@@ -42,12 +54,26 @@ export class SessionLeaves {
   }
 
   prepare(body: Readonly<Record<string, BodyValue>>): LedgerEvent {
-    return { ...this.#base('statement.prepare'), decision: 'allow', policy: this.#context.policy, body };
+    const shown = this.#literals?.intent(body, undefined).body ?? body;
+    return {
+      ...this.#base('statement.prepare'),
+      decision: 'allow',
+      policy: this.#context.policy,
+      body: shown,
+    };
   }
 
   /** @param decided what policy said, and the digest of the bundle that said it; else what the door said */
-  intent(body: Readonly<Record<string, BodyValue>>, decided: Decided = this.#atTheDoor): LedgerEvent {
-    return { ...this.#base('statement.intent'), ...decided, body };
+  intent(
+    body: Readonly<Record<string, BodyValue>>,
+    decided: Decided = this.#atTheDoor,
+    of?: IntentOf,
+  ): LedgerEvent {
+    const base = { ...this.#base('statement.intent'), ...decided };
+    if (this.#literals === undefined) return { ...base, body };
+    const { body: shown, text } = this.#literals.intent(body, of?.judgement);
+    if (of?.operation !== undefined) of.operation.shownText = text;
+    return { ...base, body: shown };
   }
 
   outcome(ref: number, status: OutcomeStatus, body: Readonly<Record<string, BodyValue>>): LedgerEvent {

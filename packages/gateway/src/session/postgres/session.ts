@@ -14,7 +14,7 @@ import { withoutMethods } from '../../core/without-methods.ts';
 import type { Principal } from '../../core/principal.ts';
 import { encodeErrorResponse } from '../../protocols/postgres/encode.ts';
 import { ResponseQueue } from '../../protocols/postgres/response-queue.ts';
-import { CHANNEL } from '../../recording/segment-format.ts';
+import { type ByteChannel, CHANNEL } from '../../recording/segment-format.ts';
 import type { RecordingSummary, SessionRecording } from '../../recording/session-recording.ts';
 import type { ReadyTarget } from '../../upstream/postgres-login.ts';
 import { cancelOnTarget, type PostgresTarget } from '../../upstream/postgres-target.ts';
@@ -26,6 +26,7 @@ import { Conducting } from './conducting.ts';
 import { type EndStatus, endSession } from './end-session.ts';
 import { Gate } from './gate.ts';
 import { Inspection } from './inspection.ts';
+import type { SessionLiterals } from './hidden/session-literals.ts';
 import { Intents } from './intents.ts';
 import { largeMessages } from './large-message.ts';
 import { type SessionMasking, sessionMasking } from './masked/session-masking.ts';
@@ -45,6 +46,7 @@ export interface PostgresSessionOptions {
   readonly place: SessionPlace;
   readonly recording: SessionRecording;
   readonly leaves: SessionLeaves;
+  readonly literals?: SessionLiterals | undefined;
   readonly ports: SessionPorts;
   readonly start: Appended;
 }
@@ -107,14 +109,13 @@ export class PostgresSession implements LiveSession {
     this.#target = options.ready.socket;
     this.#recording = recording;
     const failed = (error: unknown): void => this.#fail(error);
-    const random = ports.randomBytes(16);
     this.#inspection = this.#inspectionOf(admission, ports);
     const inspection = this.#inspection;
     this.#intents = new Intents({
       ledger: ports.ledger,
       leaves,
       clock: ports.clock,
-      random,
+      random: ports.randomBytes(16),
       inspection,
       failed,
     });
@@ -315,7 +316,10 @@ export class PostgresSession implements LiveSession {
     if (this.#finishing || this.#terminated || chunk.length === 0) return;
     if (this.#isUnmasked) return this.end({ reason: MASKS_CHANGED });
     this.#bytesToTarget += chunk.length;
-    if (!this.#record(CHANNEL.clientToTarget, chunk)) return;
+    const isRecorded =
+      this.#options.literals?.record(chunk, (channel, piece) => this.#record(channel, piece)) ??
+      this.#record(CHANNEL.clientToTarget, chunk);
+    if (!isRecorded) return;
     this.#clientSide.push(chunk);
     this.#pace();
   }
@@ -351,7 +355,7 @@ export class PostgresSession implements LiveSession {
     if (!this.#client.destroyed && !writeCopy(this.#client, bytes)) this.#target.pause();
   }
 
-  #record(channel: 0 | 1 | 2, chunk: Uint8Array): boolean {
+  #record(channel: ByteChannel, chunk: Uint8Array): boolean {
     try {
       this.#recording.record(channel, chunk, this.#options.ports.clock.nowUs());
       if (this.#recording.full) this.#target.pause();

@@ -333,9 +333,10 @@ export class ServerTrees {
   }
 
   #failed({ read, textBytes, place }: Pending, plan: Plan, where: AskedIn, error: AskedError): ReadText {
-    const frame = placed(error, plan.texts[error.at], textBytes, this.#name);
+    const said = { ...error.error, frame: placed(error, plan.texts[error.at], textBytes, this.#name) };
+    const refused = this.#masking?.withoutLiterals(said) ?? said;
     if (where === 'pipeline') {
-      this.#ports.deliver(frame);
+      this.#ports.deliver(refused.frame);
       return read;
     }
     // A Parse fails by itself in the same way; should it not, nobody knows what it calls.
@@ -345,7 +346,7 @@ export class ServerTrees {
       return withUnknown(read, isAsked, NO_TREE);
     }
     const copy = { ...read };
-    this.#refused.set(copy, { ...error.error, frame });
+    this.#refused.set(copy, refused);
     if (!failsByItself) this.#runsWhenParsed.add(copy);
     return copy;
   }

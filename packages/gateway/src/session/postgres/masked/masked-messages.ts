@@ -13,6 +13,7 @@ import { decodeBackend } from '../../../protocols/postgres/decode.ts';
 import { encodeBackend } from '../../../protocols/postgres/encode.ts';
 import { HEADER_LENGTH } from '../../../protocols/postgres/frames.ts';
 import { BACKEND, type ErrorOrNotice, type StartupParameter } from '../../../protocols/postgres/messages.ts';
+import { hideMessage } from '../../../literals/hide-message.ts';
 import { withheldMessage, withheldParameter, withheldPayload } from '../../../masking/rows/redact-message.ts';
 import type { KnownTree } from './known-trees.ts';
 import type { OperationMasking } from './operation-masking.ts';
@@ -133,15 +134,10 @@ export class MaskedMessages {
     const message = read(frame);
     if (message === undefined) return frame;
     const keeps = this.#keeps(message, about);
-    if (keeps === 'all') return frame;
-    if (keeps === 'but details') {
-      const fields = message.fields.filter(({ code }) => code !== 'D');
-      if (fields.length === message.fields.length) return frame;
-      masking.messages += 1;
-      return encodeBackend({ ...message, fields });
-    }
+    const fields = keeps === 'nothing' ? withheldMessage(message.fields) : keptFields(message, keeps);
+    if (fields === message.fields) return frame;
     masking.messages += 1;
-    return encodeBackend({ ...message, fields: withheldMessage(message.fields) });
+    return encodeBackend({ ...message, fields });
   }
 
   #keeps(message: ErrorOrNotice, { statement, trees }: MessageAbout): 'all' | 'but details' | 'nothing' {
@@ -155,6 +151,33 @@ export class MaskedMessages {
     if (!isClean || statement === undefined) return 'nothing';
     return WRITES.has(statement.node) ? 'but details' : 'all';
   }
+}
+
+/** What the server says of a text that it does not take, before it runs: the literals that it quotes are hidden. */
+export function refusalWords<R extends { readonly message: string; readonly frame: Uint8Array }>(said: R): R {
+  const message = read(said.frame);
+  const fields = message === undefined ? [] : keptFields(message, 'all');
+  if (message === undefined || fields === message.fields) return said;
+  const hidden = { ...message, fields };
+  const words = fields.find(({ code }) => code === 'M')?.valueBytes ?? new Uint8Array(0);
+  return { ...said, message: Buffer.from(words).toString('utf8'), frame: encodeBackend(hidden) };
+}
+
+/** Texts of a message that keeps its words: literals may be quoted in them. */
+const QUOTING: ReadonlySet<string> = new Set(['M', 'D', 'H']);
+
+/** The same object where nothing of it goes. */
+function keptFields(message: ErrorOrNotice, keeps: 'all' | 'but details'): ErrorOrNotice['fields'] {
+  const sqlstate = field(message, 'C');
+  let isSame = true;
+  const kept = message.fields.flatMap((one) => {
+    const isDropped = keeps === 'but details' && one.code === 'D';
+    const valueBytes = QUOTING.has(one.code) ? hideMessage(sqlstate, one.valueBytes) : one.valueBytes;
+    if (!isDropped && valueBytes === one.valueBytes) return [one];
+    isSame = false;
+    return isDropped ? [] : [{ code: one.code, valueBytes }];
+  });
+  return isSame ? message.fields : kept;
 }
 
 function read(frame: Uint8Array): ErrorOrNotice | undefined {

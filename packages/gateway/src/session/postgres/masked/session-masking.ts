@@ -37,8 +37,9 @@ import { maskInValues, writes as writesRows } from './written-back.ts';
 import { Arming, levelAtStart } from './arming.ts';
 import { AskMasks } from './ask-masks.ts';
 import { KnownTrees } from './known-trees.ts';
+import { exposesLiterals, writesAny } from './literal-exposure.ts';
 import { type AskedStatement, causeOf, judgeMasks, type Judged, type MaskedNow } from './mask-judge.ts';
-import { MaskedMessages } from './masked-messages.ts';
+import { MaskedMessages, refusalWords } from './masked-messages.ts';
 import { MaskedResults } from './masked-results.ts';
 import { MaskedStream } from './masked-stream.ts';
 import type { Learned } from './result-origins.ts';
@@ -59,6 +60,11 @@ export interface SessionMaskingOptions extends ExchangePorts {
 }
 
 const NO_MASKS = new SessionMasks([]);
+
+interface JudgedText extends Judged {
+  readonly exposes: boolean;
+  readonly hidesKeys: boolean;
+}
 
 /** Undefined where no Mask reached the session when it began. */
 export function sessionMasking(
@@ -104,7 +110,7 @@ export class SessionMasking {
   readonly #asked = new WeakMap<ReadText, readonly AskedStatement[]>();
   readonly #judged = new WeakMap<
     ReadText,
-    { readonly now: MaskedNow; readonly clientEncoding: string; readonly judged: Judged }
+    { readonly now: MaskedNow; readonly clientEncoding: string; readonly judged: JudgedText }
   >();
   readonly #reported = new Map<string, string>();
   /** Functions that only a superuser makes, and that make values of their arguments: of vectors, of trigrams. */
@@ -216,6 +222,11 @@ export class SessionMasking {
     return what === undefined ? judgement : blockedBy(judgement, [causeOf(mask, what, statement)]);
   }
 
+  /** What the server says of a text that it does not take, without the literals that it quotes. */
+  withoutLiterals<R extends { readonly message: string; readonly frame: Uint8Array }>(said: R): R {
+    return refusalWords(said);
+  }
+
   /** A reading that stands for another: what was heard of that one holds for it. */
   sameAs(read: ReadText, other: ReadText): void {
     const asked = this.#asked.get(other);
@@ -243,18 +254,24 @@ export class SessionMasking {
     const { read, decision } = judgement;
     const applied = this.#applied();
     if (decision.kind === 'block' || applied.length === 0) return judgement;
-    const { causes, recorded } = this.#judge(read);
-    const masks = { applied, recorded };
+    const { causes, recorded, exposes, hidesKeys } = this.#judge(read);
+    const masks = { applied, recorded, exposes, hidesKeys };
     if (causes.length === 0) return { ...judgement, masks };
     return { ...blockedBy(judgement, causes), masks };
   }
 
-  #judge(read: ReadText): Judged {
+  #judge(read: ReadText): JudgedText {
     const now = this.#maskedNow();
     const { clientEncoding } = this.#settings();
     const before = this.#judged.get(read);
     if (before?.now === now && before.clientEncoding === clientEncoding) return before.judged;
-    const judged = judgeMasks(read, this.#asked.get(read), now, clientEncoding);
+    const asked = this.#asked.get(read);
+    const found = judgeMasks(read, asked, now, clientEncoding);
+    // Masks that only detect look at literals as they look at values. What a Mask stops may be about anything.
+    const exposes = this.judges
+      ? found.causes.length > 0 || exposesLiterals(read, asked, now.masked)
+      : read.kind !== 'read';
+    const judged = { ...found, exposes, hidesKeys: exposes || writesAny(read, now.tables) };
     this.#judged.set(read, { now, clientEncoding, judged });
     return judged;
   }
