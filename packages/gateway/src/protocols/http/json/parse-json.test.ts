@@ -273,6 +273,7 @@ describe('the JSON reader', () => {
     '[{"b":{"a":1,"a":{}}}]',
     '{"__proto__":1,"__proto__":2}',
     `{${Array.from({ length: 40 }, (_, index) => `"k${index}":0`).join(',')},"k3":1}`,
+    `{${Array.from({ length: 40 }, (_, index) => `"k${index}":0`).join(',')},"k39":1}`,
   ];
   it.each(twice)('refuses a name that stands twice: %s', (text) => {
     expect(read(text)).toMatchObject({ kind: 'refused', reason: 'duplicate-key' });
