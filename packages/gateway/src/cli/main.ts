@@ -16,10 +16,12 @@ import { MASKING_COMMANDS } from './masking-commands.ts';
 import { POLICY_COMMANDS } from './policy-commands.ts';
 import { RESOURCE_COMMANDS } from './resource-commands.ts';
 import { SESSION_COMMANDS } from './session-commands.ts';
+import { TOTP_COMMANDS } from './totp-commands.ts';
 
 const COMMANDS: readonly Command[] = [
   ...GATEWAY_COMMANDS,
   ...LOGIN_COMMANDS,
+  ...TOTP_COMMANDS,
   ...CONNECT_COMMANDS,
   ...RESOURCE_COMMANDS,
   ...POLICY_COMMANDS,
