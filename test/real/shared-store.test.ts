@@ -130,7 +130,7 @@ describe('a store in PostgreSQL', () => {
     await using store = await open();
     await store.db.updateTable('meta').set({ value: '99' }).execute();
     await expect(open()).rejects.toMatchObject({ code: 'STORE_FAILED' });
-    await store.db.updateTable('meta').set({ value: '3' }).execute();
+    await store.db.updateTable('meta').set({ value: '5' }).execute();
   });
 
   it('keeps and destroys the keys of scopes', async () => {
