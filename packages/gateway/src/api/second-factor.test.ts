@@ -91,7 +91,7 @@ function login(name: string, otp?: string): Promise<Answer<TokenAnswer & ErrorAn
   });
 }
 
-function refused(): never {
+function unwired(): never {
   throw new Error('not in this test');
 }
 
@@ -109,11 +109,11 @@ async function run(
   const status = await runCommandLine(words, {
     env,
     ports: {
-      startGateway: refused,
-      recordRollback: refused,
-      rotateMaskingKey: refused,
-      restore: refused,
-      openApi: refused,
+      startGateway: unwired,
+      recordRollback: unwired,
+      rotateMaskingKey: unwired,
+      restore: unwired,
+      openApi: unwired,
     },
     software: 'countersign 1.2.3',
     stopped: new Promise(() => undefined),

@@ -412,6 +412,21 @@ describe('a second factor', () => {
     await expect(login(room)).resolves.toMatchObject({ authentication: { methods: ['pwd'] } });
   });
 
+  it('goes after its tokens, so that a crash in between leaves none that says more than there is', async () => {
+    await using room = await withPassword();
+    const uri = await enrolled(room);
+    await login(room, codeOf(room, uri));
+    const admin = room.identity.principalOf(await room.addPerson({ name: 'root' }));
+    const live: number[] = [(await strongTokens(room)).length];
+    room.secondFactors.remove = async () => {
+      live.push((await strongTokens(room)).length);
+      throw new Error('a crash');
+    };
+    const removed = room.factorChanges.remove(room.ana, admin, { reason: 'lost', address: '' });
+    await expect(removed).rejects.toThrow('a crash');
+    expect(live).toEqual([1, 0]);
+  });
+
   it('leaves no token behind that was made while it was removed', async () => {
     await using room = await withPassword();
     const uri = await enrolled(room);
