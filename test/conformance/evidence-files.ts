@@ -205,6 +205,7 @@ export function asVersion11(files: Files): void {
 export function asVersion10(files: Files): void {
   asVersion11(files);
   withoutAskedLeaf(files);
+  for (const name of ['sessions', 'authentication']) withoutColumns(files, name, ['amr', 'authenticated_at']);
   const gone = /^data\/(masking\/|populations\/(masking-|pii-)|ledger\/gw1\/resources)/;
   for (const path of files.keys()) if (gone.test(path)) files.delete(path);
   replaceIn('data/generation.json', '"version":"1.1"', '"version":"1.0"')(files);
@@ -215,10 +216,17 @@ export function asVersion10(files: Files): void {
 
 /** Approvals without the column that 1.1 has added. */
 export function withoutAskedLeaf(files: Files): void {
-  const csv = 'data/populations/approvals.csv';
+  withoutColumns(files, 'approvals', ['asked_leaf']);
+}
+
+function withoutColumns(files: Files, population: string, columns: readonly string[]): void {
+  const csv = `data/populations/${population}.csv`;
   const [header = [], ...rows] = parseCsv(Buffer.from(files.get(csv) ?? []).toString());
-  const at = header.indexOf('asked_leaf');
-  const without = [header, ...rows].map((row) => formatCsvRow(row.toSpliced(at, 1)));
+  const kept = header.map((column) => !columns.includes(column));
+  const without = [header, ...rows].map((row) => formatCsvRow(row.filter((_, at) => kept[at])));
   files.set(csv, utf8(without.join('')));
-  replaceIn('data/populations/approvals.jsonl', /"asked_leaf":(?:[0-9]+|null|""),/g, '')(files);
+  const jsonl = `data/populations/${population}.jsonl`;
+  // A line has only what there is. Keys are sorted, and another one follows.
+  const member = new RegExp(`"(?:${columns.join('|')})":(?:[0-9]+|null|"[^"]*"|\\[[^\\]]*\\]),`, 'g');
+  files.set(jsonl, utf8(text(files, jsonl).replace(member, '')));
 }

@@ -1,4 +1,4 @@
-/** vectors/policy/decisions.txt: spec/policy.md, sections 2 to 5, and "Rows that are returned". */
+/** vectors/policy/decisions.txt: spec/policy.md, sections 2 to 5, "Rows that are returned" and "Second factor". */
 
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -7,14 +7,14 @@ import { EFFECTS, type Effect } from '../../packages/gateway/src/core/effects.ts
 import { type Decision, SessionPolicy } from '../../packages/gateway/src/policy/decide.ts';
 import { effectsOf, effectsThatMay } from '../../packages/gateway/src/policy/effect-classes.ts';
 import { overBound } from '../../packages/gateway/src/policy/observed.ts';
-import { parseNamePattern } from '../../packages/gateway/src/policy/patterns.ts';
+import { parseDurationMs, parseNamePattern } from '../../packages/gateway/src/policy/patterns.ts';
 import { compileRule, type CompiledRule } from '../../packages/gateway/src/policy/rule.ts';
 import { parseResource } from '../../packages/gateway/src/resources/parse.ts';
 import { openParser, type Parser } from '../../packages/gateway/src/sql/parser.ts';
 import { readText } from '../../packages/gateway/src/sql/read-text.ts';
 import { readVectors, type Vector } from './vectors.ts';
 
-const FIELDS = 'spec rule may kind address client at sql decision cause returned counted rows over'.split(
+const FIELDS = 'spec rule may kind address client at mfa sql decision cause returned counted rows over'.split(
   ' ',
 );
 const VECTORS = readVectors('policy/decisions.txt', FIELDS);
@@ -41,6 +41,8 @@ function ruleOf(text: string): CompiledRule {
 
 function decide(vector: Vector): Decision {
   const effects = effectsThatMay(vector.maybe('may')?.split(' '));
+  const at = Date.parse(vector.maybe('at') ?? '2026-11-25T12:00:00Z') * 1_000;
+  const mfa = vector.maybe('mfa');
   const policy = new SessionPolicy(
     vector.all('rule').map(ruleOf),
     { access: 'a', version: 1, effects },
@@ -48,9 +50,9 @@ function decide(vector: Vector): Decision {
       kind: KINDS.find((kind) => kind === vector.maybe('kind')) ?? 'user',
       address: vector.maybe('address') ?? '127.0.0.1',
       client: vector.maybe('client') ?? '',
+      mfaUs: mfa === undefined ? undefined : at - parseDurationMs(mfa) * 1_000,
     },
   );
-  const at = Date.parse(vector.maybe('at') ?? '2026-11-25T12:00:00Z') * 1_000;
   return policy.decide(readText(Buffer.from(vector.one('sql')), parser), at);
 }
 
@@ -107,6 +109,7 @@ describe('decisions', () => {
       'policy.md#4',
       'policy.md#5',
       'policy.md#rows-that-are-returned',
+      'policy.md#second-factor',
     ]);
   });
 });

@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type PostgresServer, startPostgres } from '../../examples/demo/postgres-server.ts';
+import type { PrincipalId } from '../../packages/gateway/src/core/ids.ts';
 import type { Appended, LedgerEvent, LedgerPort } from '../../packages/gateway/src/core/ledger-port.ts';
 import { Secret } from '../../packages/gateway/src/core/secret.ts';
 import {
@@ -14,6 +15,9 @@ import {
   TestingPeople,
 } from '../../packages/gateway/src/approvals/testing-room.ts';
 import { Principals } from '../../packages/gateway/src/identity/principals.ts';
+import { SecondFactors } from '../../packages/gateway/src/identity/second-factors.ts';
+import { testingOnlyCode } from '../../packages/gateway/src/identity/testing-codes.ts';
+import { otpauthURI } from '../../packages/gateway/src/identity/totp.ts';
 import { StoredScopeKeys } from '../../packages/gateway/src/keys/scope-keys.ts';
 import { parseResources } from '../../packages/gateway/src/resources/parse.ts';
 import { Resources } from '../../packages/gateway/src/resources/resources.ts';
@@ -99,7 +103,7 @@ describe('a store in PostgreSQL', () => {
   it('is migrated once by gateways that start together', async () => {
     const stores = await Promise.all([open(), open(), open()]);
     const rows = await stores[0].db.selectFrom('meta').selectAll().execute();
-    expect(rows).toEqual([{ key: 'schema_version', value: '4' }]);
+    expect(rows).toEqual([{ key: 'schema_version', value: '5' }]);
     await Promise.all(stores.map((store) => store.close()));
   });
 
@@ -126,7 +130,7 @@ describe('a store in PostgreSQL', () => {
     await using store = await open();
     await store.db.updateTable('meta').set({ value: '99' }).execute();
     await expect(open()).rejects.toMatchObject({ code: 'STORE_FAILED' });
-    await store.db.updateTable('meta').set({ value: '3' }).execute();
+    await store.db.updateTable('meta').set({ value: '5' }).execute();
   });
 
   it('keeps and destroys the keys of scopes', async () => {
@@ -275,5 +279,61 @@ describe('a store in PostgreSQL', () => {
     );
     expect(reviews.filter(({ kind }) => kind === 'done')).toHaveLength(1);
     await Promise.all(gateways.map((approvals) => approvals.close()));
+  });
+});
+
+async function withFactor(
+  name: string,
+  stores: readonly Store[],
+): Promise<{
+  readonly factors: readonly SecondFactors[];
+  readonly id: PrincipalId;
+  readonly code: string;
+}> {
+  const factors = stores.map(
+    (store) => new SecondFactors({ store, installationKey, clock, randomBytes: random }),
+  );
+  const [first] = factors;
+  if (first === undefined) throw new Error('no gateway');
+  const id = testingOnlyId('principal', name);
+  const { secret } = await first.offer(id);
+  const uri = otpauthURI(name, secret).reveal();
+  const pending = await first.find(id);
+  if (pending === undefined || !(await first.confirm(pending))) throw new Error('not confirmed');
+  return { factors, id, code: testingOnlyCode(uri, clock.nowUs()) };
+}
+
+async function useAll(
+  { factors, id }: Awaited<ReturnType<typeof withFactor>>,
+  code: string,
+  each: number,
+): Promise<readonly (string | undefined)[]> {
+  const uses = factors.flatMap((one) =>
+    Array.from({ length: each }, async () => {
+      const factor = await one.confirmed(id);
+      if (factor === undefined) throw new Error('no factor');
+      return one.use(factor, new Secret(code));
+    }),
+  );
+  return Promise.all(uses);
+}
+
+describe('second factors of gateways that share a store', () => {
+  it('take a code once', async () => {
+    const stores = await Promise.all([open(), open()]);
+    const shared = await withFactor('ana', stores);
+    const ends = await useAll(shared, shared.code, 4);
+    expect(ends.filter((failure) => failure === undefined)).toHaveLength(1);
+    expect(new Set(ends)).toEqual(new Set([undefined, 'used code of the second factor']));
+    await Promise.all(stores.map((store) => store.close()));
+  });
+
+  it('look at no more wrong codes than they count together', async () => {
+    const stores = await Promise.all([open(), open()]);
+    const shared = await withFactor('ben', stores);
+    const ends = await useAll(shared, 'abcdef', 8);
+    expect(ends.filter((failure) => failure?.startsWith('wrong'))).toHaveLength(10);
+    expect(ends.filter((failure) => failure?.includes('locked'))).toHaveLength(6);
+    await Promise.all(stores.map((store) => store.close()));
   });
 });

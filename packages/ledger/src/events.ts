@@ -44,14 +44,14 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
   // Who came in.
   'auth.login': event(
     'durable',
-    'name principal method amr idp issuer subject address port client tls token_id failure claims',
+    'name principal method amr authenticated_at idp issuer subject address port client tls token_id failure claims',
     'ok failed locked',
   ),
   'auth.lockout': event('durable', 'name address failures seconds'),
   'auth.logout': event('durable', 'name token_id reason'),
   'session.start': event(
     'durable',
-    'name display_name principal groups issuer subject address port client tls token_id method connection protocol database target_user target_address target_version target_tls access claims parameters',
+    'name display_name principal groups issuer subject address port client tls token_id method amr authenticated_at connection protocol database target_user target_address target_version target_tls access claims parameters',
   ),
   'session.end': event(
     'durable',
@@ -155,6 +155,11 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
   // Who may do what: people, resources, credentials, policy.
   'person.enrol': event('signed', 'name principal code_id address'),
   'person.password': event('signed', 'name principal changed_by'),
+  'person.factor': event(
+    'signed',
+    'name principal factor_id factor_kind address changed_by reason',
+    'enrolled removed',
+  ),
   'resource.apply': event(
     'signed',
     'resource_kind name version previous_version from_digest to_digest diff changed_by approval hold_ids',
@@ -164,7 +169,7 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
     'signed',
     'resource_kind name version from_digest diff changed_by approval hold_ids',
   ),
-  'token.create': event('signed', 'token_id owner name expires_at created_by scopes'),
+  'token.create': event('signed', 'token_id owner name expires_at created_by scopes amr authenticated_at'),
   'token.revoke': event('signed', 'token_id owner reason revoked_by'),
   'credential.change': event(
     'signed',

@@ -88,7 +88,7 @@ export const POPULATIONS: Readonly<Record<PopulationName, PopulationShape>> = {
     joinedBy: 'session.end',
     joinedPrefix: 'end',
     own: same(
-      'display_name principal groups method token_id client tls protocol database access target_user target_address target_version target_tls',
+      'display_name principal groups method amr authenticated_at token_id client tls protocol database access target_user target_address target_version target_tls',
     ),
     joined: {
       end_reason: 'reason',
@@ -104,12 +104,14 @@ export const POPULATIONS: Readonly<Record<PopulationName, PopulationShape>> = {
   },
   authentication: {
     types: words('auth.login auth.lockout auth.logout session.refused'),
-    own: same('principal method subject port client tls token_id connection failure reason failures seconds'),
+    own: same(
+      'principal method amr authenticated_at subject port client tls token_id connection failure reason failures seconds',
+    ),
     joined: {},
   },
   'administrative-changes': {
     types: words(
-      'resource.apply resource.delete person.enrol person.password token.create token.revoke credential.change policy.bundle access.review ledger.key.rotate ledger.shred ledger.rollback backup.create backup.restore store.migrate config.change evidence.export evidence.access recording.view',
+      'resource.apply resource.delete person.enrol person.password person.factor token.create token.revoke credential.change policy.bundle access.review ledger.key.rotate ledger.shred ledger.rollback backup.create backup.restore store.migrate config.change evidence.export evidence.access recording.view',
     ),
     // object_kind, object and details are computed; they stand here for their place among the columns.
     own: { object_kind: '', object: '', ...same('version from_digest to_digest reason'), details: '' },
@@ -184,6 +186,8 @@ export const POPULATIONS: Readonly<Record<PopulationName, PopulationShape>> = {
 /** The minor version of the package from which on a population has a column; any other was always there. */
 const SINCE: Readonly<Partial<Record<PopulationName, Readonly<Record<string, number>>>>> = {
   approvals: { asked_leaf: 1 },
+  authentication: { amr: 1, authenticated_at: 1 },
+  sessions: { amr: 1, authenticated_at: 1 },
 };
 
 /**

@@ -21,6 +21,16 @@ export interface TokenAnswer {
   /** Shown once. */
   readonly token: string;
   readonly expiresAt: string;
+  /** How its login was authenticated, RFC 8176; absent where it says nothing of that. */
+  readonly amr?: readonly string[];
+}
+
+/** Shown once. */
+export interface FactorOfferAnswer {
+  /** `otpauth://totp/…` for an authenticator app. */
+  readonly uri: string;
+  /** Until when a first code can confirm it. */
+  readonly expiresAt: string;
 }
 
 export interface WhoamiAnswer {
@@ -29,6 +39,12 @@ export interface WhoamiAnswer {
   readonly kind: string;
   readonly groups: readonly string[];
   readonly tokenId: string;
+  /** How the login behind the token was authenticated, RFC 8176, */
+  readonly amr?: readonly string[];
+  /** and when. */
+  readonly authenticatedAt?: string;
+  /** `none`, `pending` while it is not confirmed, or `confirmed`. */
+  readonly secondFactor: string;
   /** Port of the PostgreSQL listener, so that a client can say how to connect. */
   readonly postgresPort: number;
 }

@@ -1,6 +1,7 @@
 /** Who is there: the first administrator, logins, tokens, invitations. */
 
 import { Type } from 'typebox';
+import { type Authentication, BY_PASSWORD } from '../core/authentication.ts';
 import { formatTimeUs } from '../core/clock.ts';
 import { CountersignError } from '../core/errors.ts';
 import { parseId } from '../core/ids.ts';
@@ -14,11 +15,17 @@ import { changerOf } from './leaf-actor.ts';
 import { optionalTime } from './moments.ts';
 import type { ApiPorts } from './ports.ts';
 import { type Route, route } from './route.ts';
-import { counts, id, list, name, object, reason, STRICT, text, texts } from './schemas.ts';
+import { counts, id, list, name, object, OTP, reason, STRICT, text, texts } from './schemas.ts';
 import type { Caller } from './who-may.ts';
 
 const TOKEN_DAYS_DEFAULT = 30;
 const DAY_MS = 86_400_000;
+
+/** A token, and what it says of its login. */
+const TOKEN_ANSWER = object({
+  ...texts('id owner token expiresAt'),
+  amr: Type.Optional(list(Type.String())),
+});
 
 const PASSWORD = Type.String({ maxLength: LIMITS.identity.passwordBytesMax });
 
@@ -31,30 +38,43 @@ const enrol = route({
       name: name('Name at login'),
       displayName: Type.Optional(text(LIMITS.identity.displayNameCharactersMax, 'Name for people')),
       password: PASSWORD,
+      otp: Type.Optional(OTP),
     },
     STRICT,
   ),
-  answer: object(texts('id owner token expiresAt')),
+  answer: TOKEN_ANSWER,
   status: 201,
   async handle({ ports, body, peer }): Promise<TokenAnswer> {
     const { enrolment, identity, tokens } = ports.identity;
     const record = await enrolment.enrol(
       new Secret(body.code),
-      { name: body.name, displayName: body.displayName ?? body.name, password: new Secret(body.password) },
+      {
+        name: body.name,
+        displayName: body.displayName ?? body.name,
+        password: new Secret(body.password),
+        otp: secretOf(body.otp),
+      },
       peer,
     );
-    return tokenAnswer(record.name, await tokens.createLoginToken(record, identity.principalOf(record)));
+    // The password is new: it is no proof of before, and no second factor counts beside it.
+    const authentication: Authentication = { methods: BY_PASSWORD, atUs: ports.clock.nowUs() };
+    const created = await tokens.createLoginToken(record, identity.principalOf(record), authentication);
+    return tokenAnswer(record.name, created);
   },
 });
 
 const login = route({
   key: 'POST /v1/login',
-  summary: 'A name and a password give a token that soon expires',
-  body: Type.Object({ name: text(256, 'Name at login'), password: PASSWORD }, STRICT),
-  answer: object(texts('id owner token expiresAt')),
+  summary: 'A name, a password and, of who has a second factor, its code give a token that soon expires',
+  body: Type.Object(
+    { name: text(256, 'Name at login'), password: PASSWORD, otp: Type.Optional(OTP) },
+    STRICT,
+  ),
+  answer: TOKEN_ANSWER,
   async handle({ ports, body, peer }): Promise<TokenAnswer> {
     const { identity } = ports.identity;
-    const created = await identity.passwordLogin(body.name, new Secret(body.password), peer);
+    const password = new Secret(body.password);
+    const created = await identity.passwordLogin(body.name, password, peer, secretOf(body.otp));
     return tokenAnswer(created.principal.name, created);
   },
 });
@@ -63,14 +83,27 @@ const whoami = route({
   key: 'GET /v1/whoami',
   summary: 'Who the token is of',
   answer: object({
-    ...texts('name displayName kind tokenId'),
+    ...texts('name displayName kind tokenId secondFactor authenticatedAt?'),
+    amr: Type.Optional(list(Type.String())),
     ...counts('postgresPort'),
     groups: list(Type.String()),
   }),
   async handle(input): Promise<WhoamiAnswer> {
     const { principal, tokenId } = input.caller();
+    const { identity, secondFactors } = input.ports.identity;
     const { name: own, displayName, kind, groups } = principal;
-    return { name: own, displayName, kind, groups, tokenId, postgresPort: input.ports.postgresPort };
+    const authentication = await identity.authenticationOf(principal.id, tokenId);
+    return {
+      name: own,
+      displayName,
+      kind,
+      groups,
+      tokenId,
+      secondFactor: (await secondFactors.find(principal.id))?.state ?? 'none',
+      ...(authentication === undefined ? {} : { amr: authentication.methods }),
+      ...optionalTime('authenticatedAt', authentication?.atUs),
+      postgresPort: input.ports.postgresPort,
+    };
   },
 });
 
@@ -105,7 +138,7 @@ const createToken = route({
     },
     STRICT,
   ),
-  answer: object(texts('id owner token expiresAt')),
+  answer: TOKEN_ANSWER,
   status: 201,
   async handle(input): Promise<TokenAnswer> {
     const { ports, body } = input;
@@ -117,6 +150,7 @@ const createToken = route({
         name: body.name,
         lifetimeMs: days * DAY_MS,
         createdBy: caller.principal,
+        madeWith: parseId('token', caller.tokenId),
       });
     if (owner.id === caller.principal.id) return tokenAnswer(owner.name, await make());
     const kind = owner.kind === 'user' || owner.kind === 'auditor' ? 'Person' : 'ServiceAccount';
@@ -189,8 +223,21 @@ async function ownerOf(
   return owner;
 }
 
-function tokenAnswer(owner: string, { id: tokenId, token, expiresUs }: CreatedToken): TokenAnswer {
-  return { id: tokenId, owner, token: token.reveal(), expiresAt: formatTimeUs(expiresUs) };
+function tokenAnswer(
+  owner: string,
+  { id: tokenId, token, expiresUs, authentication }: CreatedToken,
+): TokenAnswer {
+  return {
+    id: tokenId,
+    owner,
+    token: token.reveal(),
+    expiresAt: formatTimeUs(expiresUs),
+    ...(authentication === undefined ? {} : { amr: authentication.methods }),
+  };
+}
+
+function secretOf(code: string | undefined): Secret<string> | undefined {
+  return code === undefined ? undefined : new Secret(code);
 }
 
 function tokenRow(ports: ApiPorts, owner: PrincipalRecord, token: TokenRecord): TokenRow {

@@ -126,6 +126,21 @@ describe('a changed policy, replayed', () => {
     expect(answer.policy).not.toBe(api.rooms.resources.bundleDigest());
   });
 
+  it('knows when the login of each session had a second factor', async () => {
+    const since = now();
+    const intent = { sql: 'delete from x where y = 1' };
+    const proved = await api.makeOperations('ana', [{ intent, tags: ['DELETE 1'] }]);
+    const mfa_us = api.rooms.clock.nowUs() - 3_600_000_000;
+    await api.rooms.store.db.updateTable('sessions').set({ mfa_us }).where('id', '=', proved).execute();
+    const unproved = await api.makeOperations('ana', [{ intent, tags: ['DELETE 1'] }]);
+    const sessionsOf = async (age: string): Promise<readonly string[]> => {
+      const text = `{ kind: Rule, name: proved, when: { effects: [delete], mfa: { notWithin: ${age} } }, then: block }`;
+      return (await replay(since, { text })).different.map(({ session }) => session);
+    };
+    expect(await sessionsOf('8h')).toEqual([unproved]);
+    expect(await sessionsOf('30m')).toEqual([proved, unproved]);
+  });
+
   it('is the current policy where nothing is given, and shows nothing where nothing differs', async () => {
     const since = now();
     await api.makeOperations('ana', [{ intent: { sql: 'drop table a' }, tags: ['DROP TABLE'] }]);

@@ -127,6 +127,7 @@ export class PolicyReplay {
               connection: row.connection,
               address: row.address,
               client: row.client,
+              mfaUs: row.mfa_us ?? undefined,
             }),
             prepared: new Set<string>(),
             beganBefore: row.first_leaf < this.#from,

@@ -10,10 +10,12 @@ import { RESOURCE_ROUTES } from './resource-routes.ts';
 import { MASKING_ROUTES } from './masking-routes.ts';
 import { REVEAL_ROUTES } from './reveal-routes.ts';
 import type { Route } from './route.ts';
+import { SECOND_FACTOR_ROUTES } from './second-factor-routes.ts';
 import { SESSION_ROUTES } from './session-routes.ts';
 
 export const ROUTES: readonly Route[] = [
   ...IDENTITY_ROUTES,
+  ...SECOND_FACTOR_ROUTES,
   ...RESOURCE_ROUTES,
   ...SESSION_ROUTES,
   ...APPROVAL_ROUTES,

@@ -10,6 +10,7 @@ import {
   Type,
 } from 'typebox';
 import { LIMITS } from '../core/limits.ts';
+import { SECOND_FACTOR_LIMITS } from '../core/second-factor-limits.ts';
 
 /** A JSON object that holds these keys and no others. */
 export const STRICT: { readonly additionalProperties: false } = { additionalProperties: false };
@@ -18,6 +19,12 @@ export const STRICT: { readonly additionalProperties: false } = { additionalProp
 export function text(maxLength: number, description: string): TString {
   return Type.String({ minLength: 1, maxLength, description });
 }
+
+/** The code of a second factor. */
+export const OTP: TString = Type.String({
+  pattern: `^[0-9]{${SECOND_FACTOR_LIMITS.codeDigits}}$`,
+  description: 'Code of the second factor; it is used up',
+});
 
 /** A name of a resource or of a principal. */
 export function name(description: string): TString {

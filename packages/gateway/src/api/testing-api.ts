@@ -168,6 +168,7 @@ async function begin(
   const base = { kind: 'user', actor, session: id, target: 'db', keyId: id };
   const start = await rooms.ledger.append({ ...base, type: 'session.start', body: { name } });
   await storedSessionIndex(rooms.store).started({
+    mfaUs: undefined,
     id,
     principal: rooms.identity.identity.principalOf(record),
     connection: 'db',

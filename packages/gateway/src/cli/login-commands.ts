@@ -6,15 +6,7 @@ import { type Client, clientOf, clientWithoutToken } from './client.ts';
 import { CLIENT_OPTIONS, type Command, type CommandInput } from './command.ts';
 import { forgetCredentials, loadCredentials, prepareCredentials, saveCredentials } from './credentials.ts';
 import { columns, facts, shortTime } from './output.ts';
-import { readPassword } from './secret-input.ts';
-
-const PASSWORD_FILE = {
-  'password-file': {
-    type: 'string',
-    value: 'FILE',
-    says: 'Where the password stands; else asked for, or read from a pipe',
-  },
-} as const;
+import { askCode, OTP_OPTION, PASSWORD_FILE, readPassword } from './secret-input.ts';
 
 const enrol: Command = {
   path: 'enrol',
@@ -24,16 +16,19 @@ const enrol: Command = {
     code: { type: 'string', value: 'CODE', says: 'The one-time code' },
     name: { type: 'string', value: 'NAME', says: 'Name at login' },
     'display-name': { type: 'string', value: 'NAME', says: 'Name for people' },
+    otp: { type: 'string', value: 'CODE', says: 'Code of the second factor, where you have one already' },
     ...PASSWORD_FILE,
     ...CLIENT_OPTIONS,
   },
   async run(input) {
     const client = clientWithoutToken(input);
     const displayName = input.option('display-name');
+    const otp = input.option('otp');
     const body = {
       code: input.required('code'),
       name: input.required('name'),
       ...(displayName === undefined ? {} : { displayName }),
+      ...(otp === undefined ? {} : { otp }),
     };
     await prepareCredentials(input.context.env);
     const password = await readPassword(input, 'New password (15 characters or more): ');
@@ -46,10 +41,12 @@ const enrol: Command = {
 
 const login: Command = {
   path: 'login',
-  summary: 'Log in with name and password, and keep the token that this gives',
+  summary:
+    'Log in with name, password and, where you have one, second factor; keep the token that this gives',
   positionals: [],
   options: {
     name: { type: 'string', value: 'NAME', says: 'Name at login' },
+    ...OTP_OPTION,
     ...PASSWORD_FILE,
     ...CLIENT_OPTIONS,
   },
@@ -58,11 +55,9 @@ const login: Command = {
     const name = input.required('name');
     await prepareCredentials(input.context.env);
     const password = (await readPassword(input, `Password of ${name}: `)).reveal();
-    return keep(
-      input,
-      client,
-      await client.json<TokenAnswer>('POST', '/v1/login', { body: { name, password } }),
-    );
+    const otp = await askCode(input, 'Code of your second factor (empty where you have none): ');
+    const body = { name, password, ...(otp === undefined ? {} : { otp }) };
+    return keep(input, client, await client.json<TokenAnswer>('POST', '/v1/login', { body }));
   },
 };
 
@@ -95,7 +90,8 @@ const whoami: Command = {
   async run(input) {
     const client = await clientOf(input);
     const answer = await client.json<WhoamiAnswer>('GET', '/v1/whoami');
-    const { name, displayName, kind, groups } = answer;
+    const { name, displayName, kind, groups, amr, authenticatedAt, secondFactor } = answer;
+    const how = amr === undefined ? 'not known' : `${amr.join(' ')}, ${shortTime(authenticatedAt)}`;
     await input.show(
       answer,
       facts([
@@ -103,6 +99,8 @@ const whoami: Command = {
         ['display name', displayName],
         ['kind', kind],
         ['groups', groups.join(', ')],
+        ['login', how],
+        ['second factor', secondFactor],
         ['gateway', client.server],
       ]),
     );
@@ -215,9 +213,11 @@ export const LOGIN_COMMANDS: readonly Command[] = [
 async function keep(input: CommandInput, client: Client, answer: TokenAnswer): Promise<undefined> {
   const { id: tokenId, owner: name, expiresAt } = answer;
   const token = new Secret(answer.token);
+  const how = answer.amr?.includes('mfa') === true ? ' with a second factor' : '';
   const file = await saveCredentials(input.context.env, { server: client.server, name, tokenId, token });
-  await input.show({ name, tokenId, expiresAt, file }, [
-    `Logged in at ${client.server} as ${name}, until ${shortTime(expiresAt)}; kept in ${file}`,
-  ]);
+  await input.show(
+    { name, tokenId, expiresAt, file, ...(answer.amr === undefined ? {} : { amr: answer.amr }) },
+    [`Logged in at ${client.server} as ${name}${how}, until ${shortTime(expiresAt)}; kept in ${file}`],
+  );
   return undefined;
 }

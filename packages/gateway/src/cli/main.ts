@@ -17,10 +17,12 @@ import { POLICY_COMMANDS } from './policy-commands.ts';
 import { REVEAL_COMMANDS } from './reveal-commands.ts';
 import { RESOURCE_COMMANDS } from './resource-commands.ts';
 import { SESSION_COMMANDS } from './session-commands.ts';
+import { TOTP_COMMANDS } from './totp-commands.ts';
 
 const COMMANDS: readonly Command[] = [
   ...GATEWAY_COMMANDS,
   ...LOGIN_COMMANDS,
+  ...TOTP_COMMANDS,
   ...CONNECT_COMMANDS,
   ...RESOURCE_COMMANDS,
   ...POLICY_COMMANDS,

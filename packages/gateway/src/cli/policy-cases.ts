@@ -13,7 +13,7 @@ import { LIMITS } from '../core/limits.ts';
 import type { ActorKind } from '../core/principal.ts';
 import type { Verdict } from '../policy/decide.ts';
 import type { ObservedTable } from '../policy/observed.ts';
-import { parseNamePattern, PatternProblem } from '../policy/patterns.ts';
+import { parseDurationMs, parseNamePattern, PatternProblem } from '../policy/patterns.ts';
 import type { ResourceView } from '../resources/view.ts';
 import {
   type FileProblem,
@@ -37,6 +37,8 @@ interface Shared {
   readonly on?: string;
   readonly address?: string;
   readonly client?: string;
+  /** How long ago the login had a second factor: `2h`. */
+  readonly mfa?: string;
   /** `2026-11-27T12:00:00Z`. */
   readonly at?: string;
 }
@@ -67,6 +69,8 @@ export interface PolicyCase {
   readonly on: string;
   readonly address: string;
   readonly client: string;
+  /** Undefined: the login had no second factor. */
+  readonly mfaUs: number | undefined;
   readonly atUs: number;
   readonly sql: string;
   /** What the session has run before. */
@@ -114,6 +118,7 @@ const SHARED: Readonly<Record<string, TSchema>> = {
   on: Type.Optional(NAME),
   address: Type.Optional(Type.String({ minLength: 2, maxLength: 64 })),
   client: Type.Optional(Type.String({ maxLength: 256 })),
+  mfa: Type.Optional(Type.String({ minLength: 2, maxLength: 8 })),
   at: Type.Optional(Type.String({ pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?Z$' })),
 };
 
@@ -245,6 +250,7 @@ function caseOf(
     on: one.on ?? '',
     address: one.address ?? '127.0.0.1',
     client: one.client ?? '',
+    mfaUs: one.mfa === undefined ? undefined : atUs - ageUsOf(one.mfa, complain),
     atUs,
     sql,
     prepared: one.prepared,
@@ -275,6 +281,16 @@ function checkAsker(as: CaseAsker | undefined, view: ResourceView, complain: Com
 function checkConnection(on: string | undefined, view: ResourceView, complain: Complain): void {
   if (on === undefined) complain('on', 'needs "on": the connection');
   else if (view.connection(on) === undefined) complain('on', `there is no connection "${on}"`);
+}
+
+function ageUsOf(mfa: string, complain: Complain): number {
+  try {
+    return parseDurationMs(mfa) * 1_000;
+  } catch (error) {
+    if (!(error instanceof PatternProblem)) throw error;
+    complain('mfa', error.message);
+    return 0;
+  }
 }
 
 /** Without a rule that looks at the clock, no time matters. */

@@ -37,6 +37,7 @@ async function decide(view: ResourceView, policyCase: PolicyCase, reader: SqlRea
     on: connection,
     address,
     client,
+    mfaUs,
     atUs,
     sql,
     prepared,
@@ -50,6 +51,7 @@ async function decide(view: ResourceView, policyCase: PolicyCase, reader: SqlRea
     connection,
     address,
     client,
+    mfaUs,
   });
   if (prepared !== undefined) await session.ran(encoder.encode(prepared), atUs);
   return session.decide(encoder.encode(sql), atUs, () => rows, {

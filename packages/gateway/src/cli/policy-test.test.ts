@@ -296,6 +296,26 @@ cases:
     ]);
   });
 
+  it('takes how long ago the login had a second factor', async () => {
+    const rule = `{ kind: Rule, name: proved, when: { effects: [delete], mfa: { notWithin: 8h } }, then: block }`;
+    const rules = await file('mfa.yaml', `${RESOURCES}---\n${rule}\n`);
+    const sql = 'sql: delete from t where a = 1';
+    const good = await file(
+      'mfa-cases.yaml',
+      cases(
+        `{ name: none, ${sql}, expect: block, rule: proved }`,
+        `{ name: young, mfa: 8h, ${sql}, expect: allow }`,
+        `{ name: old, mfa: 9h, ${sql}, expect: block, rule: proved }`,
+      ),
+    );
+    expect((await run('policy', 'test', good, '--resources', rules)).status).toBe(0);
+    const bad = await file('mfa-bad.yaml', cases(`{ name: a, mfa: yesterday, ${sql}, expect: allow }`));
+    const complained = await run('policy', 'test', bad, '--resources', rules);
+    expect([complained.status, complained.err]).toEqual([2, expect.stringContaining('mfa')]);
+    const wrong = await file('mfa-long.yaml', cases(`{ name: a, mfa: 8x, ${sql}, expect: allow }`));
+    expect((await run('policy', 'test', wrong, '--resources', rules)).err).toContain('expected a duration');
+  });
+
   it('needs a time where a rule has hours', async () => {
     const hours = `kind: Rule
 name: nights

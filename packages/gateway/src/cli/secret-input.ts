@@ -16,6 +16,28 @@ export async function readPassword(input: CommandInput, question: string): Promi
   return new Secret(firstLine(await readText('-')));
 }
 
+/** The option that says where a password stands. */
+export const PASSWORD_FILE = {
+  'password-file': {
+    type: 'string',
+    value: 'FILE',
+    says: 'Where the password stands; else asked for, or read from a pipe',
+  },
+} as const;
+
+/** The option of a code that is used once. */
+export const OTP_OPTION = {
+  otp: { type: 'string', value: 'CODE', says: 'Code of the second factor; else asked for at a terminal' },
+} as const;
+
+/** A code from --otp, or typed where the password is; undefined where there is none. */
+export async function askCode(input: CommandInput, question: string): Promise<string | undefined> {
+  const isAsked = process.stdin.isTTY && input.option('password-file') === undefined;
+  const given = input.option('otp') ?? (isAsked ? (await typed(question)).reveal() : '');
+  const code = given.replaceAll(/\s/g, '');
+  return code === '' ? undefined : code;
+}
+
 /** A file's text, or standard input for `-`; of bounded length. */
 export async function readText(file: string): Promise<string> {
   const { fileBytesMax: allowed } = LIMITS.cli;

@@ -30,7 +30,7 @@ export const ERRORS = {
   },
   AUTHENTICATION_FAILED: {
     says: 'Authentication failed for "{user}".',
-    hint: 'Use your Countersign name, and a token, password or one-time code that is still good. With a database client, the token is the password.',
+    hint: 'Use your Countersign name, and a token, password or one-time code that is still good; who has a second factor needs a new code of it, too. With a database client, the token is the password.',
     http: 401,
     sqlstate: '28P01',
     exit: 4,

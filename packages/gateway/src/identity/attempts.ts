@@ -6,6 +6,7 @@
  * The actor of a failed login is the one it was for: nobody else is known.
  */
 
+import { type Authentication, authenticationBody } from '../core/authentication.ts';
 import { CountersignError } from '../core/errors.ts';
 import type { BootId, TokenId } from '../core/ids.ts';
 import type { BodyValue, LedgerEvent, LedgerPort } from '../core/ledger-port.ts';
@@ -28,6 +29,8 @@ export interface Attempt {
 export interface Claimed {
   readonly principal?: PrincipalRecord | undefined;
   readonly tokenId?: TokenId | undefined;
+  /** Of an attempt that succeeded: how, and when it was proved that this is who it is. */
+  readonly authentication?: Authentication | undefined;
 }
 
 export interface AttemptsOptions {
@@ -109,7 +112,7 @@ export class Attempts {
   }
 
   async #leaf(status: string, attempt: Attempt, claimed: Claimed, failure?: string): Promise<LedgerEvent> {
-    const { principal, tokenId } = claimed;
+    const { principal, tokenId, authentication } = claimed;
     const { method, address, port, tls } = attempt;
     const name = attempt.name ?? principal?.name;
     const body: Record<string, BodyValue> = { method, address, port, client: short(attempt.client), tls };
@@ -121,6 +124,7 @@ export class Attempts {
     }
     if (tokenId !== undefined) body['token_id'] = tokenId;
     if (failure !== undefined) body['failure'] = short(failure);
+    Object.assign(body, authenticationBody(authentication));
     return { type: 'auth.login', status, ...(await this.#actor(principal)), body };
   }
 

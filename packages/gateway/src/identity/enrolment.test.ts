@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { BY_PASSWORD } from '../core/authentication.ts';
 import { LIMITS } from '../core/limits.ts';
 import { Secret } from '../core/secret.ts';
 import { testingOnlyRoom } from './testing-room.ts';
@@ -149,10 +150,11 @@ describe('password login', () => {
     const ana = await room.addPerson({ name: 'ana' });
     const by = room.identity.principalOf(ana);
     const { loginTokensPerPrincipalMax } = LIMITS.identity;
-    const first = await room.tokens.createLoginToken(ana, by);
+    const login = { methods: BY_PASSWORD, atUs: room.clock.nowUs() };
+    const first = await room.tokens.createLoginToken(ana, by, login);
     for (let i = 0; i < loginTokensPerPrincipalMax; i++) {
       room.clock.pass(1);
-      await room.tokens.createLoginToken(ana, by);
+      await room.tokens.createLoginToken(ana, by, login);
     }
     expect(await room.tokens.liveTokens(ana.id)).toHaveLength(loginTokensPerPrincipalMax);
     expect(await room.identity.isActive(ana.id, first.id)).toBe(false);

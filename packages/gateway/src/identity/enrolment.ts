@@ -18,6 +18,7 @@ import type { HttpPeer } from './login.ts';
 import { checkNewPassword, hashPassword, PasswordTurns } from './passwords.ts';
 import { isPrincipalName, type PrincipalRecord, type Principals } from './principals.ts';
 import { hashSecretText, makeSecretText } from './secret-text.ts';
+import type { SecondFactors } from './second-factors.ts';
 import type { Tokens } from './tokens.ts';
 
 const PREFIX = 'csenrol_';
@@ -30,6 +31,7 @@ export interface EnrolmentOptions {
   readonly principals: Principals;
   readonly tokens: Tokens;
   readonly attempts: Attempts;
+  readonly secondFactors: SecondFactors;
   readonly clock: Clock;
   readonly randomBytes: (length: number) => Uint8Array;
   /** Applies a Person with the group administrators; the resources do it. */
@@ -46,6 +48,8 @@ export interface EnrolmentRequest {
   readonly name: string;
   readonly displayName: string;
   readonly password: Secret<string>;
+  /** Code of the second factor: who has one needs it here too, or an invitation would lead around it. */
+  readonly otp?: Secret<string> | undefined;
 }
 
 /** The codes of this installation. */
@@ -94,6 +98,7 @@ export class Enrolment {
       throw await attempts.failed(attempt, failure ?? 'unknown code', {});
     }
     checkNewPassword(password);
+    await this.#checkSecondFactor(attempt, request);
     const hash = await this.#turns.run(() => hashPassword(password, randomBytes));
     const claimUs = await this.#claim(row);
     if (claimUs === undefined) throw await attempts.failed(attempt, 'used code', {});
@@ -103,6 +108,14 @@ export class Enrolment {
       await this.#giveBack(row, claimUs);
       throw error;
     }
+  }
+
+  async #checkSecondFactor(attempt: Attempt, { name, otp }: EnrolmentRequest): Promise<void> {
+    const { principals, secondFactors, attempts } = this.#options;
+    const principal = await principals.findByName(name);
+    const factor = await secondFactors.confirmed(principal?.id ?? '');
+    const failure = factor === undefined ? undefined : await secondFactors.use(factor, otp);
+    if (failure !== undefined) throw await attempts.failed(attempt, failure, { principal });
   }
 
   async #takeEffect(

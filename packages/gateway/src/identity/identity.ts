@@ -7,9 +7,11 @@ import type { Secret } from '../core/secret.ts';
 import type { Store } from '../store/store.ts';
 import { Attempts } from './attempts.ts';
 import { Enrolment } from './enrolment.ts';
+import { FactorChanges } from './factor-changes.ts';
 import { Lockout } from './lockout.ts';
 import { Identity } from './login.ts';
 import { Principals } from './principals.ts';
+import { SecondFactors } from './second-factors.ts';
 import { Tokens } from './tokens.ts';
 
 export interface IdentityRoomOptions {
@@ -32,6 +34,8 @@ export interface IdentityRoom {
   readonly attempts: Attempts;
   readonly identity: Identity;
   readonly enrolment: Enrolment;
+  readonly secondFactors: SecondFactors;
+  readonly factorChanges: FactorChanges;
 }
 
 /** Every part of the room over the same store, ledger and clock. */
@@ -39,7 +43,10 @@ export function makeIdentityRoom(options: IdentityRoomOptions): IdentityRoom {
   const principals = new Principals(options);
   const tokens = new Tokens({ ...options, principals });
   const attempts = new Attempts({ ...options, principals, lockout: new Lockout(options.clock) });
-  const identity = new Identity({ ...options, principals, tokens, attempts });
-  const enrolment = new Enrolment({ ...options, principals, tokens, attempts });
-  return { principals, tokens, attempts, identity, enrolment };
+  const secondFactors = new SecondFactors(options);
+  const shared = { ...options, principals, tokens, attempts, secondFactors };
+  const identity = new Identity(shared);
+  const enrolment = new Enrolment(shared);
+  const factorChanges = new FactorChanges({ ...shared, identity });
+  return { principals, tokens, attempts, identity, enrolment, secondFactors, factorChanges };
 }

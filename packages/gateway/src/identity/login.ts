@@ -6,6 +6,8 @@
  */
 
 import { hkdfSync } from 'node:crypto';
+import { type Authentication, BY_PASSWORD, BY_SECOND_FACTOR } from '../core/authentication.ts';
+import type { Clock } from '../core/clock.ts';
 import { CountersignError } from '../core/errors.ts';
 import { type PrincipalId, parseId, type TokenId } from '../core/ids.ts';
 import { LIMITS } from '../core/limits.ts';
@@ -15,6 +17,7 @@ import { mockVerifier } from '../protocols/postgres/scram.ts';
 import type { Attempt, Attempts } from './attempts.ts';
 import { PasswordTurns, verifyPassword } from './passwords.ts';
 import type { PrincipalRecord, Principals } from './principals.ts';
+import type { SecondFactor, SecondFactors } from './second-factors.ts';
 import type { CreatedToken, TokenRecord, Tokens } from './tokens.ts';
 
 const MOCK_INFO = 'countersign/identity/scram-mock/v1';
@@ -23,7 +26,9 @@ export interface IdentityOptions {
   readonly principals: Principals;
   readonly tokens: Tokens;
   readonly attempts: Attempts;
+  readonly secondFactors: SecondFactors;
   readonly installationKey: Secret<Uint8Array>;
+  readonly clock: Clock;
   /** The groups of a name; the resources know them. */
   readonly groupsOf: (name: string) => readonly string[];
 }
@@ -63,6 +68,21 @@ export interface BearerLogin {
 
 export interface PasswordLogin extends CreatedToken {
   readonly principal: Principal;
+}
+
+/** What somebody brings who has no token. Untrusted: both. */
+export interface Proof {
+  readonly password: Secret<string>;
+  /** Of the second factor, where they have one. */
+  readonly code?: Secret<string> | undefined;
+}
+
+/** Somebody who has proved who they are. */
+export interface Proved {
+  readonly record: PrincipalRecord;
+  readonly authentication: Authentication;
+  /** The one beside the password, where they have one. */
+  readonly factor: SecondFactor | undefined;
 }
 
 /** The doors: SCRAM on the wire, bearer tokens and passwords on the API. */
@@ -124,32 +144,56 @@ export class Identity {
     return { principal: await this.#welcome(attempt, principal, tokens, token), tokenId: token.id };
   }
 
-  /** A name and a password give a token that soon expires. Untrusted: both. */
-  async passwordLogin(name: string, password: Secret<string>, peer: HttpPeer): Promise<PasswordLogin> {
-    const { principals, tokens, attempts } = this.#options;
-    const attempt: Attempt = { ...peer, name, method: 'password' };
-    await attempts.admit(attempt);
-    const record = await this.#turns.run(async () => {
-      // Again: those who waited together are not all looked at when the first ones lock.
-      await attempts.admit(attempt);
-      const principal = await principals.findByName(name);
-      const matches = await verifyPassword(password, principal?.passwordHash);
-      if (principal === undefined) throw await attempts.failed(attempt, 'unknown name', {});
-      if (!matches) throw await attempts.failed(attempt, 'wrong password', { principal });
-      const failure = whyNotPrincipal(principal);
-      if (failure !== undefined) throw await attempts.failed(attempt, failure, { principal });
-      return principal;
-    });
-    await attempts.succeeded(attempt, { principal: record });
+  /** A name, a password and the code of a second factor give a token that soon expires. Untrusted: all of it. */
+  async passwordLogin(
+    name: string,
+    password: Secret<string>,
+    peer: HttpPeer,
+    code?: Secret<string>,
+  ): Promise<PasswordLogin> {
+    const { principals, tokens, attempts, secondFactors } = this.#options;
+    const attempt = { ...peer, name, method: 'password' };
+    const { record, factor, authentication } = await this.prove(attempt, { password, code });
+    await attempts.succeeded(attempt, { principal: record, authentication });
     const principal = this.principalOf(record);
-    const token = await tokens.createLoginToken(record, principal);
-    // Hashing took time: a password that was replaced meanwhile gives no token that outlives it.
+    const token = await tokens.createLoginToken(record, principal, authentication);
+    // Hashing took time: what was replaced or removed meanwhile gives no token that outlives it.
     const now = await principals.findById(record.id);
-    if (now?.passwordHash?.reveal() !== record.passwordHash?.reveal()) {
-      await tokens.revoke(token.id, { reason: 'the password was replaced', revokedBy: undefined });
+    const isSame = now?.passwordHash?.reveal() === record.passwordHash?.reveal();
+    if (!isSame || (await secondFactors.confirmed(record.id))?.id !== factor?.id) {
+      const reason = isSame ? 'the second factor was changed' : 'the password was replaced';
+      await tokens.revoke(token.id, { reason, revokedBy: undefined });
       throw new CountersignError('AUTHENTICATION_FAILED', { user: name });
     }
     return { principal, ...token };
+  }
+
+  /**
+   * Somebody's password, and the code of the second factor that they have: one error for all, and a leaf that says
+   * which it was. A code is looked at only beside the right password.
+   */
+  async prove(attempt: Attempt & { readonly name: string }, { password, code }: Proof): Promise<Proved> {
+    const { principals, attempts, secondFactors, clock } = this.#options;
+    await attempts.admit(attempt);
+    return this.#turns.run(async () => {
+      // Again: those who waited together are not all looked at when the first ones lock.
+      await attempts.admit(attempt);
+      const principal = await principals.findByName(attempt.name);
+      const factor = await secondFactors.confirmed(principal?.id ?? '');
+      const matches = await verifyPassword(password, principal?.passwordHash);
+      if (principal === undefined) throw await attempts.failed(attempt, 'unknown name', {});
+      const failure = matches ? whyNotPrincipal(principal) : 'wrong password';
+      const why = failure ?? (factor === undefined ? undefined : await secondFactors.use(factor, code));
+      if (why !== undefined) throw await attempts.failed(attempt, why, { principal });
+      const methods = factor === undefined ? BY_PASSWORD : BY_SECOND_FACTOR;
+      return { record: principal, factor, authentication: { methods, atUs: clock.nowUs() } };
+    });
+  }
+
+  /** How the owner of a token had logged in who made it; undefined where that is not known. */
+  async authenticationOf(owner: PrincipalId, tokenId: string): Promise<Authentication | undefined> {
+    const token = await this.#findToken(tokenId);
+    return token?.principalId === owner ? token.authentication : undefined;
   }
 
   /** Whether somebody may still be in with this token. */
@@ -174,7 +218,8 @@ export class Identity {
     // Again: a guess that is right is no better than the ones that came with it and were wrong.
     await this.#options.attempts.admit(attempt);
     await tokens.touch(token);
-    await this.#options.attempts.succeeded(attempt, { principal: record, tokenId: token.id });
+    const { id: tokenId, authentication } = token;
+    await this.#options.attempts.succeeded(attempt, { principal: record, tokenId, authentication });
     // The leaf took time: who was disabled or revoked meanwhile is not let in any more.
     if (!(await this.isActive(record.id, token.id))) {
       throw new CountersignError('AUTHENTICATION_FAILED', { user: record.name });

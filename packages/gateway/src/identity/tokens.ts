@@ -6,12 +6,18 @@
  */
 
 import type { Kysely } from 'kysely';
+import {
+  type Authentication,
+  type AuthenticationMethod,
+  authenticationBody,
+} from '../core/authentication.ts';
 import { type Clock, formatTimeUs } from '../core/clock.ts';
 import { CountersignError } from '../core/errors.ts';
 import { makeId, parseId, type PrincipalId, type TokenId } from '../core/ids.ts';
 import type { BodyValue, LedgerPort } from '../core/ledger-port.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Principal } from '../core/principal.ts';
+import { SECOND_FACTOR_LIMITS } from '../core/second-factor-limits.ts';
 import type { Secret } from '../core/secret.ts';
 import { makeVerifier } from '../protocols/postgres/scram.ts';
 import type { Schema, TokensTable } from '../store/schema.ts';
@@ -23,6 +29,10 @@ import { hashSecretText, makeSecretText } from './secret-text.ts';
 const PREFIX = 'cs_';
 /** The name of tokens that a password gave; nobody else may use it. */
 const LOGIN_TOKEN_NAME = 'login';
+
+const METHODS: ReadonlyMap<string, AuthenticationMethod> = new Map(
+  (['pwd', 'otp', 'mfa'] as const).map((method) => [method, method]),
+);
 
 export interface TokensOptions {
   readonly store: Store;
@@ -37,6 +47,8 @@ export interface NewToken {
   readonly lifetimeMs: number;
   /** Undefined where the gateway itself makes it. */
   readonly createdBy: Principal | undefined;
+  /** The token with which it is asked for: its login is that of the new one, where both are of one person. */
+  readonly madeWith?: TokenId | undefined;
 }
 
 export interface CreatedToken {
@@ -44,6 +56,8 @@ export interface CreatedToken {
   /** The only time that anybody sees it. */
   readonly token: Secret<string>;
   readonly expiresUs: number;
+  /** What it says of the login that it comes from. */
+  readonly authentication: Authentication | undefined;
 }
 
 /** A token as lists show it. */
@@ -57,6 +71,8 @@ export interface TokenRecord {
   readonly lastUsedUs: number | undefined;
   readonly storedKey: Uint8Array;
   readonly serverKey: Uint8Array;
+  /** How its owner had logged in who made it; undefined where that is not known, and of machines. */
+  readonly authentication: Authentication | undefined;
 }
 
 export interface Revocation {
@@ -77,24 +93,38 @@ export class Tokens {
   /** `cs_` and 160 random bits; the leaf `token.create` is signed before the token works. */
   async createToken(owner: PrincipalRecord, request: NewToken): Promise<CreatedToken> {
     checkName(request.name);
-    return this.#create(owner, request);
+    return this.#create(owner, request, await this.#carried(owner, request));
   }
 
   /** The token that a password gives; the oldest of its kind give way, so that it never fails for want of room. */
-  async createLoginToken(owner: PrincipalRecord, createdBy: Principal): Promise<CreatedToken> {
+  async createLoginToken(
+    owner: PrincipalRecord,
+    createdBy: Principal,
+    authentication: Authentication,
+  ): Promise<CreatedToken> {
     const live = await this.#liveLoginTokens(owner.id);
     const surplus = live.length - LIMITS.identity.loginTokensPerPrincipalMax + 1;
     for (const { id } of live.slice(0, Math.max(surplus, 0))) {
       await this.revoke(id, { reason: 'replaced by a newer login', revokedBy: createdBy });
     }
     const lifetimeMs = LIMITS.identity.loginTokenLifetimeMs;
-    return this.#create(owner, { name: LOGIN_TOKEN_NAME, lifetimeMs, createdBy });
+    const request = { name: LOGIN_TOKEN_NAME, lifetimeMs, createdBy };
+    return this.#create(owner, request, isPerson(owner) ? authentication : undefined);
   }
 
-  /** The password that gave them is no longer good. */
-  async revokeLoginTokens(owner: PrincipalId, reason: string): Promise<void> {
-    for (const { id } of await this.#liveLoginTokens(owner)) {
-      await this.revoke(id, { reason, revokedBy: undefined });
+  /** What gave them is no longer good, or no longer enough; all but the one that is used for this. */
+  revokeLoginTokens(owner: PrincipalId, reason: string, except?: TokenId): Promise<void> {
+    return this.revokeWhere(owner, ({ name, id }) => name === LOGIN_TOKEN_NAME && id !== except, reason);
+  }
+
+  /** Ends those of somebody's live tokens that are meant. */
+  async revokeWhere(
+    owner: PrincipalId,
+    isMeant: (token: TokenRecord) => boolean,
+    reason: string,
+  ): Promise<void> {
+    for (const token of await this.liveTokens(owner)) {
+      if (isMeant(token)) await this.revoke(token.id, { reason, revokedBy: undefined });
     }
   }
 
@@ -176,7 +206,25 @@ export class Tokens {
     await store.db.updateTable('tokens').set({ last_used_us: nowUs }).where('id', '=', token.id).execute();
   }
 
-  async #create(owner: PrincipalRecord, { name, lifetimeMs, createdBy }: NewToken): Promise<CreatedToken> {
+  /** Only a person's own token, while it is live and young enough, says how they logged in; its time stays the same. */
+  async #carried(
+    owner: PrincipalRecord,
+    { createdBy, madeWith }: NewToken,
+  ): Promise<Authentication | undefined> {
+    if (madeWith === undefined || createdBy?.id !== owner.id || !isPerson(owner)) return undefined;
+    const source = await this.find(madeWith);
+    const authentication = source?.authentication;
+    if (source?.principalId !== owner.id || !this.isLive(source) || authentication === undefined)
+      return undefined;
+    const ageUs = this.#options.clock.nowUs() - authentication.atUs;
+    return ageUs >= 0 && ageUs <= SECOND_FACTOR_LIMITS.carriedMsMax * 1000 ? authentication : undefined;
+  }
+
+  async #create(
+    owner: PrincipalRecord,
+    { name, lifetimeMs, createdBy, madeWith }: NewToken,
+    authentication: Authentication | undefined,
+  ): Promise<CreatedToken> {
     checkLifetime(lifetimeMs);
     const { store, ledger, clock, randomBytes } = this.#options;
     const nowUs = clock.nowUs();
@@ -191,6 +239,7 @@ export class Tokens {
       name: name.toWellFormed(),
       expires_at: formatTimeUs(expiresUs),
       created_by: createdBy?.name ?? 'gateway',
+      ...authenticationBody(authentication),
     };
     await ledger.append(await this.#leaf('token.create', owner.id, createdBy, body));
     const row: TokensTable = {
@@ -204,14 +253,19 @@ export class Tokens {
       expires_us: expiresUs,
       revoked_us: null,
       last_used_us: null,
+      amr: authentication?.methods.join(' ') ?? null,
+      authenticated_us: authentication?.atUs ?? null,
     };
     await store.transaction(async (tx) => {
       await forgetEnded(tx, owner.id, nowUs);
       // Again: another request may have taken the last place while the leaf was written.
       if (name !== LOGIN_TOKEN_NAME) await checkRoom(tx, owner.id, nowUs);
+      // What ended meanwhile, as with a second factor that was removed, leaves nothing behind that says the same.
+      if (authentication !== undefined && madeWith !== undefined)
+        await checkLive(tx, madeWith, clock.nowUs());
       await tx.insertInto('tokens').values(row).execute();
     });
-    return { id, token, expiresUs };
+    return { id, token, expiresUs, authentication };
   }
 
   async #leaf(
@@ -229,6 +283,11 @@ export class Tokens {
     if (by === undefined) return { type, kind: 'system', keyId: actor.keyId, body };
     return { type, ...actor, body };
   }
+}
+
+/** What a machine has was given to it: it has logged in with nothing that only somebody could have. */
+function isPerson({ kind }: PrincipalRecord): boolean {
+  return kind === 'user' || kind === 'auditor';
 }
 
 function liveRows(db: Kysely<Schema>, principalId: PrincipalId | '', nowUs: number): Promise<TokensTable[]> {
@@ -250,6 +309,18 @@ async function checkRoom(db: Kysely<Schema>, owner: PrincipalId, nowUs: number):
     const limit = 'identity.tokensPerPrincipalMax';
     throw new CountersignError('LIMIT_EXCEEDED', { limit, allowed, actual: count + 1 });
   }
+}
+
+async function checkLive(db: Kysely<Schema>, id: TokenId, nowUs: number): Promise<void> {
+  const row = await db
+    .selectFrom('tokens')
+    .select('id')
+    .where('id', '=', id)
+    .where('revoked_us', 'is', null)
+    .where('expires_us', '>', nowUs)
+    .executeTakeFirst();
+  if (row === undefined)
+    throw new CountersignError('STATE_CONFLICT', { reason: `${id} has ended meanwhile` });
 }
 
 async function forgetEnded(db: Kysely<Schema>, owner: PrincipalId, nowUs: number): Promise<void> {
@@ -291,5 +362,12 @@ function parseRow(row: TokensTable): TokenRecord {
     lastUsedUs: row.last_used_us ?? undefined,
     storedKey: row.stored_key,
     serverKey: row.server_key,
+    authentication: parseAuthentication(row),
   };
+}
+
+function parseAuthentication({ amr, authenticated_us: atUs }: TokensTable): Authentication | undefined {
+  if (amr === null || atUs === null) return undefined;
+  const methods = amr.split(' ').flatMap((word) => METHODS.get(word) ?? []);
+  return { methods, atUs };
 }

@@ -24,6 +24,7 @@ import { inRange, matchesClient, matchesColumns, matchesName, withinHours } from
 import { fetches, type KnownStatements, usesNames, withPrepared } from './prepared-facts.ts';
 import { type KnownCursors, onlyReads, returnedRules } from './returned.ts';
 import type { BreakGlassRule, CompiledRule } from './rule.ts';
+import { isMfaMet, mfaSaid } from './second-factor.ts';
 
 export type Verdict = 'allow' | 'hold' | 'block';
 
@@ -34,6 +35,8 @@ export interface Caller {
   readonly address: string;
   /** `application_name`, which clients give themselves. */
   readonly client: string;
+  /** When the login behind the session had a second factor, in microseconds; absent where it had none. */
+  readonly mfaUs?: number | undefined;
 }
 
 /** Why; `from` and `to` are the bytes of the text that caused it. */
@@ -134,6 +137,7 @@ export class SessionPolicy {
   readonly #counted: readonly CompiledRule[];
   readonly #returned: readonly CompiledRule[];
   readonly #dependsOnTime: boolean;
+  readonly #mfaUs: number | undefined;
 
   /** @param rules that reach the principal on the connection, in the order of their names */
   constructor(
@@ -147,7 +151,10 @@ export class SessionPolicy {
     this.#allowance = allowance;
     this.#counted = this.#rules.filter(isObservable);
     this.#returned = this.#rules.filter(({ returned }) => returned !== undefined);
-    this.#dependsOnTime = this.#rules.some(({ hours }) => hours !== undefined);
+    this.#mfaUs = caller.mfaUs;
+    this.#dependsOnTime = this.#rules.some(
+      ({ hours, mfa }) => hours !== undefined || (mfa !== undefined && caller.mfaUs !== undefined),
+    );
   }
 
   /** Whether a rule lets something through by the name that it has. */
@@ -166,7 +173,7 @@ export class SessionPolicy {
   }
 
   /**
-   * Decides about a text; one that was decided on costs a look-up, unless a rule has hours.
+   * Decides about a text; one that was decided on costs a look-up, unless a rule depends on the time.
    *
    * @param estimate rows that the target guesses
    */
@@ -198,7 +205,10 @@ export class SessionPolicy {
     cursors: KnownCursors,
     estimate?: number,
   ): Decision {
-    const timely = this.#rules.filter(({ hours }) => hours === undefined || withinHours(hours, nowUs));
+    const timely = this.#rules.filter(
+      ({ hours, mfa }) =>
+        (hours === undefined || withinHours(hours, nowUs)) && isMfaMet(mfa, this.#mfaUs, nowUs),
+    );
     const rules = timely.filter((rule) => isMet(rule, estimate));
     if (read.kind !== 'read' && !this.#mayBeUnread(read.kind, rules)) return this.#unreadable(read);
     const statements =
@@ -470,7 +480,7 @@ function nameOf({ schema, name }: QualifiedName): string {
 
 function causeOf(rule: CompiledRule, { what, from, to }: Range): Cause {
   const { name, version, verdict, description } = rule;
-  return { rule: name, version, verdict, description, what, from, to };
+  return { rule: name, version, verdict, description, what: `${what}${mfaSaid(rule)}`, from, to };
 }
 
 function strictest(

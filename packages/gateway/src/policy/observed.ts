@@ -9,6 +9,7 @@ import type { Effect, QualifiedName } from '../core/effects.ts';
 import type { Cause } from './decide.ts';
 import { matchesName, type NamePattern } from './patterns.ts';
 import type { CompiledRule } from './rule.ts';
+import { mfaSaid } from './second-factor.ts';
 
 /** Rows of one table. */
 export interface ObservedTable {
@@ -83,7 +84,8 @@ export function causeOfCount({ rule, rows, allowed, defined }: Counted): Cause {
       ? 'a table is truncated, rewritten or exchanged, which is nobody knows how many rows'
       : `${rows} rows are written`;
   const counted = `${written}, and up to ${allowed} are not held up by it`;
-  const what = defined.length === 0 ? counted : `it changes definitions (${defined.join(', ')})`;
+  const found = defined.length === 0 ? counted : `it changes definitions (${defined.join(', ')})`;
+  const what = `${found}${mfaSaid(rule)}`;
   return { rule: name, version, verdict, description, what, from: 0, to: 0 };
 }
 

@@ -9,6 +9,7 @@ import type { Effect, StatementFacts } from '../core/effects.ts';
 import type { Cause } from './decide.ts';
 import { matchesName } from './patterns.ts';
 import type { CompiledRule } from './rule.ts';
+import { mfaSaid } from './second-factor.ts';
 
 /** Statements by which this session has declared a cursor, by its name; undefined: it may be of anything. */
 export type KnownCursors = (name: string) => StatementFacts | undefined;
@@ -79,7 +80,7 @@ export function allowedRows({ returned }: CompiledRule): number {
 /** A cause without a place in the text: it is what the statement gave. */
 export function causeOfReturned(rule: CompiledRule): Cause {
   const { name, version, verdict, description } = rule;
-  const what = `more than ${allowedRows(rule)} rows are returned`;
+  const what = `more than ${allowedRows(rule)} rows are returned${mfaSaid(rule)}`;
   return { rule: name, version, verdict, description, what, from: 0, to: 0 };
 }
 

@@ -21,6 +21,7 @@ import {
   PatternProblem,
   type RowBound,
 } from './patterns.ts';
+import { type MfaBound, type MfaWhen, parseMfa } from './second-factor.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -39,6 +40,8 @@ export interface When {
   readonly kinds?: readonly ActorKind[];
   readonly address?: readonly string[];
   readonly client?: readonly string[];
+  /** How long ago the login had a second factor. */
+  readonly mfa?: MfaWhen;
   readonly hours?: { readonly days?: readonly string[]; readonly from: string; readonly to: string };
   /** Kinds of resources: the rule is about changes of them, and about no statement (policy/guard.ts). */
   readonly changes?: readonly string[];
@@ -107,6 +110,7 @@ export interface CompiledRule extends RuleConditions {
   readonly rows: RowBound | undefined;
   readonly returned: RowBound | undefined;
   readonly estimated: RowBound | undefined;
+  readonly mfa: MfaBound | undefined;
   readonly verdict: 'allow' | 'block' | 'hold';
   readonly hold: HoldTerms | undefined;
 }
@@ -131,6 +135,7 @@ export function compileRule(rule: Rule, version: number): CompiledRule | BreakGl
     rows: one(when.rows, 'when.rows', parseRowBound),
     returned: one(when.returned, 'when.returned', parseRowBound),
     estimated: one(when.estimated, 'when.estimated', parseRowBound),
+    mfa: one(when.mfa, 'when.mfa', parseMfa),
     verdict: typeof consequence === 'object' ? 'hold' : consequence,
     hold,
   };
@@ -176,7 +181,7 @@ function compileBreakGlass(rule: Rule, version: number, terms: BreakGlassTerms):
   if (who.length === 0) throw new PatternProblem('a rule with breakGlass must say who may');
   const account = who.find((name) => name.startsWith('service:'));
   if (account !== undefined) throw new PatternProblem(`"${account}": only people break the glass`);
-  const extra = (['rows', 'returned', 'estimated', 'kinds', 'address', 'client'] as const).find(
+  const extra = (['rows', 'returned', 'estimated', 'kinds', 'address', 'client', 'mfa'] as const).find(
     (key) => when[key] !== undefined,
   );
   if (extra !== undefined) {

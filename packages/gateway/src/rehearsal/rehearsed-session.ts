@@ -25,6 +25,8 @@ export interface Asker {
   readonly address: string;
   /** `application_name`. */
   readonly client: string;
+  /** When a second factor was proved, in microseconds; undefined where none was. */
+  readonly mfaUs?: number | undefined;
 }
 
 export interface Rehearsed {
@@ -149,13 +151,13 @@ const PASSED = { verdict: 'allow', causes: [], read: undefined, ...NOTHING_OPEN 
 
 function policyOf(view: ResourceView, asker: Asker): SessionPolicy | undefined {
   const ruling = view.ruling(asker.principal, asker.connection);
-  const { address, client, principal } = asker;
+  const { address, client, mfaUs, principal } = asker;
   return ruling === undefined
     ? undefined
     : new SessionPolicy(
         ruling.rules,
         ruling.allowance,
-        { kind: principal.kind, address, client },
+        { kind: principal.kind, address, client, mfaUs },
         ruling.breakGlass,
       );
 }

@@ -13,7 +13,7 @@ import type { PlannedChange } from './plan.ts';
 import { keyOf } from './view.ts';
 
 export interface ChangeSet {
-  readonly message: 'apply' | 'delete' | 'password' | 'token' | 'invitation';
+  readonly message: 'apply' | 'delete' | 'password' | 'token' | 'invitation' | 'second-factor';
   readonly items: readonly BodyValue[];
   readonly resources: readonly ResourceName[];
 }
@@ -37,7 +37,7 @@ export function actsOf(changes: readonly PlannedChange[]): readonly Act[] {
 
 /** What lets somebody in, or the gateway at a target: the resource stays as it is. */
 export function credentialSetOf(
-  { kind, name, action }: Act & { readonly action: 'password' | 'token' | 'invitation' },
+  { kind, name, action }: Act & { readonly action: 'password' | 'token' | 'invitation' | 'second-factor' },
   version: number,
   facts: Readonly<Record<string, BodyValue>>,
 ): ChangeSet {

@@ -187,12 +187,17 @@ describe('a guard', () => {
         'to: [prod] }\n---\n{',
       );
     const before = viewOf(world);
-    const held = (kind: 'Person' | 'ServiceAccount', name: string, action: 'token' | 'invitation'): number =>
-      guardsHolding({ before, after: before, acts: [{ kind, name, action }], by: 'root' }).length;
+    const held = (
+      kind: 'Person' | 'ServiceAccount',
+      name: string,
+      action: 'token' | 'invitation' | 'second-factor',
+    ): number => guardsHolding({ before, after: before, acts: [{ kind, name, action }], by: 'root' }).length;
     expect(['bo', 'cleo', 'mal', 'off'].map((name) => held('Person', name, 'token'))).toEqual([1, 1, 1, 1]);
     expect(held('ServiceAccount', 'ci', 'token')).toBe(1);
     expect(held('Person', 'bo', 'invitation')).toBe(1);
     expect(held('Person', 'stranger', 'token')).toBe(0);
+    expect(held('Person', 'bo', 'second-factor')).toBe(1);
+    expect(held('Person', 'stranger', 'second-factor')).toBe(0);
   });
 });
 

@@ -17,7 +17,7 @@ import type { ResourceView } from './view.ts';
 export interface Act {
   readonly kind: ResourceKind;
   readonly name: string;
-  readonly action: 'created' | 'updated' | 'deleted' | 'password' | 'token' | 'invitation';
+  readonly action: 'created' | 'updated' | 'deleted' | 'password' | 'token' | 'invitation' | 'second-factor';
 }
 
 export interface JudgedChange {
@@ -40,6 +40,8 @@ export interface Holding {
 
 const ADMINISTRATORS: readonly string[] = ['group:administrators'];
 const BOTH = ['enabled', 'all'] as const;
+/** What makes it easier to be somebody else. */
+const WAYS_IN: ReadonlySet<Act['action']> = new Set(['token', 'invitation', 'second-factor']);
 
 /** Every guard that holds the change, by name; each has to be satisfied. */
 export function guardsHolding(change: JudgedChange): readonly Holding[] {
@@ -86,6 +88,8 @@ function describe({ kind, name, action }: Act): string {
       return `a token of ${kind} "${name}" is made by somebody else`;
     case 'invitation':
       return `${kind} "${name}" is invited to set another password`;
+    case 'second-factor':
+      return `the second factor of ${kind} "${name}" is removed by somebody else`;
     default:
       return action satisfies never;
   }
@@ -115,7 +119,7 @@ function isSame(before: ResourceView, after: ResourceView, who: readonly string[
 
 /** Somebody else's way in as one who approves, asks, or is an exception. */
 function newWayIn(rule: Rule, { before, acts }: JudgedChange): string | undefined {
-  const entries = acts.filter(({ action }) => action === 'token' || action === 'invitation');
+  const entries = acts.filter(({ action }) => WAYS_IN.has(action));
   if (entries.length === 0) return undefined;
   const who = [...termsOf(rule).approvers, ...rule.who, ...rule.unless, ...ADMINISTRATORS];
   // Disabled ones too: who is enabled later has what was made for them before.

@@ -294,13 +294,13 @@ export class Resources {
   }
 
   /**
-   * Lets somebody in as another: a token or an invitation that they did not make themselves. Held as a change
-   * of that account is, and where a guard stands on the account.
+   * Lets somebody in as another: a token or an invitation that they did not make themselves, or one factor less.
+   * Held as a change of that account is, and where a guard stands on the account.
    *
    * @param facts what of it people are asked about
    */
   letIn<T>(
-    act: Act & { readonly action: 'token' | 'invitation' },
+    act: Act & { readonly action: 'token' | 'invitation' | 'second-factor' },
     facts: Readonly<Record<string, BodyValue>>,
     by: Changer,
     make: () => Promise<T>,
@@ -317,7 +317,7 @@ export class Resources {
   }
 
   async #useCredential<T>(
-    act: Act & { readonly action: 'password' | 'token' | 'invitation' },
+    act: Act & { readonly action: 'password' | 'token' | 'invitation' | 'second-factor' },
     facts: Readonly<Record<string, BodyValue>>,
     by: Changer,
     effect: (passage: Passage | undefined) => Promise<{ readonly result: T; readonly leaf?: number }>,

@@ -98,6 +98,12 @@ const WHEN: TSchema = Type.Object(
     kinds: Type.Optional(words(['user', 'ci', 'service', 'agent'], 1)),
     address: Type.Optional(patterns()),
     client: Type.Optional(patterns()),
+    mfa: Type.Optional(
+      Type.Union(
+        [Type.Object({ within: printable(8) }, STRICT), Type.Object({ notWithin: printable(8) }, STRICT)],
+        { alternatives: '{ within: 8h } or { notWithin: 8h }' },
+      ),
+    ),
     hours: Type.Optional(
       Type.Object(
         {

@@ -1,6 +1,7 @@
 /** What a session needs of the other rooms; wired in main. */
 
 import type { HoldsPort } from '../approvals/holds-port.ts';
+import type { Authentication } from '../core/authentication.ts';
 import type { Clock } from '../core/clock.ts';
 import type { CountersignError } from '../core/errors.ts';
 import type { LedgerPort, ScopeKeys } from '../core/ledger-port.ts';
@@ -23,6 +24,8 @@ export interface Admission {
   readonly database: string;
   /** Digest of the policy bundle that said so. */
   readonly policy: string;
+  /** How the owner of the token had logged in who made it; absent where that is not known. */
+  readonly authentication?: Authentication | undefined;
   /** Whether the target says what a ruled statement means before it runs. */
   readonly asksForTrees: AsksForTrees;
   /** What decides about statements now; changes with the resources. */
@@ -31,6 +34,11 @@ export interface Admission {
   readonly maskingKeys: MaskingKeyRing | undefined;
   /** With the credential, fetched at this moment. */
   openTarget(): Promise<PostgresTarget>;
+}
+
+/** Where a client stands, and with which token it came. */
+export interface AdmittedCaller extends Pick<Caller, 'address' | 'client'> {
+  readonly tokenId: string;
 }
 
 export interface SessionLedger extends LedgerPort {
@@ -46,7 +54,7 @@ export interface SessionPorts {
     principal: Principal,
     connection: string,
     database: string | undefined,
-    caller: Pick<Caller, 'address' | 'client'>,
+    caller: AdmittedCaller,
   ): Promise<Admission>;
   readonly sql: SqlReader;
   readonly holds: HoldsPort;
@@ -72,6 +80,8 @@ export interface SessionStarted {
   readonly database: string;
   readonly address: string;
   readonly client: string;
+  /** When a second factor was proved, where one was. */
+  readonly mfaUs: number | undefined;
   readonly startedUs: number;
   readonly firstLeaf: number;
 }

@@ -14,6 +14,7 @@ import { createVersion1 } from './version-1.ts';
 import { createVersion2 } from './version-2.ts';
 import { createVersion3 } from './version-3.ts';
 import { createVersion4 } from './version-4.ts';
+import { createVersion5 } from './version-5.ts';
 
 export interface Migration {
   readonly version: number;
@@ -31,6 +32,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 2, up: createVersion2 },
   { version: 3, up: createVersion3 },
   { version: 4, up: createVersion4 },
+  { version: 5, up: createVersion5 },
 ];
 
 function newestVersion(migrations: readonly Migration[]): number {

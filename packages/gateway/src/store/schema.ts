@@ -46,6 +46,26 @@ export interface TokensTable {
   readonly expires_us: number;
   readonly revoked_us: number | null;
   readonly last_used_us: number | null;
+  /** How who made it for themselves had logged in: methods of RFC 8176, with blanks between them; */
+  readonly amr: string | null;
+  /** and when. */
+  readonly authenticated_us: number | null;
+}
+
+/** One of each person; before it is confirmed it counts for nothing. */
+export interface SecondFactorsTable {
+  readonly principal_id: string;
+  readonly id: string;
+  /** The secret, sealed for this person and this enrolment. */
+  readonly wrapped: Uint8Array;
+  readonly created_us: number;
+  readonly confirmed_us: number | null;
+  /** Step of the last code that was used: only later ones are taken. */
+  readonly last_step: number | null;
+  /** Wrong codes in a row, */
+  readonly failures: number;
+  /** and when the last one came. */
+  readonly failed_us: number | null;
 }
 
 /** One-time codes: the first administrator, and people who set their first password. */
@@ -112,6 +132,8 @@ export interface SessionsTable {
   readonly statements: number;
   readonly first_leaf: number;
   readonly last_leaf: number | null;
+  /** When a second factor was proved, where one was. */
+  readonly mfa_us: number | null;
 }
 
 /** Evidence packages that were built. */
@@ -226,4 +248,5 @@ export interface Schema {
   holds: HoldsTable;
   hold_votes: HoldVotesTable;
   sealed_rings: SealedRingsTable;
+  second_factors: SecondFactorsTable;
 }

@@ -51,6 +51,7 @@ describe('openStore', () => {
       holds: true,
       hold_votes: true,
       sealed_rings: true,
+      second_factors: true,
     };
     for (const table of Object.keys(tables)) await sql`select * from ${sql.table(table)}`.execute(store.db);
     for (const name of [file, `${file}-wal`]) expect((await stat(name)).mode & 0o777).toBe(0o600);
@@ -133,6 +134,20 @@ describe('transaction', () => {
 });
 
 describe('migrate', () => {
+  it('keeps tokens and sessions of before version 5, which say nothing of a second factor', async () => {
+    const db = new Kysely<Schema>({ dialect: new SqliteFileDialect(file) });
+    await migrate(db, 'sqlite', MIGRATIONS.slice(0, 4));
+    const bytes = Uint8Array.of(1);
+    await sql`insert into tokens values ('tok_a', 'prn_a', 'x', ${bytes}, ${bytes}, ${bytes}, 1, 2, null, null)`.execute(
+      db,
+    );
+    expect(await migrate(db, 'sqlite')).toEqual({ from: 4, to: MIGRATIONS.length });
+    expect(await db.selectFrom('tokens').select(['id', 'amr', 'authenticated_us']).execute()).toEqual([
+      { id: 'tok_a', amr: null, authenticated_us: null },
+    ]);
+    await db.destroy();
+  });
+
   it('leaves the old version when a migration breaks in the middle', async () => {
     const db = new Kysely<Schema>({ dialect: new SqliteFileDialect(file) });
     const broken = {

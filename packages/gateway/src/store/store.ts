@@ -16,6 +16,7 @@ import { SqliteFileDialect } from './sqlite-driver.ts';
 import { TABLE_NAMES } from './version-1.ts';
 import { VERSION_2_TABLES } from './version-2.ts';
 import { VERSION_4_TABLES } from './version-4.ts';
+import { VERSION_5_TABLES } from './version-5.ts';
 
 /** Where the control state is. */
 export type StoreLocation =
@@ -57,7 +58,12 @@ export async function openStore(location: StoreLocation): Promise<Store> {
   };
 }
 
-const NAMES: readonly string[] = [...TABLE_NAMES, ...VERSION_2_TABLES, ...VERSION_4_TABLES];
+const NAMES: readonly string[] = [
+  ...TABLE_NAMES,
+  ...VERSION_2_TABLES,
+  ...VERSION_4_TABLES,
+  ...VERSION_5_TABLES,
+];
 
 /** Whoever owns a table can change what it holds, and put triggers on it: it was there before us. */
 async function refuseTablesOfOthers(db: Kysely<Schema>): Promise<void> {

@@ -5,7 +5,7 @@ import type { Store } from '../store/store.ts';
 
 export function storedSessionIndex(store: Store): SessionIndex {
   return {
-    async started({ id, principal, connection, database, address, client, startedUs, firstLeaf }) {
+    async started({ id, principal, connection, database, address, client, mfaUs, startedUs, firstLeaf }) {
       await store.db
         .insertInto('sessions')
         .values({
@@ -22,6 +22,7 @@ export function storedSessionIndex(store: Store): SessionIndex {
           statements: 0,
           first_leaf: firstLeaf,
           last_leaf: null,
+          mfa_us: mfaUs ?? null,
         })
         .execute();
     },

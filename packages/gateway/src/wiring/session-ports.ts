@@ -1,6 +1,7 @@
 /** What a session needs of the other rooms. */
 
 import type { HoldsPort } from '../approvals/holds-port.ts';
+import { secondFactorUs } from '../core/authentication.ts';
 import type { CountersignError } from '../core/errors.ts';
 import type { LiveSessions } from '../session/live-sessions.ts';
 import type { Admission, SessionIndex, SessionPorts } from '../session/session-ports.ts';
@@ -42,13 +43,16 @@ export function sessionPorts(rooms: Rooms, others: Others): SessionPorts {
     actorOf: (principal) => identity.principals.actorOf(principal),
     sql,
     holds,
-    admit: async (principal, connection, database, caller): Promise<Admission> => {
+    admit: async (principal, connection, database, { tokenId, ...place }): Promise<Admission> => {
       const grant = resources.accessFor(principal, connection, database);
       const { access, policy } = grant;
+      const authentication = await identity.identity.authenticationOf(principal.id, tokenId);
+      const caller = { ...place, kind: principal.kind, mfaUs: secondFactorUs(authentication) };
       return {
         connection: grant.connection.name,
         access,
         policy,
+        authentication,
         database: grant.database,
         asksForTrees: grant.connection.serverTree ?? 'auto',
         policyNow: policyOf(principal, connection, caller, resources),
@@ -65,7 +69,7 @@ export function sessionPorts(rooms: Rooms, others: Others): SessionPorts {
 function policyOf(
   principal: Principal,
   connection: string,
-  caller: Pick<Caller, 'address' | 'client'>,
+  caller: Caller,
   resources: Resources,
 ): () => PolicyNow {
   let now: PolicyNow | undefined;
@@ -78,12 +82,7 @@ function policyOf(
     const policy =
       ruling === undefined
         ? undefined
-        : new SessionPolicy(
-            ruling.rules,
-            ruling.allowance,
-            { ...caller, kind: principal.kind },
-            ruling.breakGlass,
-          );
+        : new SessionPolicy(ruling.rules, ruling.allowance, caller, ruling.breakGlass);
     now = { digest, policy, masks: resources.masks(principal, connection) };
     return now;
   };

@@ -249,7 +249,7 @@ describe('errors as PostgreSQL says them', () => {
       C: '28P01',
       M: 'Authentication failed for "a\uFFFDb".',
       D: 'More.',
-      H: 'Use your Countersign name, and a token, password or one-time code that is still good. With a database client, the token is the password.',
+      H: 'Use your Countersign name, and a token, password or one-time code that is still good; who has a second factor needs a new code of it, too. With a database client, the token is the password.',
       P: '7',
     });
   });

@@ -5,6 +5,7 @@
  */
 
 import type { Socket } from 'node:net';
+import { authenticationBody, secondFactorUs } from '../../core/authentication.ts';
 import { CountersignError, toCountersignError } from '../../core/errors.ts';
 import { makeId, type SessionId } from '../../core/ids.ts';
 import type { BodyValue } from '../../core/ledger-port.ts';
@@ -54,6 +55,7 @@ export async function runPostgresSession(client: KnownClient, ports: SessionPort
     const caller = {
       address: client.socket.remoteAddress ?? '',
       client: startupText(client.parameters, 'application_name') ?? '',
+      tokenId: client.tokenId,
     };
     const admission = await ports.admit(client.principal, connection, database, caller);
     const session = await open(client, ports, admission, actor);
@@ -145,6 +147,7 @@ async function open(
       database: admission.database,
       address: client.socket.remoteAddress ?? '',
       client: startupText(client.parameters, 'application_name') ?? '',
+      mfaUs: secondFactorUs(admission.authentication),
       startedUs: start.timeUs,
       firstLeaf: start.index,
     });
@@ -251,6 +254,7 @@ function startBody(
     tls: client.tls,
     token_id: client.tokenId,
     method: client.method,
+    ...authenticationBody(admission.authentication),
     connection: admission.connection,
     protocol: 'postgres',
     database: admission.database,
