@@ -45,6 +45,8 @@ const HOUSE: House = {
     rehearsal: may('core policy resources session'),
     // Masks as they reach somebody, asked of a target with the gateway's own credential.
     preview: may('core protocols sql masking upstream'),
+    // What Masks of the mode server-role need of a target, asked of it as a preview is.
+    'server-role': may('core sql masking upstream preview'),
     listeners: may('core config identity protocols session'),
     // Verify: the package carries its verifier, and the export says that it verified.
     evidence: may(
@@ -55,7 +57,7 @@ const HOUSE: House = {
     // Ledger: a proof of a leaf is made of the log's own parts.
     // Rehearsal: a changed policy is replayed over what was recorded.
     api: may(
-      'core store identity resources approvals recording audit evidence session rehearsal preview package:ledger',
+      'core store identity resources approvals recording audit evidence session rehearsal preview server-role package:ledger',
     ),
     // Verify: `countersign verify` is the code of `countersign-verify`.
     // Recording: what was recorded is shown as tables, and must not steer the terminal.
@@ -67,7 +69,7 @@ const HOUSE: House = {
     // What main opens and in which order: a room only so that main stays a page.
     // Masking: the ring of the masking keys is made where they are opened.
     wiring: may(
-      'core config files store keys policy masking audit identity resources approvals upstream recording session listeners preview evidence notify api package:ledger',
+      'core config files store keys policy masking audit identity resources approvals upstream recording session listeners preview server-role evidence notify api package:ledger',
     ),
   },
   packages: {

@@ -28,7 +28,8 @@ They never say that personal data was not exposed.
 5. **Permissive masks.** A statement that uses a masked column in a condition can ask for its value bit by bit. Where that is allowed it is in \`pii-flows.csv\` as \`predicate\`, and the value was delivered in no other way.
 6. **The second scan** (\`masking-second-scan.csv\`) is made by the gateway that made this package: its word, as no leaf follows from it. It looks at recordings, with the detectors alone and without anybody's rules, statistics of columns or the masks of that time. What it finds may be what a Mask put there: \`fpe\`, \`fake\` and \`partial\` give values that look like what they stand for. What it does not find may be there: names, what is encoded, numbers in a column without a name that tells. Each session says how much of it was looked at; what was shredded, cut off or beyond the bound was not.
 7. **The measure** (\`masking-effectiveness.json\`) is of labelled texts that others published, not of this installation's data. Found canaries say that the detectors ran at this export, and no more.
-8. **The recordings hold what was delivered**, so that they and this package show no value that a Mask hid; statement texts and bound values that people typed are as they typed them.
+8. **Masks in mode \`server-role\`** are hidden by the target itself: \`server_roles\` in \`masking-rules.json\` says, with its leaves, what the gateway found of the rights of the target's role, and when. Their values are in no count. Between two looks (5 s) somebody may have given a right and taken it back.
+9. **The recordings hold what was delivered**, so that they and this package show no value that a Mask hid; statement texts and bound values that people typed are as they typed them.
 `;
 
 export function limitationsText(facts: DocumentFacts): string {
