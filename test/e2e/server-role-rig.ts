@@ -7,7 +7,7 @@ import { type Harness, startHarness } from './harness.ts';
 
 export const ROLE = 'shopper';
 
-export const SCHEMA = `
+const SCHEMA = `
 create domain short as varchar(12) not null;
 create table customers (id int primary key, name text, email text unique, phone varchar(24), card text,
   salary numeric(10, 2), age int, born date, seen timestamptz, notes text, city text, extra jsonb, tags text[],

@@ -16,7 +16,7 @@ import { LabelsReader } from '../sql/labels/labels-reader.ts';
 import { closure, type MaskedLabels, type OutputsOf } from '../sql/mask-catalog/closure.ts';
 import { VIEWS_CATALOG_SQL } from '../sql/mask-catalog/mask-catalog-sql.ts';
 import { parseMaskCatalog } from '../sql/mask-catalog/mask-catalog.ts';
-import { columnPattern, patternsParameter } from '../sql/mask-catalog/patterns.ts';
+import { patternsParameter } from '../sql/mask-catalog/patterns.ts';
 import { TYPES_SQL } from '../sql/mask-catalog/types-sql.ts';
 import { parseTypes, withTypmod } from '../sql/mask-catalog/types.ts';
 import { functionKnowledge } from '../sql/purity/built-in-functions.ts';
@@ -129,7 +129,7 @@ function guarded(relation: MaskedRelation): MaskedRelation {
 }
 
 async function readLabels(queries: RoleQueries, masks: SessionMasks): Promise<MaskedLabels> {
-  const patterns = masks.names.flatMap((name) => columnPattern(name) ?? []);
+  const { patterns } = masks;
   const rows = await queries.rows('catalog of masks', VIEWS_CATALOG_SQL, patternsParameter(patterns));
   const catalog = parseMaskCatalog(rows);
   const functions = functionKnowledge(queries.versionNumber, catalog.informationFunctions);
