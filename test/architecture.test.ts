@@ -49,6 +49,8 @@ const HOUSE: House = {
     preview: may('core protocols sql masking upstream'),
     // What Masks hide, shown when others agreed: over resources, approvals, keys and the log.
     reveal: may('core keys masking policy audit approvals resources package:ledger'),
+    // What Masks of the mode server-role need of a target, asked of it as a preview is.
+    'server-role': may('core sql masking upstream preview'),
     listeners: may('core config identity protocols session'),
     // Verify: the package carries its verifier, and the export says that it verified.
     evidence: may(
@@ -59,7 +61,7 @@ const HOUSE: House = {
     // Ledger: a proof of a leaf is made of the log's own parts.
     // Rehearsal: a changed policy is replayed over what was recorded.
     api: may(
-      'core store identity resources approvals recording audit evidence session rehearsal preview literals reveal package:ledger',
+      'core store identity resources approvals recording audit evidence session rehearsal preview literals reveal server-role package:ledger',
     ),
     // Verify: `countersign verify` is the code of `countersign-verify`.
     // Recording: what was recorded is shown as tables, and must not steer the terminal.
@@ -71,7 +73,7 @@ const HOUSE: House = {
     // What main opens and in which order: a room only so that main stays a page.
     // Masking: the ring of the masking keys is made where they are opened.
     wiring: may(
-      'core config files store keys policy masking audit identity resources approvals upstream recording session listeners preview reveal evidence notify api package:ledger',
+      'core config files store keys policy masking audit identity resources approvals upstream recording session listeners preview reveal server-role evidence notify api package:ledger',
     ),
   },
   packages: {

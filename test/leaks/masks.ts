@@ -38,9 +38,15 @@ export const MIXED_MASKS: string = MASKED_COLUMNS.map((column, at) =>
 /** One Mask that leaves nothing of any value. */
 export const FULL_MASKS: string = mask('everything', MASKED_COLUMNS, 'redact');
 
-function mask(name: string, columns: readonly string[], as: string): string {
+/** Operators that the target has none of become `redact`. */
+export const SERVER_ROLE_MASKS: string = MASKED_COLUMNS.map((column, at) => {
+  const as = OPERATORS[column] ?? 'redact';
+  return mask(`mask-${at}`, [column], as === 'hash' ? 'redact' : as, 'server-role');
+}).join('---\n');
+
+function mask(name: string, columns: readonly string[], as: string, mode = 'strict'): string {
   const names = columns.map((column) => `'${column}'`).join(', ');
-  return `kind: Mask\nname: ${name}\ncolumns: [${names}]\nas: ${as}\nmode: strict\n`;
+  return `kind: Mask\nname: ${name}\ncolumns: [${names}]\nas: ${as}\nmode: ${mode}\n`;
 }
 
 /** Nothing but Masks stops anything. */

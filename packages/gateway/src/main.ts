@@ -14,6 +14,7 @@ import { drain, endWhatLostItsGround, keepFlushing } from './wiring/live-effects
 import { makePostgresListener } from './wiring/postgres-listener.ts';
 import { hasAdministrator, openRooms, type Rooms, type RoomsOptions } from './wiring/rooms.ts';
 import { storedSessionIndex } from './wiring/session-index.ts';
+import { ServerRoles } from './wiring/server-roles.ts';
 import { sessionPorts } from './wiring/session-ports.ts';
 
 export interface GatewayOptions extends Partial<RoomsOptions> {
@@ -60,17 +61,21 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
       for (const session of sessions.list()) session.end({ reason: error.message, error });
       resolve(error);
     });
-    const ports = sessionPorts(rooms, { sessions, index, holds: approvals, randomBytes, onError, env });
+    const serverRoles = new ServerRoles(rooms, { randomBytes, onError, env });
+    const stopWatching = serverRoles.watch(sessions);
+    closers.push(async () => stopWatching());
+    const shared = { sessions, approvals, randomBytes, software, onError, env };
+    const ports = sessionPorts(rooms, { ...shared, index, holds: approvals, serverRoles });
     const listener = await makePostgresListener(config, rooms, ports, { randomBytes, onError });
     const postgres = await listener.listen();
     closers.push(() => listener.close());
-    const shared = { sessions, approvals, randomBytes, software, onError, env };
     const api = await startConfiguredApi(config, rooms, { ...shared, postgresPort: postgres.port });
     closers.push(() => api.close());
     const firstCode = hasAdministrator(resources) ? undefined : (await identity.enrolment.issueFirst()).code;
     const stopFlushing = keepFlushing(identity);
     const closeAll = async (reason: string): Promise<void> => {
       stopFlushing();
+      stopWatching();
       const closing = [listener.close(), api.close()];
       await drain(sessions, reason);
       listener.dropAll();

@@ -51,7 +51,7 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
   'auth.logout': event('durable', 'name token_id reason'),
   'session.start': event(
     'durable',
-    'name display_name principal groups issuer subject address port client tls token_id method amr authenticated_at connection protocol database target_user target_address target_version target_tls access claims parameters',
+    'name display_name principal groups issuer subject address port client tls token_id method amr authenticated_at connection protocol database target_user target_address target_version target_tls access claims parameters server_role_leaf',
   ),
   'session.end': event(
     'durable',
@@ -140,6 +140,12 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
   ),
   'mask.key.rotate': event('signed', 'from_key to_key former_keys reason requested_by'),
   'mask.preview': event('signed', 'database name reason'),
+  'mask.ddl': event('signed', 'database role undo reason'),
+  'mask.server-role': event(
+    'durable',
+    'database target_user target_version masks masked_columns masking_views digest why problems',
+    'ok failed',
+  ),
   'mask.reveal': event('signed', 'rule column entity name reason approval hold_ids masks count'),
   'literal.reveal': event('signed', 'viewed_session leaf name reason approval hold_ids masks'),
   'mask.scan': event('signed', 'period detector_version delivered_bytes findings canaries'),

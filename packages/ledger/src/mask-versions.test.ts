@@ -144,4 +144,51 @@ describe('masking-rules.json', () => {
       ],
     });
   });
+
+  it('has what was found of the roles of targets, looks that found the same as one', () => {
+    const versions = new MaskVersions(PERIOD);
+    const look = (n: number, status: string, values: Readonly<Record<string, Json>>, target = 'db'): void =>
+      versions.serverRole({ ...leaf(n, 'mask.server-role'), status, target }, values);
+    const found = {
+      database: 'shop',
+      target_user: 'reader',
+      masked_columns: 3,
+      digest: 'aa',
+      why: 'session',
+    };
+    look(11, 'ok', found);
+    look(12, 'ok', { ...found, why: 'age' });
+    look(13, 'ok', found, 'other');
+    look(14, 'failed', { ...found, digest: 'bb', problems: ['read: x'] });
+    look(15, 'ok', found);
+    expect(parseJson(versions.format())).toMatchObject({
+      server_roles: [
+        {
+          target: 'db',
+          status: 'ok',
+          digest: 'aa',
+          looks: 2,
+          from_leaf: 11,
+          last_leaf: 12,
+          last_time: time(12),
+        },
+        { target: 'other', status: 'ok', looks: 1 },
+        { target: 'db', status: 'failed', problems: ['read: x'], looks: 1, from_leaf: 14 },
+        { target: 'db', status: 'ok', looks: 1, from_leaf: 15 },
+      ],
+    });
+    expect(versions.format()).not.toContain('why');
+    expect(new MaskVersions(PERIOD).format()).not.toContain('server_roles');
+  });
+
+  it('counts the roles of targets that have no line any more', () => {
+    const versions = new MaskVersions(PERIOD);
+    for (let n = 0; n < 1_002; n += 1) {
+      versions.serverRole(
+        { ...leaf(11, 'mask.server-role'), status: 'ok', target: 'db' },
+        { digest: String(n) },
+      );
+    }
+    expect(parseJson(versions.format())).toMatchObject({ more_server_roles: 2 });
+  });
 });

@@ -23,8 +23,29 @@ const DOCUMENT_BYTES_MAX = 16_777_216;
 const NAMED_ONLY_MAX = 1_000;
 /** Deeper than any document; the schema needs four. */
 const DEPTH_MAX = 16;
+/** What was found of the roles of targets, in one package: another line for each change of it. */
+const SERVER_ROLES_MAX = 1_000;
+/** What a look at a role says, as the leaf has it. */
+const SERVER_ROLE_FIELDS = [
+  'database',
+  'target_user',
+  'target_version',
+  'masks',
+  'masked_columns',
+  'masking_views',
+  'digest',
+  'problems',
+];
 const NAMES_IN_PATHS = /[^.]+/g;
 const NAMED_FIELDS = ['masks', 'masked', 'masks_exempt', 'predicate_on_masked'];
+
+/** Looks at one role that found the same, one after the other. */
+interface ServerRole {
+  readonly facts: Readonly<Record<string, Json>>;
+  readonly first: Leaf;
+  last: Leaf;
+  looks: number;
+}
 
 interface Version {
   readonly facts: Readonly<Record<string, Json>>;
@@ -43,6 +64,10 @@ export class MaskVersions {
   readonly #known = new Set<string>();
   /** and of those that statements name. */
   readonly #named = new Map<string, Json>();
+  /** By target, in their order. */
+  readonly #serverRoles: ServerRole[] = [];
+  readonly #lastOfTarget = new Map<string, ServerRole>();
+  #moreServerRoles = 0;
   #documentBytes = 0;
   #undisclosed = 0;
   #more = 0;
@@ -79,6 +104,29 @@ export class MaskVersions {
     }
   }
 
+  /** A `mask.server-role` of the period. */
+  serverRole(leaf: Leaf, values: Values): void {
+    const facts: Record<string, Json> = { target: leaf.target ?? '', status: leaf.status ?? '' };
+    for (const field of SERVER_ROLE_FIELDS) {
+      const value = Object.hasOwn(values, field) ? values[field] : undefined;
+      if (value !== undefined) facts[field] = value;
+    }
+    const key = jcs([leaf.target ?? '', values['database'] ?? '']);
+    const before = this.#lastOfTarget.get(key);
+    if (before !== undefined && jcs(before.facts) === jcs(facts)) {
+      before.last = leaf;
+      before.looks += 1;
+      return;
+    }
+    if (this.#serverRoles.length >= SERVER_ROLES_MAX) {
+      this.#moreServerRoles += 1;
+      return;
+    }
+    const found = { facts, first: leaf, last: leaf, looks: 1 };
+    this.#serverRoles.push(found);
+    this.#lastOfTarget.set(key, found);
+  }
+
   /** After the last leaf: the file. */
   format(): string {
     const open = [...this.#current.values()]
@@ -92,6 +140,9 @@ export class MaskVersions {
       masks: all.slice(0, VERSIONS_MAX),
       more: this.#more + Math.max(0, all.length - VERSIONS_MAX),
       named_only: namedOnly,
+      // A log without the mode has the file of versions that did not know it.
+      ...(this.#serverRoles.length === 0 ? {} : { server_roles: this.#serverRoles.map(serverRoleShown) }),
+      ...(this.#moreServerRoles === 0 ? {} : { more_server_roles: this.#moreServerRoles }),
       undisclosed: this.#undisclosed,
     });
   }
@@ -137,6 +188,10 @@ export class MaskVersions {
       ...end,
     };
   }
+}
+
+function serverRoleShown({ facts, first, last, looks }: ServerRole): Json {
+  return { ...facts, looks, from_leaf: first.n, from_time: first.t, last_leaf: last.n, last_time: last.t };
 }
 
 /** A document after a change; undefined where the differences are not what spec/events.md says. */

@@ -1,6 +1,7 @@
 /** What the API answers: the types that the CLI and the console know. Times are RFC 3339, UTC, microseconds. */
 
 import type { MaskPreview } from '../preview/mask-preview.ts';
+import type { MaskDdl } from '../server-role/read-ddl.ts';
 
 /** What Masks hide, and what a look at samples found. */
 export interface MaskPreviewAnswer extends MaskPreview {
@@ -8,6 +9,9 @@ export interface MaskPreviewAnswer extends MaskPreview {
   readonly for?: string;
   readonly letIn?: boolean;
 }
+
+/** The script for an administrator of the target. */
+export type MaskDdlAnswer = MaskDdl;
 
 export interface ErrorAnswer {
   readonly code: string;

@@ -237,9 +237,9 @@ to: [db]
       (await call<ChangesAnswer>('DELETE /v1/resources/Access/all', admin)).json.changes[0]?.action,
     ).toBe('deleted');
     expect((await call('GET /v1/resources/Access/all', auditor)).status).toBe(404);
-    const mask = 'kind: Mask\nname: x\ncolumns: [a.b]\nas: redact\nmode: server-role\n';
+    const mask = 'kind: Mask\nname: x\ncolumns: [a.b]\nas: token\nmode: server-role\n';
     expect((await call('POST /v1/resources/apply', admin, { text: mask })).json.code).toBe(
-      'RESOURCE_NOT_ENFORCED',
+      'RESOURCE_INVALID',
     );
   });
 

@@ -1,8 +1,8 @@
-/** Masking: what Masks would hide on a connection. */
+/** Masking: what Masks would hide on a connection, and what a target has to be told so that it hides them. */
 
 import { Type } from 'typebox';
 import { CountersignError } from '../core/errors.ts';
-import type { MaskPreviewAnswer } from './answers.ts';
+import type { MaskDdlAnswer, MaskPreviewAnswer } from './answers.ts';
 import { actorOf } from './leaf-actor.ts';
 import type { ApiPorts } from './ports.ts';
 import { type Route, route } from './route.ts';
@@ -72,7 +72,53 @@ const preview = route({
   },
 });
 
-export const MASKING_ROUTES: readonly Route[] = [preview];
+const ddl = route({
+  key: 'POST /v1/connections/:name/mask-ddl',
+  summary:
+    'The SQL with which an administrator of the target gives a role what Masks of the mode server-role need, or takes it back. The gateway logs in with the credential of the connection, reads the catalog, and runs no part of it; a leaf says so before',
+  params: Type.Object({ name: name('Name of the connection') }, STRICT),
+  body: Type.Object(
+    {
+      database: Type.Optional(text(NAME_CHARACTERS_MAX, 'Another database than that of the connection')),
+      role: Type.Optional(
+        text(
+          NAME_CHARACTERS_MAX,
+          'Another role of the target than that of the credential; made where it is not there',
+        ),
+      ),
+      undo: Type.Optional(Type.Boolean({ description: 'Back to the rights of before' })),
+      reason: Type.Optional(reason()),
+    },
+    STRICT,
+  ),
+  answer: object({
+    ...texts('connection database role serverVersion sql'),
+    masks: list(object({ ...texts('mask'), ...counts('version') })),
+    ...counts('columns views'),
+    problems: TEXTS,
+  }),
+  async handle(input): Promise<MaskDdlAnswer> {
+    const { ports, params, body } = input;
+    const { name: connection } = params;
+    const { database, role, undo = false } = body;
+    checkNames(ports, connection, undefined);
+    // Durable before the target hears of it.
+    await ports.ledger.append({
+      type: 'mask.ddl',
+      ...(await actorOf(ports, input.caller().principal)),
+      target: connection,
+      body: {
+        ...(database === undefined ? {} : { database: database.toWellFormed() }),
+        ...(role === undefined ? {} : { role: role.toWellFormed() }),
+        undo,
+        ...(body.reason === undefined ? {} : { reason: body.reason.toWellFormed() }),
+      },
+    });
+    return ports.readMaskDdl({ connection, database, role, undo });
+  },
+});
+
+export const MASKING_ROUTES: readonly Route[] = [preview, ddl];
 
 /** Somebody who is not there would be taken for one whom every Mask reaches. */
 function checkNames({ resources }: ApiPorts, connection: string, person: string | undefined): void {

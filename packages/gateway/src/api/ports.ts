@@ -8,6 +8,7 @@ import type { LedgerPort, ScopeKeys } from '../core/ledger-port.ts';
 import type { IdentityRoom } from '../identity/identity.ts';
 import type { MaskPreview } from '../preview/mask-preview.ts';
 import type { Reveals } from '../reveal/reveals.ts';
+import type { MaskDdl } from '../server-role/read-ddl.ts';
 import type { Resources } from '../resources/resources.ts';
 import type { LiveSessions } from '../session/live-sessions.ts';
 import type { SqlReader } from '../session/sql-reader.ts';
@@ -63,6 +64,16 @@ export interface MaskPreviewRequest {
 
 export type MaskPreviewer = (request: MaskPreviewRequest) => Promise<MaskPreview>;
 
+/** Where, and for which role: that of the credential where none is given. */
+export interface MaskDdlRequest {
+  readonly connection: string;
+  readonly database: string | undefined;
+  readonly role: string | undefined;
+  readonly undo: boolean;
+}
+
+export type MaskDdlReader = (request: MaskDdlRequest) => Promise<MaskDdl>;
+
 export interface ApiPorts {
   /** Where to listen; port 0 takes a free one. Loopback unless the operator says otherwise. */
   readonly listen: { readonly host: string; readonly port: number };
@@ -96,6 +107,8 @@ export interface ApiPorts {
   readonly reveals: Reveals;
   /** Logs in to the target and looks; writes no leaf. */
   readonly previewMasks: MaskPreviewer;
+  /** Logs in to the target and reads its catalog; writes no leaf, and changes nothing there. */
+  readonly readMaskDdl: MaskDdlReader;
   /** What went wrong inside, for the operator's log; the client hears only the code. */
   readonly onError: (error: CountersignError, request: string) => void;
 }

@@ -15,7 +15,7 @@ import { type EndReason, type LiveSession, LiveSessions } from '../session/live-
 import type { Approvals } from '../approvals/approvals.ts';
 import { openApprovals } from '../wiring/approvals.ts';
 import { backUp } from '../wiring/backup.ts';
-import { maskPreviewer } from '../wiring/mask-preview.ts';
+import { maskDdlReader, maskPreviewer } from '../wiring/mask-preview.ts';
 import { revealsOf } from '../wiring/reveals.ts';
 import { openRooms, type Rooms } from '../wiring/rooms.ts';
 import { storedSessionIndex } from '../wiring/session-index.ts';
@@ -90,6 +90,7 @@ export async function testingOnlyApi(change: Partial<ApiPorts> = {}): Promise<Te
     randomBytes,
     reveals: revealsOf(rooms, holds.approvals),
     previewMasks: maskPreviewer(rooms, { env: {}, randomBytes }),
+    readMaskDdl: maskDdlReader(rooms, { env: {}, randomBytes }),
     exportEvidence: async ({ file, fromUs, toUs }) => {
       const bytes = Buffer.from(`package ${fromUs} ${toUs}`);
       await writeFile(file, bytes, { flag: 'wx' });

@@ -53,6 +53,7 @@ export const WHO_MAY = {
   'POST /v1/approvals/:id/review': 'approvers',
   'POST /v1/policy/replay': 'administrators and auditors',
   'POST /v1/connections/:name/mask-preview': 'administrators and auditors',
+  'POST /v1/connections/:name/mask-ddl': 'administrators and auditors',
   'GET /v1/ledger/status': 'identified',
   'GET /v1/ledger/proof/:index': 'identified',
   'POST /v1/sessions/:id/reveal': 'own, or administrators and auditors',

@@ -1,6 +1,6 @@
-/** Commands about masks: what they would hide, and their keys. */
+/** Commands about masks: what they would hide, what a target has to be told, and their keys. */
 
-import type { MaskPreviewAnswer } from '../api/answers.ts';
+import type { MaskDdlAnswer, MaskPreviewAnswer } from '../api/answers.ts';
 import { clientOf } from './client.ts';
 import { CLIENT_OPTIONS, type Command, JSON_OPTION } from './command.ts';
 import { previewLines } from './mask-preview-text.ts';
@@ -53,4 +53,34 @@ const preview: Command = {
   },
 };
 
-export const MASKING_COMMANDS: readonly Command[] = [preview, rotateKey];
+const ddl: Command = {
+  path: 'mask ddl',
+  summary: 'SQL with which an administrator of the target gives a role what Masks of mode server-role need',
+  positionals: ['CONNECTION'],
+  options: {
+    database: { type: 'string', value: 'NAME', says: 'Another database than that of the connection' },
+    role: {
+      type: 'string',
+      value: 'NAME',
+      says: 'Another role than that of the credential; made where it is not there',
+    },
+    undo: { type: 'boolean', says: 'Back to the rights of before' },
+    reason: { type: 'string', value: 'TEXT', says: 'Why; it stands in the leaf' },
+    ...CLIENT_OPTIONS,
+  },
+  async run(input) {
+    const client = await clientOf(input);
+    const path = `/v1/connections/${encodeURIComponent(input.positional(0))}/mask-ddl`;
+    const body = {
+      database: input.option('database'),
+      role: input.option('role'),
+      undo: input.flag('undo'),
+      reason: input.option('reason'),
+    };
+    const answer = await client.json<MaskDdlAnswer>('POST', path, { body });
+    await input.show(answer, answer.sql.trimEnd().split('\n'));
+    return undefined;
+  },
+};
+
+export const MASKING_COMMANDS: readonly Command[] = [preview, ddl, rotateKey];

@@ -319,6 +319,14 @@ export const ERRORS = {
     exit: 6,
     fixedBy: 'caller',
   },
+  SERVER_ROLE_UNSAFE: {
+    says: 'The role of connection "{connection}" does not hold the Masks of mode server-role: {reason}.',
+    hint: 'An administrator of the target has to change its rights: "countersign mask ddl CONNECTION" prints what is needed.',
+    http: 409,
+    sqlstate: '42501',
+    exit: 5,
+    fixedBy: 'operator',
+  },
   SERVER_UNREACHABLE: {
     says: 'The gateway at {server} cannot be reached ({reason}).',
     hint: 'Give its address with --server or COUNTERSIGN_SERVER, and see that it runs.',

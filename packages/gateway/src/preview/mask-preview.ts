@@ -81,10 +81,11 @@ export interface PreviewPorts {
 
 export async function previewMasks(
   target: PostgresTarget,
-  masks: SessionMasks,
+  reaching: SessionMasks,
   { monotonicUs, randomBytes }: PreviewPorts,
 ): Promise<MaskPreview> {
   const { totalMs, samplingMs, listedMax } = MASK_PREVIEW_LIMITS;
+  const masks = reaching.by('gateway', 'target');
   using queries = await TargetQueries.open(target, { totalMs, randomBytes });
   await begin(queries);
   const read = await readCatalog(queries, masks);

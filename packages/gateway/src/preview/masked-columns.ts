@@ -2,6 +2,7 @@
 
 import type { ColumnLabel } from '../core/column-labels.ts';
 import type { TypeDescription } from '../masking/operators/operator.ts';
+import type { ColumnMask } from '../masking/plan/compile-mask.ts';
 import { strictest } from '../masking/plan/precedence.ts';
 import type { SessionMasks } from '../masking/plan/session-masks.ts';
 import type { MaskedColumn, MaskedLabels } from '../sql/mask-catalog/closure.ts';
@@ -65,13 +66,18 @@ export function maskedColumns(
         masks: all.map((one) => one.mask),
         operator: operator.kind,
         entity,
-        // One Mask that stops a use is enough.
-        mode: all.every((one) => one.mode === 'permissive') ? 'permissive' : 'strict',
+        mode: modeOf(all),
         how,
       },
     ];
   });
   return rows.toSorted(byName);
+}
+
+/** One Mask that stops a use is enough. */
+function modeOf([first, ...more]: readonly ColumnMask[]): string {
+  const mode = first?.mode ?? 'strict';
+  return more.every((one) => one.mode === mode) ? mode : 'strict';
 }
 
 export function unreachableRows(

@@ -67,10 +67,14 @@ export class TargetQueries {
   /** Logs in with the credential of the connection. UPSTREAM_FAILED where the target does not let it. */
   static async open(
     target: PostgresTarget,
-    { totalMs, randomBytes }: { totalMs: number; randomBytes: (length: number) => Uint8Array },
+    {
+      totalMs,
+      randomBytes,
+      name: called = 'mask preview',
+    }: { totalMs: number; randomBytes: (length: number) => Uint8Array; name?: string },
   ): Promise<TargetQueries> {
     const encoder = new TextEncoder();
-    const own = ['application_name', 'countersign mask preview'].map((text) => encoder.encode(text));
+    const own = ['application_name', `countersign ${called}`].map((text) => encoder.encode(text));
     const [name = new Uint8Array(), value = new Uint8Array()] = own;
     const ready = await loginToTarget(target, [[name, value]], randomBytes);
     return new TargetQueries(target.connection, ready, totalMs);

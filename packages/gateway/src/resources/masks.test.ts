@@ -70,6 +70,10 @@ function maskWith(more: string): string {
   return `{ kind: Mask, name: m, columns: [a.b], as: redact, ${more} }`;
 }
 
+function byTarget(as: string): string {
+  return `{ kind: Mask, name: m, columns: [a.b], as: ${as}, mode: server-role }`;
+}
+
 describe('a Mask', () => {
   it('is taken with its defaults, and leaves out what is left out', () => {
     expect(parsed(CUSTOMERS)).toEqual([
@@ -93,11 +97,16 @@ describe('a Mask', () => {
     });
   });
 
-  it('is refused in the mode that nothing looks after', () => {
+  it('is taken in each mode, and in server-role with operators that need no key', () => {
     expect(parseResources(CUSTOMERS)).toHaveLength(1);
     expect(resourceProblems(parsed(CUSTOMERS)[0])).toEqual([]);
-    const text = '{ kind: Mask, name: m, columns: [a.b], as: redact, mode: server-role }';
-    expect(() => parseResources(text)).toThrow(expect.objectContaining({ code: 'RESOURCE_NOT_ENFORCED' }));
+    for (const as of ['redact', 'mask', 'partial', 'generalise', 'nullify', 'drop']) {
+      expect(parseResources(byTarget(as))).toMatchObject([{ mode: 'server-role' }]);
+    }
+    for (const as of ['hash', 'token', 'fpe', 'fake', '{ kind: fpe, luhn: true }']) {
+      expect(() => parseResources(byTarget(as))).toThrow(/needs a key, which the target must not have/);
+    }
+    expect(() => parseResources(byTarget('redact').replace('server-role', 'server'))).toThrow(/mode/);
   });
 
   const refused: readonly (readonly [string, string])[] = [

@@ -99,9 +99,9 @@ to: [reranker-db, label:class=reranking]
     ],
     ['kind: Mask\nname: a', 'RESOURCE_INVALID', 'Mask "a" is not valid'],
     [
-      'kind: Mask\nname: a\ncolumns: [a.b]\nas: redact\nmode: server-role',
-      'RESOURCE_NOT_ENFORCED',
-      'The mode server-role of a Mask is not enforced',
+      'kind: Mask\nname: a\ncolumns: [a.b]\nas: hash\nmode: server-role',
+      'RESOURCE_INVALID',
+      'hash needs a key',
     ],
     [
       'kind: Rule\nname: a\nwhen: { changes: [Masks] }\nthen: { hold: { approvers: [x] } }',

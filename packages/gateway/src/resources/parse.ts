@@ -18,9 +18,6 @@ import { compileRule } from '../policy/rule.ts';
 import { type Connection, RESOURCE_KINDS, type ResourceDocument, type ResourceKind } from './documents.ts';
 import { SCHEMAS } from './schemas.ts';
 
-/** Of a Mask: what the target's own privileges would have to hold, and nothing looks whether they do. */
-const MODE_NOT_ENFORCED = 'server-role';
-
 /** Every resource of a YAML text that this version enforces, in its order; the same one twice is refused. */
 export function parseResources(text: string): readonly ResourceDocument[] {
   const result = parseYaml(text);
@@ -39,12 +36,7 @@ function parseResourceList(values: readonly unknown[]): readonly ResourceDocumen
       actual: values.length,
     });
   }
-  const documents = values.map((value) => {
-    const document = parseResource(value);
-    const what = notEnforced(document);
-    if (what !== undefined) throw new CountersignError('RESOURCE_NOT_ENFORCED', { what });
-    return document;
-  });
+  const documents = values.map(parseResource);
   const seen = new Set<string>();
   for (const { kind, name } of documents) {
     const key = `${kind}/${name}`;
@@ -54,7 +46,7 @@ function parseResourceList(values: readonly unknown[]): readonly ResourceDocumen
   return documents;
 }
 
-/** One resource with its defaults; whether anything enforces it is for {@link parseResources} to say. */
+/** One resource with its defaults. */
 export function parseResource(value: unknown): ResourceDocument {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw invalid('Document', '', 'expected a mapping with "kind" and "name"');
@@ -84,10 +76,8 @@ export function parseResource(value: unknown): ResourceDocument {
 /** Everything that is wrong with one resource, and where in it; empty where parseResource takes it. */
 export function resourceProblems(value: unknown): readonly SchemaProblem[] {
   try {
-    const what = notEnforced(parseResource(value));
-    if (what === undefined) return [];
-    const { message } = new CountersignError('RESOURCE_NOT_ENFORCED', { what });
-    return [{ path: [], says: message }];
+    parseResource(value);
+    return [];
   } catch (error) {
     if (!(error instanceof CountersignError)) throw error;
     const kind = typeof value === 'object' && value !== null ? textAt(value, 'kind') : '';
@@ -103,13 +93,6 @@ export function resourceProblems(value: unknown): readonly SchemaProblem[] {
     const reason = error.details['reason'];
     return [{ path: [], says: typeof reason === 'string' ? reason : error.message }];
   }
-}
-
-/** What of a resource nothing enforces yet. */
-function notEnforced(document: ResourceDocument): string | undefined {
-  return document.kind === 'Mask' && document.mode === MODE_NOT_ENFORCED
-    ? `The mode ${document.mode} of a Mask`
-    : undefined;
 }
 
 function contradictionIn(document: ResourceDocument): string | undefined {

@@ -87,7 +87,7 @@ function makersOf(
   return resources.get('Mask').flatMap(({ document, version }) => {
     if (document.kind !== 'Mask') return [];
     const { mask, operator, ...compiled } = compileMask(document, version);
-    const isOf = compiled.kind === 'columns' ? compiled.entity === entity : compiled.entities.has(entity);
+    const isOf = compiled.kind === 'detect' ? compiled.entities.has(entity) : compiled.entity === entity;
     return operator.kind === kind && isOf ? [{ mask, operator }] : [];
   });
 }

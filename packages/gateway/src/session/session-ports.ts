@@ -16,6 +16,14 @@ import type { AsksForTrees } from './postgres/armed/server-trees.ts';
 import type { PolicyNow } from './postgres/inspection.ts';
 import type { SqlReader } from './sql-reader.ts';
 
+/** What Masks of the mode `server-role` rest on: the rights of the role with which the target is used. */
+export interface ServerRoleGround {
+  /** Index of the leaf that says that they hold; undefined where no such Mask reaches the session. */
+  readonly leaf: number | undefined;
+  /** Why nothing may pass any more; undefined while they hold. */
+  stopped(): string | undefined;
+}
+
 /** Why a principal may use a connection, and what it leads to. */
 export interface Admission {
   readonly connection: string;
@@ -32,6 +40,7 @@ export interface Admission {
   policyNow(): PolicyNow;
   /** Keys of the masks, where any reach the session; it starts with the settings that they need. */
   readonly maskingKeys: MaskingKeyRing | undefined;
+  readonly serverRole: ServerRoleGround;
   /** With the credential, fetched at this moment. */
   openTarget(): Promise<PostgresTarget>;
 }

@@ -11,7 +11,7 @@ import { makeDirectory } from '../files/make-directory.ts';
 import type { LiveSessions } from '../session/live-sessions.ts';
 import { backUp } from './backup.ts';
 import { evidenceExporter } from './evidence.ts';
-import { maskPreviewer } from './mask-preview.ts';
+import { maskDdlReader, maskPreviewer } from './mask-preview.ts';
 import { revealsOf } from './reveals.ts';
 import type { Rooms, RoomsOptions } from './rooms.ts';
 
@@ -44,6 +44,7 @@ export async function startConfiguredApi(
     temporaryDirectory,
     reveals: revealsOf(rooms, options.approvals),
     previewMasks: maskPreviewer(rooms, options),
+    readMaskDdl: maskDdlReader(rooms, options),
     exportEvidence: evidenceExporter(config, rooms, options),
     backup: async (directory) => {
       await rooms.ledger.checkpoint();

@@ -1,10 +1,11 @@
-/** A look at what Masks would hide, on the target of a connection. */
+/** What is asked of the target of a connection about Masks: a look at what they would hide, and a script for it. */
 
-import type { MaskPreviewer } from '../api/ports.ts';
+import type { MaskDdlReader, MaskPreviewer } from '../api/ports.ts';
 import { CountersignError } from '../core/errors.ts';
 import { MASK_PREVIEW_LIMITS } from '../core/masking-preview-limits.ts';
 import { previewMasks } from '../preview/mask-preview.ts';
 import type { Connection } from '../resources/documents.ts';
+import { readMaskDdl } from '../server-role/read-ddl.ts';
 import type { Rooms, RoomsOptions } from './rooms.ts';
 import { openTargetOf } from './session-ports.ts';
 
@@ -14,19 +15,46 @@ interface Others extends Pick<RoomsOptions, 'env'> {
 
 export function maskPreviewer(rooms: Rooms, { env, randomBytes }: Others): MaskPreviewer {
   const { resources, clock } = rooms;
-  let running = 0;
+  const few = atOnce();
   return async ({ connection: name, database, person }) => {
     const connection = connectionOf(rooms, name);
     const masks = resources.masks(person === undefined ? undefined : { name: person }, name);
+    return few(async () => {
+      const chosen = database ?? connection.target.database;
+      const target = await openTargetOf({ connection, database: chosen }, rooms, env);
+      return previewMasks(target, masks, { randomBytes, monotonicUs: () => clock.monotonicUs() });
+    });
+  };
+}
+
+export function maskDdlReader(rooms: Rooms, { env, randomBytes }: Others): MaskDdlReader {
+  const few = atOnce();
+  return async ({ connection: name, database, role, undo }) => {
+    const connection = connectionOf(rooms, name);
+    // For everybody: the role is of all who use the connection.
+    const masks = rooms.resources.masks(undefined, name);
+    return few(async () => {
+      const chosen = database ?? connection.target.database;
+      const target = await openTargetOf({ connection, database: chosen }, rooms, env);
+      return readMaskDdl(target, masks, { role, undo }, randomBytes);
+    });
+  };
+}
+
+/** So many of them at a time. */
+function atOnce(): <T>(run: () => Promise<T>) => Promise<T> {
+  let running = 0;
+  return async (run) => {
     const { atOnceMax: allowed } = MASK_PREVIEW_LIMITS;
     if (running >= allowed) {
-      throw new CountersignError('TOO_MANY_CONNECTIONS', { allowed, what: 'mask previews that are running' });
+      throw new CountersignError('TOO_MANY_CONNECTIONS', {
+        allowed,
+        what: 'looks at masks that are running',
+      });
     }
     running += 1;
     try {
-      const chosen = database ?? connection.target.database;
-      const target = await openTargetOf({ connection, database: chosen }, rooms, env);
-      return await previewMasks(target, masks, { randomBytes, monotonicUs: () => clock.monotonicUs() });
+      return await run();
     } finally {
       running -= 1;
     }

@@ -13,6 +13,7 @@ import { type Caller, SessionPolicy } from '../policy/decide.ts';
 import type { Resources } from '../resources/resources.ts';
 import type { AccessGrant } from '../resources/view.ts';
 import type { Rooms, RoomsOptions } from './rooms.ts';
+import type { ServerRoles } from './server-roles.ts';
 
 interface Others extends Pick<RoomsOptions, 'env'> {
   readonly sessions: LiveSessions;
@@ -20,10 +21,11 @@ interface Others extends Pick<RoomsOptions, 'env'> {
   readonly holds: HoldsPort;
   readonly randomBytes: (length: number) => Uint8Array;
   readonly onError: (error: CountersignError, where: string) => void;
+  readonly serverRoles: ServerRoles;
 }
 
 export function sessionPorts(rooms: Rooms, others: Others): SessionPorts {
-  const { sessions, index, holds, randomBytes, onError } = others;
+  const { sessions, index, holds, randomBytes, onError, serverRoles } = others;
   const { ledger, keys, resources, identity, recorder, spool, sql, clock } = rooms;
   return {
     sessions,
@@ -59,6 +61,7 @@ export function sessionPorts(rooms: Rooms, others: Others): SessionPorts {
         maskingKeys: resources.masks(principal, connection).isEmpty
           ? undefined
           : await rooms.maskingKeys.ring(),
+        serverRole: await serverRoles.admit(principal, grant),
         openTarget: () => openTargetOf(grant, rooms, others.env),
       };
     },

@@ -45,7 +45,7 @@ const KEPT_OTHERWISE: Kept = { first: 0, last: 4 };
 /** PCI DSS 3.4.1: at most the first six (eight with some issuers) and the last four. */
 const CARD_KEPT_MAX: Kept = { first: 6, last: 4 };
 /** A value of which only so much more than the kept part would be hidden is hidden whole. */
-const HIDDEN_MIN = 3;
+export const STARRED_HIDDEN_MIN = 3;
 
 type PartOf = (text: string, operator: Partial) => string | undefined;
 
@@ -66,7 +66,13 @@ export function partly(text: string, entity: string, operator: Partial): string 
   return partOf(text, operator) ?? starred(text);
 }
 
-function keptOf(entity: string, { keepFirst, keepLast }: Partial): Kept {
+/** Whether `partial` shows another part of the entity than its ends. */
+export function hasPartOfItsForm(entity: string): boolean {
+  return PARTS[entity] !== undefined;
+}
+
+/** How many letters and digits of an entity `partial` shows at both ends. */
+export function keptOf(entity: string, { keepFirst, keepLast }: Partial): Kept {
   const usual = KEPT[entity] ?? KEPT_OTHERWISE;
   const first = keepFirst ?? (keepLast === undefined ? usual.first : 0);
   const last = keepLast ?? (keepFirst === undefined ? usual.last : 0);
@@ -78,7 +84,7 @@ function keptOf(entity: string, { keepFirst, keepLast }: Partial): Kept {
 function withEnds(text: string, { first, last }: Kept): string {
   const characters = Array.from(text);
   const counted = characters.filter(isAlphanumeric).length;
-  if (counted < first + last + HIDDEN_MIN) return starred(text);
+  if (counted < first + last + STARRED_HIDDEN_MIN) return starred(text);
   const start = indexAfter(characters, first);
   const end = characters.length - indexAfter(characters.toReversed(), last);
   const hidden = starred(characters.slice(start, end).join(''));
@@ -106,7 +112,8 @@ function partOfEmail(text: string, { keepFirst = 1 }: Partial): string | undefin
   if (at < 1) return undefined;
   const local = Array.from(text.slice(0, at));
   // A quoted local part has an @ or a space of its own: nothing of it is shown.
-  const kept = local.length < keepFirst + HIDDEN_MIN || local[0] === '"' ? [] : local.slice(0, keepFirst);
+  const kept =
+    local.length < keepFirst + STARRED_HIDDEN_MIN || local[0] === '"' ? [] : local.slice(0, keepFirst);
   return `${kept.join('')}***${text.slice(at)}`;
 }
 

@@ -101,6 +101,7 @@ export function maskProblems(document: Mask): readonly MaskProblem[] {
       entitiesOf(word) === undefined ? [{ path: ['detect', String(index)], says: wordProblem(word) }] : [],
     ),
     ...operatorProblems(document.as),
+    ...(mode === 'server-role' ? serverRoleProblems(document.as) : []),
     ...(entity === undefined ? [] : entityProblems(entity)),
     ...(mode !== undefined && document.columns === undefined
       ? [{ path: ['mode'], says: modeProblem(document) }]
@@ -158,6 +159,16 @@ function operatorProblems(as: Mask['as']): readonly MaskProblem[] {
     if (option === 'kind' || isOperatorValue({ kind, [option]: as[option] })) return [];
     return [{ path: ['as', option], says: `${kind} has no such option, or not with this value` }];
   });
+}
+
+/** What the target can do without a key of the installation. */
+const OPERATORS_OF_TARGET: readonly string[] = ['redact', 'mask', 'partial', 'generalise', 'nullify', 'drop'];
+
+function serverRoleProblems(as: Mask['as']): readonly MaskProblem[] {
+  const kind = typeof as === 'string' ? as : as.kind;
+  if (!OPERATOR_KINDS.includes(kind) || OPERATORS_OF_TARGET.includes(kind)) return [];
+  const says = `${kind} needs a key, which the target must not have: in mode server-role expected an operator of ${OPERATORS_OF_TARGET.join(', ')}`;
+  return [{ path: typeof as === 'string' ? ['as'] : ['as', 'kind'], says }];
 }
 
 function isOperatorValue(value: object): boolean {

@@ -8,6 +8,9 @@ import { type Choice, strictest } from './precedence.ts';
 
 const TEXT: TypeDescription = { kind: 'base', name: 'text', typmod: -1 };
 
+/** Who hides the columns of a Mask: the gateway, or in the mode `server-role` the target by the rights of its role. */
+export type HiddenBy = 'gateway' | 'target';
+
 export class SessionMasks {
   /** By origin, in the order of their names. */
   readonly columns: readonly ColumnMask[];
@@ -20,10 +23,14 @@ export class SessionMasks {
   /** Their texts, in the same order. */
   readonly names: readonly string[];
   readonly #byName: ReadonlyMap<string, readonly ColumnMask[]>;
+  readonly #all: readonly CompiledMask[];
 
-  constructor(masks: readonly CompiledMask[]) {
+  /** @param hiddenBy of which Masks the columns are: of those that the gateway has to hide, unless somebody asks for others */
+  constructor(masks: readonly CompiledMask[], hiddenBy: readonly HiddenBy[] = ['gateway']) {
     const sorted = masks.toSorted((one, other) => (one.mask < other.mask ? -1 : 1));
-    this.columns = sorted.filter((mask) => mask.kind === 'columns');
+    this.#all = sorted;
+    const columns = sorted.filter((mask) => mask.kind === 'columns');
+    this.columns = columns.filter((mask) => hiddenBy.includes(hiderOf(mask)));
     this.fields = sorted.filter((mask) => mask.kind === 'fields');
     this.detecting = detectMasks(sorted.filter((mask) => mask.kind === 'detect'));
     const byName = new Map<string, ColumnMask[]>();
@@ -45,6 +52,11 @@ export class SessionMasks {
     return this.columns.length === 0 && this.fields.length === 0 && this.detecting.length === 0;
   }
 
+  /** The same Masks, with the columns of those that somebody else hides, or everybody. */
+  by(...hiddenBy: readonly HiddenBy[]): SessionMasks {
+    return new SessionMasks(this.#all, hiddenBy);
+  }
+
   /** The Masks of these patterns, each once, by name; undefined where a pattern is of none. */
   of(names: readonly string[]): readonly [ColumnMask, ...ColumnMask[]] | undefined {
     const found = new Set<ColumnMask>();
@@ -60,6 +72,10 @@ export class SessionMasks {
 
 /** Of a session from which nothing is hidden. */
 export const NO_MASKS: SessionMasks = new SessionMasks([]);
+
+function hiderOf({ mode }: ColumnMask): HiddenBy {
+  return mode === 'server-role' ? 'target' : 'gateway';
+}
 
 /** For each entity the most restrictive of the Masks that look for it, and entities alike together. */
 function detectMasks(masks: readonly DetectingMask[]): readonly DetectMask[] {

@@ -98,9 +98,11 @@ describe('maskVerdict', () => {
     expect(verdict.blocked).toMatchObject([{ mask: 'phones', mode: 'strict' }]);
   });
 
-  it('takes a mode that nothing looks after for one that stops', () => {
+  it('leaves what the target hides to the target, and takes it for strict where somebody asks for it', () => {
     const role = masksOf(mask('a', { mode: 'server-role' }));
-    expect(judge({ uses: [use('predicate', EMAIL)] }, role)).toMatchObject({
+    expect(role.isEmpty).toBe(true);
+    expect(judge({ uses: [use('predicate', EMAIL)] }, role)).toEqual({ blocked: [], recorded: [] });
+    expect(judge({ uses: [use('predicate', EMAIL)] }, role.by('target'))).toMatchObject({
       blocked: [{ mask: 'a' }],
       recorded: [],
     });

@@ -264,6 +264,7 @@ function startBody(
     target_tls: target.tls,
     access: admission.access,
     parameters: forwardedBody(parameters),
+    ...(admission.serverRole.leaf === undefined ? {} : { server_role_leaf: admission.serverRole.leaf }),
   };
 }
 

@@ -177,10 +177,14 @@ export class PostgresSession implements LiveSession {
     });
   }
 
-  /** It began before any Mask reached it: nothing of it could be masked. */
+  /** Ends it where nothing of it could be masked: it began before any Mask did, or its role may read what is masked. */
   get #isUnmasked(): boolean {
-    const { masks } = this.#options.admission.policyNow();
-    return this.#masking === undefined && masks !== undefined && !masks.isEmpty;
+    const { admission } = this.#options;
+    const { masks } = admission.policyNow();
+    const isBefore = this.#masking === undefined && masks !== undefined && !masks.isEmpty;
+    const reason = isBefore ? MASKS_CHANGED : admission.serverRole.stopped();
+    if (reason !== undefined) this.end({ reason });
+    return reason !== undefined;
   }
 
   #inspectionOf(admission: Admission, ports: SessionPorts): Inspection {
@@ -314,7 +318,7 @@ export class PostgresSession implements LiveSession {
   #fromClient(chunk: Uint8Array): void {
     // Behind a goodbye, and behind what is no message, nothing is read.
     if (this.#finishing || this.#terminated || chunk.length === 0) return;
-    if (this.#isUnmasked) return this.end({ reason: MASKS_CHANGED });
+    if (this.#isUnmasked) return;
     this.#bytesToTarget += chunk.length;
     const isRecorded =
       this.#options.literals?.record(chunk, (channel, piece) => this.#record(channel, piece)) ??
@@ -327,7 +331,7 @@ export class PostgresSession implements LiveSession {
   /** Untrusted bytes. */
   #fromTarget(chunk: Uint8Array): void {
     if (this.#finishing || chunk.length === 0) return;
-    if (this.#isUnmasked) return this.end({ reason: MASKS_CHANGED });
+    if (this.#isUnmasked) return;
     let passed: readonly Uint8Array[];
     try {
       passed = this.#masking?.stream.push(chunk) ?? this.#targetSide.push(chunk);

@@ -48,6 +48,9 @@ const SCHEMA_FITS = `${kindIn('rpfmv')} and case when p.schema is null then c.oi
 
 const IS_COLUMN = `a.attnum ${POSITIVE} and not a.attisdropped`;
 
+/** In the place of what says of which views the definitions come. */
+const FIRST_RULED = '/* first ruled */';
+
 function row(kind: keyof typeof MASK_ROW_KINDS, oid: string, json: string): string {
   return `select '${kind}'::pg_catalog.text, ${oid}::pg_catalog.text, pg_catalog.encode(
     pg_catalog.convert_to((${json})::pg_catalog.text, 'UTF8'), 'base64')`;
@@ -61,7 +64,7 @@ function row(kind: keyof typeof MASK_ROW_KINDS, oid: string, json: string): stri
  * have read any table. What the columns of a view are made of is in its tree (`pg_rewrite.ev_action`), and of a
  * generated column in its expression (`pg_attrdef.adbin`).
  */
-export const MASK_CATALOG_SQL: string = `with recursive
+const CATALOG_SQL = `with recursive
 patterns (number, schema, relation, attribute) as materialized (
   select p.ordinality, p.value operator(pg_catalog.->>) 0, p.value operator(pg_catalog.->>) 1,
       p.value operator(pg_catalog.->>) 2
@@ -108,7 +111,7 @@ family (oid) as (
   select e.other from family f join edges e on e.one ${EQUALS} f.oid
 ),
 ruled (oid) as (
-  select c.oid from pg_catalog.pg_class c where ${kindIn('m')}
+  select c.oid from pg_catalog.pg_class c where ${FIRST_RULED}
   union
   select c.oid from ruled r
     join pg_catalog.pg_rewrite w on w.ev_class ${EQUALS} r.oid
@@ -188,3 +191,10 @@ ${row('function', 'f.oid', 'pg_catalog.jsonb_build_array(f.proname)')}
   from pg_catalog.pg_proc f
   join pg_catalog.pg_namespace n on n.oid ${EQUALS} f.pronamespace
   where n.nspname ${EQUALS} 'information_schema'::pg_catalog.name and not f.oid ${OF_USERS}`;
+export const MASK_CATALOG_SQL: string = CATALOG_SQL.replace(FIRST_RULED, () => kindIn('m'));
+
+/** The same with the definitions of all views, which show values with the rights of their owners. */
+export const VIEWS_CATALOG_SQL: string = CATALOG_SQL.replace(
+  FIRST_RULED,
+  () => `${kindIn('vm')} and c.oid ${OF_USERS}`,
+);
