@@ -127,7 +127,7 @@ describe('the house', () => {
   });
 
   it('has every file that the pipeline names', () => {
-    const named = PIPELINE.map(({ postgres }) => postgres).filter((file) => file !== '—');
+    const named = PIPELINE.flatMap(({ postgres, http }) => [postgres, http]).filter((file) => file !== '—');
     expect(named.length).toBeGreaterThan(0);
     expect(named.filter((file) => !existsSync(join(ROOT, 'packages/gateway/src', file)))).toEqual([]);
   });

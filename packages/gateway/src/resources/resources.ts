@@ -241,7 +241,7 @@ export class Resources {
       return {
         connection: grant.connection,
         access: grant.access,
-        database: database ?? grant.connection.target.database,
+        database: database ?? grant.connection.target.database ?? '',
         policy: this.#digest,
       };
     }

@@ -7,6 +7,7 @@ import { MASK_MODES } from '../masking/plan/mask.ts';
 import { EFFECT_WORDS } from '../policy/effect-classes.ts';
 import { GUARDED_KINDS } from '../policy/guard.ts';
 import type { ResourceKind } from './documents.ts';
+import { httpConnectionSchema } from './http-connection.ts';
 
 const STRICT = { additionalProperties: false } as const;
 const NAME = '[a-z0-9][a-z0-9_.@-]{0,62}';
@@ -157,7 +158,22 @@ const AS: TSchema = Type.Union(
   { alternatives: 'the name of an operator, or { kind: OPERATOR, OPTION: VALUE, … }' },
 );
 
-/** The schema of each kind, without the kind itself. */
+// `propertyNames` and not `patternProperties`: filling in defaults breaks on a key beside those.
+const LABELS: TSchema = Type.Record(Type.String(), Type.String({ pattern: `^${LABEL_VALUE}$` }), {
+  default: {},
+  maxProperties: 64,
+  propertyNames: Type.String({ pattern: `^${LABEL_KEY}$` }),
+});
+
+const HTTP_CONNECTION: TSchema = httpConnectionSchema(name(), LABELS);
+
+/** The schema of a resource: of a Connection, the one of its protocol. */
+export function schemaFor(kind: ResourceKind, value: object): TSchema {
+  const protocol: unknown = Object.getOwnPropertyDescriptor(value, 'protocol')?.value;
+  return kind === 'Connection' && protocol === 'http' ? HTTP_CONNECTION : SCHEMAS[kind];
+}
+
+/** The schema of each kind, without the kind itself; of a Connection, that of PostgreSQL. */
 export const SCHEMAS: Readonly<Record<ResourceKind, TSchema>> = {
   Person: Type.Object(
     {
@@ -192,15 +208,11 @@ export const SCHEMAS: Readonly<Record<ResourceKind, TSchema>> = {
     {
       kind: Type.Literal('Connection'),
       name: name(),
-      protocol: Type.Enum(['postgres']),
+      // Of `http` is HTTP_CONNECTION; whoever names none of the two is told both.
+      protocol: Type.Enum(['postgres', 'http']),
       target: TARGET,
       credential: CREDENTIAL,
-      // `propertyNames` and not `patternProperties`: filling in defaults breaks on a key beside those.
-      labels: Type.Record(Type.String(), Type.String({ pattern: `^${LABEL_VALUE}$` }), {
-        default: {},
-        maxProperties: 64,
-        propertyNames: Type.String({ pattern: `^${LABEL_KEY}$` }),
-      }),
+      labels: LABELS,
       // Left out, it stays out, as those of the target.
       serverTree: Type.Optional(Type.Enum(['auto', 'ask', 'off'])),
     },

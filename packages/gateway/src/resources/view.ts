@@ -146,7 +146,9 @@ export class ResourceView {
     const reaching = this.#reaching(account, connection);
     const rules = reaching.filter((rule) => 'verdict' in rule);
     const isHidden = !this.masks(principal, connectionName).isEmpty;
-    if (rules.length === 0 && !isHidden && granting.some(({ may }) => may === undefined)) return undefined;
+    const isOpen = granting.some(({ may }) => may === undefined);
+    // Of HTTP every request is decided on: what nobody knows is not let through by saying nothing.
+    if (connection.protocol === 'postgres' && rules.length === 0 && !isHidden && isOpen) return undefined;
     const effects = new Set(granting.flatMap(({ may }) => [...effectsThatMay(may)]));
     const version = this.find('Access', first.name)?.version ?? 0;
     const breakGlass = reaching.filter((rule) => 'terms' in rule);
