@@ -42,7 +42,8 @@ const HOUSE: House = {
     ),
     // What policy would say, decided by the parts that decide in a session: for the command line without a
     // gateway, and for the API about what was recorded.
-    rehearsal: may('core policy resources session'),
+    // Protocols: what a request over HTTP does is read there, by a function and not by a session.
+    rehearsal: may('core protocols policy resources session'),
     // Masks as they reach somebody, asked of a target with the gateway's own credential.
     preview: may('core protocols sql masking upstream'),
     listeners: may('core config identity protocols session'),

@@ -87,6 +87,24 @@ function patterns(): TSchema {
   return Type.Array(printable(200), { minItems: 1, maxItems: LIMITS.resources.listMax, uniqueItems: true });
 }
 
+const JSON_VALUE: TSchema = Type.Union([printable(200), Type.Number(), Type.Boolean(), Type.Null()], {
+  alternatives: 'a text, a number, true, false or null',
+});
+const JSON_VALUES: TSchema = Type.Array(JSON_VALUE, { minItems: 1, maxItems: LIMITS.resources.listMax });
+
+/** What stands in it is read by policy/http-conditions.ts, which says what is wrong with it. */
+const JSON_CONDITION: TSchema = Type.Union(
+  [
+    printable(200),
+    Type.Number(),
+    Type.Boolean(),
+    Type.Null(),
+    JSON_VALUES,
+    Type.Object({ not: JSON_VALUES }, STRICT),
+  ],
+  { alternatives: 'a value as "> 100", "name*", 3 or true, [VALUE, …] or { not: [VALUE, …] }' },
+);
+
 const WHEN: TSchema = Type.Object(
   {
     effects: Type.Optional(words(EFFECT_WORDS, 1)),
@@ -108,6 +126,21 @@ const WHEN: TSchema = Type.Object(
         },
         STRICT,
       ),
+    ),
+    methods: Type.Optional(patterns()),
+    paths: Type.Optional(patterns()),
+    json: Type.Optional(
+      Type.Record(Type.String(), JSON_CONDITION, {
+        minProperties: 1,
+        maxProperties: 32,
+        propertyNames: printable(200),
+      }),
+    ),
+    documents: Type.Optional(printable(32)),
+    models: Type.Optional(
+      Type.Union([patterns(), Type.Object({ not: patterns() }, STRICT)], {
+        alternatives: '[MODEL, …] or { not: [MODEL, …] }',
+      }),
     ),
     changes: Type.Optional(words(GUARDED_KINDS, 1)),
   },
