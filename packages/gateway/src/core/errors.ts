@@ -66,6 +66,14 @@ export const ERRORS = {
     exit: 3,
     fixedBy: 'caller',
   },
+  CONTENT_WITHHELD: {
+    says: 'The content is withheld: it is to be masked, and cannot be read as {format} ({reason}).',
+    hint: 'Ask for a format that is read: JSON, NDJSON, server-sent events, a form, CSV, or text; in UTF-8.',
+    http: 502,
+    sqlstate: '22023',
+    exit: 5,
+    fixedBy: 'operator',
+  },
   GATEWAY_STATEMENT_FAILED: {
     says: 'The target does not take a statement of the gateway\'s own ("{what}"): {reason}.',
     http: 502,

@@ -17,14 +17,16 @@ export const BODY_MASK_LIMITS = {
    * files in base 64.
    */
   pieceBytesMax: 16_777_216,
+  /** A number is looked at again with each piece of it that comes; PostgreSQL's longest has 147,455 digits, and nobody sends it. */
+  numberBytesMax: 4_096,
   /** Names of members that were masked, of one content, so that two never become one: 100 bytes each. */
   maskedNamesMax: 10_000,
   /** Columns of a CSV, each with a path of its own. */
   csvColumnsMax: 16_384,
   /** Segments of one field of a Mask; each level of a content is compared with each. */
   fieldSegmentsMax: 32,
-  /** What a field of a Mask may be written with. */
-  fieldCharactersMax: 400,
+  /** What a field of a Mask may be written with, as any pattern of a resource. */
+  fieldCharactersMax: 200,
   /** Places in contents that are remembered by what leads there; beyond, they are worked out each time. */
   placesMax: 4_096,
 } as const;

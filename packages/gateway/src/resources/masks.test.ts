@@ -62,6 +62,10 @@ function reasons(text: string): readonly string[] {
   return referenceProblems(viewOf(WORLD, text)).map(({ reason }) => reason);
 }
 
+function fieldsWith(more: string): string {
+  return `{ kind: Mask, name: f, fields: ["/**/email"], as: redact, ${more} }`;
+}
+
 function maskWith(more: string): string {
   return `{ kind: Mask, name: m, columns: [a.b], as: redact, ${more} }`;
 }
@@ -97,7 +101,7 @@ describe('a Mask', () => {
   });
 
   const refused: readonly (readonly [string, string])[] = [
-    ['{ kind: Mask, name: m, as: redact }', 'it needs columns or detect'],
+    ['{ kind: Mask, name: m, as: redact }', 'it needs columns, fields or detect'],
     [
       '{ kind: Mask, name: m, columns: [a.b], detect: [email], as: redact }',
       'columns or detect, and not both',
@@ -142,6 +146,17 @@ describe('a Mask', () => {
     expect(reasons(maskWith('who: [zoe]'))).toEqual(['there is no person "zoe"']);
     expect(reasons(maskWith('unless: [group:nobody]'))).toEqual(['there is no group "nobody"']);
     expect(reasons(maskWith('unless: [service:none]'))).toEqual(['there is no service account "none"']);
+  });
+
+  it('of fields is of HTTP, and says so where it names a database', () => {
+    expect(reasons(fieldsWith('on: [db]'))).toEqual([
+      'fields are of HTTP, and the connection "db" is postgres: name columns, or what to detect',
+    ]);
+    expect(reasons(fieldsWith('on: [label:class=reranking]'))).toEqual([]);
+    const view = viewOf(WORLD, fieldsWith('on: []'));
+    expect(view.masks({ name: 'ana' }, 'db').isEmpty).toBe(true);
+    expect(view.deciding({ name: 'ana' }, 'db')).toBe(viewOf(WORLD).deciding({ name: 'ana' }, 'db'));
+    expect(view.masks({ name: 'ana' }, 'gone').fields).toHaveLength(1);
   });
 
   it('reaches whom a rule with the same words reaches', () => {
@@ -228,6 +243,7 @@ describe('a Mask', () => {
   it('throws nothing but its own error, and is the same again after it was written down', () => {
     const keys = fc.constantFrom(
       'columns',
+      'fields',
       'detect',
       'as',
       'on',
@@ -243,6 +259,7 @@ describe('a Mask', () => {
         ['a.b'],
         ['*.x', 's.a.b'],
         ['email'],
+        ['/a/*', '/**/b'],
         'redact',
         { kind: 'partial', keepLast: 2 },
         'EMAIL',

@@ -3,7 +3,7 @@
 import { CountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Secret } from '../core/secret.ts';
-import type { Mask } from '../masking/plan/mask.ts';
+import { isOfProtocol, type Mask } from '../masking/plan/mask.ts';
 import type { Rule } from '../policy/rule.ts';
 import type { Access, Connection, Group, ResourceDocument, ResourceKind } from './documents.ts';
 import type { PlannedChange } from './plan.ts';
@@ -150,8 +150,26 @@ function problemWithRule(rule: Rule, view: ResourceView): string | undefined {
   );
 }
 
-function problemWithMask({ on, who, unless }: Mask, view: ResourceView): string | undefined {
-  return problemWithWho([...who, ...unless], view) ?? problemWithTargets(on, view);
+function problemWithMask(mask: Mask, view: ResourceView): string | undefined {
+  const { on, who, unless } = mask;
+  return (
+    problemWithWho([...who, ...unless], view) ??
+    problemWithTargets(on, view) ??
+    problemWithProtocol(mask, view)
+  );
+}
+
+/** A connection that is named, and has nothing that the Mask is about. */
+function problemWithProtocol(mask: Mask, view: ResourceView): string | undefined {
+  const [other] = mask.on.flatMap((name) => {
+    const connection = view.connection(name);
+    return connection === undefined || isOfProtocol(mask, connection) ? [] : [connection];
+  });
+  if (other === undefined) return undefined;
+  const { name, protocol } = other;
+  return mask.columns === undefined
+    ? `fields are of HTTP, and the connection "${name}" is ${protocol}: name columns, or what to detect`
+    : `columns are of databases, and the connection "${name}" is ${protocol}: name fields, or what to detect`;
 }
 
 function decidersOf(consequence: Rule['then']): readonly string[] {

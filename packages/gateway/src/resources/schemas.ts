@@ -271,6 +271,7 @@ export const SCHEMAS: Readonly<Record<ResourceKind, TSchema>> = {
       who: list(WHO, 0, { default: [] }),
       unless: list(WHO, 0, { default: [] }),
       columns: Type.Optional(patterns()),
+      fields: Type.Optional(patterns()),
       detect: Type.Optional(patterns()),
       as: AS,
       entity: Type.Optional(printable(40)),

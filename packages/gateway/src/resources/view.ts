@@ -8,7 +8,7 @@ import { type Json, jcs } from '@countersign/ledger/jcs';
 import { LIMITS } from '../core/limits.ts';
 import type { Principal } from '../core/principal.ts';
 import { compileMask, type CompiledMask } from '../masking/plan/compile-mask.ts';
-import type { Mask } from '../masking/plan/mask.ts';
+import { isOfProtocol, type Mask } from '../masking/plan/mask.ts';
 import { SessionMasks } from '../masking/plan/session-masks.ts';
 import type { Allowance } from '../policy/decide.ts';
 import { effectsThatMay, effectsThatMayOverHttp } from '../policy/effect-classes.ts';
@@ -294,7 +294,8 @@ export class ResourceView {
 
   /** As {@link #reaches}; a connection that is gone is one of which everything hides. */
   #hidesFrom(mask: Mask, name: string, connection: Connection | undefined): boolean {
-    return (connection === undefined || isAbout(mask, connection)) && this.concerns(mask, name);
+    const isThere = connection === undefined || (isAbout(mask, connection) && isOfProtocol(mask, connection));
+    return isThere && this.concerns(mask, name);
   }
 
   /**

@@ -6,7 +6,7 @@ import { entityNames } from '../detect/entities.ts';
 import { parseColumnPattern } from './column-pattern.ts';
 import { compileMask, maskProblems } from './compile-mask.ts';
 import { DETECT_WORDS, entitiesOf } from './detect-words.ts';
-import type { Mask } from './mask.ts';
+import { isOfProtocol, type Mask } from './mask.ts';
 import { distanceOf, nearest } from './nearest.ts';
 import { mask, masksOf } from './testing-plans.ts';
 
@@ -44,7 +44,42 @@ describe('compileMask', () => {
     ]);
   });
 
+  it('makes patterns of fields', () => {
+    const fields = mask('f', { fields: ['/a/*/b', '/**/email', '/users/*#'] });
+    expect(compileMask(fields, 7)).toEqual({
+      kind: 'fields',
+      mask: 'f',
+      version: 7,
+      description: undefined,
+      operator: { kind: 'redact' },
+      entity: 'FIELD',
+      patterns: [
+        { text: '/a/*/b', segments: ['a', '*', 'b'], isOfNames: false },
+        { text: '/**/email', segments: ['**', 'email'], isOfNames: false },
+        { text: '/users/*#', segments: ['users'], isOfNames: true },
+      ],
+    });
+  });
+
+  it('is of the connections that have what it names', () => {
+    const [http, postgres] = [{ protocol: 'http' }, { protocol: 'postgres' }];
+    expect([http, postgres].map((one) => isOfProtocol({ columns: ['a.b'] }, one))).toEqual([false, true]);
+    expect([http, postgres].map((one) => isOfProtocol({ fields: ['/a'] }, one))).toEqual([true, false]);
+    expect([http, postgres].map((one) => isOfProtocol({}, one))).toEqual([true, true]);
+  });
+
   const wrong: readonly (readonly [string, Partial<Mask>, readonly string[]])[] = [
+    [
+      'columns and fields',
+      { columns: ['a.b'], fields: ['/a'] },
+      ['fields: expected columns or fields, and not both'],
+    ],
+    [
+      'a field that is no pointer',
+      { fields: ['a.b', '/a~2', '/a*', '/*#/a'] },
+      ['fields.0: expected a JSON pointer', 'fields.1: ', 'fields.2: ', 'fields.3: '],
+    ],
+    ['a mode of fields', { fields: ['/a'], mode: 'strict' }, ['mode: mode goes with columns']],
     ['both', { columns: ['a.b'], detect: ['email'] }, ['detect: expected columns or detect, and not both']],
     [
       'a column without a table',
@@ -105,7 +140,9 @@ describe('compileMask', () => {
 
   it('refuses neither columns nor detect', () => {
     const { columns: _, ...neither } = mask('m', {});
-    expect(maskProblems(neither)).toEqual([{ path: [], says: 'it needs columns or detect: what is masked' }]);
+    expect(maskProblems(neither)).toEqual([
+      { path: [], says: 'it needs columns, fields or detect: what is masked' },
+    ]);
   });
 
   it('takes entities of its own, if they are like no other', () => {

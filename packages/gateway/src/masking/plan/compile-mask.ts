@@ -8,12 +8,13 @@ import { CountersignError } from '../../core/errors.ts';
 import { MASKING_PLAN_LIMITS } from '../../core/masking-limits.ts';
 import type { Operator } from '../operators/operator.ts';
 import { isEntity, OPERATOR_KINDS, parseOperator } from '../operators/parse-operator.ts';
+import { FIELD_PATTERN_FORM, type FieldPattern, parseFieldPattern } from '../bodies/field-pattern.ts';
 import { COLUMN_PATTERN_FORM, type ColumnPattern, parseColumnPattern } from './column-pattern.ts';
 import { entitiesOf, NAMED_ENTITIES, wordProblem } from './detect-words.ts';
 import type { Mask, MaskMode, MaskProblem, MaskRef } from './mask.ts';
 import { distanceOf, nearest } from './nearest.ts';
 
-export type CompiledMask = ColumnMask | DetectingMask;
+export type CompiledMask = ColumnMask | FieldMask | DetectingMask;
 
 interface Compiled extends MaskRef {
   readonly description: string | undefined;
@@ -28,17 +29,26 @@ export interface ColumnMask extends Compiled {
   readonly mode: MaskMode;
 }
 
+/** By place: fields of the contents of HTTP that are named. */
+export interface FieldMask extends Compiled {
+  readonly kind: 'fields';
+  readonly patterns: readonly FieldPattern[];
+  readonly entity: string;
+}
+
 /** By looks: what the scanner finds. */
 export interface DetectingMask extends Compiled {
   readonly kind: 'detect';
   readonly entities: ReadonlySet<string>;
 }
 
-/** What values of a named column are where the Mask does not say. */
+/** What values of a named column, or field, are where the Mask does not say. */
 const ENTITY_OTHERWISE = 'COLUMN';
+const FIELD_OTHERWISE = 'FIELD';
 /** Entities that operators know beside those of the scanner. */
 const OTHER_ENTITIES: readonly string[] = [
   ENTITY_OTHERWISE,
+  FIELD_OTHERWISE,
   'ADDRESS',
   'CITY',
   'FIRST_NAME',
@@ -55,44 +65,45 @@ export function compileMask(document: Mask, version: number): CompiledMask {
     const reason = spoken(problems);
     throw new CountersignError('RESOURCE_INVALID', { kind: 'Mask', name: document.name, reason });
   }
-  const { name, description, columns, detect, entity = ENTITY_OTHERWISE, mode = 'strict' } = document;
+  const { name, description, columns, fields, detect, entity, mode = 'strict' } = document;
   const common = {
     mask: name,
     version,
     description,
     operator: parseOperator(operatorValue(document.as), name),
   };
-  return columns === undefined
-    ? {
-        ...common,
-        kind: 'detect',
-        entities: new Set((detect ?? []).flatMap((word) => entitiesOf(word) ?? [])),
-      }
-    : {
-        ...common,
-        kind: 'columns',
-        patterns: columns.flatMap((text) => parseColumnPattern(text) ?? []),
-        entity,
-        mode,
-      };
+  if (columns !== undefined) {
+    const patterns = columns.flatMap((text) => parseColumnPattern(text) ?? []);
+    return { ...common, kind: 'columns', patterns, entity: entity ?? ENTITY_OTHERWISE, mode };
+  }
+  if (fields !== undefined) {
+    const patterns = fields.flatMap((text) => parseFieldPattern(text) ?? []);
+    return { ...common, kind: 'fields', patterns, entity: entity ?? FIELD_OTHERWISE };
+  }
+  const entities = new Set((detect ?? []).flatMap((word) => entitiesOf(word) ?? []));
+  return { ...common, kind: 'detect', entities };
 }
 
 /** Everything that is wrong beyond what the schema says. */
 export function maskProblems(document: Mask): readonly MaskProblem[] {
-  const { columns = [], detect = [], entity, mode } = document;
+  const { columns = [], fields = [], detect = [], entity, mode } = document;
   return [
     ...togetherProblems(document),
     ...columns.flatMap((text, index) => {
       if (parseColumnPattern(text) !== undefined) return [];
       return [{ path: ['columns', String(index)], says: `expected ${COLUMN_PATTERN_FORM}, not "${text}"` }];
     }),
+    ...fields.flatMap((text, index) => {
+      if (parseFieldPattern(text) !== undefined) return [];
+      return [{ path: ['fields', String(index)], says: `expected ${FIELD_PATTERN_FORM}; not "${text}"` }];
+    }),
     ...detect.flatMap((word, index) =>
       entitiesOf(word) === undefined ? [{ path: ['detect', String(index)], says: wordProblem(word) }] : [],
     ),
     ...operatorProblems(document.as),
     ...(entity === undefined ? [] : entityProblems(entity)),
-    ...(mode !== undefined && document.detect !== undefined
-      ? [{ path: ['mode'], says: 'mode goes with columns: what is detected is not known before it is shown' }]
+    ...(mode !== undefined && document.columns === undefined
+      ? [{ path: ['mode'], says: modeProblem(document) }]
       : []),
   ];
 }
@@ -104,16 +115,29 @@ export function spoken(problems: readonly MaskProblem[]): string {
     .join('; ');
 }
 
-function togetherProblems({ columns, detect, entity }: Mask): readonly MaskProblem[] {
-  if (columns === undefined && detect === undefined) {
-    return [{ path: [], says: 'it needs columns or detect: what is masked' }];
+/** What a Mask goes by, of which it has one. */
+const SUBJECTS = ['columns', 'fields', 'detect'] as const;
+
+function togetherProblems(document: Mask): readonly MaskProblem[] {
+  const [first, ...more] = SUBJECTS.filter((subject) => document[subject] !== undefined);
+  if (first === undefined) {
+    return [{ path: [], says: 'it needs columns, fields or detect: what is masked' }];
   }
-  if (columns !== undefined && detect !== undefined) {
-    return [{ path: ['detect'], says: 'expected columns or detect, and not both: make two Masks' }];
+  if (more.length > 0) {
+    return more.map((other) => ({
+      path: [other],
+      says: `expected ${first} or ${other}, and not both: make two Masks`,
+    }));
   }
-  return detect !== undefined && entity !== undefined
-    ? [{ path: ['entity'], says: 'entity goes with columns: what is detected says what it is' }]
+  return first === 'detect' && document.entity !== undefined
+    ? [{ path: ['entity'], says: 'entity goes with columns and fields: what is detected says what it is' }]
     : [];
+}
+
+function modeProblem({ detect }: Mask): string {
+  return detect === undefined
+    ? 'mode goes with columns: of a field there is nothing but its value to hide'
+    : 'mode goes with columns: what is detected is not known before it is shown';
 }
 
 function operatorValue(as: Mask['as']): object {

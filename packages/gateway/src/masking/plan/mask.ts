@@ -23,14 +23,25 @@ export interface Mask {
   readonly unless: readonly string[];
   /** `table.column` or `schema.table.column`; `*` as a whole part stands for any. */
   readonly columns?: readonly string[];
+  /** Of contents of HTTP: JSON pointers with `*`, `**` and `*#`. */
+  readonly fields?: readonly string[];
   /** Entities, or words for several. */
   readonly detect?: readonly string[];
   /** Name of an operator, or one with its options. */
   readonly as: string | { readonly kind: string; readonly [option: string]: unknown };
-  /** What the values of the columns are; `COLUMN` where left out. */
+  /** What the values of the columns or fields are; `COLUMN` or `FIELD` where left out. */
   readonly entity?: string;
   /** Of the columns; `strict` where left out. */
   readonly mode?: MaskMode;
+}
+
+/** Whether the protocol of a connection has what the Mask names: columns are of databases, fields of HTTP. */
+export function isOfProtocol(
+  { columns, fields }: Pick<Mask, 'columns' | 'fields'>,
+  { protocol }: { readonly protocol: string },
+): boolean {
+  if (columns !== undefined) return protocol !== 'http';
+  return fields === undefined || protocol === 'http';
 }
 
 /** What is wrong with a Mask, and where in it. */

@@ -1,7 +1,7 @@
 /** The Masks that reach one principal on one connection. */
 
 import type { TypeDescription } from '../operators/operator.ts';
-import type { ColumnMask, CompiledMask, DetectingMask } from './compile-mask.ts';
+import type { ColumnMask, CompiledMask, DetectingMask, FieldMask } from './compile-mask.ts';
 import type { DetectMask } from './column-plan.ts';
 import { type Choice, strictest } from './precedence.ts';
 
@@ -10,6 +10,8 @@ const TEXT: TypeDescription = { kind: 'base', name: 'text', typmod: -1 };
 export class SessionMasks {
   /** By origin, in the order of their names. */
   readonly columns: readonly ColumnMask[];
+  /** Of contents of HTTP, in the order of their names. */
+  readonly fields: readonly FieldMask[];
   /** By looks, each entity in one of them at most: what becomes of it. */
   readonly detecting: readonly DetectMask[];
   /** Texts of all patterns, sorted: what the catalog of the database is asked about. */
@@ -19,6 +21,7 @@ export class SessionMasks {
   constructor(masks: readonly CompiledMask[]) {
     const sorted = masks.toSorted((one, other) => (one.mask < other.mask ? -1 : 1));
     this.columns = sorted.filter((mask) => mask.kind === 'columns');
+    this.fields = sorted.filter((mask) => mask.kind === 'fields');
     this.detecting = detectMasks(sorted.filter((mask) => mask.kind === 'detect'));
     const byName = new Map<string, ColumnMask[]>();
     for (const mask of this.columns) {
@@ -30,7 +33,7 @@ export class SessionMasks {
 
   /** Whether results have to be looked at at all. */
   get isEmpty(): boolean {
-    return this.columns.length === 0 && this.detecting.length === 0;
+    return this.columns.length === 0 && this.fields.length === 0 && this.detecting.length === 0;
   }
 
   /** The Masks of these patterns, each once, by name; undefined where a pattern is of none. */

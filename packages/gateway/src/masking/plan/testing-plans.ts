@@ -12,7 +12,8 @@ export const PORTS: PlanPorts = { describe: builtInType };
 export const TEXT_OID = 25;
 
 export function mask(name: string, more: Partial<Mask>): Mask {
-  const columns = more.detect === undefined ? { columns: ['customers.email'] } : {};
+  const columns =
+    more.detect === undefined && more.fields === undefined ? { columns: ['customers.email'] } : {};
   return { kind: 'Mask', name, on: [], who: [], unless: [], as: 'redact', ...columns, ...more };
 }
 

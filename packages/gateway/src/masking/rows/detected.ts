@@ -6,11 +6,15 @@ import type { MaskingKeyRing } from '../operators/key-ring.ts';
 import { maskLeaf } from '../operators/mask-leaf.ts';
 import { maskSpans, type Span } from '../operators/mask-spans.ts';
 import type { BaseType, LeafType, Wire } from '../operators/operator.ts';
+import { utf8Bytes } from '../operators/text-encoding.ts';
 import type { DetectMask, ScanPlan } from '../plan/column-plan.ts';
 import type { MaskCounts, Tally } from './mask-counts.ts';
 
 /** A value that could not be read, and so not be looked through: all of it is masked. */
 const UNREAD = 'UNREAD';
+/** The one entity that has no longest value. */
+const IN_PARTS = 'PRIVATE_KEY';
+const TEXT: BaseType = { kind: 'base', name: 'text', typmod: -1 };
 
 interface Detected {
   readonly detect: DetectMask;
@@ -50,6 +54,29 @@ export class Detection {
   /** The text with these parts masked. */
   parts(type: BaseType, value: Uint8Array, spans: readonly Span[], wire: Wire): Uint8Array | null {
     return maskSpans(type, value, spans, wire, this.#keys).value;
+  }
+
+  /**
+   * What stands for a value of a stream; undefined where no Mask is for it. One that comes in parts (a private key)
+   * is redacted where its first part stands, whatever the operator: it is never there as a whole.
+   */
+  streamed(
+    id: number,
+    part: Uint8Array,
+    isFirst: boolean,
+    isLast: boolean,
+    wire: Wire,
+  ): Uint8Array | undefined {
+    const detected = this.#of(id);
+    if (detected === null) return undefined;
+    if (isFirst) detected.tally.values += 1;
+    const { entity, detect } = detected;
+    if (entity === IN_PARTS || !isFirst || !isLast) {
+      const isGone = detect.operator.kind === 'drop' || detect.operator.kind === 'nullify';
+      return utf8Bytes(isFirst && !isGone ? `[REDACTED:${entity}]` : '');
+    }
+    const span = { start: 0, end: part.length, entity, operator: detect.operator };
+    return this.parts(TEXT, part, [span], wire) ?? utf8Bytes('');
   }
 
   /** A value of which no part can be masked, because it is no text or not read: masked as the first thing in it. */

@@ -142,13 +142,13 @@ class Reader {
   }
 
   /** A name and its colon. */
-  #name(open: OpenObject): void {
+  #name(open: OpenObject): undefined {
     const from = this.#at;
-    if (this.#bytes[from] !== QUOTE) return void this.#refuse('syntax');
+    if (this.#bytes[from] !== QUOTE) return this.#refuse('syntax');
     const isPlain = this.#string();
     if (this.#refused !== undefined) return undefined;
     const key = textOfString(this.#bytes, from, this.#at, isPlain);
-    if (isTaken(open, key)) return void this.#refuse('duplicate-key', from);
+    if (isTaken(open, key)) return this.#refuse('duplicate-key', from);
     open.key = key;
     open.keyFrom = from;
     open.keyTo = this.#at;

@@ -1,0 +1,71 @@
+/**
+ * What the Masks that reach somebody do to the contents of HTTP: by where a value stands, and by what it looks
+ * like.
+ *
+ * Spec: spec/masking.md, section 16. Of several Masks on one value the most restrictive operator is taken, as of
+ * several on one column. A value that a Mask names is not looked through.
+ */
+
+import type { BaseType } from '../operators/operator.ts';
+import type { FieldMask } from '../plan/compile-mask.ts';
+import type { DetectMask } from '../plan/column-plan.ts';
+import { type Choice, strictest } from '../plan/precedence.ts';
+import type { SessionMasks } from '../plan/session-masks.ts';
+import { type PlaceRule, Places } from './places.ts';
+
+/** What a value may be: of each, the choice is by what operators do to it. */
+export type LeafKind = 'text' | 'number' | 'word';
+
+export const LEAF_TYPES: Readonly<Record<LeafKind, BaseType>> = {
+  text: { kind: 'base', name: 'text', typmod: -1 },
+  number: { kind: 'base', name: 'numeric', typmod: -1 },
+  word: { kind: 'base', name: 'bool', typmod: -1 },
+};
+
+/** What is done with one value, whatever it is. */
+export interface FieldRule {
+  readonly choices: Readonly<Record<LeafKind, Choice>>;
+  /** Fields as the Masks write them, for leaves. */
+  readonly column: string;
+}
+
+interface Named extends Choice {
+  readonly field: string;
+}
+
+export class BodyPlan {
+  readonly places: Places<Named, FieldRule>;
+  readonly detecting: readonly DetectMask[];
+  /** Whether some Mask names fields: a content without fields cannot be masked by it. */
+  readonly hasFields: boolean;
+
+  constructor({ fields, detecting }: Pick<SessionMasks, 'fields' | 'detecting'>) {
+    this.places = new Places(fields.flatMap(rulesOf), ruleOf);
+    this.detecting = detecting;
+    this.hasFields = fields.length > 0;
+  }
+
+  /** Whether contents have to be looked at at all. */
+  get isEmpty(): boolean {
+    return !this.hasFields && this.detecting.length === 0;
+  }
+}
+
+function rulesOf({ patterns, mask, version, operator, entity }: FieldMask): readonly PlaceRule<Named>[] {
+  return patterns.map(({ text, segments, isOfNames }) => ({
+    segments,
+    isOfNames,
+    what: { mask, version, operator, entity, field: text },
+  }));
+}
+
+function ruleOf(all: readonly [Named, ...Named[]]): FieldRule {
+  return {
+    choices: {
+      text: strictest(all, LEAF_TYPES.text),
+      number: strictest(all, LEAF_TYPES.number),
+      word: strictest(all, LEAF_TYPES.word),
+    },
+    column: [...new Set(all.map(({ field }) => field))].toSorted().join(', '),
+  };
+}
