@@ -31,8 +31,8 @@ const HOUSE: House = {
     approvals: may('core store audit package:ledger'),
     // Protocols: SCRAM verifiers are made where tokens are.
     identity: may('core config store keys audit protocols'),
-    // Ledger: digests of resources are over JCS.
-    resources: may('core config store keys policy masking audit approvals package:ledger'),
+    // Ledger: digests of resources are over JCS. Protocols: the dialects that a Connection of HTTP may name.
+    resources: may('core config store keys protocols policy masking audit approvals package:ledger'),
     upstream: may('core config store keys protocols'),
     // Protocols: a replay reads the frames that were recorded.
     recording: may('core threads files store keys protocols'),

@@ -15,6 +15,7 @@ let upstream: Upstream;
 let token: string;
 let boss: string;
 const seen: string[] = [];
+let content: readonly [type: string, text: string] = ['text/plain', 'reached'];
 
 const RULES = `
 kind: Access
@@ -36,7 +37,8 @@ beforeAll(async () => {
     incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
     incoming.on('end', () => {
       seen.push(`${incoming.method} ${incoming.url} ${Buffer.concat(chunks).toString()}`);
-      response.end('reached');
+      response.setHeader('content-type', content[0]);
+      response.end(content[1]);
     });
   });
   harness = await startHttpHarness();
@@ -192,17 +194,39 @@ describe('policy at the HTTP gate', () => {
     ).toBe(true);
   });
 
-  it('forwards nothing where a Mask reaches the client that nothing can apply', async () => {
-    const before = seen.length;
+  it('masks what comes back where a Mask reaches the client, and withholds what cannot be read', async () => {
     await harness.apply(`
 kind: Mask
 name: personal
 on: [api]
 detect: [email]
 as: redact`);
-    const got = await ask('GET', '/things');
-    expect(got.status).toBe(403);
-    expect(await got.text()).toContain('MASK_NOT_APPLIED');
+    content = ['application/json', '{"id":18446744073709551615,"mail":"ana@example.org","n":1.50}'];
+    const masked = await (await ask('GET', '/things')).text();
+    expect(masked).not.toContain('ana@example.org');
+    expect(masked).toContain('"id":18446744073709551615');
+    expect(masked).toContain('"n":1.50');
+    content = ['application/json', '{"mail":"ana@example.org"'];
+    const broken = await ask('GET', '/things');
+    expect(broken.status).toBe(502);
+    expect(await broken.text()).not.toContain('ana@example.org');
+    content = ['application/pdf', 'ana@example.org'];
+    const opaque = await ask('GET', '/things');
+    expect(opaque.status).toBe(502);
+    expect(await opaque.text()).not.toContain('ana@example.org');
+    const outcome = (await harness.finishedLog()).findLast(
+      ({ leaf, body }) => leaf.type === 'http.outcome' && body['masked'] !== undefined,
+    );
+    expect(outcome?.body['masked']).toMatchObject([{ mask: 'personal', entity: 'EMAIL', values: 1 }]);
+  });
+
+  it('refuses content that two readers could understand in two ways, and forwards nothing', async () => {
+    const before = seen.length;
+    for (const body of ['{"a":1,"a":2}', '['.repeat(10_000) + ']'.repeat(10_000)]) {
+      const got = await ask('POST', '/things', body);
+      expect(got.status).toBe(400);
+      expect(await got.json()).toMatchObject({ status: 400 });
+    }
     expect(seen.length).toBe(before);
   });
 });

@@ -86,7 +86,7 @@ export interface HttpConnection {
     /** `sealed`: set through the API and kept wrapped in the store. */
     readonly password?: SourceOption | { readonly sealed: true };
   };
-  /** How the target speaks; `auto` unless given, `none` looks at no content. */
+  /** How the target speaks; `auto` unless given, `http` looks at no content. */
   readonly dialect?: string;
   /** Host names under which the gateway is reached for this connection alone, in small letters. */
   readonly hosts?: readonly string[];

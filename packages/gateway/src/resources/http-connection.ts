@@ -4,14 +4,12 @@ import { type TSchema, Type } from 'typebox';
 import { sourceSchema } from '../config/schema.ts';
 import { HTTP_LIMITS } from '../core/http-limits.ts';
 import { LIMITS } from '../core/limits.ts';
+import { DIALECT_NAMES } from '../protocols/http/operations/dialects.ts';
 import type { HttpConnection } from './documents.ts';
 
 const STRICT = { additionalProperties: false } as const;
 const HOST_NAME = '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?([.][a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$';
 const FIELD_NAME = '^[a-z0-9][a-z0-9-]{0,63}$';
-
-/** How targets speak that this version knows. */
-export const HTTP_DIALECTS: readonly string[] = ['auto', 'none'];
 
 /** Fields that are the gateway's own to send, and no credential. */
 const NO_CREDENTIAL: ReadonlySet<string> = new Set([
@@ -72,7 +70,7 @@ export function httpConnectionSchema(name: TSchema, labels: TSchema): TSchema {
       protocol: Type.Literal('http'),
       target: TARGET,
       credential: CREDENTIAL,
-      dialect: Type.Optional(Type.Enum([...HTTP_DIALECTS])),
+      dialect: Type.Optional(Type.Enum([...DIALECT_NAMES])),
       hosts: Type.Optional(
         Type.Array(Type.String({ pattern: HOST_NAME, maxLength: 253 }), {
           minItems: 1,

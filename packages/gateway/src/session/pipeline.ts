@@ -61,7 +61,7 @@ export const PIPELINE: readonly Step[] = [
     'maskResult',
     'no value passes that its labels forbid',
     'session/postgres/masked/masked-stream.ts',
-    '—',
+    'session/http/masked-answer.ts',
   ),
   step(
     'record',

@@ -7,7 +7,6 @@ import type { Principal } from '../core/principal.ts';
 import type { Secret } from '../core/secret.ts';
 import type { HttpConnection } from '../resources/documents.ts';
 import type { HttpAdmission, HttpPorts } from '../session/http/http-ports.ts';
-import { NO_DIALECT } from '../session/http/reading.ts';
 import type { SessionPorts } from '../session/session-ports.ts';
 import { resolveCredential, resolveTrustedCertificates } from '../upstream/credential.ts';
 import type { HttpCredential } from '../upstream/http-credential.ts';
@@ -25,7 +24,6 @@ export function httpPorts(config: Config, rooms: Rooms, ports: SessionPorts, env
   return {
     ...ports,
     upstream: new UpstreamPool(),
-    reading: NO_DIALECT,
     holdUrl: (id) => holdLink(config, id),
     login: (token, peer) => identity.identity.bearer(token, peer),
     connectionOfHost: hostsOf(rooms),
@@ -63,7 +61,8 @@ async function admit(
     access,
     policy,
     dialect: connection.dialect ?? 'auto',
-    policyNow: policyOf(principal, connection.name, caller, resources),
+    policyNow: policyOf(principal, connection.name, caller, resources, 'http'),
+    maskingKeys: () => rooms.maskingKeys.ring(),
     openTarget: () => openHttpTarget(connection, rooms, env),
     isCurrent: () => {
       if (revision === resources.revision) return true;

@@ -76,6 +76,7 @@ export function policyOf(
   connection: string,
   caller: Pick<Caller, 'address' | 'client'>,
   resources: Resources,
+  over: 'sql' | 'http' = 'sql',
 ): () => PolicyNow {
   let now: PolicyNow | undefined;
   let revision = -1;
@@ -83,7 +84,7 @@ export function policyOf(
     if (now !== undefined && revision === resources.revision) return now;
     ({ revision } = resources);
     const digest = resources.bundleDigest();
-    const ruling = resources.ruling(principal, connection);
+    const ruling = resources.ruling(principal, connection, over);
     const policy =
       ruling === undefined
         ? undefined

@@ -5,7 +5,7 @@
  * the digest of the content, for one principal on one connection under the policy that decided.
  */
 
-import type { Hold, HoldRequest, Settlement, Taken } from '../../approvals/holds-port.ts';
+import type { Hold, HoldDemand, HoldRequest, Settlement, Taken } from '../../approvals/holds-port.ts';
 import { CountersignError } from '../../core/errors.ts';
 import { HTTP_LIMITS as LIMITS } from '../../core/http-limits.ts';
 import type { HttpRequestHead } from '../../core/http-message.ts';
@@ -25,6 +25,8 @@ export interface ApprovalRequest {
   readonly policy: string;
   readonly effects: readonly string[];
   readonly objects: readonly string[];
+  /** What somebody who has to agree should know. */
+  readonly reasons: readonly string[];
   readonly intent: number;
 }
 
@@ -140,7 +142,7 @@ async function takeAll(
 
 function requestOf(session: HttpSession, request: ApprovalRequest, rule: CompiledRule): HoldRequest {
   const { principal, connection, address, id } = session;
-  const { head, content, decision, policy, effects, objects, intent } = request;
+  const { head, content, decision, policy, effects, objects, reasons, intent } = request;
   const cause = decision.causes.find((one) => one.rule === rule.name);
   const { kind, name, groups, issuer, subject } = principal;
   return {
@@ -160,7 +162,7 @@ function requestOf(session: HttpSession, request: ApprovalRequest, rule: Compile
       context: boundFields(head),
     },
     demand: {
-      ...demandOf(rule, cause),
+      ...withReasons(demandOf(rule, cause), reasons),
       openers: openersOf(decision, rule).map((opener) => ({ name: opener.name, version: opener.version })),
     },
     requester: { id: principal.id, name, kind, groups, issuer, subject },
@@ -171,6 +173,11 @@ function requestOf(session: HttpSession, request: ApprovalRequest, rule: Compile
     facts: { effects, tables: objects, affectedKeys: [] },
     address,
   };
+}
+
+function withReasons(demand: HoldDemand, reasons: readonly string[]): HoldDemand {
+  const all = [demand.reason, ...reasons].filter((reason) => reason !== undefined && reason !== '');
+  return { ...demand, reason: all.join('; ').slice(0, LIMITS.leafFieldBytesMax).toWellFormed() };
 }
 
 function boundFields({ fields }: HttpRequestHead): Readonly<Record<string, string>> {

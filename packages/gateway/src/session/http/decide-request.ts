@@ -13,11 +13,13 @@ import { LIMITS } from '../../core/limits.ts';
 import type { Decision } from '../../policy/decide.ts';
 import type { HeldContent } from './held-content.ts';
 import type { HttpAdmission } from './http-ports.ts';
-import { readTextOf, type RequestReading } from './reading.ts';
+import type { HttpReading } from '../../protocols/http/operations/read-request.ts';
+import type { UnderstoodRequest } from './reading.ts';
 
 export interface JudgedRequest {
   readonly decision: Decision;
-  readonly reading: RequestReading;
+  /** Undefined where it could not be read. */
+  readonly reading: HttpReading | undefined;
   /** Digest of the policy bundle. */
   readonly policy: string;
 }
@@ -33,19 +35,17 @@ const SHOWN_FIELDS: ReadonlySet<string> = new Set([
 ]);
 const SHOWN_PREFIXES = ['x-fern-', 'x-stainless-', 'x-elastic-client-'];
 
-/** Throws MASK_NOT_APPLIED where a Mask reaches the request. */
+/** What policy says now. */
 export function judge(
   admission: HttpAdmission,
-  head: HttpRequestHead,
-  reading: RequestReading,
+  { reading, text }: UnderstoodRequest,
   nowUs: number,
 ): JudgedRequest {
-  const { policy, digest, masks } = admission.policyNow();
-  if (!masks.isEmpty) throw new CountersignError('MASK_NOT_APPLIED', { connection: admission.connection });
+  const { policy, digest } = admission.policyNow();
   if (policy === undefined) {
     throw new CountersignError('INTERNAL', {}, { cause: 'an HTTP connection without a policy' });
   }
-  return { decision: policy.decide(readTextOf(head.method, reading), nowUs), reading, policy: digest };
+  return { decision: policy.decide(text, nowUs), reading, policy: digest };
 }
 
 /** The body of the intent. */
@@ -68,18 +68,23 @@ export function intentBody(
     ...(content === undefined
       ? {}
       : { body_bytes: content.bytes.length, body_sha256: content.sha256, body_form: 'held' }),
-    ...(reading.kind === 'understood'
-      ? { dialect: reading.dialect, path_template: reading.template, effects: [...reading.effects] }
-      : { effects: ['unknown'] }),
-    ...(reading.kind === 'understood' && reading.objects.length > 0
-      ? { operation: reading.objects.join(', ').slice(0, HTTP_LIMITS.leafFieldBytesMax) }
-      : {}),
+    ...(reading === undefined ? { effects: ['unknown'] } : readingBody(reading)),
     ...(decision.kind === 'allow'
       ? {}
       : {
           rules: causes.map(({ rule, version, verdict }) => ({ rule, version, verdict })),
           reason: causes.map(({ what }) => what).join('; '),
         }),
+  };
+}
+
+function readingBody({ dialect, template, effects, objects }: HttpReading): Record<string, BodyValue> {
+  const named = objects.map(({ kind, name }) => `${kind} ${name}`).join(', ');
+  return {
+    effects: [...effects],
+    ...(dialect === undefined ? {} : { dialect }),
+    ...(template === undefined ? {} : { path_template: template }),
+    ...(named === '' ? {} : { operation: named.slice(0, HTTP_LIMITS.leafFieldBytesMax).toWellFormed() }),
   };
 }
 

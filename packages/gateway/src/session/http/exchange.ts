@@ -23,7 +23,7 @@ import {
 import type { HttpOutcomeStatus } from './http-leaves.ts';
 import type { ClientRequest } from './http-ports.ts';
 import type { HttpSession, RunningExchange } from './http-session.ts';
-import type { RequestReading } from './reading.ts';
+import { understand, wantsContent } from './reading.ts';
 import { refusalOf, sendRefusal } from './refuse.ts';
 
 /** A request of a client that is known, on a connection that it may use. */
@@ -88,11 +88,13 @@ export class Exchange implements RunningExchange {
   async #pass(): Promise<void> {
     const { head } = this.#known;
     const { admission, ports } = this.#session;
-    const wanted = ports.reading.wantsContent(admission.dialect, head);
+    const wanted = wantsContent(admission.dialect, head);
     if (wanted) await this.#holdContent();
-    const reading = ports.reading.read(admission.dialect, head, wanted ? await this.#decoded() : undefined);
-    if (reading.kind === 'understood') this.#dialect = reading.dialect;
-    const judged = judge(admission, head, reading, ports.clock.nowUs());
+    const unread = !wanted && this.#known.contentLength !== 'none';
+    const decoded = wanted ? await this.#decoded() : undefined;
+    const understood = understand(admission.dialect, head, decoded, unread);
+    this.#dialect = understood.reading.dialect ?? this.#dialect;
+    const judged = judge(admission, understood, ports.clock.nowUs());
     // What is approved is this content and no other.
     if (judged.decision.kind === 'hold') await this.#holdContent();
     this.#abort.signal.throwIfAborted();
@@ -101,7 +103,7 @@ export class Exchange implements RunningExchange {
     if (judged.decision.kind === 'block') return this.#refuse(blockedError(judged), 'blocked');
     if (judged.decision.kind === 'hold' && !(await this.#isApproved(judged))) return undefined;
     this.#abort.signal.throwIfAborted();
-    return this.#forward();
+    return this.#forward(understood.reading.strip);
   }
 
   async #holdContent(): Promise<void> {
@@ -150,8 +152,9 @@ export class Exchange implements RunningExchange {
         content: this.#content,
         decision,
         policy,
-        effects: reading.kind === 'understood' ? reading.effects : ['unknown'],
-        objects: reading.kind === 'understood' ? reading.objects : [],
+        effects: reading?.effects ?? ['unknown'],
+        objects: (reading?.objects ?? []).map(({ kind, name }) => `${kind} ${name}`),
+        reasons: reading?.reasons ?? [],
         intent: this.#intent ?? 0,
       },
       this.#abort.signal,
@@ -164,13 +167,14 @@ export class Exchange implements RunningExchange {
     return true;
   }
 
-  async #forward(): Promise<void> {
+  async #forward(strip: readonly string[]): Promise<void> {
     const { request, head, contentLength } = this.#known;
     const forwarding = new Forwarding(this.#session, {
       request,
       head,
       contentLength,
       content: this.#content,
+      strip,
       number: this.#number,
       signal: this.#abort.signal,
     });
@@ -185,8 +189,7 @@ export class Exchange implements RunningExchange {
     approval?: { readonly id: string; readonly url: string },
   ): Promise<void> {
     const { request, head } = this.#known;
-    const { reading } = this.#session.ports;
-    const refusal = refusalOf(error, reading, this.#dialect, { approval });
+    const refusal = refusalOf(error, this.#dialect, { approval });
     if (request.answer.isOpen && this.#intent !== undefined) {
       const shown = { status: refusal.status, fields: refusal.fields };
       this.#record(CHANNEL.gatewayToClient, RECORDED.head, Buffer.from(JSON.stringify(shown)));
@@ -231,7 +234,6 @@ export class Exchange implements RunningExchange {
   /** What could not be read, or held: the leaf says that it was turned away. */
   async #writeRefusedIntent(error: CountersignError): Promise<void> {
     const { admission } = this.#session;
-    const reading: RequestReading = { kind: 'unreadable', reason: error.message };
     const digest = admission.policyNow().digest;
     const cause = {
       rule: `error:${error.code}`,
@@ -240,7 +242,7 @@ export class Exchange implements RunningExchange {
       description: undefined,
     };
     const judged: JudgedRequest = {
-      reading,
+      reading: undefined,
       policy: digest,
       decision: {
         kind: 'block',

@@ -6,9 +6,10 @@
  */
 
 import { createHash, type Hash } from 'node:crypto';
+import type { Readable } from 'node:stream';
 import { CountersignError, reasonOf } from '../../core/errors.ts';
 import { HTTP_LIMITS as LIMITS } from '../../core/http-limits.ts';
-import type { HttpRequestHead } from '../../core/http-message.ts';
+import type { HttpFields, HttpRequestHead } from '../../core/http-message.ts';
 import type { BodyValue } from '../../core/ledger-port.ts';
 import {
   answerFieldsFor,
@@ -27,6 +28,7 @@ import type { HeldContent } from './held-content.ts';
 import type { HttpOutcomeStatus } from './http-leaves.ts';
 import type { ClientRequest } from './http-ports.ts';
 import type { HttpSession } from './http-session.ts';
+import { type AnswerMasking, answerMasking } from './masked-answer.ts';
 import { pump, Stalled } from './pump.ts';
 import { joinUpgraded } from './upgrade.ts';
 
@@ -36,6 +38,8 @@ export interface ForwardedRequest {
   readonly contentLength: number | 'chunked' | 'none';
   /** Where it was read already. */
   readonly content: HeldContent | undefined;
+  /** Fields that would lead past what was decided on. */
+  readonly strip: readonly string[];
   /** Of the exchange in its session. */
   readonly number: number;
   /** Aborted when nothing of it is wanted any more. */
@@ -53,6 +57,7 @@ export class Forwarding {
   readonly #forwarded: ForwardedRequest;
   readonly #sent: Counted = { hash: createHash('sha256'), bytes: 0 };
   readonly #received: Counted = { hash: createHash('sha256'), bytes: 0 };
+  #masking: AnswerMasking | undefined;
   #upstream: UpstreamExchange | undefined;
   #answer: UpstreamAnswer | undefined;
   #forwardedUs: number | undefined;
@@ -143,12 +148,18 @@ export class Forwarding {
       body_bytes: this.#received.bytes,
       body_sha256: this.#received.hash.copy().digest('hex'),
       body_form: 'delivered',
+      ...this.#masking?.body(),
     };
   }
 
   async #begin(): Promise<UpstreamExchange> {
-    const { request, head, contentLength, content, signal } = this.#forwarded;
+    const { request, head, contentLength, content, strip, signal } = this.#forwarded;
     const { ports, connection } = this.#session;
+    const { admission } = this.#session;
+    this.#masking = await answerMasking(admission.policyNow().masks, () => admission.maskingKeys());
+    if (this.#masking !== undefined && request.upgrade !== undefined) {
+      throw new CountersignError('MASK_NOT_APPLIED', { connection });
+    }
     const target = await this.#session.target();
     if (isInQuery(target.credential, head.query)) {
       throw new CountersignError('HTTP_MALFORMED', {
@@ -156,8 +167,9 @@ export class Forwarding {
       });
     }
     const injected = inject(target.credential, head.query, connection);
-    const own = fieldsOf(target.credential);
-    const passing = requestFieldsFor(head.fields, own).filter(([name]) => name !== 'content-length');
+    const own = new Set([...fieldsOf(target.credential), ...strip]);
+    const plain = requestFieldsFor(head.fields, own).filter(([name]) => name !== 'content-length');
+    const passing = this.#masking?.request(plain) ?? plain;
     signal.throwIfAborted();
     this.#forwardedUs = ports.clock.monotonicUs();
     const upstream = await ports.upstream.begin(target, {
@@ -214,17 +226,15 @@ export class Forwarding {
     if (valuesOf(answer.fields, 'transfer-encoding').some((value) => value.toLowerCase() !== 'chunked')) {
       throw this.#broken('its answer has a transfer coding that is not known');
     }
-    const fields = answerFieldsFor(answer.fields);
-    this.#record(
-      CHANNEL.targetToClient,
-      RECORDED.head,
-      Buffer.from(JSON.stringify({ status: answer.status, fields })),
-    );
-    this.#hasAnswered = true;
-    request.answer.head(answer.status, fields, valueOf(fields, 'content-length') === undefined);
+    const masking = this.#masking;
+    const passing = answerFieldsFor(answer.fields);
+    const fields = masking?.answerFields(passing) ?? passing;
+    // What is masked may turn out to be no content that can be: then the client has seen nothing of it.
+    const content = masking === undefined ? answer.content : await firstOf(masking.content(answer));
+    this.#sendHead(answer.status, fields);
     const { body } = request.answer;
     try {
-      await pump(answer.content, body, {
+      await pump(content, body, {
         take: (chunk) => {
           count(this.#received, chunk);
           this.#record(CHANNEL.targetToClient, RECORDED.content, chunk);
@@ -237,13 +247,21 @@ export class Forwarding {
       this.#forwarded.signal.throwIfAborted();
       throw error instanceof CountersignError ? error : this.#broken(reasonOf(error), error);
     }
-    const trailers = trailersFor(answer.trailers());
+    // Trailers are about a content that is another now.
+    const trailers = masking === undefined ? trailersFor(answer.trailers()) : [];
     if (trailers.length > 0) {
       this.#record(CHANNEL.targetToClient, RECORDED.trailers, Buffer.from(JSON.stringify(trailers)));
       request.answer.trailers(trailers);
     }
     this.#record(CHANNEL.targetToClient, RECORDED.end, new Uint8Array(0));
     body.end();
+  }
+
+  #sendHead(status: number, fields: HttpFields): void {
+    const { answer } = this.#forwarded.request;
+    this.#record(CHANNEL.targetToClient, RECORDED.head, Buffer.from(JSON.stringify({ status, fields })));
+    this.#hasAnswered = true;
+    answer.head(status, fields, valueOf(fields, 'content-length') === undefined);
   }
 
   async #joinUpgraded(upgraded: NonNullable<UpstreamAnswer['upgraded']>): Promise<void> {
@@ -299,4 +317,17 @@ function framedAs(
 function pathAt({ prefix }: HttpTarget, path: string, query: string): string {
   const full = prefix !== '' && path === '/' ? prefix : `${prefix}${path}`;
   return query === '' ? full : `${full}?${query}`;
+}
+
+/** The same stream, once its first piece is there, or it has ended; rejects where it fails before. */
+async function firstOf(content: Readable): Promise<Readable> {
+  await new Promise<void>((resolve, reject) => {
+    content.once('error', reject);
+    content.once('end', resolve);
+    content.once('readable', () => {
+      content.off('error', reject);
+      resolve();
+    });
+  });
+  return content;
 }

@@ -141,7 +141,7 @@ export class HttpGate {
 
   #answer(request: ClientRequest, method: string, error: CountersignError, status?: number): void {
     request.answer.closeAfter();
-    sendRefusal(request.answer, method, refusalOf(error, this.#ports.reading, 'auto', { status }));
+    sendRefusal(request.answer, method, refusalOf(error, 'auto', { status }));
   }
 }
 

@@ -4,13 +4,13 @@ import type { Duplex, Readable, Writable } from 'node:stream';
 import type { HttpFields } from '../../core/http-message.ts';
 import type { Principal } from '../../core/principal.ts';
 import type { Secret } from '../../core/secret.ts';
+import type { MaskingKeyRing } from '../../masking/operators/key-ring.ts';
 import type { Caller } from '../../policy/decide.ts';
 import type { HttpVersion, RawHead } from '../../protocols/http/request-head.ts';
 import type { HttpTarget } from '../../upstream/http-exchange.ts';
 import type { UpstreamPool } from '../../upstream/http-pool.ts';
 import type { SessionPorts } from '../session-ports.ts';
 import type { PolicyNow } from '../postgres/inspection.ts';
-import type { HttpReadingPort } from './reading.ts';
 
 /** Why a principal may use a connection, and what it leads to. */
 export interface HttpAdmission {
@@ -19,9 +19,11 @@ export interface HttpAdmission {
   readonly access: string;
   /** Digest of the policy bundle that said so. */
   readonly policy: string;
-  /** How the target speaks; `auto` finds out, `none` looks at no content. */
+  /** How the target speaks; `auto` finds out, `http` looks at no content. */
   readonly dialect: string;
   policyNow(): PolicyNow;
+  /** Of the masks that reach what is returned. */
+  maskingKeys(): Promise<MaskingKeyRing>;
   /** With the credential, as it is at this moment. */
   openTarget(): Promise<HttpTarget>;
   /** Whether the connection is the one that it was. */
@@ -64,7 +66,6 @@ export interface HttpPorts
   /** The connection that a host name stands for. */
   connectionOfHost(hostName: string): string | undefined;
   readonly upstream: UpstreamPool;
-  readonly reading: HttpReadingPort;
   /** Where people look at a hold. */
   holdUrl(id: string): string;
   /** Writes down that somebody was turned away whom nobody knows; at most some of them in a second. */

@@ -1,101 +1,67 @@
 /**
- * What a request means: the port to what knows dialects, and what is understood without it.
+ * What a request means, for policy, for its leaf, and for what is forwarded of it.
  *
- * A request that nobody knows has the effect `unknown`, and policy decides about it: never `read`.
+ * Pipeline: understand. A content that policy looks at is read strictly: what two readers could understand in two
+ * ways (a key twice, other bytes than UTF-8, too deep, too many) is refused, and nothing of it is forwarded.
  */
 
-import type { Effect, ReadText } from '../../core/effects.ts';
+import type { ReadText } from '../../core/effects.ts';
+import { CountersignError } from '../../core/errors.ts';
 import type { HttpRequestHead } from '../../core/http-message.ts';
+import { parseJson } from '../../protocols/http/json/parse-json.ts';
+import { PLAIN } from '../../protocols/http/operations/dialects.ts';
+import type { JsonBody } from '../../protocols/http/operations/json-values.ts';
+import { requestText } from '../../protocols/http/operations/operation-facts.ts';
+import { type HttpReading, readRequest } from '../../protocols/http/operations/read-request.ts';
+import { valueOf } from '../../protocols/http/fields.ts';
 
-/** What a request does, as far as anybody knows. */
 export interface UnderstoodRequest {
-  readonly kind: 'understood';
-  /** The dialect that it was read as. */
-  readonly dialect: string;
-  /** The path with its variable parts named, `/collections/{c}/points/query`. */
-  readonly template: string;
-  readonly effects: readonly Effect[];
-  /** What it is about: collections, indexes, models. */
-  readonly objects: readonly string[];
+  readonly reading: HttpReading;
+  /** As policy decides about it. */
+  readonly text: ReadText;
 }
 
-export type RequestReading =
-  | UnderstoodRequest
-  /** Its content cannot be read, so that nobody knows what it does. */
-  | { readonly kind: 'unreadable'; readonly reason: string };
+/** Types of which no dialect has anything to say: they pass as they come. */
+const OPAQUE =
+  /^(?:application\/octet-stream|multipart\/|image\/|audio\/|video\/|application\/(?:zip|gzip|x-tar|pdf|grpc|x-protobuf|protobuf|cbor|msgpack))/;
 
-export interface RefusalWords {
-  readonly code: string;
-  readonly message: string;
-  readonly hint: string | undefined;
-  readonly approval: { readonly id: string; readonly url: string } | undefined;
+/** Whether the content has to be there to say what a request does. */
+export function wantsContent(dialect: string, head: HttpRequestHead): boolean {
+  if (dialect === PLAIN) return false;
+  return !OPAQUE.test((valueOf(head.fields, 'content-type') ?? '').trim().toLowerCase());
 }
 
-export interface HttpReadingPort {
-  /** Whether the content has to be there to say what a request does. */
-  wantsContent(dialect: string, head: HttpRequestHead): boolean;
-  /** @param content decoded; undefined where there is none, or it was not wanted */
-  read(dialect: string, head: HttpRequestHead, content: Uint8Array | undefined): RequestReading;
-  /** A refusal in the form in which the target itself would say it. */
-  refusal(
-    dialect: string,
-    status: number,
-    words: RefusalWords,
-  ): { readonly contentType: string; readonly body: string };
+/**
+ * Throws HTTP_CONTENT_REFUSED for what can be read in two ways.
+ *
+ * @param content decoded; undefined where there is none
+ * @param unread there is one, and nobody has looked at it
+ */
+export function understand(
+  dialect: string,
+  head: HttpRequestHead,
+  content: Uint8Array | undefined,
+  unread: boolean,
+): UnderstoodRequest {
+  const body = content === undefined ? (unread ? UNREAD : undefined) : bodyOf(content);
+  const reading = readRequest(dialect, head, body);
+  return { reading, text: requestText(head, reading, body) };
 }
 
-/** The request as policy decides about it. */
-export function readTextOf(method: string, reading: RequestReading): ReadText {
-  if (reading.kind === 'unreadable') return { kind: 'uninspectable', reason: reading.reason };
-  const object = reading.objects.length === 0 ? undefined : reading.objects.join(', ');
-  return {
-    kind: 'read',
-    statements: [
-      {
-        node: `${method} ${reading.template}`,
-        from: 0,
-        to: 0,
-        effects: reading.effects.map((effect) => ({ effect, from: 0, to: 0, object })),
-        writes: [],
-        reads: [],
-        functions: [],
-        settings: [],
-        transaction: undefined,
-        prepared: undefined,
-        undoable: false,
-      },
-    ],
-    doubts: { backslash: false, unicodeEscape: false, nonAscii: false },
-  };
+const UNREAD: JsonBody = { bytes: new Uint8Array(0), root: undefined };
+
+/** A content that is no JSON is kept by its bytes: lines of a batch are read from them. */
+function bodyOf(bytes: Uint8Array): JsonBody {
+  const result = parseJson(bytes);
+  if (result.kind === 'json') return { bytes, root: result.root };
+  if (result.reason === 'syntax') return { bytes, root: undefined };
+  const reason = `${WORDS[result.reason]} at byte ${result.at}`;
+  throw new CountersignError('HTTP_CONTENT_REFUSED', { reason });
 }
 
-/** RFC 9110 §9.2.1. */
-const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
-
-/** Knows no dialect: what RFC 9110 calls safe is a read, everything else is unknown. */
-export const NO_DIALECT: HttpReadingPort = {
-  wantsContent: () => false,
-  read: (dialect, { method, path }) => ({
-    kind: 'understood',
-    dialect,
-    template: path,
-    effects: SAFE.has(method) ? ['read'] : ['unknown'],
-    objects: [],
-  }),
-  refusal: (_dialect, status, words) => ({
-    contentType: 'application/json',
-    body: universalRefusal(status, words),
-  }),
-};
-
-/** Has the member that each of the SDKs looks for. */
-export function universalRefusal(status: number, { code, message, hint, approval }: RefusalWords): string {
-  const text = hint === undefined ? message : `${message} ${hint}`;
-  return JSON.stringify({
-    message: text,
-    detail: text,
-    status,
-    error: { type: 'countersign', code, message: text, reason: text },
-    ...(approval === undefined ? {} : { approval }),
-  });
-}
+const WORDS = {
+  utf8: 'it has bytes that are not UTF-8',
+  'duplicate-key': 'it has a key twice',
+  'too-deep': 'it is nested too deep',
+  'too-many': 'it has too many values',
+} as const;

@@ -4,7 +4,7 @@ import type { CountersignError } from '../../core/errors.ts';
 import { HTTP_LIMITS as LIMITS } from '../../core/http-limits.ts';
 import type { HttpFields } from '../../core/http-message.ts';
 import type { ClientAnswer } from './http-ports.ts';
-import type { HttpReadingPort } from './reading.ts';
+import { refusalBody } from '../../protocols/http/operations/refusal.ts';
 
 export interface Refusal {
   readonly status: number;
@@ -22,7 +22,6 @@ const STATUS: Readonly<Record<string, number>> = { HOLD_NOT_USABLE: 423 };
  */
 export function refusalOf(
   error: CountersignError,
-  reading: HttpReadingPort,
   dialect: string,
   details: {
     readonly status?: number | undefined;
@@ -31,21 +30,19 @@ export function refusalOf(
 ): Refusal {
   const { approval } = details;
   const status = details.status ?? STATUS[error.code] ?? error.row.http;
-  const { contentType, body } = reading.refusal(dialect, status, {
-    code: error.code,
-    message: error.message,
-    hint:
-      approval === undefined
-        ? error.row.hint
-        : `${approval.url} has it; send the identical request again when it is approved.`,
-    approval,
-  });
+  const hint =
+    approval === undefined
+      ? error.row.hint
+      : `${approval.url} has it; send the identical request again when it is approved.`;
+  const own = refusalBody(dialect, status, { message: error.message, hint, approval });
+  const { contentType, body } = own;
   const fields: [string, string][] = [
     ['content-type', contentType],
     ['content-length', String(Buffer.byteLength(body))],
     ['cache-control', 'no-store'],
     ['x-countersign-error', error.code],
   ];
+  for (const [name, value] of own.fields) fields.push([name, value]);
   if (approval !== undefined) {
     fields.push(['x-countersign-approval', approval.id], ['x-countersign-approval-url', approval.url]);
   }
