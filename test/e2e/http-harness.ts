@@ -66,7 +66,7 @@ kind: Access
 name: search-team
 who: [group:search]
 to: [api]
-may: [read, write, unknown]
+may: [read, write, unknown, rerank]
 `;
 
 /** @param config YAML beyond the ports */
