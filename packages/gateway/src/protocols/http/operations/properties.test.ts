@@ -284,6 +284,60 @@ describe('whatever comes', () => {
   });
 });
 
+describe('a path that two servers may read in two ways', () => {
+  it.each([
+    // To a server that decodes it first: a snapshot, all of it.
+    'GET /collections/a%2Fsnapshots%2Fs',
+    'GET /collections/a%2fsnapshots%2fs',
+    'GET /collections/a%252Fsnapshots%252Fs',
+    'GET /collections/a%5Csnapshots%5Cs',
+    'GET /collections/a\\snapshots',
+    'GET /collections/%2e%2e',
+    'GET /collections/..',
+    'GET /collections/a;x=1',
+    'GET /collections/a%3Bx',
+    'GET /collections/a%00',
+    'GET /collections/a%0d%0ax',
+    'GET /collections/a%23x',
+    'GET /collections/a%3Fx',
+    'GET /collections/a#x',
+  ])('%s is not known', (line) => {
+    expect(read('qdrant', line)).toMatchObject({ effects: ['unknown'], template: undefined });
+    expect(read('http', line).effects).toEqual(['unknown']);
+  });
+});
+
+describe('rows', () => {
+  it('are not known by ids where a condition stands beside them', () => {
+    const filter = { must: [{ key: 'a', match: { value: 1 } }] };
+    expect(read('qdrant', 'POST /collections/a/points/delete', { points: [1], filter })).toMatchObject({
+      effects: ['delete'],
+      rows: undefined,
+    });
+    expect(read('pinecone', 'POST /vectors/delete', { ids: ['1'], deleteAll: true })).toMatchObject({
+      effects: ['delete', 'delete-unqualified'],
+      rows: undefined,
+    });
+    expect(read('pinecone', 'POST /vectors/delete', { ids: ['1'], filter: null }).rows).toBe(1);
+  });
+
+  it.each<[string, string, unknown, number | undefined]>([
+    ['qdrant', 'POST /collections/a/points/scroll', { limit: 7 }, 7],
+    ['qdrant', 'POST /collections/a/points/scroll', {}, 10],
+    ['qdrant', 'POST /collections/a/points/scroll', { limit: 'x' }, undefined],
+    ['qdrant', 'POST /collections/a/points', { ids: [1, 2, 3] }, 3],
+    ['elasticsearch', 'POST /a/_search?size=20', { size: 5 }, 20],
+    ['elasticsearch', 'POST /a/_search?size=5', { size: 20 }, 20],
+    ['elasticsearch', 'GET /a/_search', undefined, 10],
+    ['elasticsearch', 'GET /a/_search', 'x', undefined],
+    ['elasticsearch', 'POST /_mget', { ids: ['1', '2'] }, 2],
+    ['weaviate', 'POST /v1/graphql', { query: '{ Get { A(limit: 4) { x } } }' }, 4],
+    ['weaviate', 'POST /v1/graphql', { query: '{ Get { A { x } } }' }, undefined],
+  ])('that are asked for, of %s: %s %j', (dialect, line, content, returned) => {
+    expect(read(dialect, line, content).returned).toBe(returned);
+  });
+});
+
 describe('fields and parameters that make it another request', () => {
   it.each([
     'x-http-method-override',

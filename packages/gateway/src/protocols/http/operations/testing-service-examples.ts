@@ -20,9 +20,18 @@ export interface Example {
   readonly egress?: readonly string[];
 }
 
-export const DOCS = ['Carson City is the capital of Nevada.', 'Washington, D.C.', 'Capital punishment'];
+export const DOCS: readonly string[] = [
+  'Carson City is the capital of Nevada.',
+  'Washington, D.C.',
+  'Capital punishment',
+];
 export const Q = 'What is the capital of the United States?';
-export const COHERE = { model: 'rerank-v3.5', query: Q, documents: DOCS, top_n: 2 };
+export const COHERE: Readonly<Record<string, unknown>> = {
+  model: 'rerank-v3.5',
+  query: Q,
+  documents: DOCS,
+  top_n: 2,
+};
 
 export const SERVICE_EXAMPLES: readonly Example[] = [
   {
@@ -485,16 +494,5 @@ export const SERVICE_EXAMPLES: readonly Example[] = [
     texts: ['/documents/*'],
     names: ['7', '8', '9'],
     order: '2|9:0.2',
-  },
-  {
-    dialect: 'weaviate-sidecar',
-    line: 'POST /rerank',
-    request: { query: Q, documents: DOCS, property: 'content' },
-    answer: '{"scores":[{"document":"Washington, D.C.","score":0.9},{"document":"x","score":0.1}]}',
-    query: ['/query'],
-    count: 3,
-    texts: ['/documents/*'],
-    order: '?:0.9 ?:0.1',
-    echoes: ['/scores/*/document'],
   },
 ];

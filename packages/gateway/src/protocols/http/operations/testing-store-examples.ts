@@ -4,6 +4,17 @@ import { DOCS, type Example, Q } from './testing-service-examples.ts';
 
 export const STORE_EXAMPLES: readonly Example[] = [
   {
+    dialect: 'weaviate-sidecar',
+    line: 'POST /rerank',
+    request: { query: Q, documents: DOCS, property: 'content' },
+    answer: '{"scores":[{"document":"Washington, D.C.","score":0.9},{"document":"x","score":0.1}]}',
+    query: ['/query'],
+    count: 3,
+    texts: ['/documents/*'],
+    order: '?:0.9 ?:0.1',
+    echoes: ['/scores/*/document'],
+  },
+  {
     dialect: 'pinecone',
     line: 'POST /records/namespaces/ns/search',
     request: {
