@@ -2,6 +2,7 @@
 
 import { BIG_RESULT_ROW } from './big-result.ts';
 import { IDLE_ROW } from './idle-sessions.ts';
+import { JSON_MASKING_ROW } from './json-masking.ts';
 import { LARGE_RESULT_ROWS } from './large-result.ts';
 import { LEDGER_ROW } from './ledger.ts';
 import { MASKED_RESULT_ROWS } from './masked-result.ts';
@@ -23,6 +24,7 @@ export const ROWS: readonly Row[] = [
   ...MASKED_SELECT_ROWS,
   ...MASKED_RESULT_ROWS,
   MASKING_SCAN_ROW,
+  JSON_MASKING_ROW,
   ROW_MASKER_ROW,
   LEDGER_ROW,
   RECORDING_ROW,

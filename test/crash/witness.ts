@@ -42,7 +42,7 @@ export function marksIn(text: string): string[] {
 export async function readLedger({ rooms }: RunningGateway): Promise<LedgerFindings> {
   const { reader } = rooms;
   const note = await rooms.ledger.checkpoint();
-  const vkeys = [rooms.ledger.verifierKey, ...(await formerKeys(rooms))].map(parseVerifierKey);
+  const vkeys = [parseVerifierKey(rooms.ledger.verifierKey)];
   const { origin, size, root } = await openCheckpoint(note, vkeys, verifyEd25519);
   const range = new RangeCheck(new Frontier(), origin);
   const found = new Findings();
@@ -53,19 +53,6 @@ export async function readLedger({ rooms }: RunningGateway): Promise<LedgerFindi
     found.take(parsed.leaf, await openStoredBody(parsed.leaf, sealed, rooms.keys));
   }
   range.finish(size, root);
-  return found;
-}
-
-/** Where nothing came behind a rotation, the last checkpoint is the one that the former key has signed. */
-async function formerKeys({ reader, ledger, keys }: RunningGateway['rooms']): Promise<string[]> {
-  const found: string[] = [];
-  for await (const { leaf: bytes, sealed } of reader.leaves(0, ledger.size)) {
-    const parsed = parseLeaf(bytes);
-    if (parsed.kind !== 'leaf' || parsed.leaf.type !== 'ledger.key.rotate') continue;
-    const body = await openStoredBody(parsed.leaf, sealed, keys);
-    const from = body === undefined ? undefined : bodyValues(body)['from_vkey'];
-    if (typeof from === 'string') found.push(from);
-  }
   return found;
 }
 

@@ -95,7 +95,7 @@ const newHold = (known: readonly string[]): Promise<string> =>
 
 describe('policy at the HTTP gate', () => {
   it('lets a read pass', async () => {
-    expect(await (await ask('GET', '/things')).text()).toBe('reached');
+    expect(await (await ask('GET', '/collections')).text()).toBe('reached');
   });
 
   it('holds what nobody knows, and lets it pass when somebody else has approved it while it waits', async () => {
@@ -202,16 +202,16 @@ on: [api]
 detect: [email]
 as: redact`);
     content = ['application/json', '{"id":18446744073709551615,"mail":"ana@example.org","n":1.50}'];
-    const masked = await (await ask('GET', '/things')).text();
+    const masked = await (await ask('GET', '/collections')).text();
     expect(masked).not.toContain('ana@example.org');
     expect(masked).toContain('"id":18446744073709551615');
     expect(masked).toContain('"n":1.50');
     content = ['application/json', '{"mail":"ana@example.org"'];
-    const broken = await ask('GET', '/things');
+    const broken = await ask('GET', '/collections');
     expect(broken.status).toBe(502);
     expect(await broken.text()).not.toContain('ana@example.org');
     content = ['application/pdf', 'ana@example.org'];
-    const opaque = await ask('GET', '/things');
+    const opaque = await ask('GET', '/collections');
     expect(opaque.status).toBe(502);
     expect(await opaque.text()).not.toContain('ana@example.org');
     const outcome = (await harness.finishedLog()).findLast(

@@ -3,7 +3,7 @@
 import type { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { HoldId } from '../../packages/gateway/src/core/ids.ts';
-import { ANYTHING, directly, holdIn, rowsOf, serverVersions, vote } from './clients.ts';
+import { ANYTHING, directly, failure, holdIn, rowsOf, serverVersions, through, vote } from './clients.ts';
 import { type Harness, startHarness } from './harness.ts';
 import { bind, execute, frame, parse, query, type RawSession, rawSession, SYNC } from './raw-session.ts';
 
@@ -211,4 +211,16 @@ describe.each(serverVersions())('the leaves of a pipeline, PostgreSQL $major', (
     expect(await executed(id)).toBe('failed');
     expect(await rowsOf(direct, 'models')).toBe(0);
   });
+
+  it.skipIf(!isPresent)(
+    'say of a slip of the pen what it is, and not that a rule has to count it',
+    async () => {
+      const client = await through(harness, token);
+      const typo = 'select 1 selct from';
+      const [told, said] = [await failure(client.query(typo)), await failure(direct.query(typo))];
+      expect([told.code, told.message, told.position]).toEqual([said.code, said.message, said.position]);
+      expect((await client.query('select 2 as two')).rows).toEqual([{ two: 2 }]);
+      await client.end();
+    },
+  );
 });

@@ -8,6 +8,7 @@
 import { randomInt } from 'node:crypto';
 import { getHeapStatistics } from 'node:v8';
 import { describe, expect, it } from 'vitest';
+import { BODY_TARGETS } from './body-targets.ts';
 import { LEDGER_TARGETS } from './ledger-targets.ts';
 import { Random } from './random.ts';
 import { REPLAY_TARGETS } from './replay-targets.ts';
@@ -20,6 +21,7 @@ const TARGETS: readonly Target[] = [
   ...SESSION_TARGETS,
   ...REPLAY_TARGETS,
   ...LEDGER_TARGETS,
+  ...BODY_TARGETS,
 ];
 const WEIGHTS = TARGETS.reduce((sum, { weight }) => sum + weight, 0);
 const INPUTS = process.env['COUNTERSIGN_SOAK'] === undefined ? 60_000 : 10_000_000;

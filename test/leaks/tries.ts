@@ -1,5 +1,6 @@
 /** Every try, with a title of its own. */
 
+import { DEFINITIONS } from './tries/definitions.ts';
 import { ENCODINGS } from './tries/encodings.ts';
 import { ERRORS } from './tries/errors.ts';
 import { FUNCTIONS } from './tries/functions.ts';
@@ -17,6 +18,7 @@ export const TRIES: readonly Try[] = [
   ...named('message', MESSAGES),
   ...named('function', FUNCTIONS),
   ...named('laundering', LAUNDERING),
+  ...named('definition', DEFINITIONS),
   ...named('oracle', ORACLES),
   ...named('session', SESSIONS),
 ];

@@ -14,9 +14,9 @@ import { MASK_CATALOG_SQL } from '../../packages/gateway/src/sql/mask-catalog/ma
 import { parseMaskCatalog } from '../../packages/gateway/src/sql/mask-catalog/mask-catalog.ts';
 import {
   type ColumnPattern,
-  columnPattern,
   patternsParameter,
 } from '../../packages/gateway/src/sql/mask-catalog/patterns.ts';
+import { parseColumnPattern } from '../../packages/gateway/src/masking/plan/column-pattern.ts';
 import { LabelsReader } from '../../packages/gateway/src/sql/labels/labels-reader.ts';
 import { functionKnowledge } from '../../packages/gateway/src/sql/purity/built-in-functions.ts';
 import { MASK_SCHEMA } from './mask-catalog-schema.ts';
@@ -293,7 +293,7 @@ describe.each(VERSIONS)('PostgreSQL $major', ({ major, version }) => {
 });
 
 function pattern(text: string): ColumnPattern {
-  const made = columnPattern(text);
+  const made = parseColumnPattern(text);
   if (made === undefined) throw new Error(`expected a pattern, got ${text}`);
   return made;
 }

@@ -30,6 +30,19 @@ export const ODD_SCRIPTS: readonly Script[] = [
     SYNC,
   ),
   pipeline(
+    'a rule that gives a statement several results',
+    4,
+    query(
+      'create temp table ruled (a int); create rule several as on insert to ruled do instead (select 1; select 2, 3)',
+    ),
+    query('insert into ruled values (1)'),
+    query('select 0; insert into ruled values (1); select 4'),
+    parse('', 'insert into ruled values (1)'),
+    bind('', ''),
+    execute(),
+    SYNC,
+  ),
+  pipeline(
     'a COPY message behind a portal of a cursor',
     2,
     query('begin; declare c cursor for select 1'),

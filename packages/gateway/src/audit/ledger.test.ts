@@ -11,6 +11,7 @@ import { bodyValues } from '@countersign/ledger/body';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeId } from '../core/ids.ts';
 import type { LedgerEvent, ScopeKeys } from '../core/ledger-port.ts';
+import { historyPath, parseHistoryLine, type SignedCheckpoint } from './checkpoint-history.ts';
 import { Ledger, type LedgerOptions } from './ledger.ts';
 import { LogReader } from './log-reader.ts';
 import { keyIdOf, unsealBody } from './sealed-body.ts';
@@ -56,6 +57,11 @@ beforeEach(() => {
 });
 
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+function signedIn(log: string): readonly SignedCheckpoint[] {
+  const lines = readFileSync(historyPath(log), 'utf8').trimEnd().split('\n');
+  return lines.flatMap((line) => parseHistoryLine(line) ?? []);
+}
 
 function boot(): LedgerOptions['bootId'] {
   return makeId('boot', Date.now(), randomBytes(10));
@@ -263,8 +269,13 @@ describe('Ledger', () => {
     const ledger = await Ledger.open(options);
     const oldKey = ledger.verifierKey;
     const note = await ledger.rotateKey(randomBytes(32), 'yearly', 'ops');
-    await openCheckpoint(note, [parseVerifierKey(oldKey)], verifyEd25519);
     expect(ledger.verifierKey).not.toBe(oldKey);
+    const inForce = [parseVerifierKey(ledger.verifierKey)];
+    const { size } = await openCheckpoint(note, inForce, verifyEd25519);
+    // Also where nothing follows: whoever asks gets what the key in force has signed.
+    await openCheckpoint(await ledger.checkpoint(), inForce, verifyEd25519);
+    const before = signedIn(options.directory).find((entry) => entry.size === size - 1);
+    await openCheckpoint(before?.note ?? '', [parseVerifierKey(oldKey)], verifyEd25519);
     await ledger.append({
       type: 'ledger.gap',
       kind: 'system',

@@ -193,7 +193,7 @@ class WriterThread {
     }
   }
 
-  /** The leaf that names the new key is signed by the old one; then the new one signs. */
+  /** The leaf that names the new key is signed by the old one; then the new one signs a larger tree. */
   #rotate(message: Extract<ToWriter, { readonly kind: 'rotate' }>): void {
     const next = signingKeyOf(message.signingSeed);
     const fromVkey = this.#vkey();
@@ -208,24 +208,31 @@ class WriterThread {
       });
       this.#writer.commit();
     }
-    const note = this.#sign(true);
+    this.#sign(true);
     this.#writer.replaceKey(next);
-    this.#say({ kind: 'signed', id: message.id, note, verifierKey: toVkey });
+    // One more leaf: the tree grows, so that the last checkpoint is one of the key that is in force.
+    this.#stageHeartbeat();
+    this.#writer.commit();
+    this.#say({ kind: 'signed', id: message.id, note: this.#sign(true), verifierKey: toVkey });
   }
 
   #beat(): void {
     try {
-      const { counts, sessions } = this.#writer.state;
-      this.#stage('ledger.heartbeat', {
-        counts: Object.fromEntries(counts),
-        interval_s: Math.round(this.#data.heartbeatIntervalMs / 1000),
-        open_sessions: sessions.size,
-      });
+      this.#stageHeartbeat();
       this.#commit();
       this.#signSoon();
     } catch (error) {
       this.#halt(error);
     }
+  }
+
+  #stageHeartbeat(): void {
+    const { counts, sessions } = this.#writer.state;
+    this.#stage('ledger.heartbeat', {
+      counts: Object.fromEntries(counts),
+      interval_s: Math.round(this.#data.heartbeatIntervalMs / 1000),
+      open_sessions: sessions.size,
+    });
   }
 
   #close(reason: string): void {

@@ -77,8 +77,6 @@ export const COPY_OUT_LIMITS = {
 export const MASK_CATALOG_LIMITS = {
   /** Columns that the masks of one connection name; each is looked for among all columns of a database. */
   patternsMax: 1_000,
-  /** A name has 63 bytes, and may be written with quotes that are doubled. */
-  patternCharactersMax: 400,
   /** Relations of a database: a tenant in each schema makes tens of thousands; known by 12 bytes each. */
   relationsMax: 200_000,
   /** Relations with a masked column, their partitions and heirs, and views below materialized ones: 1 KB each. */

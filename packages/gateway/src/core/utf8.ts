@@ -16,21 +16,6 @@ export function utf8Width(bytes: Uint8Array, at: number, to: number): 0 | 1 | 2 
   return at + 3 < to && isTail(bytes[at + 3] ?? 0) ? 4 : 0;
 }
 
-/** The first place that is not well formed; -1 where all of it is. */
-export function badUtf8(bytes: Uint8Array, from: number, to: number): number {
-  let at = from;
-  while (at < to) {
-    if ((bytes[at] ?? 0) < 0x80) {
-      at += 1;
-      continue;
-    }
-    const width = utf8Width(bytes, at, to);
-    if (width === 0) return at;
-    at += width;
-  }
-  return -1;
-}
-
 function isTail(byte: number): boolean {
   return (byte & 0xc0) === 0x80;
 }

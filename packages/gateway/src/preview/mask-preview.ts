@@ -18,7 +18,7 @@ import { LabelsReader } from '../sql/labels/labels-reader.ts';
 import { closure, type MaskedLabels } from '../sql/mask-catalog/closure.ts';
 import { MASK_CATALOG_SQL } from '../sql/mask-catalog/mask-catalog-sql.ts';
 import { type MaskCatalog, parseMaskCatalog } from '../sql/mask-catalog/mask-catalog.ts';
-import { columnPattern, patternsParameter } from '../sql/mask-catalog/patterns.ts';
+import { patternsParameter } from '../sql/mask-catalog/patterns.ts';
 import { TYPES_SQL } from '../sql/mask-catalog/types-sql.ts';
 import { parseTypes, type TypeData, withTypmod } from '../sql/mask-catalog/types.ts';
 import { functionKnowledge } from '../sql/purity/built-in-functions.ts';
@@ -161,8 +161,7 @@ interface ReadCatalog {
 }
 
 /** As a session reads it, and before samples have their own time limit. */
-async function readCatalog(queries: TargetQueries, { names }: SessionMasks): Promise<ReadCatalog> {
-  const patterns = names.flatMap((name) => columnPattern(name) ?? []);
+async function readCatalog(queries: TargetQueries, { patterns }: SessionMasks): Promise<ReadCatalog> {
   const rows = await rowsOf(
     'catalog of masks',
     queries.statement(MASK_CATALOG_SQL, 'text', patternsParameter(patterns)),

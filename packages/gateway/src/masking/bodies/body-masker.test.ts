@@ -42,8 +42,8 @@ const CORPUS: readonly (readonly [BodyFormat, string, string, readonly Mask[]])[
   ],
   [
     'event-stream',
-    ': hello\nevent: x\nid: 7\r\ndata: {"email":"a","b":"ana@example.org"}\r\n\r\ndata: {"name":\ndata:  "b"}\n\ndata: [DONE]\r\rdata: ana@example.org\ndata: plain\n\n',
-    ': hello\nevent: x\nid: 7\r\ndata: {"email":"[REDACTED:FIELD]","b":"[REDACTED:EMAIL]"}\r\n\r\ndata: {"name":\ndata:  "[REDACTED:FIELD]"}\n\ndata: [DONE]\r\rdata: [REDACTED:EMAIL]\ndata: plain\n\n',
+    ': hello\nevent: x\nid: 7\r\ndata: {"email":"a","b":"ana@example.org"}\r\n\r\ndata: {"name":\r\ndata:  "b"}\r\n\r\ndata: [DONE]\r\rdata: ana@example.org\ndata: plain\n\n',
+    ': hello\nevent: x\nid: 7\r\ndata: {"email":"[REDACTED:FIELD]","b":"[REDACTED:EMAIL]"}\r\n\r\ndata: {"name":\r\ndata:  "[REDACTED:FIELD]"}\r\n\r\ndata: [DONE]\r\rdata: [REDACTED:EMAIL]\ndata: plain\n\n',
     [FIELDS, LOOKS],
   ],
   [

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { bytesOf } from '../operators/testing-masks.ts';
+import { BodyLeaves } from './body-leaves.ts';
 import type { Mask } from '../plan/mask.ts';
 import { maskBody, bodyMasker } from './body-masker.ts';
 import { bodyMask, LOOKS, maskedPieces, maskedText, maskerOf, planOf, toolsOf } from './testing-bodies.ts';
@@ -159,23 +160,32 @@ describe('JSON that is masked by its looks', () => {
     expect(maskedText('json', text, LOOKS)).toBe(expected);
   });
 
-  it('looks at the same numbers as if each were looked at', () => {
+  it('masks the same numbers as if each were looked at', () => {
     // What is too short to be anything is not given to the scanner: it must be nothing to the scanner, too.
-    const { scanner } = toolsOf();
+    const tools = toolsOf();
+    const leaves = new BodyLeaves(planOf(LOOKS), tools);
     let state = 12_345;
     const next = (below: number): number => {
       state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff;
-      return state % below;
+      return (state >>> 4) % below;
     };
-    for (let index = 0; index < 50_000; index += 1) {
-      const whole = String(next(10 ** (1 + next(6))));
-      const decimals = String(next(1_000_000_000));
-      const number =
-        next(2) === 0
-          ? whole
-          : `${whole.slice(-3).replace(/^0+(?=\d)/, '')}.${decimals}${next(1_000_000_000)}`;
-      expect([number, scanner.scan(bytesOf(number))]).toEqual([number, 0]);
+    const digits = (count: number): string => Array.from({ length: count }, () => String(next(10))).join('');
+    const numbers = Array.from({ length: 50_000 }, () => {
+      const whole = `${1 + next(9)}${digits(next(18))}`;
+      return next(2) === 0 ? whole : `${whole.slice(0, 1 + next(6))}.${digits(1 + next(18))}`;
+    });
+    const found = { some: 0, none: 0 };
+    for (const number of [...numbers, '4111111111111111', '4111111111111111.5', '123.4111111111111111']) {
+      const bytes = bytesOf(number);
+      const isFound = tools.scanner.scan(bytes) > 0;
+      found[isFound ? 'some' : 'none'] += 1;
+      expect([number, leaves.number(bytes, 0, bytes.length, 0, undefined) !== undefined]).toEqual([
+        number,
+        isFound,
+      ]);
     }
+    expect(found.some).toBeGreaterThan(100);
+    expect(found.none).toBeGreaterThan(100);
   });
 });
 

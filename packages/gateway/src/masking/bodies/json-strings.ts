@@ -67,37 +67,42 @@ export function unescaped(bytes: Uint8Array, from: number, to: number): Uint8Arr
   return text.subarray(0, length);
 }
 
+/** How many bytes more each takes in a string of JSON than alone. */
+const EXTRA = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte === QUOTE || byte === BACKSLASH ? 1 : byte >= 0x20 ? 0 : LETTERS[byte] === 0 ? 5 : 1,
+);
+
 /** A text as a string of JSON, with its quotes. What need not be escaped is as it is. */
 export function stringLiteral(text: Uint8Array): Uint8Array {
-  let escapes = 0;
-  for (const byte of text) {
-    if (byte === QUOTE || byte === BACKSLASH) escapes += 1;
-    else if (byte < 0x20) escapes += LETTERS[byte] === 0 ? 5 : 1;
-  }
-  const literal = new Uint8Array(text.length + escapes + 2);
+  let extra = 0;
+  for (let index = 0; index < text.length; index += 1) extra += EXTRA[text[index] ?? 0] ?? 0;
+  const literal = new Uint8Array(text.length + extra + 2);
   literal[0] = QUOTE;
   literal[literal.length - 1] = QUOTE;
-  if (escapes === 0) {
+  if (extra === 0) {
     literal.set(text, 1);
     return literal;
   }
   let at = 1;
-  for (const byte of text) {
-    const letter = byte === QUOTE || byte === BACKSLASH || byte < 0x20 ? (LETTERS[byte] ?? 0) : -1;
-    if (letter === -1) {
-      literal[at] = byte;
-      at += 1;
-      continue;
-    }
-    literal[at] = BACKSLASH;
-    literal[at + 1] = letter;
-    at += 2;
-    if (letter !== 0) continue;
-    const escape = `u00${HEX.charAt(byte >> 4)}${HEX.charAt(byte & 15)}`;
-    for (let index = 0; index < escape.length; index += 1) literal[at - 1 + index] = escape.charCodeAt(index);
-    at += 4;
-  }
+  for (let index = 0; index < text.length; index += 1) at = putEscaped(literal, at, text[index] ?? 0);
   return literal;
+}
+
+/** Writes a byte of a string; where the next one goes. */
+function putEscaped(literal: Uint8Array, at: number, byte: number): number {
+  const extra = EXTRA[byte] ?? 0;
+  if (extra === 0) {
+    literal[at] = byte;
+    return at + 1;
+  }
+  literal[at] = BACKSLASH;
+  if (extra === 1) {
+    literal[at + 1] = LETTERS[byte] ?? 0;
+    return at + 2;
+  }
+  const escape = `u00${HEX.charAt(byte >> 4)}${HEX.charAt(byte & 15)}`;
+  for (let index = 0; index < escape.length; index += 1) literal[at + 1 + index] = escape.charCodeAt(index);
+  return at + 6;
 }
 
 /** Whether bytes are a number of JSON: RFC 8259, section 6. */

@@ -7,7 +7,7 @@
  */
 
 import { BODY_MASK_LIMITS } from '../../core/http-body-limits.ts';
-import { ANY } from '../../core/json-pattern.ts';
+import { ANY, indexOfSegment } from '../../core/json-pattern.ts';
 import { utf8Bytes } from '../operators/text-encoding.ts';
 import { ANY_LEVELS } from './field-pattern.ts';
 
@@ -118,6 +118,7 @@ class KnownPlace<What, Done> implements Place<Done> {
   readonly #positions: readonly Position[];
   #other: Place<Done> | undefined;
   #named: readonly Named<Done>[] | undefined;
+  #hasIndexes: boolean | undefined;
 
   constructor(places: Places<What, Done>, positions: readonly Position[]) {
     this.#places = places;
@@ -134,15 +135,23 @@ class KnownPlace<What, Done> implements Place<Done> {
       place: this.#places.next(this.#positions, name),
     }));
     for (const named of this.#named) if (isSame(named.bytes, bytes, from, to)) return named.place;
-    this.#other ??= this.#places.next(this.#positions, undefined);
-    return this.#other;
+    return this.#elsewhere();
   }
 
   item(index: number): Place<Done> {
     if (this.#positions.length === 0) return this;
-    if (this.#named?.length === 0 && this.#other !== undefined) return this.#other;
+    this.#hasIndexes ??= this.#places
+      .namesOf(this.#positions)
+      .some((name) => indexOfSegment(name) !== undefined);
+    if (!this.#hasIndexes) return this.#elsewhere();
     const name = utf8Bytes(String(index));
     return this.member(name, 0, name.length);
+  }
+
+  /** Under any name that no pattern has. */
+  #elsewhere(): Place<Done> {
+    this.#other ??= this.#places.next(this.#positions, undefined);
+    return this.#other;
   }
 }
 

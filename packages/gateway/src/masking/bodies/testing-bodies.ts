@@ -42,8 +42,8 @@ export function maskedPieces(masker: BodyMasker, pieces: readonly Uint8Array[]):
   const parts: Uint8Array[] = [];
   for (const piece of pieces) {
     // A copy that is written over: whoever sends chunks uses their memory again.
-    const chunk = piece.slice();
-    const ready = masker.push(chunk).map((part) => part.slice());
+    const chunk = new Uint8Array(piece);
+    const ready = masker.push(chunk).map((part) => new Uint8Array(part));
     chunk.fill(0x58);
     parts.push(...ready);
   }

@@ -2,7 +2,7 @@
  * Names of columns as Masks write them: `table.column`, `schema.table.column`, `*` as a whole part.
  *
  * Spec: spec/masking.md, section 8.1. Identifiers as PostgreSQL keeps them: in lower case, or in double quotes
- * exactly as they are. A `*` within a part is refused: what it would reach changes with every new table.
+ * exactly as they are, a quote in them doubled. A `*` within a part is refused: what it would reach changes with every new table.
  */
 
 /** Undefined: any. */
@@ -14,7 +14,7 @@ export interface ColumnPattern {
   readonly column: string | undefined;
 }
 
-const PART = String.raw`\*|[a-z_\u0080-\uffff][a-z0-9_$\u0080-\uffff]*|"[^"\u0000]+"`;
+const PART = String.raw`\*|[a-z_\u0080-\uffff][a-z0-9_$\u0080-\uffff]*|"(?:[^"\u0000]|"")+"`;
 const PATTERN = new RegExp(`^(?:(${PART})\\.)?(${PART})\\.(${PART})$`);
 
 export const COLUMN_PATTERN_FORM =
@@ -31,5 +31,5 @@ export function parseColumnPattern(text: string): ColumnPattern | undefined {
 
 function nameOf(part: string): string | undefined {
   if (part === '*') return undefined;
-  return part.startsWith('"') ? part.slice(1, -1) : part;
+  return part.startsWith('"') ? part.slice(1, -1).replaceAll('""', '"') : part;
 }

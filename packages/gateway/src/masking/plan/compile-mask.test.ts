@@ -194,6 +194,7 @@ describe('parseColumnPattern', () => {
       table: 'A.b',
       column: '*',
     });
+    expect(parseColumnPattern('"my.table"."a ""b"""')).toMatchObject({ table: 'my.table', column: 'a "b"' });
     expect(parseColumnPattern('straße.größe')).toMatchObject({ table: 'straße', column: 'größe' });
     for (const text of [
       '',
@@ -264,6 +265,7 @@ describe('SessionMasks', () => {
   it('names every pattern once, and finds whose they are', () => {
     const masks = masksOf(mask('b', { columns: ['x.y', 'x.z'] }), mask('a', { columns: ['x.y'] }));
     expect(masks.names).toEqual(['x.y', 'x.z']);
+    expect(masks.patterns.map(({ text }) => text)).toEqual(masks.names);
     expect(masks.of(['x.y', 'x.z'])?.map((one) => one.mask)).toEqual(['a', 'b']);
     expect(masks.of(['x.y', 'x.q'])).toBeUndefined();
     expect(masks.isEmpty).toBe(false);

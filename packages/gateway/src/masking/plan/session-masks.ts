@@ -2,6 +2,7 @@
 
 import type { TypeDescription } from '../operators/operator.ts';
 import type { ColumnMask, CompiledMask, DetectingMask, FieldMask } from './compile-mask.ts';
+import type { ColumnPattern } from './column-pattern.ts';
 import type { DetectMask } from './column-plan.ts';
 import { type Choice, strictest } from './precedence.ts';
 
@@ -14,7 +15,9 @@ export class SessionMasks {
   readonly fields: readonly FieldMask[];
   /** By looks, each entity in one of them at most: what becomes of it. */
   readonly detecting: readonly DetectMask[];
-  /** Texts of all patterns, sorted: what the catalog of the database is asked about. */
+  /** All patterns, each text once, in the order of the texts: what the catalog of the database is asked about. */
+  readonly patterns: readonly ColumnPattern[];
+  /** Their texts, in the same order. */
   readonly names: readonly string[];
   readonly #byName: ReadonlyMap<string, readonly ColumnMask[]>;
 
@@ -24,11 +27,17 @@ export class SessionMasks {
     this.fields = sorted.filter((mask) => mask.kind === 'fields');
     this.detecting = detectMasks(sorted.filter((mask) => mask.kind === 'detect'));
     const byName = new Map<string, ColumnMask[]>();
+    const patterns = new Map<string, ColumnPattern>();
     for (const mask of this.columns) {
-      for (const { text } of mask.patterns) byName.set(text, [...(byName.get(text) ?? []), mask]);
+      for (const pattern of mask.patterns) {
+        const { text } = pattern;
+        patterns.set(text, pattern);
+        byName.set(text, [...(byName.get(text) ?? []), mask]);
+      }
     }
     this.#byName = byName;
-    this.names = [...byName.keys()].toSorted();
+    this.names = [...patterns.keys()].toSorted();
+    this.patterns = this.names.flatMap((name) => patterns.get(name) ?? []);
   }
 
   /** Whether results have to be looked at at all. */

@@ -231,7 +231,8 @@ export const ANSWERS: Readonly<Record<Phase, Answers>> = {
   executeCopyOut: { CopyData: 'executeCopyOut', CopyDone: 'executeCopyEnd' },
   executeCopyEnd: { CommandComplete: 'completed' },
   query: ONE_STATEMENT,
-  queryRows: { DataRow: 'queryRows', CommandComplete: 'queryDone' },
+  // A rule may give a statement several results, and one CommandComplete for all of them.
+  queryRows: { RowDescription: 'queryRows', DataRow: 'queryRows', CommandComplete: 'queryDone' },
   queryDone: { ...ONE_STATEMENT, ReadyForQuery: 'completed' },
   queryCopyIn: { CommandComplete: 'queryDone' },
   queryCopyOut: { CopyData: 'queryCopyOut', CopyDone: 'queryCopyEnd' },

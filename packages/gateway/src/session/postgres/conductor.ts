@@ -35,7 +35,7 @@ import {
   type PipelineEndPorts,
   type WatchedBind,
 } from './pipeline-end.ts';
-import { type Refusal, refusalBecause, stopsOneStatement } from './refusal.ts';
+import { type Refusal, refusalBecause, refusalOfMixed, stopsOneStatement } from './refusal.ts';
 import { PLAIN_REQUEST, type Request } from './request.ts';
 import { type RowMeter, ReturnedRows } from './returned-rows.ts';
 import type { RunningOperation } from './running-operation.ts';
@@ -235,7 +235,7 @@ export class Conductor {
     const isSettled = understood.kind !== 'Execute' && status === 'I';
     if (isKept && this.#work.isOpen && (status !== 'E' || piece.isUncertain) && !isSettled) {
       if (first === undefined || !KEEPS.has(first)) {
-        return this.#refuse(piece, ground, refusalBecause(new CountersignError('POLICY_TEXT_MIXED')));
+        return this.#refuse(piece, ground, refusalOfMixed(judgement, textBytes));
       }
       const settled = await this.#work.settleAll(ground);
       if (settled.kind !== 'rows') {
@@ -266,7 +266,7 @@ export class Conductor {
   async #conduct(piece: Piece, ground: Ground): Promise<void> {
     const { judgement, textBytes, understood } = piece;
     if (endsTransactions(judgement.read, understood.kind)) {
-      return this.#refuse(piece, ground, refusalBecause(new CountersignError('POLICY_TEXT_MIXED')));
+      return this.#refuse(piece, ground, refusalOfMixed(judgement, textBytes));
     }
     refuseAtCommit(judgement, textBytes);
     // It can only fail, and the target says how.

@@ -10,6 +10,7 @@ import { CountersignError, type ErrorCode } from '../../core/errors.ts';
 import type { Cause, Decision } from '../../policy/decide.ts';
 import { encodeErrorResponse, encodeFrontend } from '../../protocols/postgres/encode.ts';
 import type { RequestKind } from '../../protocols/postgres/states.ts';
+import type { Judgement } from './inspection.ts';
 
 export interface Refusal {
   readonly error: CountersignError;
@@ -70,6 +71,13 @@ export function undoneBecause(causes: readonly Cause[]): Refusal {
 /** The error for an answer of which the client has got a part. */
 export function withheldBecause(causes: readonly Cause[]): Refusal {
   return refusalWith('POLICY_WITHHELD', causes, undefined);
+}
+
+/** The error for a text that can neither be counted nor held as a whole: what is no SQL is told so. */
+export function refusalOfMixed({ decision, read }: Judgement, textBytes: Uint8Array): Refusal {
+  if (read.kind !== 'syntax-error') return refusalBecause(new CountersignError('POLICY_TEXT_MIXED'));
+  const { message, at } = read;
+  return refusalOf({ decision: { causes: decision.causes, syntaxError: { message, at } } }, textBytes);
 }
 
 interface Blocked {

@@ -4,7 +4,6 @@ import type { FunctionKnowledge } from '../labels/function-knowledge.ts';
 import type { CatalogRow } from '../server-tree/catalog-row.ts';
 import { closure, type MaskedLabels } from './closure.ts';
 import { parseMaskCatalog } from './mask-catalog.ts';
-import { columnPattern } from './patterns.ts';
 
 const PURE: FunctionKnowledge = { of: (oid) => (oid < 16_384 ? 'pure' : 'opaque') };
 
@@ -37,8 +36,7 @@ function table(
 const KNOWN = row('known', 0, ['16400.3.r 16401.3.r 16402.3.m']);
 
 function masked(rows: readonly CatalogRow[], functions = PURE): MaskedLabels {
-  const pattern = columnPattern('t16400.a');
-  const patterns = pattern === undefined ? [] : [pattern];
+  const patterns = [{ text: 't16400.a', schema: undefined, table: 't16400', column: 'a' }];
   return closure(parseMaskCatalog([KNOWN, ...rows]), { patterns, functions });
 }
 

@@ -69,12 +69,10 @@ function expectedOf(text: string | undefined): unknown {
   }
 }
 
-/** They agree: but for names that stand twice, which JSON.parse takes. */
-function agree(outcome: unknown, expected: unknown): void {
-  const isRefused = typeof outcome === 'string';
-  expect(expected === 'refused' ? isRefused : outcome).toEqual(
-    expected === 'refused' ? true : outcome === 'duplicate-key' ? outcome : expected,
-  );
+/** What has to come where JSON.parse gives this: names that stand twice are refused, and it takes them. */
+function agreed(outcome: unknown, expected: unknown): unknown {
+  if (expected === 'refused') return typeof outcome === 'string' ? outcome : expected;
+  return outcome === 'duplicate-key' ? outcome : expected;
 }
 
 function utf8TextOf(bytes: Uint8Array): string | undefined {
@@ -275,6 +273,7 @@ describe('the JSON reader', () => {
     '[{"b":{"a":1,"a":{}}}]',
     '{"__proto__":1,"__proto__":2}',
     `{${Array.from({ length: 40 }, (_, index) => `"k${index}":0`).join(',')},"k3":1}`,
+    `{${Array.from({ length: 40 }, (_, index) => `"k${index}":0`).join(',')},"k39":1}`,
   ];
   it.each(twice)('refuses a name that stands twice: %s', (text) => {
     expect(read(text)).toMatchObject({ kind: 'refused', reason: 'duplicate-key' });
@@ -358,7 +357,8 @@ describe('the JSON reader', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom(...letters), { maxLength: 14 }), (pieces) => {
         const text = pieces.join('');
-        agree(outcomeOf(encoder.encode(text)), expectedOf(text));
+        const outcome = outcomeOf(encoder.encode(text));
+        expect(outcome).toEqual(agreed(outcome, expectedOf(text)));
       }),
       { numRuns: 5_000 },
     );
@@ -372,7 +372,8 @@ describe('the JSON reader', () => {
         (value, changes) => {
           const bytes = encoder.encode(JSON.stringify(value));
           for (const [place, byte] of changes) bytes[place % bytes.length] = byte;
-          agree(outcomeOf(bytes), expectedOf(utf8TextOf(bytes)));
+          const outcome = outcomeOf(bytes);
+          expect(outcome).toEqual(agreed(outcome, expectedOf(utf8TextOf(bytes))));
         },
       ),
       { numRuns: 3_000 },

@@ -14,7 +14,7 @@ import type { FunctionKnowledge } from '../../../sql/labels/function-knowledge.t
 import { closure, type MaskedLabels, type OutputsOf } from '../../../sql/mask-catalog/closure.ts';
 import { MASK_CATALOG_SQL } from '../../../sql/mask-catalog/mask-catalog-sql.ts';
 import { parseMaskCatalog } from '../../../sql/mask-catalog/mask-catalog.ts';
-import { columnPattern, patternsParameter } from '../../../sql/mask-catalog/patterns.ts';
+import { type ColumnPattern, patternsParameter } from '../../../sql/mask-catalog/patterns.ts';
 import { TYPES_SQL } from '../../../sql/mask-catalog/types-sql.ts';
 import { parseTypes, type TypeData, withTypmod } from '../../../sql/mask-catalog/types.ts';
 import { FIRST_USER_OID } from '../../../sql/server-tree/catalog-sql.ts';
@@ -63,7 +63,9 @@ export class AskMasks {
   readonly #nowUs: () => number;
   readonly #reading: CatalogReading;
   readonly #types = new Map<number, TypeData>();
-  #known: { readonly epoch: number; readonly atUs: number; readonly names: readonly string[] } | undefined;
+  #known:
+    | { readonly epoch: number; readonly atUs: number; readonly patterns: readonly ColumnPattern[] }
+    | undefined;
   /** Undefined where it could not be read. */
   masked: MaskedLabels | undefined;
   constrained: ReadonlySet<ColumnLabel> = new Set();
@@ -86,17 +88,17 @@ export class AskMasks {
     return type === undefined ? builtInType(oid, typmod) : withTypmod(type, typmod);
   }
 
-  /** Asks where what is known is of other names, of before a change, or old. */
-  async refresh(where: AskedIn, names: readonly string[], epoch: number): Promise<void> {
+  /** Asks where what is known is of other patterns, of before a change, or old. */
+  async refresh(where: AskedIn, patterns: readonly ColumnPattern[], epoch: number): Promise<void> {
     const known = this.#known;
-    const isSame = known !== undefined && known.names === names;
+    const isSame = known !== undefined && known.patterns === patterns;
     if (isSame && isFresh(known, { epoch, atUs: this.#nowUs() })) return;
-    await this.ask(where, names, epoch);
+    await this.ask(where, patterns, epoch);
   }
 
-  async ask(where: AskedIn, names: readonly string[], epoch: number): Promise<void> {
-    const read = await this.#read(where, names);
-    this.#known = { epoch, atUs: this.#nowUs(), names };
+  async ask(where: AskedIn, patterns: readonly ColumnPattern[], epoch: number): Promise<void> {
+    const read = await this.#read(where, patterns);
+    this.#known = { epoch, atUs: this.#nowUs(), patterns };
     this.masked = read?.masked;
     this.constrained = read?.constrained ?? new Set();
     const columns = read?.masked.columns ?? [];
@@ -115,9 +117,7 @@ export class AskMasks {
     for (const oid of unknown) this.#types.set(oid, types?.get(oid) ?? { kind: 'unknown' });
   }
 
-  async #read(where: AskedIn, names: readonly string[]): Promise<Read | undefined> {
-    const patterns = names.flatMap((name) => columnPattern(name) ?? []);
-    if (patterns.length !== names.length) return undefined;
+  async #read(where: AskedIn, patterns: readonly ColumnPattern[]): Promise<Read | undefined> {
     const rows = await this.#rows(where, MASK_CATALOG_SQL, patternsParameter(patterns), TEXT);
     const catalog = rows === undefined ? undefined : parsed(() => parseMaskCatalog(rows));
     if (catalog === undefined) return undefined;

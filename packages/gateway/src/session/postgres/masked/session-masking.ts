@@ -224,7 +224,7 @@ export class SessionMasking {
 
   /** What the catalog says of the Masks' columns, where that is not known, or old. */
   async refresh(where: AskedIn, epoch: number): Promise<void> {
-    await this.catalog.refresh(where, this.#options.masksNow().names, epoch);
+    await this.catalog.refresh(where, this.#options.masksNow().patterns, epoch);
   }
 
   /** What trees lead to and the catalog has not shown yet: newer relations, types of users. */
@@ -232,7 +232,7 @@ export class SessionMasking {
     const labels = answers.flatMap((answer) => answer?.labels ?? []);
     const { masked } = this.catalog;
     if (masked !== undefined && labels.some((one) => isNewer(one, masked))) {
-      await this.catalog.ask(where, this.#options.masksNow().names, epoch);
+      await this.catalog.ask(where, this.#options.masksNow().patterns, epoch);
     }
     const types = labels.flatMap(({ outputs }) => (outputs ?? []).map(({ typeOid }) => typeOid));
     await this.catalog.learnTypes(where, types);
