@@ -44,8 +44,14 @@ export function understand(
   unread: boolean,
 ): UnderstoodRequest {
   const body = content === undefined ? (unread ? UNREAD : undefined) : bodyOf(content);
-  const reading = readRequest(dialect, head, body);
+  // Many clients say of every request what its content would be; here it is known that there is none.
+  const read = body === undefined ? { ...head, fields: head.fields.filter(isNotAboutContent) } : head;
+  const reading = readRequest(dialect, read, body);
   return { reading, text: requestText(head, reading, body) };
+}
+
+function isNotAboutContent([name]: readonly [name: string, value: string]): boolean {
+  return name !== 'content-type' && name !== 'content-length';
 }
 
 const UNREAD: JsonBody = { bytes: new Uint8Array(0), root: undefined };

@@ -226,7 +226,7 @@ export class Conductor {
 
   /** What ends a transaction of which something was counted. */
   async #end(piece: Piece, ground: Ground): Promise<void> {
-    const { judgement, understood } = piece;
+    const { judgement, textBytes, understood } = piece;
     const verbs = judgement.read.kind === 'read' ? verbsOf(judgement.read) : ['commit' as const];
     const [first] = verbs;
     const status = this.#ports.transactionStatus();
