@@ -207,9 +207,11 @@ as: redact`);
     expect(masked).toContain('"id":18446744073709551615');
     expect(masked).toContain('"n":1.50');
     content = ['application/json', '{"mail":"ana@example.org"'];
-    const broken = await ask('GET', '/collections');
-    expect(broken.status).toBe(502);
-    expect(await broken.text()).not.toContain('ana@example.org');
+    // What was masked before may have been given out; the client sees that something is missing.
+    const cut = await ask('GET', '/collections');
+    const broken = await cut.text().catch(() => 'broken off');
+    expect(broken).toBe('broken off');
+    expect(broken).not.toContain('ana@example.org');
     content = ['application/pdf', 'ana@example.org'];
     const opaque = await ask('GET', '/collections');
     expect(opaque.status).toBe(502);
