@@ -75,9 +75,17 @@ export function withheldBecause(causes: readonly Cause[]): Refusal {
 
 /** The error for a text that can neither be counted nor held as a whole: what is no SQL is told so. */
 export function refusalOfMixed({ decision, read }: Judgement, textBytes: Uint8Array): Refusal {
-  if (read.kind !== 'syntax-error') return refusalBecause(new CountersignError('POLICY_TEXT_MIXED'));
-  const { message, at } = read;
-  return refusalOf({ decision: { causes: decision.causes, syntaxError: { message, at } } }, textBytes);
+  if (read.kind === 'read') return refusalBecause(new CountersignError('POLICY_TEXT_MIXED'));
+  const { causes } = decision;
+  if (read.kind === 'syntax-error') {
+    const { message, at } = read;
+    return refusalOf({ decision: { causes, syntaxError: { message, at } } }, textBytes);
+  }
+  const [rule] = [...decision.holds, ...decision.counted];
+  const what = `it has to be counted or held, and it cannot be inspected: ${read.reason}`;
+  const cause = { rule: rule?.name ?? '', version: rule?.version ?? 0, what, from: 0, to: 0 };
+  const unread: Cause = { ...cause, verdict: 'block', description: undefined };
+  return refusalOf({ decision: { causes: [unread, ...causes], syntaxError: undefined } }, textBytes);
 }
 
 interface Blocked {
