@@ -33,8 +33,8 @@ const HOUSE: House = {
     approvals: may('core store audit package:ledger'),
     // Protocols: SCRAM verifiers are made where tokens are.
     identity: may('core config store keys audit protocols'),
-    // Ledger: digests of resources are over JCS.
-    resources: may('core config store keys policy masking audit approvals package:ledger'),
+    // Ledger: digests of resources are over JCS. Protocols: the dialects that a Connection of HTTP may name.
+    resources: may('core config store keys protocols policy masking audit approvals package:ledger'),
     upstream: may('core config store keys protocols'),
     // Protocols: a replay reads the frames that were recorded.
     recording: may('core threads files store keys protocols'),
@@ -44,7 +44,8 @@ const HOUSE: House = {
     ),
     // What policy would say, decided by the parts that decide in a session: for the command line without a
     // gateway, and for the API about what was recorded.
-    rehearsal: may('core policy resources session'),
+    // Protocols: what a request over HTTP does is read there, by a function and not by a session.
+    rehearsal: may('core protocols policy resources session'),
     // Masks as they reach somebody, asked of a target with the gateway's own credential.
     preview: may('core protocols sql masking upstream'),
     // What Masks hide, shown when others agreed: over resources, approvals, keys and the log.
@@ -134,7 +135,7 @@ describe('the house', () => {
   });
 
   it('has every file that the pipeline names', () => {
-    const named = PIPELINE.map(({ postgres }) => postgres).filter((file) => file !== '—');
+    const named = PIPELINE.flatMap(({ postgres, http }) => [postgres, http]).filter((file) => file !== '—');
     expect(named.length).toBeGreaterThan(0);
     expect(named.filter((file) => !existsSync(join(ROOT, 'packages/gateway/src', file)))).toEqual([]);
   });

@@ -26,6 +26,7 @@ import { noCounts } from './tour-session.ts';
 
 const SEED = 20_261_124;
 const POSTGRES_PORT = 15_432;
+const HTTP_PORT = 8_441;
 const API_PORT = 8_440;
 
 interface Options {
@@ -128,6 +129,7 @@ async function startDemoGateway(data: string, password: string): Promise<Running
   const config = loadConfig(undefined, {
     data,
     postgresPort: await freePort(POSTGRES_PORT),
+    httpPort: await freePort(HTTP_PORT),
     apiPort: await freePort(API_PORT),
   });
   return startGateway(config, {

@@ -69,7 +69,7 @@ function overOf(vector: Vector, { counted }: Decision): readonly string[] {
 describe('the table of effects in spec/policy.md', () => {
   it('has each effect once, with its class', async () => {
     const spec = await readFile(new URL('../../spec/policy.md', import.meta.url), 'utf8');
-    const rows = [...spec.matchAll(/^\| `([a-z-]+)` \| `?([a-z]+)`? \| .* \|$/gm)].map(
+    const rows = [...spec.matchAll(/^\| `([a-z:-]+)` \| `?([a-z]+)`? \| .* \|$/gm)].map(
       ([, effect = '', effectClass = '']) => [effect, effectClass] as const,
     );
     expect(rows.map(([effect]) => effect).toSorted()).toEqual([...EFFECTS].toSorted());

@@ -11,7 +11,7 @@ import { openApprovals } from './wiring/approvals.ts';
 import { finishInterrupted } from './wiring/finish-interrupted.ts';
 import { finishShreds } from './wiring/finish-shreds.ts';
 import { drain, endWhatLostItsGround, keepFlushing } from './wiring/live-effects.ts';
-import { makePostgresListener } from './wiring/postgres-listener.ts';
+import { startListeners } from './wiring/listeners.ts';
 import { hasAdministrator, openRooms, type Rooms, type RoomsOptions } from './wiring/rooms.ts';
 import { storedSessionIndex } from './wiring/session-index.ts';
 import { ServerRoles } from './wiring/server-roles.ts';
@@ -29,6 +29,7 @@ export interface RunningGateway {
   readonly sessions: LiveSessions;
   readonly approvals: Approvals;
   readonly postgres: { readonly host: string; readonly port: number };
+  readonly http: { readonly host: string; readonly port: number };
   readonly api: { readonly host: string; readonly port: number };
   /** The code that makes the first administrator, while there is none. */
   readonly firstCode: Secret<string> | undefined;
@@ -66,9 +67,9 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
     closers.push(async () => stopWatching());
     const shared = { sessions, approvals, randomBytes, software, onError, env };
     const ports = sessionPorts(rooms, { ...shared, index, holds: approvals, serverRoles });
-    const listener = await makePostgresListener(config, rooms, ports, { randomBytes, onError });
-    const postgres = await listener.listen();
-    closers.push(() => listener.close());
+    const listeners = await startListeners(config, rooms, ports, { randomBytes, onError, env });
+    closers.push(() => listeners.close());
+    const { postgres, http } = listeners;
     const api = await startConfiguredApi(config, rooms, { ...shared, postgresPort: postgres.port });
     closers.push(() => api.close());
     const firstCode = hasAdministrator(resources) ? undefined : (await identity.enrolment.issueFirst()).code;
@@ -76,16 +77,16 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
     const closeAll = async (reason: string): Promise<void> => {
       stopFlushing();
       stopWatching();
-      const closing = [listener.close(), api.close()];
+      const closing = [listeners.close(), api.close()];
       await drain(sessions, reason);
-      listener.dropAll();
+      listeners.dropAll();
       await Promise.all(closing);
       await holds.close();
       await rooms.close(reason);
     };
     let closed: Promise<void> | undefined;
     const close = (reason: string): Promise<void> => (closed ??= closeAll(reason));
-    return { rooms, sessions, approvals, postgres, api, firstCode, halted, close };
+    return { rooms, sessions, approvals, postgres, http, api, firstCode, halted, close };
   } catch (error) {
     for (const closer of closers.toReversed()) await closer();
     await rooms.close('start-up failed');

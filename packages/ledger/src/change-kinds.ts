@@ -8,18 +8,27 @@
 import type { Json } from './jcs.ts';
 
 /** `unknown`: it may have changed anything; `undisclosed`: the package does not have what would say so. */
-export type ChangeKind = 'data' | 'schema' | 'grants' | 'settings' | 'server' | 'unknown' | 'undisclosed';
+export type ChangeKind =
+  | 'data'
+  | 'schema'
+  | 'grants'
+  | 'settings'
+  | 'server'
+  | 'model'
+  | 'unknown'
+  | 'undisclosed';
 
 /** Effects that are no change stand here too, so that a new one is decided on. */
 export const CHANGE_OF_EFFECT: ReadonlyMap<string, ChangeKind | undefined> = new Map([
   ...each('data', 'insert update update-unqualified delete delete-unqualified merge truncate copy-in'),
   ...each('data', 'sequence large-object refresh'),
-  ...each('schema', 'create alter alter-drop drop rename comment code'),
+  ...each('schema', 'create alter alter-drop drop rename alias comment code'),
   ...each('grants', 'grant'),
   ...each('settings', 'setting-risky role'),
   ...each('server', 'admin host remote'),
+  ...each('model', 'model-change model-redirect model-delete'),
   ...each('unknown', 'call function-unknown two-phase unknown'),
-  ...each(undefined, 'read lock notify export maintain sleep'),
+  ...each(undefined, 'read lock notify export maintain sleep rerank egress:model'),
   // A setting ends with its session; a transaction changes what its statements change.
   ...each(undefined, 'transaction setting prepare execute cursor explain'),
 ]);

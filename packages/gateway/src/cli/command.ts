@@ -8,6 +8,7 @@ import { terminalJson } from './output.ts';
 /** A gateway that `up` has started. */
 export interface StartedGateway {
   readonly postgres: { readonly host: string; readonly port: number };
+  readonly http: { readonly host: string; readonly port: number };
   readonly api: { readonly host: string; readonly port: number };
   /** The code that makes the first administrator, while there is none. */
   readonly firstCode: Secret<string> | undefined;

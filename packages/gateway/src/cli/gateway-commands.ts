@@ -138,13 +138,13 @@ async function onOneDisk(...directories: readonly string[]): Promise<boolean> {
   return found[0] !== undefined && found[0].dev === found[1]?.dev;
 }
 
-function readyFacts({ postgres, api, firstCode }: StartedGateway): unknown {
+function readyFacts({ postgres, http, api, firstCode }: StartedGateway): unknown {
   const code = firstCode === undefined ? {} : { firstCode: firstCode.reveal() };
-  return { postgres, api: { ...api, url: urlOf(api) }, ...code };
+  return { postgres, http, api: { ...api, url: urlOf(api) }, ...code };
 }
 
 function readyLines(node: string, gateway: StartedGateway): string[] {
-  const { postgres, api, firstCode } = gateway;
+  const { postgres, http, api, firstCode } = gateway;
   const first =
     firstCode === undefined
       ? []
@@ -156,6 +156,7 @@ function readyLines(node: string, gateway: StartedGateway): string[] {
   return [
     `countersign ${node} is ready`,
     `  PostgreSQL  ${postgres.host}:${postgres.port}`,
+    `  HTTP        ${http.host}:${http.port}`,
     `  API         ${urlOf(api)}`,
     ...first,
   ];

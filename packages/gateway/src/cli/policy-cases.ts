@@ -14,7 +14,9 @@ import type { ActorKind } from '../core/principal.ts';
 import type { Verdict } from '../policy/decide.ts';
 import type { ObservedTable } from '../policy/observed.ts';
 import { parseDurationMs, parseNamePattern, PatternProblem } from '../policy/patterns.ts';
+import type { RequestToRehearse } from '../rehearsal/rehearsed-request.ts';
 import type { ResourceView } from '../resources/view.ts';
+import { checkRequest, REQUEST, type RequestDocument, requestOf } from './policy-requests.ts';
 import {
   type FileProblem,
   isProblem,
@@ -45,7 +47,8 @@ interface Shared {
 
 interface CaseDocument extends Shared {
   readonly name: string;
-  readonly sql: string;
+  readonly sql?: string;
+  readonly request?: RequestDocument;
   readonly prepared?: string;
   readonly rows?: Readonly<Record<string, Partial<Record<'inserted' | 'updated' | 'deleted', number>>>>;
   readonly returned?: number;
@@ -72,7 +75,8 @@ export interface PolicyCase {
   /** Undefined: the login had no second factor. */
   readonly mfaUs: number | undefined;
   readonly atUs: number;
-  readonly sql: string;
+  /** A text, or a request over HTTP. */
+  readonly what: { readonly sql: string } | { readonly request: RequestToRehearse };
   /** What the session has run before. */
   readonly prepared: string | undefined;
   readonly rows: readonly ObservedTable[] | undefined;
@@ -137,7 +141,8 @@ const FILE: TSchema = Type.Object(
         {
           name: Type.String({ minLength: 1, maxLength: 200 }),
           ...SHARED,
-          sql: Type.String({ minLength: 1, maxLength: LIMITS.sql.textBytesMax }),
+          sql: Type.Optional(Type.String({ minLength: 1, maxLength: LIMITS.sql.textBytesMax })),
+          request: Type.Optional(REQUEST),
           prepared: Type.Optional(Type.String({ minLength: 1, maxLength: LIMITS.sql.textBytesMax })),
           rows: Type.Optional(
             Type.Record(
@@ -237,8 +242,9 @@ function caseOf(
     problems.push({ file, line: document.lineOf([...own, key]), says: `${own.join('.')}: ${says}` });
   };
   const one = { ...defaults, ...cases[index] };
-  const { name = '', sql = '', expect = 'allow', rule, breakGlass } = one;
+  const { name = '', sql, request, expect = 'allow', rule, breakGlass } = one;
   checkAsker(one.as, view, complain);
+  checkRequest(one, complain);
   checkConnection(one.on, view, complain);
   const atUs = momentOf(one.at, view, complain);
   checkRule({ expect, rule }, view, complain);
@@ -252,7 +258,7 @@ function caseOf(
     client: one.client ?? '',
     mfaUs: one.mfa === undefined ? undefined : atUs - ageUsOf(one.mfa, complain),
     atUs,
-    sql,
+    what: request === undefined ? { sql: sql ?? '' } : { request: requestOf(request, view, one.on) },
     prepared: one.prepared,
     rows: one.rows === undefined ? undefined : tablesOf(one.rows, complain),
     returned: one.returned,

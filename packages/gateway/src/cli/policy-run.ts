@@ -3,6 +3,7 @@
 import type { ActorKind } from '../core/principal.ts';
 import type { Person, ServiceAccount } from '../resources/documents.ts';
 import { ResourceView } from '../resources/view.ts';
+import { rehearseRequest } from '../rehearsal/rehearsed-request.ts';
 import { kindOf, type Rehearsed, RehearsedSession } from '../rehearsal/rehearsed-session.ts';
 import type { SqlReader } from '../session/sql-reader.ts';
 import type { CaseAsker, CaseSet, PolicyCase } from './policy-cases.ts';
@@ -39,22 +40,18 @@ async function decide(view: ResourceView, policyCase: PolicyCase, reader: SqlRea
     client,
     mfaUs,
     atUs,
-    sql,
+    what,
     prepared,
     rows,
     returned,
     estimatedRows,
   } = policyCase;
   const { known, name, kind } = withAsker(view, as);
-  const session = new RehearsedSession(known, reader, {
-    principal: { name, kind },
-    connection,
-    address,
-    client,
-    mfaUs,
-  });
+  const asker = { principal: { name, kind }, connection, address, client, mfaUs };
+  if ('request' in what) return rehearseRequest(known, asker, what.request, atUs);
+  const session = new RehearsedSession(known, reader, asker);
   if (prepared !== undefined) await session.ran(encoder.encode(prepared), atUs);
-  return session.decide(encoder.encode(sql), atUs, () => rows, {
+  return session.decide(encoder.encode(what.sql), atUs, () => rows, {
     returned: () => returned,
     estimated: estimatedRows,
   });

@@ -5,6 +5,7 @@ import type { Cause } from '../policy/decide.ts';
 import { safeText } from '../recording/table-text.ts';
 import { counted, oneLine } from './output.ts';
 import type { PolicyCase } from './policy-cases.ts';
+import { lineOf } from './policy-requests.ts';
 import type { FileProblem, Place } from './policy-files.ts';
 import type { CaseResult } from './policy-run.ts';
 import { underlined } from './underlined.ts';
@@ -58,8 +59,8 @@ export function caseFacts(result: CaseResult, places: Places): unknown {
 }
 
 function failureLines({ policyCase, decided }: CaseResult, places: Places): readonly string[] {
-  const { sql, breakGlass } = policyCase;
-  const bytes = new TextEncoder().encode(sql);
+  const { what, breakGlass } = policyCase;
+  const bytes = new TextEncoder().encode('sql' in what ? what.sql : lineOf(what.request));
   const { verdict, causes, read, uncounted, openers } = decided;
   const shown = causes.slice(0, CAUSES_SHOWN_MAX);
   const more = causes.length - shown.length;

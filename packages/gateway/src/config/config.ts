@@ -25,7 +25,11 @@ export interface Config {
   readonly data: string;
   readonly node: string;
   readonly origin: string;
-  readonly listen: { readonly postgres: ListenOption; readonly api: ListenOption };
+  readonly listen: {
+    readonly postgres: ListenOption;
+    readonly http: ListenOption;
+    readonly api: ListenOption;
+  };
   readonly tls: {
     readonly mode: TlsMode;
     readonly files: { readonly cert: string; readonly key: string } | undefined;
@@ -62,6 +66,8 @@ export interface ConfigOverrides {
   /** Relative paths in the file start here: the directory of the file. */
   readonly directory?: string;
   readonly postgresPort?: number;
+  /** Unless given, and where the PostgreSQL port is any free one, this is any free one too. */
+  readonly httpPort?: number;
   readonly apiPort?: number;
 }
 
@@ -69,7 +75,7 @@ export interface ConfigOverrides {
 interface ConfigFile {
   node: string;
   origin?: string;
-  listen: { postgres: ListenOption; api: ListenOption };
+  listen: { postgres: ListenOption; http: ListenOption; api: ListenOption };
   tls: { mode: TlsMode; cert?: string; key?: string };
   store: { kind: 'sqlite'; file?: string } | { kind: 'postgres'; url: SourceOption };
   installationKey?: SourceOption;
@@ -136,11 +142,13 @@ function parseOne(text: string): Plain {
 }
 
 function withOverrides(file: ConfigFile, overrides: ConfigOverrides): ConfigFile {
-  const { postgres, api } = file.listen;
+  const { postgres, http, api } = file.listen;
+  const httpPort = overrides.httpPort ?? (overrides.postgresPort === 0 ? 0 : http.port);
   return {
     ...file,
     listen: {
       postgres: { ...postgres, port: overrides.postgresPort ?? postgres.port },
+      http: { ...http, port: httpPort },
       api: { ...api, port: overrides.apiPort ?? api.port },
     },
   };

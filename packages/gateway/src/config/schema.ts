@@ -170,7 +170,11 @@ export const CONFIG_SCHEMA: TSchema = Type.Object(
       }),
     ),
     listen: Type.Object(
-      { postgres: listener(15_432, 'the PostgreSQL listener'), api: listener(8_440, 'the HTTP API') },
+      {
+        postgres: listener(15_432, 'the PostgreSQL listener'),
+        http: listener(8_441, 'the HTTP gateway'),
+        api: listener(8_440, 'the HTTP API'),
+      },
       GROUP,
     ),
     tls: TLS,

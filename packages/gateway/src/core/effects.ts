@@ -1,8 +1,8 @@
 /**
- * What a statement does, in the words that rules, leaves and explanations use.
+ * What a statement or an HTTP request does, in the words that rules, leaves and explanations use.
  *
- * Spec: spec/policy.md §2. Made by `sql/`, decided on by `policy/`. Offsets count bytes of the text as the
- * client sent it, from 0; a range ends before `to`.
+ * Spec: spec/policy.md §2. Made by `sql/` and `protocols/http/operations/`, decided on by `policy/`. Offsets
+ * count bytes of the text as the client sent it, from 0; a range ends before `to`.
  */
 
 /**
@@ -30,6 +30,7 @@ export const EFFECTS = [
   'alter-drop',
   'drop',
   'rename',
+  'alias',
   'comment',
   'refresh',
   'maintain',
@@ -54,6 +55,12 @@ export const EFFECTS = [
   'remote',
   'admin',
   'sleep',
+  // Models that rank.
+  'rerank',
+  'model-change',
+  'model-redirect',
+  'model-delete',
+  'egress:model',
   'unknown',
 ] as const;
 
@@ -130,6 +137,30 @@ export interface StatementFacts {
    * rows can be counted before COMMIT.
    */
   readonly undoable: boolean;
+  /** Of an HTTP request: nothing of it can be counted while it runs, so that all is decided by what it asks. */
+  readonly http?: HttpFacts;
+}
+
+/** A value of a JSON body; the bytes of a number stay as they came. */
+export type JsonScalar =
+  | { readonly kind: 'string' | 'number'; readonly text: string }
+  | { readonly kind: 'true' | 'false' | 'null' | 'object' | 'array' };
+
+/** What conditions on HTTP look at. */
+export interface HttpFacts {
+  readonly method: string;
+  /** Behind normalisation: what is forwarded. */
+  readonly path: string;
+  /** Values of the body that a pointer with `*` finds; undefined: there is a body, and nobody has read it. */
+  readonly valuesAt: (pointer: string) => readonly JsonScalar[] | undefined;
+  /** Documents that are to be ranked; undefined where there are none, `unknown` where nobody could count them. */
+  readonly documents: number | 'unknown' | undefined;
+  /** Models that it names; undefined where it names none, `unknown` where nobody could read which. */
+  readonly models: readonly string[] | 'unknown' | undefined;
+  /** Rows that it writes, by their own names; undefined: nobody can tell, as by a filter. */
+  readonly rows: number | undefined;
+  /** Rows that it gives at most; undefined: nobody can tell. */
+  readonly returned: number | undefined;
 }
 
 /** Why the bytes may mean something else to the server than they do to a parser with default settings. */

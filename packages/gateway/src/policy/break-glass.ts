@@ -7,8 +7,9 @@
  */
 
 import type { Effect, FoundEffect, QualifiedName, StatementFacts } from '../core/effects.ts';
-import { callsOf, type Decision } from './decide.ts';
+import type { Decision } from './decide.ts';
 import { HARMLESS } from './effect-classes.ts';
+import { callsOf } from './matches.ts';
 import { CATALOG, isNamed, type ObservedTable } from './observed.ts';
 import { matchesName, type NamePattern } from './patterns.ts';
 import type { BreakGlassRule, CompiledRule } from './rule.ts';

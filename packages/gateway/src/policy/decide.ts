@@ -6,21 +6,12 @@
  * in as an argument.
  */
 
-import {
-  type CalledFunction,
-  EFFECTS,
-  type Effect,
-  type FoundEffect,
-  type QualifiedName,
-  type ReadText,
-  type StatementFacts,
-  type WriteVerb,
-  type WrittenTable,
-} from '../core/effects.ts';
+import { EFFECTS, type Effect, type HttpFacts, type ReadText, type StatementFacts } from '../core/effects.ts';
 import type { ActorKind } from '../core/principal.ts';
 import { guessOf, isMet } from './estimated.ts';
+import { covers, describe, letsThrough, matches, type Range } from './matches.ts';
 import { isSeenInCatalog } from './observed.ts';
-import { inRange, matchesClient, matchesColumns, matchesName, withinHours } from './patterns.ts';
+import { inRange, matchesClient, withinHours } from './patterns.ts';
 import { fetches, type KnownStatements, usesNames, withPrepared } from './prepared-facts.ts';
 import { type KnownCursors, onlyReads, returnedRules } from './returned.ts';
 import type { BreakGlassRule, CompiledRule } from './rule.ts';
@@ -77,6 +68,8 @@ export interface Allowance {
   readonly access: string;
   readonly version: number;
   readonly effects: ReadonlySet<Effect>;
+  /** Of HTTP requests; left out: the same. */
+  readonly overHttp?: ReadonlySet<Effect>;
 }
 
 const NOTHING_KNOWN: KnownStatements = () => undefined;
@@ -150,7 +143,7 @@ export class SessionPolicy {
     this.#breakGlass = breakGlass;
     this.#allowance = allowance;
     this.#counted = this.#rules.filter(isObservable);
-    this.#returned = this.#rules.filter(({ returned }) => returned !== undefined);
+    this.#returned = this.#rules.filter(({ returned, http }) => returned !== undefined && http === undefined);
     this.#mfaUs = caller.mfaUs;
     this.#dependsOnTime = this.#rules.some(
       ({ hours, mfa }) => hours !== undefined || (mfa !== undefined && caller.mfaUs !== undefined),
@@ -227,7 +220,7 @@ export class SessionPolicy {
         const found = matches(rule, statement);
         if (found.length === 0) continue;
         if (rule.verdict === 'hold') holds.add(rule);
-        const guess = guessOf(rule, estimate);
+        const guess = `${guessOf(rule, estimate)}${numbersOf(rule, statement)}`;
         causes.push(...found.map((range) => causeOf(rule, { ...range, what: `${range.what}${guess}` })));
       }
     }
@@ -253,7 +246,8 @@ export class SessionPolicy {
   }
 
   /** A trigger may write any table; what defines or drops something hides in code only. */
-  #countedFor({ effects, undoable }: StatementFacts): readonly CompiledRule[] {
+  #countedFor({ effects, undoable, http }: StatementFacts): readonly CompiledRule[] {
+    if (http !== undefined) return [];
     if (effects.some(({ effect }) => OPAQUE.has(effect))) return this.#counted;
     const mayWrite = effects.some(
       ({ effect }) =>
@@ -265,9 +259,10 @@ export class SessionPolicy {
 
   /** Effects that neither the Access resource nor a rule lets through, or lets others agree to. */
   #notAllowed(statement: StatementFacts, rules: readonly CompiledRule[]): readonly Cause[] {
-    const { access, version, effects } = this.#allowance;
+    const { access, version, effects, overHttp = effects } = this.#allowance;
+    const allowed = statement.http === undefined ? effects : overHttp;
     return statement.effects
-      .filter((found) => !effects.has(found.effect))
+      .filter((found) => !allowed.has(found.effect))
       .filter((found) => !rules.some((rule) => letsThrough(rule) && covers(rule, statement, found)))
       .map((found) => ({
         rule: `access:${access}`,
@@ -326,8 +321,9 @@ function dependsOnFacts(rule: CompiledRule): boolean {
 
 /** Whether the rule has a say about rows that were written by whatever path. */
 function isObservable(rule: CompiledRule): boolean {
-  const { verdict, reads, functions, returned, estimated } = rule;
+  const { verdict, reads, functions, returned, estimated, http } = rule;
   if (verdict === 'allow' || reads !== undefined || functions !== undefined) return false;
+  if (http !== undefined) return false;
   if (returned !== undefined || estimated !== undefined) return false;
   if (rule.rows !== undefined || (rule.writes !== undefined && rule.effects === undefined)) return true;
   return [...(rule.effects ?? [])].some((effect) => COUNTABLE.has(effect) || isSeenInCatalog(effect));
@@ -338,10 +334,34 @@ function isObservable(rule: CompiledRule): boolean {
  * can count them: those that TRUNCATE takes away.
  */
 function mayDecideNow(rule: CompiledRule, statement: StatementFacts): boolean {
+  if (statement.http !== undefined) return !isWithin(rule, statement.http);
   if (rule.returned !== undefined) return false;
   if (rule.rows === undefined) return true;
   if (statement.writes.some(({ verb }) => verb === 'truncate')) return true;
   return !statement.undoable && statement.effects.some(({ effect }) => WRITES_ROWS.has(effect));
+}
+
+/** Whether a request says by itself that it stays below a rule's numbers; of what it does not say, nobody knows. */
+function isWithin({ rows, returned }: CompiledRule, http: HttpFacts): boolean {
+  if (rows !== undefined) return http.rows !== undefined && http.rows <= rows.allowed;
+  return returned !== undefined && http.returned !== undefined && http.returned <= returned.allowed;
+}
+
+function said(number: number | undefined, allowed: number, what: string): string {
+  return number === undefined
+    ? `, and nobody can tell how many rows it ${what}`
+    : `, and it ${what} ${number} rows, where up to ${allowed} are not held up by it`;
+}
+
+/** What is said of these numbers in a cause. */
+function numbersOf({ rows, returned, http: conditions }: CompiledRule, { http }: StatementFacts): string {
+  if (http === undefined) return '';
+  if (rows !== undefined) return said(http.rows, rows.allowed, 'writes');
+  if (returned !== undefined) return said(http.returned, returned.allowed, 'asks for');
+  if (conditions?.documents === undefined) return '';
+  return http.documents === 'unknown'
+    ? ', and nobody can tell how many documents it has'
+    : `, and it has ${http.documents ?? 0} documents, where up to ${conditions.documents.allowed} are not held up by it`;
 }
 
 /** Rules that a guess would decide about; none where it makes no difference. */
@@ -356,126 +376,6 @@ function unestimated(
   const isOpen = (cause: Cause): boolean => open.some(({ name }) => name === cause.rule);
   const isBlocked = causes.some((cause) => cause.verdict === 'block' && !isOpen(cause));
   return isBlocked && open.every(({ verdict }) => verdict !== 'allow') ? [] : open;
-}
-
-interface Range {
-  readonly what: string;
-  readonly from: number;
-  readonly to: number;
-}
-
-/** What of a statement a rule is about; none: it does not apply. */
-function matches(rule: CompiledRule, statement: StatementFacts): readonly Range[] {
-  const found = [
-    rule.writes === undefined ? matchEffects(rule, statement) : matchWrites(rule, statement),
-    matchReads(rule, statement),
-    matchFunctions(rule, statement),
-  ].filter((ranges) => ranges !== undefined);
-  if (found.some((ranges) => ranges.length === 0)) return [];
-  if (found.length > 0) return found.flat();
-  const { node, from, to } = statement;
-  return [{ what: node, from, to }];
-}
-
-function matchEffects({ effects }: CompiledRule, statement: StatementFacts): readonly Range[] | undefined {
-  if (effects === undefined) return undefined;
-  return statement.effects.filter(({ effect }) => effects.has(effect)).map(rangeOf);
-}
-
-function matchWrites(rule: CompiledRule, statement: StatementFacts): readonly Range[] {
-  const written = statement.writes.filter((table) => isWritten(rule, table));
-  return written.flatMap((table) => {
-    const found = statement.effects.filter(
-      (effect) => isOf(table.verb, effect.effect) && isAbout(effect, table),
-    );
-    const wanted = found.filter(({ effect }) => rule.effects === undefined || rule.effects.has(effect));
-    if (rule.effects !== undefined && wanted.length === 0) return [];
-    const [first] = wanted.length > 0 ? wanted : found;
-    const { from, to } = first ?? statement;
-    return [{ what: `${table.verb} on ${nameOf(table)}`, from, to }];
-  });
-}
-
-function isWritten({ writes }: CompiledRule, table: WrittenTable): boolean {
-  return (writes ?? []).some(
-    (pattern) => matchesName(pattern, table) && matchesColumns(pattern, table.columns),
-  );
-}
-
-/** `delete` and `delete-unqualified` are effects of a DELETE. */
-function isOf(verb: WriteVerb, effect: Effect): boolean {
-  return effect === verb || effect === `${verb}-unqualified`;
-}
-
-function isAbout({ object }: FoundEffect, table: WrittenTable): boolean {
-  return object === undefined || object === nameOf(table);
-}
-
-function matchReads({ reads }: CompiledRule, statement: StatementFacts): readonly Range[] | undefined {
-  if (reads === undefined) return undefined;
-  const { from, to } = statement;
-  return statement.reads
-    .filter((table) => reads.some((pattern) => matchesName(pattern, table)))
-    .map((table) => ({ what: `read of ${nameOf(table)}`, from, to }));
-}
-
-function matchFunctions(
-  { functions }: CompiledRule,
-  statement: StatementFacts,
-): readonly Range[] | undefined {
-  if (functions === undefined) return undefined;
-  return statement.functions
-    .filter((called) => functions.some((pattern) => matchesName(pattern, called)))
-    .map((called) => ({ what: `call of ${nameOf(called)}`, from: called.from, to: called.to }));
-}
-
-/** A rule that holds asks somebody each time; one on rows, only where there are too many. */
-function letsThrough({ verdict, rows, returned }: CompiledRule): boolean {
-  return verdict === 'allow' || (verdict === 'hold' && rows === undefined && returned === undefined);
-}
-
-/** Whether a rule that lets through is about this effect, and not only about another one of the statement. */
-function covers(rule: CompiledRule, statement: StatementFacts, found: FoundEffect): boolean {
-  if (matches(rule, statement).length === 0) return false;
-  if (rule.effects !== undefined && !rule.effects.has(found.effect)) return false;
-  if (rule.functions !== undefined) {
-    const { functions } = rule;
-    return callsOf(statement, found).some((called) =>
-      functions.some((pattern) => matchesName(pattern, called)),
-    );
-  }
-  if (rule.writes !== undefined) {
-    return statement.writes.some(
-      (table) => isOf(table.verb, found.effect) && isAbout(found, table) && isWritten(rule, table),
-    );
-  }
-  if (rule.reads !== undefined) return rule.effects !== undefined || found.effect === 'read';
-  return rule.effects !== undefined;
-}
-
-/**
- * The functions that an effect comes from. What the text does not show has no place of its own in it,
- * so that each effect says whose it is.
- */
-export function callsOf(
-  { functions, effects }: StatementFacts,
-  { from, by }: FoundEffect,
-): readonly CalledFunction[] {
-  if (by !== undefined) return [by];
-  return functions.filter((called) => called.from === from && !effects.some((other) => other.by === called));
-}
-
-function rangeOf(found: FoundEffect): Range {
-  return { what: describe(found), from: found.from, to: found.to };
-}
-
-function describe({ effect, object }: FoundEffect): string {
-  return object === undefined ? effect : `${effect} of ${object}`;
-}
-
-/** As FoundEffect has it. */
-function nameOf({ schema, name }: QualifiedName): string {
-  return schema === undefined ? name : `${schema}.${name}`;
 }
 
 function causeOf(rule: CompiledRule, { what, from, to }: Range): Cause {

@@ -14,6 +14,8 @@ export type EffectClass =
   | 'maintain'
   | 'grant'
   | 'run'
+  | 'rerank'
+  | 'model'
   | 'administer'
   | 'unknown';
 
@@ -43,10 +45,12 @@ const CLASSES: Readonly<Record<EffectClass, readonly Effect[]>> = {
     'large-object',
   ],
   export: ['export'],
-  define: ['create', 'alter', 'alter-drop', 'drop', 'rename', 'comment', 'refresh'],
+  define: ['create', 'alter', 'alter-drop', 'drop', 'rename', 'alias', 'comment', 'refresh'],
   maintain: ['maintain'],
   grant: ['grant', 'role'],
-  run: ['code', 'call', 'function-unknown', 'sleep'],
+  run: ['code', 'call', 'function-unknown', 'sleep', 'egress:model'],
+  rerank: ['rerank'],
+  model: ['model-change', 'model-redirect', 'model-delete'],
   administer: ['admin', 'host', 'remote', 'setting-risky', 'two-phase'],
   unknown: ['unknown'],
 };
@@ -68,7 +72,17 @@ const ONLY_WHERE_SAID: ReadonlySet<Effect> = new Set<Effect>([
   'host',
   'remote',
   'admin',
+  'egress:model',
+  'model-change',
+  'model-redirect',
+  'model-delete',
 ]);
+
+/**
+ * What it lets through over HTTP. A service of which only some routes are known does more with a POST than
+ * a database with a statement: whatever is no read is held where a rule holds it, and else not let through.
+ */
+const OVER_HTTP: readonly Effect[] = ['read', 'rerank'];
 
 /**
  * The effects that words stand for. A word that is a class and an effect (`read`, `export`, `maintain`,
@@ -88,6 +102,11 @@ export function effectsThatMay(may: readonly string[] | undefined): ReadonlySet<
   const allowed =
     may === undefined ? EFFECTS.filter((effect) => !ONLY_WHERE_SAID.has(effect)) : effectsOf(may);
   return new Set([...HARMLESS, ...allowed]);
+}
+
+/** The same over HTTP. */
+export function effectsThatMayOverHttp(may: readonly string[] | undefined): ReadonlySet<Effect> {
+  return may === undefined ? new Set([...HARMLESS, ...OVER_HTTP]) : effectsThatMay(may);
 }
 
 function isClass(word: string): word is EffectClass {

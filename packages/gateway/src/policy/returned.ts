@@ -54,7 +54,9 @@ export function returnedRules(
   // Where a DECLARE fails, what stands behind it does not run.
   const declared = new Map<string | undefined, StatementFacts>();
   for (const statement of statements) {
-    const { node } = statement;
+    const { node, http } = statement;
+    // Nobody counts what an answer over HTTP has: what it asks for was decided on.
+    if (http !== undefined) continue;
     if (node === 'DeclareCursorStmt') declared.set(cursorOf(statement), statement);
     const selected = node === 'FetchStmt' ? selectedBy(statement, declared, cursors) : statement;
     for (const rule of rules) if (mayReturn(rule, selected)) found.add(rule);

@@ -9,6 +9,7 @@ import { LIMITS } from '../core/limits.ts';
 import type { ActorKind } from '../core/principal.ts';
 import { effectsOf, WRITE_EFFECTS } from './effect-classes.ts';
 import { checkEstimated } from './estimated.ts';
+import { compileHttp, HTTP_CONDITIONS, type HttpConditions, type HttpWhen } from './http-conditions.ts';
 import {
   type AddressRange,
   type Hours,
@@ -26,7 +27,7 @@ import { type MfaBound, type MfaWhen, parseMfa } from './second-factor.ts';
 const DAY_MS = 86_400_000;
 
 /** Conditions; all that stand there must hold, of a list any one. */
-export interface When {
+export interface When extends HttpWhen {
   readonly effects?: readonly string[];
   readonly writes?: readonly string[];
   readonly reads?: readonly string[];
@@ -111,6 +112,8 @@ export interface CompiledRule extends RuleConditions {
   readonly returned: RowBound | undefined;
   readonly estimated: RowBound | undefined;
   readonly mfa: MfaBound | undefined;
+  /** Of HTTP requests; where they stand, the rule is about no statement. */
+  readonly http: HttpConditions | undefined;
   readonly verdict: 'allow' | 'block' | 'hold';
   readonly hold: HoldTerms | undefined;
 }
@@ -136,12 +139,14 @@ export function compileRule(rule: Rule, version: number): CompiledRule | BreakGl
     returned: one(when.returned, 'when.returned', parseRowBound),
     estimated: one(when.estimated, 'when.estimated', parseRowBound),
     mfa: one(when.mfa, 'when.mfa', parseMfa),
+    http: compileHttp(when),
     verdict: typeof consequence === 'object' ? 'hold' : consequence,
     hold,
   };
   checkTogether(compiled, when);
   checkReturned(compiled, when);
   checkEstimated(compiled, when);
+  checkHttp(compiled);
   return compiled;
 }
 
@@ -181,9 +186,9 @@ function compileBreakGlass(rule: Rule, version: number, terms: BreakGlassTerms):
   if (who.length === 0) throw new PatternProblem('a rule with breakGlass must say who may');
   const account = who.find((name) => name.startsWith('service:'));
   if (account !== undefined) throw new PatternProblem(`"${account}": only people break the glass`);
-  const extra = (['rows', 'returned', 'estimated', 'kinds', 'address', 'client', 'mfa'] as const).find(
-    (key) => when[key] !== undefined,
-  );
+  const extra = (
+    ['rows', 'returned', 'estimated', 'kinds', 'address', 'client', 'mfa', ...HTTP_CONDITIONS] as const
+  ).find((key) => when[key] !== undefined);
   if (extra !== undefined) {
     throw new PatternProblem(`when.${extra} has no place beside breakGlass: it is about who, what and when`);
   }
@@ -208,9 +213,9 @@ function checkTogether(rule: CompiledRule, when: When): void {
   if (rule.rows !== undefined && rule.verdict === 'allow') {
     throw new PatternProblem('when.rows stops what is too much; it cannot allow');
   }
-  const names = rule.effects ?? rule.writes ?? rule.reads ?? rule.functions;
+  const names = rule.effects ?? rule.writes ?? rule.reads ?? rule.functions ?? rule.http?.paths;
   if (rule.verdict === 'allow' && names === undefined) {
-    throw new PatternProblem('a rule that allows must say what: effects, writes, reads or functions');
+    throw new PatternProblem('a rule that allows must say what: effects, writes, reads, functions or paths');
   }
   const columns = [...(rule.reads ?? []), ...(rule.functions ?? [])].find(
     (name) => name.columns !== undefined,
@@ -218,6 +223,16 @@ function checkTogether(rule: CompiledRule, when: When): void {
   if (columns !== undefined) {
     throw new PatternProblem(`"${columns.text}": columns can be named in when.writes only`);
   }
+}
+
+/** What would promise that something is asked of a request which only statements have. */
+function checkHttp({ http, functions, estimated }: CompiledRule): void {
+  if (http === undefined) return;
+  const other = functions === undefined ? (estimated === undefined ? undefined : 'estimated') : 'functions';
+  if (other === undefined) return;
+  throw new PatternProblem(
+    `when.${other} is about SQL, and has no place beside ${HTTP_CONDITIONS.join(', ')}, which are about HTTP`,
+  );
 }
 
 /** What would promise that rows are counted which nobody counts. */

@@ -162,7 +162,8 @@ function policyOf(view: ResourceView, asker: Asker): SessionPolicy | undefined {
       );
 }
 
-function denial({ principal, connection }: Asker): Cause {
+/** Of whom no Access resource lets in. */
+export function denial({ principal, connection }: Asker): Cause {
   const what = `no Access resource lets ${principal.name} use ${connection}`;
   return {
     rule: 'access',

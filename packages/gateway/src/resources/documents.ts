@@ -29,7 +29,10 @@ export interface ServiceAccount {
   readonly disabled: boolean;
 }
 
-export interface Connection {
+/** A target; its protocol says what stands in it. */
+export type Connection = PostgresConnection | HttpConnection;
+
+export interface PostgresConnection {
   readonly kind: 'Connection';
   readonly name: string;
   readonly protocol: 'postgres';
@@ -55,6 +58,41 @@ export interface Connection {
   readonly labels: Readonly<Record<string, string>>;
   /** `auto` unless given: whether the target says what a ruled statement means before it runs. */
   readonly serverTree?: 'off' | 'auto' | 'ask';
+}
+
+export interface HttpConnection {
+  readonly kind: 'Connection';
+  readonly name: string;
+  readonly protocol: 'http';
+  readonly target: {
+    /** `https://HOST[:PORT][/PREFIX]`; `http://` only beside `tls: disable`. */
+    readonly url: string;
+    readonly tls: 'verify-full' | 'verify-ca' | 'disable';
+    /** `auto` unless given: HTTP/2 where the target offers it. */
+    readonly version?: 'auto' | '1.1' | '2';
+    /** PEM text, or a file with it. */
+    readonly ca?: string | { readonly file: string };
+    /** HTTP has none. */
+    readonly database?: undefined;
+  };
+  readonly credential: {
+    readonly scheme: 'none' | 'bearer' | 'header' | 'basic' | 'query';
+    /** Of the header or of the parameter. */
+    readonly name?: string;
+    /** In front of what goes into the header. */
+    readonly prefix?: string;
+    /** Of `basic`. */
+    readonly user?: string;
+    /** `sealed`: set through the API and kept wrapped in the store. */
+    readonly password?: SourceOption | { readonly sealed: true };
+  };
+  /** How the target speaks; `auto` unless given, `http` looks at no content. */
+  readonly dialect?: string;
+  /** Host names under which the gateway is reached for this connection alone, in small letters. */
+  readonly hosts?: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  /** Of PostgreSQL. */
+  readonly serverTree?: undefined;
 }
 
 export interface Access {

@@ -16,7 +16,8 @@ import { parseDurationMs, PatternProblem } from '../policy/patterns.ts';
 import { checkGuard, isGuard } from '../policy/guard.ts';
 import { compileRule } from '../policy/rule.ts';
 import { type Connection, RESOURCE_KINDS, type ResourceDocument, type ResourceKind } from './documents.ts';
-import { SCHEMAS } from './schemas.ts';
+import { httpContradictionOf } from './http-connection.ts';
+import { schemaFor, SCHEMAS } from './schemas.ts';
 
 /** Every resource of a YAML text that this version enforces, in its order; the same one twice is refused. */
 export function parseResources(text: string): readonly ResourceDocument[] {
@@ -58,8 +59,9 @@ export function parseResource(value: unknown): ResourceDocument {
   }
   // Default writes into the value that it is given.
   const copy = withDisplayName(structuredClone(value), name);
-  const filled = Default(SCHEMAS[kind], copy);
-  const problem = problemOf(SCHEMAS[kind], filled);
+  const schema = schemaFor(kind, copy);
+  const filled = Default(schema, copy);
+  const problem = problemOf(schema, filled);
   if (problem !== undefined) throw invalid(kind, name, problem);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- This is the parse function.
   const document = filled as ResourceDocument;
@@ -83,8 +85,9 @@ export function resourceProblems(value: unknown): readonly SchemaProblem[] {
     const kind = typeof value === 'object' && value !== null ? textAt(value, 'kind') : '';
     if (error.code === 'RESOURCE_INVALID' && isKind(kind)) {
       const copy = withDisplayName(structuredClone(value ?? {}), textAt(value ?? {}, 'name'));
-      const filled = Default(SCHEMAS[kind], copy);
-      const problems = problemsOf(SCHEMAS[kind], filled);
+      const schema = schemaFor(kind, copy);
+      const filled = Default(schema, copy);
+      const problems = problemsOf(schema, filled);
       if (problems.length > 0) return problems;
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The schema of the kind says so.
       const wrong = kind === 'Mask' ? maskProblems(filled as Mask) : [];
@@ -124,7 +127,9 @@ function contradictionOfMask(mask: Mask): string | undefined {
 }
 
 /** Options that the target's `tls` makes meaningless. */
-function contradictionOf({ target }: Connection): string | undefined {
+function contradictionOf(connection: Connection): string | undefined {
+  if (connection.protocol === 'http') return httpContradictionOf(connection);
+  const { target } = connection;
   if (target.tls !== 'disable') return undefined;
   if (target.channelBinding === 'require') return 'channelBinding: require needs TLS, and tls is disable';
   return target.tlsNegotiation === 'direct'

@@ -5,7 +5,7 @@ import { LIMITS } from '../core/limits.ts';
 import type { Secret } from '../core/secret.ts';
 import { isOfProtocol, type Mask } from '../masking/plan/mask.ts';
 import type { Rule } from '../policy/rule.ts';
-import type { Access, Group, ResourceDocument, ResourceKind } from './documents.ts';
+import type { Access, Connection, Group, ResourceDocument, ResourceKind } from './documents.ts';
 import type { PlannedChange } from './plan.ts';
 import type { ResourceView } from './view.ts';
 
@@ -104,10 +104,21 @@ function problemWith(document: ResourceDocument, view: ResourceView): string | u
     case 'Mask':
       return problemWithMask(document, view);
     case 'Connection':
-      return undefined;
+      return problemWithHosts(document, view);
     default:
       return document satisfies never;
   }
+}
+
+/** A host name leads to one connection. */
+function problemWithHosts(document: Connection, view: ResourceView): string | undefined {
+  if (document.protocol !== 'http') return undefined;
+  for (const other of view.documents('Connection')) {
+    if (other.protocol !== 'http' || other.name === document.name) continue;
+    const shared = document.hosts?.find((host) => other.hosts?.includes(host) === true);
+    if (shared !== undefined) return `the host ${shared} leads to the Connection "${other.name}" already`;
+  }
+  return undefined;
 }
 
 function problemWithAccount(

@@ -241,7 +241,7 @@ export class Resources {
       return {
         connection: grant.connection,
         access: grant.access,
-        database: database ?? grant.connection.target.database,
+        database: database ?? grant.connection.target.database ?? '',
         policy: this.#digest,
       };
     }
@@ -258,8 +258,8 @@ export class Resources {
   }
 
   /** What decides about a principal's statements now; undefined where nothing does. */
-  ruling(principal: Principal, connectionName: string): Ruling | undefined {
-    return this.#view.ruling(principal, connectionName);
+  ruling(principal: Principal, connection: string, over?: 'sql' | 'http'): Ruling | undefined {
+    return this.#view.ruling(principal, connection, over);
   }
 
   /** What hides values from a principal on a connection now; from anybody where none is given: no exception holds. */

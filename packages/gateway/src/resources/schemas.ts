@@ -7,6 +7,7 @@ import { MASK_MODES } from '../masking/plan/mask.ts';
 import { EFFECT_WORDS } from '../policy/effect-classes.ts';
 import { GUARDED_KINDS } from '../policy/guard.ts';
 import type { ResourceKind } from './documents.ts';
+import { httpConnectionSchema } from './http-connection.ts';
 
 const STRICT = { additionalProperties: false } as const;
 const NAME = '[a-z0-9][a-z0-9_.@-]{0,62}';
@@ -86,6 +87,24 @@ function patterns(): TSchema {
   return Type.Array(printable(200), { minItems: 1, maxItems: LIMITS.resources.listMax, uniqueItems: true });
 }
 
+const JSON_VALUE: TSchema = Type.Union([printable(200), Type.Number(), Type.Boolean(), Type.Null()], {
+  alternatives: 'a text, a number, true, false or null',
+});
+const JSON_VALUES: TSchema = Type.Array(JSON_VALUE, { minItems: 1, maxItems: LIMITS.resources.listMax });
+
+/** What stands in it is read by policy/http-conditions.ts, which says what is wrong with it. */
+const JSON_CONDITION: TSchema = Type.Union(
+  [
+    printable(200),
+    Type.Number(),
+    Type.Boolean(),
+    Type.Null(),
+    JSON_VALUES,
+    Type.Object({ not: JSON_VALUES }, STRICT),
+  ],
+  { alternatives: 'a value as "> 100", "name*", 3 or true, [VALUE, …] or { not: [VALUE, …] }' },
+);
+
 const WHEN: TSchema = Type.Object(
   {
     effects: Type.Optional(words(EFFECT_WORDS, 1)),
@@ -113,6 +132,21 @@ const WHEN: TSchema = Type.Object(
         },
         STRICT,
       ),
+    ),
+    methods: Type.Optional(patterns()),
+    paths: Type.Optional(patterns()),
+    json: Type.Optional(
+      Type.Record(Type.String(), JSON_CONDITION, {
+        minProperties: 1,
+        maxProperties: 32,
+        propertyNames: printable(200),
+      }),
+    ),
+    documents: Type.Optional(printable(32)),
+    models: Type.Optional(
+      Type.Union([patterns(), Type.Object({ not: patterns() }, STRICT)], {
+        alternatives: '[MODEL, …] or { not: [MODEL, …] }',
+      }),
     ),
     changes: Type.Optional(words(GUARDED_KINDS, 1)),
   },
@@ -172,7 +206,22 @@ const REVEAL: TSchema = Type.Object(
   STRICT,
 );
 
-/** The schema of each kind, without the kind itself. */
+// `propertyNames` and not `patternProperties`: filling in defaults breaks on a key beside those.
+const LABELS: TSchema = Type.Record(Type.String(), Type.String({ pattern: `^${LABEL_VALUE}$` }), {
+  default: {},
+  maxProperties: 64,
+  propertyNames: Type.String({ pattern: `^${LABEL_KEY}$` }),
+});
+
+const HTTP_CONNECTION: TSchema = httpConnectionSchema(name(), LABELS);
+
+/** The schema of a resource: of a Connection, the one of its protocol. */
+export function schemaFor(kind: ResourceKind, value: object): TSchema {
+  const protocol: unknown = Object.getOwnPropertyDescriptor(value, 'protocol')?.value;
+  return kind === 'Connection' && protocol === 'http' ? HTTP_CONNECTION : SCHEMAS[kind];
+}
+
+/** The schema of each kind, without the kind itself; of a Connection, that of PostgreSQL. */
 export const SCHEMAS: Readonly<Record<ResourceKind, TSchema>> = {
   Person: Type.Object(
     {
@@ -207,15 +256,11 @@ export const SCHEMAS: Readonly<Record<ResourceKind, TSchema>> = {
     {
       kind: Type.Literal('Connection'),
       name: name(),
-      protocol: Type.Enum(['postgres']),
+      // Of `http` is HTTP_CONNECTION; whoever names none of the two is told both.
+      protocol: Type.Enum(['postgres', 'http']),
       target: TARGET,
       credential: CREDENTIAL,
-      // `propertyNames` and not `patternProperties`: filling in defaults breaks on a key beside those.
-      labels: Type.Record(Type.String(), Type.String({ pattern: `^${LABEL_VALUE}$` }), {
-        default: {},
-        maxProperties: 64,
-        propertyNames: Type.String({ pattern: `^${LABEL_KEY}$` }),
-      }),
+      labels: LABELS,
       // Left out, it stays out, as those of the target.
       serverTree: Type.Optional(Type.Enum(['auto', 'ask', 'off'])),
     },

@@ -11,7 +11,7 @@ import { compileMask, type CompiledMask } from '../masking/plan/compile-mask.ts'
 import { isOfProtocol, type Mask } from '../masking/plan/mask.ts';
 import { SessionMasks } from '../masking/plan/session-masks.ts';
 import type { Allowance } from '../policy/decide.ts';
-import { effectsThatMay } from '../policy/effect-classes.ts';
+import { effectsThatMay, effectsThatMayOverHttp } from '../policy/effect-classes.ts';
 import { isGuard } from '../policy/guard.ts';
 import { type BreakGlassRule, compileRule, type CompiledRule, type Rule } from '../policy/rule.ts';
 import {
@@ -135,8 +135,15 @@ export class ResourceView {
     return access === undefined ? undefined : { connection, access: access.name };
   }
 
-  /** What decides about statements; undefined where nothing does, so that none has to be read. */
-  ruling(principal: Pick<Principal, 'name'>, connectionName: string): Ruling | undefined {
+  /**
+   * What decides about statements; undefined where nothing does, so that none has to be read. Every request over
+   * HTTP is decided about.
+   */
+  ruling(
+    principal: Pick<Principal, 'name'>,
+    connectionName: string,
+    over: 'sql' | 'http' = 'sql',
+  ): Ruling | undefined {
     const connection = this.connection(connectionName);
     const account = this.account(principal.name);
     if (connection === undefined || account === undefined) return undefined;
@@ -146,11 +153,14 @@ export class ResourceView {
     const reaching = this.#reaching(account, connection);
     const rules = reaching.filter((rule) => 'verdict' in rule);
     const isHidden = !this.masks(principal, connectionName).isEmpty;
-    if (rules.length === 0 && !isHidden && granting.some(({ may }) => may === undefined)) return undefined;
+    // Of HTTP every request is decided on: what nobody knows is not let through by saying nothing.
+    const isUnruled = rules.length === 0 && !isHidden && granting.some(({ may }) => may === undefined);
+    if (isUnruled && over === 'sql') return undefined;
     const effects = new Set(granting.flatMap(({ may }) => [...effectsThatMay(may)]));
+    const overHttp = new Set(granting.flatMap(({ may }) => [...effectsThatMayOverHttp(may)]));
     const version = this.find('Access', first.name)?.version ?? 0;
     const breakGlass = reaching.filter((rule) => 'terms' in rule);
-    return { rules, allowance: { access: first.name, version, effects }, breakGlass };
+    return { rules, allowance: { access: first.name, version, effects, overHttp }, breakGlass };
   }
 
   /** What hides values from a principal on a connection: from one that is not known, everything that hides there. */

@@ -10,6 +10,7 @@
 import type { Effect, QualifiedName } from '../core/effects.ts';
 import type { Findings } from './findings.ts';
 import { FUNCTION_EFFECTS, HARMLESS_FUNCTIONS, INFORMATION_SCHEMA_FUNCTIONS } from './functions-table.ts';
+import { modelEffects } from './model-functions.ts';
 import { foundSetting } from './settings.ts';
 import { as, isNode, listOf, stringsOf, type TreeNode, type TreeValue, textOf } from './tree.ts';
 
@@ -55,6 +56,7 @@ export function foundCall(fields: TreeNode, findings: Findings): void {
   }
   const effect = functionEffect(called);
   if (effect !== undefined) findings.effect(effect, span, name);
+  for (const also of modelEffects(called)) findings.effect(also, span, name);
   if (effect === 'lock' && SESSION_LOCK.test(name) && !name.includes('_xact_')) findings.lasting();
 }
 

@@ -17,7 +17,7 @@ import type { Store } from '../store/store.ts';
 export interface CredentialedConnection {
   readonly name: string;
   readonly credential: {
-    readonly user: string;
+    readonly user?: string;
     readonly password?: SecretSource | { readonly sealed: true };
   };
   readonly target: { readonly ca?: string | { readonly file: string } };
@@ -39,7 +39,7 @@ export async function resolveCredential(
   connection: CredentialedConnection,
   options: CredentialOptions,
 ): Promise<Credential> {
-  const { user, password } = connection.credential;
+  const { user = '', password } = connection.credential;
   if (password === undefined) return { user, password: undefined };
   if ('sealed' in password) {
     const { store, installationKey } = options;

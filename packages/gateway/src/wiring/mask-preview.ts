@@ -4,10 +4,10 @@ import type { MaskDdlReader, MaskPreviewer } from '../api/ports.ts';
 import { CountersignError } from '../core/errors.ts';
 import { MASK_PREVIEW_LIMITS } from '../core/masking-preview-limits.ts';
 import { previewMasks } from '../preview/mask-preview.ts';
-import type { Connection } from '../resources/documents.ts';
+import type { PostgresConnection } from '../resources/documents.ts';
 import { readMaskDdl } from '../server-role/read-ddl.ts';
 import type { Rooms, RoomsOptions } from './rooms.ts';
-import { openTargetOf } from './session-ports.ts';
+import { openTargetOf, postgresOnly } from './session-ports.ts';
 
 interface Others extends Pick<RoomsOptions, 'env'> {
   readonly randomBytes: (length: number) => Uint8Array;
@@ -61,8 +61,8 @@ function atOnce(): <T>(run: () => Promise<T>) => Promise<T> {
   };
 }
 
-function connectionOf({ resources }: Rooms, name: string): Connection {
+function connectionOf({ resources }: Rooms, name: string): PostgresConnection {
   const [found] = resources.get('Connection', name);
-  if (found?.document.kind === 'Connection') return found.document;
+  if (found?.document.kind === 'Connection') return postgresOnly(found.document);
   throw new CountersignError('CONNECTION_UNKNOWN', { connection: name });
 }

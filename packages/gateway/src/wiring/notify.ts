@@ -134,7 +134,12 @@ function notifiedEvent(
   };
 }
 
-function linkOf({ listen, notify }: Config, { id }: HoldRecord): string {
+function linkOf(config: Config, { id }: HoldRecord): string {
+  return holdLink(config, id);
+}
+
+/** Where people look at a hold. */
+export function holdLink({ listen, notify }: Config, id: string): string {
   const { host, port } = listen.api;
   const baseUrl = notify.baseUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
   return `${baseUrl}/v1/approvals/${id}`;

@@ -2,7 +2,7 @@
 
 import type { HoldsPort } from '../approvals/holds-port.ts';
 import { secondFactorUs } from '../core/authentication.ts';
-import type { CountersignError } from '../core/errors.ts';
+import { CountersignError } from '../core/errors.ts';
 import type { LiveSessions } from '../session/live-sessions.ts';
 import type { Admission, SessionIndex, SessionPorts } from '../session/session-ports.ts';
 import { resolveCredential, resolveTrustedCertificates } from '../upstream/credential.ts';
@@ -10,6 +10,7 @@ import type { PostgresTarget } from '../upstream/postgres-target.ts';
 import type { PolicyNow } from '../session/postgres/inspection.ts';
 import type { Principal } from '../core/principal.ts';
 import { type Caller, SessionPolicy } from '../policy/decide.ts';
+import type { Connection, PostgresConnection } from '../resources/documents.ts';
 import type { Resources } from '../resources/resources.ts';
 import type { AccessGrant } from '../resources/view.ts';
 import type { Rooms, RoomsOptions } from './rooms.ts';
@@ -50,30 +51,39 @@ export function sessionPorts(rooms: Rooms, others: Others): SessionPorts {
       const { access, policy } = grant;
       const authentication = await identity.identity.authenticationOf(principal.id, tokenId);
       const caller = { ...place, kind: principal.kind, mfaUs: secondFactorUs(authentication) };
+      const target = postgresOnly(grant.connection);
       return {
-        connection: grant.connection.name,
+        connection: target.name,
         access,
         policy,
         authentication,
         database: grant.database,
-        asksForTrees: grant.connection.serverTree ?? 'auto',
+        asksForTrees: target.serverTree ?? 'auto',
         policyNow: policyOf(principal, connection, caller, resources),
         maskingKeys: resources.masks(principal, connection).isEmpty
           ? undefined
           : await rooms.maskingKeys.ring(),
         serverRole: await serverRoles.admit(principal, grant),
-        openTarget: () => openTargetOf(grant, rooms, others.env),
+        openTarget: () => openTargetOf({ ...grant, connection: target }, rooms, others.env),
       };
     },
   };
 }
 
+/** A connection of another protocol has a port of its own. */
+export function postgresOnly(connection: Connection): PostgresConnection {
+  if (connection.protocol === 'postgres') return connection;
+  const reason = `connection "${connection.name}" speaks ${connection.protocol}, and not PostgreSQL's protocol`;
+  throw new CountersignError('REQUEST_INVALID', { reason });
+}
+
 /** Made anew where the resources have changed. */
-function policyOf(
+export function policyOf(
   principal: Principal,
   connection: string,
   caller: Caller,
   resources: Resources,
+  over: 'sql' | 'http' = 'sql',
 ): () => PolicyNow {
   let now: PolicyNow | undefined;
   let revision = -1;
@@ -81,7 +91,7 @@ function policyOf(
     if (now !== undefined && revision === resources.revision) return now;
     ({ revision } = resources);
     const digest = resources.bundleDigest();
-    const ruling = resources.ruling(principal, connection);
+    const ruling = resources.ruling(principal, connection, over);
     const policy =
       ruling === undefined
         ? undefined
@@ -93,7 +103,7 @@ function policyOf(
 
 /** The target of a connection, with its credential as it is now. */
 export async function openTargetOf(
-  grant: Pick<AccessGrant, 'connection' | 'database'>,
+  grant: Pick<AccessGrant, 'database'> & { readonly connection: PostgresConnection },
   rooms: Rooms,
   env: RoomsOptions['env'],
 ): Promise<PostgresTarget> {

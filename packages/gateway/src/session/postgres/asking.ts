@@ -8,14 +8,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { HoldBinding } from '../../approvals/binding.ts';
-import type {
-  Hold,
-  HoldDemand,
-  HoldsPort,
-  Requester,
-  Settlement,
-  Taken,
-} from '../../approvals/holds-port.ts';
+import type { Hold, HoldsPort, Requester, Settlement, Taken } from '../../approvals/holds-port.ts';
 import { CountersignError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { HoldId, SessionId } from '../../core/ids.ts';
@@ -26,10 +19,10 @@ import { NO_HINTS } from '../../masking/detect/scan-state.ts';
 import { openersOf } from '../../policy/break-glass.ts';
 import type { Cause } from '../../policy/decide.ts';
 import type { ObservedTable } from '../../policy/observed.ts';
-import { parseDurationMs } from '../../policy/patterns.ts';
 import type { CompiledRule } from '../../policy/rule.ts';
 import { encodeNoticeResponse } from '../../protocols/postgres/encode.ts';
 import type { Outcome } from '../../protocols/postgres/states.ts';
+import { demandOf } from '../hold-demand.ts';
 import type { Ground } from './ground.ts';
 import type { Judgement, MaskWords } from './inspection.ts';
 import { mayDo, type OpenAtTarget } from './open-at-target.ts';
@@ -380,20 +373,6 @@ function usable(demanded: readonly Demanded[], opened: Opened, { judgement }: As
 
 async function stateOf({ judgement: { read } }: AskedPiece, ground: Ground): Promise<SessionState> {
   return readState(await ground.ask(stateQuestion(read.kind === 'read' ? read.statements : [])));
-}
-
-function demandOf({ name, version, hold, description }: CompiledRule, cause: Cause | undefined): HoldDemand {
-  if (hold === undefined) throw new CountersignError('INTERNAL', {}, { cause: `rule ${name} does not hold` });
-  const reason = [cause?.what, description].filter((part) => part !== undefined).join(': ');
-  return {
-    rule: { name, version },
-    approvers: hold.approvers,
-    count: hold.count,
-    expiresMs: parseDurationMs(hold.expires),
-    useWithinMs: parseDurationMs(hold.within),
-    requireReason: hold.reason === 'required',
-    reason,
-  };
 }
 
 function heldError({ hold, rule, cause }: Demanded): CountersignError {

@@ -15,6 +15,7 @@ import type {
   WrittenTable,
 } from '../../core/effects.ts';
 import { functionEffect } from '../functions.ts';
+import { modelEffects } from '../model-functions.ts';
 import type { Catalog } from './catalog.ts';
 import { FIRST_USER_OID } from './catalog-sql.ts';
 import type { RelationUse, ServerFacts, ServerRelation } from './facts.ts';
@@ -118,7 +119,9 @@ function hiddenCalls(
   const calls: CalledFunction[] = [];
   const isExpanded = facts.relations.some(({ relkind }) => relkind === 'v');
   const inserts = statement.writes.some(({ verb }) => verb !== 'delete' && verb !== 'update');
-  for (const { oid, name, effects } of calledEffects({ ...facts, relations: [] }, catalog, RULES)) {
+  for (const { oid, name, effects: does } of calledEffects({ ...facts, relations: [] }, catalog, RULES)) {
+    // A function that its owner calls harmless sends rows to a model all the same.
+    const effects = [...does, ...(name === undefined || oid < FIRST_USER_OID ? [] : modelEffects(name))];
     if (effects.length === 0) continue;
     const isOwn = oid > 0 && oid < FIRST_USER_OID;
     const said = name !== undefined && statement.functions.some((called) => isSaid(called, name));

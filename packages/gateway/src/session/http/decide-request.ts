@@ -1,0 +1,115 @@
+/**
+ * What policy says about one request, and what its intent says of it.
+ *
+ * Pipeline: decide. Fails closed: what cannot be read is decided on as uninspectable, and a Mask that nothing
+ * applies to content yet stops the request.
+ */
+
+import { CountersignError } from '../../core/errors.ts';
+import type { HttpFields, HttpRequestHead } from '../../core/http-message.ts';
+import { HTTP_LIMITS } from '../../core/http-limits.ts';
+import type { BodyValue } from '../../core/ledger-port.ts';
+import { LIMITS } from '../../core/limits.ts';
+import type { Decision } from '../../policy/decide.ts';
+import type { HeldContent } from './held-content.ts';
+import type { HttpAdmission } from './http-ports.ts';
+import type { HttpReading } from '../../protocols/http/operations/read-request.ts';
+import type { UnderstoodRequest } from './reading.ts';
+
+export interface JudgedRequest {
+  readonly decision: Decision;
+  /** Undefined where it could not be read. */
+  readonly reading: HttpReading | undefined;
+  /** Digest of the policy bundle. */
+  readonly policy: string;
+}
+
+/** Fields that a leaf shows; the recording has all of them. */
+const SHOWN_FIELDS: ReadonlySet<string> = new Set([
+  'accept',
+  'content-encoding',
+  'content-length',
+  'content-type',
+  'user-agent',
+  'x-request-id',
+]);
+const SHOWN_PREFIXES = ['x-fern-', 'x-stainless-', 'x-elastic-client-'];
+
+/** What policy says now. */
+export function judge(
+  admission: HttpAdmission,
+  { reading, text }: UnderstoodRequest,
+  nowUs: number,
+): JudgedRequest {
+  const { policy, digest } = admission.policyNow();
+  if (policy === undefined) {
+    throw new CountersignError('INTERNAL', {}, { cause: 'an HTTP connection without a policy' });
+  }
+  return { decision: policy.decide(text, nowUs), reading, policy: digest };
+}
+
+/** The body of the intent. */
+export function intentBody(
+  head: HttpRequestHead,
+  authority: string,
+  scheme: 'http' | 'https',
+  judged: JudgedRequest,
+  content: HeldContent | undefined,
+): Record<string, BodyValue> {
+  const { decision, reading } = judged;
+  const causes = decision.causes.slice(0, LIMITS.policy.causesMax);
+  return {
+    method: head.method,
+    scheme,
+    authority,
+    path: head.path,
+    ...(head.query === '' ? {} : { query: head.query }),
+    headers: shownFields(head.fields),
+    ...(content === undefined
+      ? {}
+      : { body_bytes: content.bytes.length, body_sha256: content.sha256, body_form: 'held' }),
+    ...(reading === undefined ? { effects: ['unknown'] } : readingBody(reading)),
+    ...(decision.kind === 'allow'
+      ? {}
+      : {
+          rules: causes.map(({ rule, version, verdict }) => ({ rule, version, verdict })),
+          reason: causes.map(({ what }) => what).join('; '),
+        }),
+  };
+}
+
+function readingBody({ dialect, template, effects, objects }: HttpReading): Record<string, BodyValue> {
+  const named = objects.map(({ kind, name }) => `${kind} ${name}`).join(', ');
+  return {
+    effects: [...effects],
+    ...(dialect === undefined ? {} : { dialect }),
+    ...(template === undefined ? {} : { path_template: template }),
+    ...(named === '' ? {} : { operation: named.slice(0, HTTP_LIMITS.leafFieldBytesMax).toWellFormed() }),
+  };
+}
+
+/** Name → value, of those that say what client it was and what it sent. */
+export function shownFields(fields: HttpFields): BodyValue {
+  const shown: Record<string, string> = {};
+  let left: number = HTTP_LIMITS.leafFieldBytesMax;
+  for (const [name, value] of fields) {
+    if (!SHOWN_FIELDS.has(name) && !SHOWN_PREFIXES.some((prefix) => name.startsWith(prefix))) continue;
+    left -= name.length + value.length;
+    if (left < 0) break;
+    shown[name] = value.toWellFormed();
+  }
+  return shown;
+}
+
+/** The error that says why a request is blocked. */
+export function blockedError({ decision }: JudgedRequest): CountersignError {
+  const [cause] = decision.causes;
+  return new CountersignError('POLICY_BLOCKED', {
+    rule: cause?.rule ?? '',
+    version: cause?.version ?? 0,
+    what: decision.causes
+      .slice(0, 8)
+      .map(({ what }) => what)
+      .join('; '),
+  });
+}

@@ -1,0 +1,306 @@
+/**
+ * One request from its head to its outcome: understand, decide, write down, wait, forward, deliver, record.
+ *
+ * Nothing goes to the target before the intent is durable, because this is the one place that begins a request
+ * there, and it does so behind that. Whatever breaks off gets an outcome that says how far it had come.
+ */
+
+import { CountersignError, toCountersignError } from '../../core/errors.ts';
+import type { HttpRequestHead } from '../../core/http-message.ts';
+import { valuesOf } from '../../protocols/http/fields.ts';
+import { RECORDED, type RecordedKind } from '../../protocols/http/recorded.ts';
+import { CHANNEL } from '../../recording/segment-format.ts';
+import { approve } from './approval.ts';
+import { blockedError, intentBody, judge, type JudgedRequest } from './decide-request.ts';
+import { Forwarding } from './forwarding.ts';
+import {
+  type ContentBudget,
+  checkDeclaredLength,
+  decodeContent,
+  type HeldContent,
+  holdContent,
+} from './held-content.ts';
+import type { HttpOutcomeStatus } from './http-leaves.ts';
+import type { ClientRequest } from './http-ports.ts';
+import type { HttpSession, RunningExchange } from './http-session.ts';
+import { understand, wantsContent } from './reading.ts';
+import { refusalOf, sendRefusal } from './refuse.ts';
+
+/** A request of a client that is known, on a connection that it may use. */
+export interface KnownRequest {
+  readonly request: ClientRequest;
+  /** What is matched and forwarded: normalised, and without what stays here. */
+  readonly head: HttpRequestHead;
+  readonly authority: string;
+  readonly contentLength: number | 'chunked' | 'none';
+  readonly budget: ContentBudget;
+}
+
+/** What an approval said, where one was needed. */
+type Done = (status: 'ok' | 'failed' | 'unknown', outcomeLeaf?: number) => Promise<void>;
+
+export class Exchange implements RunningExchange {
+  readonly #session: HttpSession;
+  readonly #known: KnownRequest;
+  readonly #abort = new AbortController();
+  readonly #receivedUs: number;
+  #number = 0;
+  #content: HeldContent | undefined;
+  #intent: number | undefined;
+  #forwarding: Forwarding | undefined;
+  #done: Done | undefined;
+  #dialect: string;
+
+  constructor(session: HttpSession, known: KnownRequest) {
+    this.#session = session;
+    this.#known = known;
+    this.#receivedUs = session.ports.clock.monotonicUs();
+    this.#dialect = session.admission.dialect;
+    known.request.onGone(() => {
+      this.#abort.abort(new CountersignError('HTTP_CLIENT_LEFT'));
+      this.#forwarding?.destroy();
+    });
+  }
+
+  /** Its session ends: whatever it does breaks off. */
+  abort(error: CountersignError): void {
+    this.#abort.abort(error);
+    this.#forwarding?.destroy();
+    const { answer, content } = this.#known.request;
+    // Before its head is sent it can still be told why; what it still sends is not waited for.
+    if (!answer.isOpen) answer.destroy();
+    else if (this.#intent === undefined) content.destroy();
+  }
+
+  /** Never rejects: what goes wrong is told to the client, and to the operator where it is ours. */
+  async run(number: number): Promise<void> {
+    this.#number = number;
+    try {
+      await this.#session.check();
+      await this.#pass();
+    } catch (thrown) {
+      await this.#failed(this.#reasonOf(thrown));
+    } finally {
+      this.#content?.release();
+    }
+  }
+
+  async #pass(): Promise<void> {
+    const { head } = this.#known;
+    const { admission, ports } = this.#session;
+    const wanted = wantsContent(admission.dialect, head);
+    if (wanted) await this.#holdContent();
+    const unread = !wanted && this.#known.contentLength !== 'none';
+    const decoded = wanted ? await this.#decoded() : undefined;
+    const understood = understand(admission.dialect, head, decoded, unread);
+    this.#dialect = understood.reading.dialect ?? this.#dialect;
+    const judged = judge(admission, understood, ports.clock.nowUs());
+    // What is approved is this content and no other.
+    if (judged.decision.kind === 'hold') await this.#holdContent();
+    this.#abort.signal.throwIfAborted();
+    await this.#writeIntent(judged);
+    this.#abort.signal.throwIfAborted();
+    if (judged.decision.kind === 'block') return this.#refuse(blockedError(judged), 'blocked');
+    if (judged.decision.kind === 'hold' && !(await this.#isApproved(judged))) return undefined;
+    this.#abort.signal.throwIfAborted();
+    return this.#forward(understood.reading.strip);
+  }
+
+  async #holdContent(): Promise<void> {
+    const { request, contentLength, budget } = this.#known;
+    if (contentLength === 'none' || this.#content !== undefined) return;
+    checkDeclaredLength(contentLength);
+    request.sayContinue?.();
+    this.#content = await holdContent(request.content, budget);
+  }
+
+  async #decoded(): Promise<Uint8Array | undefined> {
+    const { fields } = this.#known.head;
+    if (this.#content === undefined) return undefined;
+    return decodeContent(this.#content.bytes, valuesOf(fields, 'content-encoding'));
+  }
+
+  async #writeIntent(judged: JudgedRequest): Promise<void> {
+    const { head, authority, request } = this.#known;
+    const { leaves, ports } = this.#session;
+    const scheme = request.peer.tls === 'none' ? 'http' : 'https';
+    const body = intentBody(head, authority, scheme, judged, this.#content);
+    const decided = { decision: judged.decision.kind, policy: judged.policy };
+    const { index } = await ports.ledger.append(leaves.intent(body, decided));
+    this.#intent = index;
+    const recorded = {
+      method: head.method,
+      path: head.path,
+      query: head.query,
+      fields: head.fields,
+      version: request.version,
+      leaf: index,
+    };
+    this.#record(CHANNEL.clientToTarget, RECORDED.head, Buffer.from(JSON.stringify(recorded)));
+    if (this.#content === undefined) return;
+    this.#record(CHANNEL.clientToTarget, RECORDED.content, this.#content.bytes);
+    await this.#session.room();
+  }
+
+  /** False where the client was told to come back. */
+  async #isApproved({ decision, policy, reading }: JudgedRequest): Promise<boolean> {
+    const { head } = this.#known;
+    const approval = await approve(
+      this.#session,
+      {
+        head,
+        content: this.#content,
+        decision,
+        policy,
+        effects: reading?.effects ?? ['unknown'],
+        objects: (reading?.objects ?? []).map(({ kind, name }) => `${kind} ${name}`),
+        reasons: reading?.reasons ?? [],
+        intent: this.#intent ?? 0,
+      },
+      this.#abort.signal,
+    );
+    if (approval.kind === 'refused') {
+      await this.#refuse(approval.error, 'blocked', approval.approval);
+      return false;
+    }
+    this.#done = approval.done;
+    return true;
+  }
+
+  async #forward(strip: readonly string[]): Promise<void> {
+    const { request, head, contentLength } = this.#known;
+    const forwarding = new Forwarding(this.#session, {
+      request,
+      head,
+      contentLength,
+      content: this.#content,
+      strip,
+      number: this.#number,
+      signal: this.#abort.signal,
+    });
+    this.#forwarding = forwarding;
+    const status = await forwarding.run();
+    await this.#writeOutcome(status, forwarding.status, undefined);
+  }
+
+  async #refuse(
+    error: CountersignError,
+    status: HttpOutcomeStatus,
+    approval?: { readonly id: string; readonly url: string },
+  ): Promise<void> {
+    const { request, head } = this.#known;
+    const refusal = refusalOf(error, this.#dialect, { approval });
+    if (request.answer.isOpen && this.#intent !== undefined) {
+      const shown = { status: refusal.status, fields: refusal.fields };
+      this.#record(CHANNEL.gatewayToClient, RECORDED.head, Buffer.from(JSON.stringify(shown)));
+      this.#record(CHANNEL.gatewayToClient, RECORDED.content, Buffer.from(refusal.body));
+      this.#record(CHANNEL.gatewayToClient, RECORDED.end, new Uint8Array(0));
+    }
+    if (this.#content === undefined) request.answer.closeAfter();
+    // What a client is told happened is in the log before.
+    await this.#writeOutcome(status, refusal.status, error);
+    sendRefusal(request.answer, head.method, refusal);
+  }
+
+  /** Something went wrong: before the target heard of it, or behind that. */
+  async #failed(error: CountersignError): Promise<void> {
+    const { ports } = this.#session;
+    try {
+      if (error.row.http >= 500 && error.code !== 'SHUTTING_DOWN') ports.onError(error, this.#session.id);
+      const gone = error.code === 'HTTP_CLIENT_LEFT';
+      if (this.#intent === undefined && !gone) await this.#writeRefusedIntent(error);
+      const status = this.#statusOf(error);
+      if (this.#forwarding?.hasAnswered === true || gone) {
+        this.#known.request.answer.destroy();
+        this.#recordBroken(error);
+        await this.#writeOutcome(status, this.#forwarding?.status, error);
+      } else await this.#refuse(error, status);
+    } catch (thrown) {
+      // The recording or the ledger cannot be written: the session ends, and this request with it.
+      this.#known.request.answer.destroy();
+      await this.#writeOutcome('unknown', undefined, toCountersignError(thrown)).catch((again: unknown) =>
+        ports.onError(toCountersignError(again), this.#session.id),
+      );
+      this.#session.end({ reason: 'it cannot be recorded', error: toCountersignError(thrown) });
+    }
+  }
+
+  #statusOf(error: CountersignError): HttpOutcomeStatus {
+    if (this.#forwarding === undefined) return error.code === 'HTTP_CLIENT_LEFT' ? 'cancelled' : 'blocked';
+    if (error.code === 'HTTP_CLIENT_LEFT') return 'cancelled';
+    return this.#forwarding.mayHaveRun ? 'unknown' : 'error';
+  }
+
+  /** What could not be read, or held: the leaf says that it was turned away. */
+  async #writeRefusedIntent(error: CountersignError): Promise<void> {
+    const { admission } = this.#session;
+    const digest = admission.policyNow().digest;
+    const cause = {
+      rule: `error:${error.code}`,
+      version: 0,
+      verdict: 'block' as const,
+      description: undefined,
+    };
+    const judged: JudgedRequest = {
+      reading: undefined,
+      policy: digest,
+      decision: {
+        kind: 'block',
+        causes: [{ ...cause, what: error.message, from: 0, to: 0 }],
+        holds: [],
+        statements: [],
+        breakGlass: [],
+        counted: [],
+        returned: [],
+        estimated: [],
+        onlyReads: false,
+        syntaxError: undefined,
+      },
+    };
+    await this.#writeIntent(judged);
+  }
+
+  async #writeOutcome(
+    status: HttpOutcomeStatus,
+    httpStatus: number | undefined,
+    error: CountersignError | undefined,
+  ): Promise<void> {
+    const intent = this.#intent;
+    if (intent === undefined) return;
+    this.#intent = undefined;
+    const { ports, leaves } = this.#session;
+    const nowUs = ports.clock.monotonicUs();
+    const forwarding = this.#forwarding;
+    const sinceUs = forwarding?.forwardedUs;
+    const body = {
+      ...(httpStatus === undefined ? {} : { http_status: httpStatus }),
+      duration_us: sinceUs === undefined ? 0 : Math.max(0, Math.round(nowUs - sinceUs)),
+      held_us: Math.max(0, Math.round((sinceUs ?? nowUs) - this.#receivedUs)),
+      ...forwarding?.outcome(),
+      ...(error === undefined ? {} : { error: `${error.code}: ${error.message}` }),
+    };
+    const { index } = await ports.ledger.append(leaves.outcome(intent, status, body));
+    const done = this.#done;
+    this.#done = undefined;
+    await done?.(
+      status === 'ok' || status === 'error' ? 'ok' : status === 'blocked' ? 'failed' : 'unknown',
+      index,
+    );
+  }
+
+  #recordBroken(error: CountersignError): void {
+    if (this.#intent === undefined) return;
+    const bytes = Buffer.from(JSON.stringify({ code: error.code, reason: error.message }));
+    this.#record(CHANNEL.gatewayToClient, RECORDED.broken, bytes);
+  }
+
+  #record(channel: 0 | 1 | 2, kind: RecordedKind, bytes: Uint8Array): void {
+    this.#session.record(channel, this.#number, kind, bytes);
+  }
+
+  /** Why it was broken off goes before what broke then. */
+  #reasonOf(thrown: unknown): CountersignError {
+    const { signal } = this.#abort;
+    return toCountersignError(signal.aborted ? signal.reason : thrown);
+  }
+}

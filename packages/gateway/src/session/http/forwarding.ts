@@ -1,0 +1,333 @@
+/**
+ * A request on its way to the target, and the answer on its way back, both as they come.
+ *
+ * Pipeline: forward, record. Made when the intent is durable. Backpressure goes from each end to the other, and
+ * from the recording to both. What is not understood of an encoding is left alone: bytes pass as they are.
+ */
+
+import { createHash, type Hash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { CountersignError, reasonOf } from '../../core/errors.ts';
+import { HTTP_LIMITS as LIMITS } from '../../core/http-limits.ts';
+import type { HttpFields, HttpRequestHead } from '../../core/http-message.ts';
+import type { BodyValue } from '../../core/ledger-port.ts';
+import {
+  answerFieldsFor,
+  readFields,
+  requestFieldsFor,
+  trailersFor,
+  valueOf,
+  valuesOf,
+} from '../../protocols/http/fields.ts';
+import { RECORDED, type RecordedKind } from '../../protocols/http/recorded.ts';
+import { CHANNEL } from '../../recording/segment-format.ts';
+import { fieldsOf, inject, isInQuery } from '../../upstream/http-credential.ts';
+import type { HttpTarget, UpstreamAnswer, UpstreamExchange } from '../../upstream/http-exchange.ts';
+import { shownFields } from './decide-request.ts';
+import type { HeldContent } from './held-content.ts';
+import type { HttpOutcomeStatus } from './http-leaves.ts';
+import type { ClientRequest } from './http-ports.ts';
+import type { HttpSession } from './http-session.ts';
+import { type AnswerMasking, answerMasking } from './masked-answer.ts';
+import { pump, Stalled } from './pump.ts';
+import { joinUpgraded } from './upgrade.ts';
+
+export interface ForwardedRequest {
+  readonly request: ClientRequest;
+  readonly head: HttpRequestHead;
+  readonly contentLength: number | 'chunked' | 'none';
+  /** Where it was read already. */
+  readonly content: HeldContent | undefined;
+  /** Fields that would lead past what was decided on. */
+  readonly strip: readonly string[];
+  /** Of the exchange in its session. */
+  readonly number: number;
+  /** Aborted when nothing of it is wanted any more. */
+  readonly signal: AbortSignal;
+}
+
+/** Bytes of one direction. */
+interface Counted {
+  readonly hash: Hash;
+  bytes: number;
+}
+
+export class Forwarding {
+  readonly #session: HttpSession;
+  readonly #forwarded: ForwardedRequest;
+  readonly #sent: Counted = { hash: createHash('sha256'), bytes: 0 };
+  readonly #received: Counted = { hash: createHash('sha256'), bytes: 0 };
+  #masking: AnswerMasking | undefined;
+  #upstream: UpstreamExchange | undefined;
+  #answer: UpstreamAnswer | undefined;
+  #forwardedUs: number | undefined;
+  #answeredUs: number | undefined;
+  #hasAnswered = false;
+  #destroyed = false;
+
+  constructor(session: HttpSession, forwarded: ForwardedRequest) {
+    this.#session = session;
+    this.#forwarded = forwarded;
+  }
+
+  /** Monotonic µs of the moment at which the request went to the target. */
+  get forwardedUs(): number | undefined {
+    return this.#forwardedUs;
+  }
+
+  /** The client has a head. */
+  get hasAnswered(): boolean {
+    return this.#hasAnswered;
+  }
+
+  /** A byte may have reached the target. */
+  get mayHaveRun(): boolean {
+    return this.#upstream !== undefined;
+  }
+
+  /** What the target said. */
+  get status(): number | undefined {
+    return this.#answer?.status;
+  }
+
+  /** Breaks off towards the target. */
+  destroy(): void {
+    this.#destroyed = true;
+    this.#upstream?.destroy();
+  }
+
+  /** Resolves when the client has the whole answer. */
+  async run(): Promise<HttpOutcomeStatus> {
+    const { request, signal } = this.#forwarded;
+    const upstream = await this.#begin();
+    const sending = this.#send(upstream);
+    // A target may answer before it has everything; then what breaks here is told by the answer.
+    let sendingFailed: unknown;
+    sending.catch((error: unknown) => {
+      sendingFailed = error;
+      if (error instanceof CountersignError || error instanceof Stalled) upstream.destroy();
+    });
+    let answer: UpstreamAnswer;
+    try {
+      answer = await upstream.answer;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (sendingFailed instanceof CountersignError) throw sendingFailed;
+      if (sendingFailed instanceof Stalled) {
+        throw new CountersignError(
+          'HTTP_CONTENT_REFUSED',
+          { reason: sendingFailed.message },
+          { cause: sendingFailed },
+        );
+      }
+      throw error;
+    }
+    signal.throwIfAborted();
+    this.#answer = answer;
+    this.#answeredUs = this.#session.ports.clock.monotonicUs();
+    if (answer.upgraded !== undefined) {
+      await this.#joinUpgraded(answer.upgraded);
+      return 'ok';
+    }
+    await this.#deliver(answer);
+    // What the client still sends after a whole answer is of no use to anybody.
+    if (!request.content.readableEnded) upstream.destroy();
+    return answer.status < 400 ? 'ok' : 'error';
+  }
+
+  /** For the outcome: what passed in both directions. */
+  outcome(): Record<string, BodyValue> {
+    const answer = this.#answer;
+    return {
+      ...(answer === undefined ? {} : { headers: shownFields(answerFieldsFor(answer.fields)) }),
+      ...(this.#forwardedUs === undefined || this.#answeredUs === undefined
+        ? {}
+        : { target_us: Math.max(0, Math.round(this.#answeredUs - this.#forwardedUs)) }),
+      bytes_from_client: this.#sent.bytes,
+      sha256_from_client: this.#sent.hash.copy().digest('hex'),
+      body_bytes: this.#received.bytes,
+      body_sha256: this.#received.hash.copy().digest('hex'),
+      body_form: 'delivered',
+      ...this.#masking?.body(),
+    };
+  }
+
+  async #begin(): Promise<UpstreamExchange> {
+    const { request, head, contentLength, content, strip, signal } = this.#forwarded;
+    const { ports, connection } = this.#session;
+    const { admission } = this.#session;
+    this.#masking = await answerMasking(admission.policyNow().masks, () => admission.maskingKeys());
+    if (this.#masking !== undefined && request.upgrade !== undefined) {
+      throw new CountersignError('MASK_NOT_APPLIED', { connection });
+    }
+    const target = await this.#session.target();
+    if (isInQuery(target.credential, head.query)) {
+      throw new CountersignError('HTTP_MALFORMED', {
+        reason: 'it has a key in its query, which is the gateway’s to send',
+      });
+    }
+    const injected = inject(target.credential, head.query, connection);
+    const own = new Set([...fieldsOf(target.credential), ...strip]);
+    const plain = requestFieldsFor(head.fields, own).filter(([name]) => name !== 'content-length');
+    const passing = this.#masking?.request(plain) ?? plain;
+    signal.throwIfAborted();
+    this.#forwardedUs = ports.clock.monotonicUs();
+    const upstream = await ports.upstream.begin(target, {
+      method: head.method,
+      path: pathAt(target, head.path, injected.query),
+      fields: [...passing, ...injected.fields],
+      content: content === undefined ? contentLength : framedAs(content, contentLength, request),
+      upgrade: request.upgrade === undefined ? undefined : 'websocket',
+    });
+    this.#upstream = upstream;
+    if (this.#destroyed) upstream.destroy();
+    return upstream;
+  }
+
+  async #send(upstream: UpstreamExchange): Promise<void> {
+    const { request, content, contentLength } = this.#forwarded;
+    const { content: sink } = upstream;
+    // An error of the target's side is told by its answer.
+    sink.on('error', () => undefined);
+    if (content !== undefined) {
+      count(this.#sent, content.bytes);
+      sink.write(content.bytes);
+    } else if (contentLength !== 'none') {
+      request.sayContinue?.();
+      await pump(request.content, sink, {
+        take: (chunk) => {
+          count(this.#sent, chunk);
+          this.#record(CHANNEL.clientToTarget, RECORDED.content, chunk);
+          return this.#session.room();
+        },
+        silentMsMax: LIMITS.stalledContentMs,
+        stalledMsMax: LIMITS.upstreamSilenceMs,
+      });
+    }
+    this.#sendTrailers(upstream);
+    this.#record(CHANNEL.clientToTarget, RECORDED.end, new Uint8Array(0));
+    sink.end();
+  }
+
+  #sendTrailers(upstream: UpstreamExchange): void {
+    const { request, contentLength } = this.#forwarded;
+    if (contentLength === 'none') return;
+    const read = readFields(request.rawTrailers(), 'trailers', LIMITS.fieldsMax);
+    if (read.kind === 'malformed')
+      throw new CountersignError('HTTP_MALFORMED', { reason: `in its trailers, ${read.reason}` });
+    const trailers = trailersFor(read.fields);
+    if (trailers.length === 0) return;
+    this.#record(CHANNEL.clientToTarget, RECORDED.trailers, Buffer.from(JSON.stringify(trailers)));
+    upstream.trailers(trailers);
+  }
+
+  async #deliver(answer: UpstreamAnswer): Promise<void> {
+    const { request } = this.#forwarded;
+    if (valuesOf(answer.fields, 'transfer-encoding').some((value) => value.toLowerCase() !== 'chunked')) {
+      throw this.#broken('its answer has a transfer coding that is not known');
+    }
+    const masking = this.#masking;
+    const passing = answerFieldsFor(answer.fields);
+    const fields = masking?.answerFields(passing) ?? passing;
+    // What is masked may turn out to be no content that can be: then the client has seen nothing of it.
+    const content = masking === undefined ? answer.content : await firstOf(masking.content(answer));
+    this.#sendHead(answer.status, fields);
+    const { body } = request.answer;
+    try {
+      await pump(content, body, {
+        take: (chunk) => {
+          count(this.#received, chunk);
+          this.#record(CHANNEL.targetToClient, RECORDED.content, chunk);
+          return this.#session.room();
+        },
+        silentMsMax: undefined,
+        stalledMsMax: LIMITS.stalledAnswerMs,
+      });
+    } catch (error) {
+      this.#forwarded.signal.throwIfAborted();
+      throw error instanceof CountersignError ? error : this.#broken(reasonOf(error), error);
+    }
+    // Trailers are about a content that is another now.
+    const trailers = masking === undefined ? trailersFor(answer.trailers()) : [];
+    if (trailers.length > 0) {
+      this.#record(CHANNEL.targetToClient, RECORDED.trailers, Buffer.from(JSON.stringify(trailers)));
+      request.answer.trailers(trailers);
+    }
+    this.#record(CHANNEL.targetToClient, RECORDED.end, new Uint8Array(0));
+    body.end();
+  }
+
+  #sendHead(status: number, fields: HttpFields): void {
+    const { answer } = this.#forwarded.request;
+    this.#record(CHANNEL.targetToClient, RECORDED.head, Buffer.from(JSON.stringify({ status, fields })));
+    this.#hasAnswered = true;
+    answer.head(status, fields, valueOf(fields, 'content-length') === undefined);
+  }
+
+  async #joinUpgraded(upgraded: NonNullable<UpstreamAnswer['upgraded']>): Promise<void> {
+    const { request, signal } = this.#forwarded;
+    const answer = this.#answer;
+    if (request.upgrade === undefined || answer === undefined) throw this.#broken('it upgraded unasked');
+    const fields = answerFieldsFor(answer.fields);
+    this.#record(
+      CHANNEL.targetToClient,
+      RECORDED.head,
+      Buffer.from(JSON.stringify({ status: answer.status, fields })),
+    );
+    this.#hasAnswered = true;
+    await joinUpgraded(request.upgrade, upgraded, fields, {
+      signal,
+      take: (direction, chunk) => {
+        count(direction === 'up' ? this.#sent : this.#received, chunk);
+        const channel = direction === 'up' ? CHANNEL.clientToTarget : CHANNEL.targetToClient;
+        this.#record(channel, RECORDED.upgraded, chunk);
+        return this.#session.room();
+      },
+    });
+    this.#record(CHANNEL.targetToClient, RECORDED.end, new Uint8Array(0));
+  }
+
+  #broken(reason: string, cause?: unknown): CountersignError {
+    return new CountersignError(
+      'UPSTREAM_FAILED',
+      { connection: this.#session.connection, reason },
+      { cause },
+    );
+  }
+
+  #record(channel: 0 | 1 | 2, kind: RecordedKind, bytes: Uint8Array): void {
+    this.#session.record(channel, this.#forwarded.number, kind, bytes);
+  }
+}
+
+function count(counted: Counted, chunk: Uint8Array): void {
+  counted.bytes += chunk.length;
+  counted.hash.update(chunk);
+}
+
+/** What was held has a length by now; it is sent in chunks only where trailers follow. */
+function framedAs(
+  content: HeldContent,
+  declared: number | 'chunked' | 'none',
+  request: ClientRequest,
+): number | 'chunked' {
+  return declared === 'chunked' && request.rawTrailers().length > 0 ? 'chunked' : content.bytes.length;
+}
+
+function pathAt({ prefix }: HttpTarget, path: string, query: string): string {
+  const full = prefix !== '' && path === '/' ? prefix : `${prefix}${path}`;
+  return query === '' ? full : `${full}?${query}`;
+}
+
+/** The same stream, once its first piece is there, or it has ended; rejects where it fails before. */
+async function firstOf(content: Readable): Promise<Readable> {
+  await new Promise<void>((resolve, reject) => {
+    content.once('error', reject);
+    content.once('end', resolve);
+    content.once('readable', () => {
+      content.off('error', reject);
+      resolve();
+    });
+  });
+  return content;
+}

@@ -1,0 +1,164 @@
+/**
+ * Every request of every client comes through here: its head is read, its client known, its session found.
+ *
+ * Pipeline: authenticate, admit. A session is one principal with one token on one connection from one address
+ * with one client; a second request of the same finds it open.
+ */
+
+import { createHash } from 'node:crypto';
+import { CountersignError, toCountersignError } from '../../core/errors.ts';
+import { Secret } from '../../core/secret.ts';
+import { findCredential } from '../../protocols/http/credentials.ts';
+import { requestFieldsFor, valueOf } from '../../protocols/http/fields.ts';
+import { type HeadResult, type ReadHead, readRequestHead } from '../../protocols/http/request-head.ts';
+import { splitFirstSegment } from '../../protocols/http/target.ts';
+import { Exchange } from './exchange.ts';
+import { ContentBudget } from './held-content.ts';
+import type { ClientRequest, HttpPorts } from './http-ports.ts';
+import type { HttpSession } from './http-session.ts';
+import { openHttpSession } from './open-http-session.ts';
+import { refusalOf, sendRefusal } from './refuse.ts';
+
+/** Which connection a request is for, and the path that is left of it. */
+interface Route {
+  readonly connection: string;
+  readonly path: string;
+}
+
+const NOTHING: ReadonlySet<string> = new Set();
+
+/** Owned by the listener. */
+export class HttpGate {
+  readonly #ports: HttpPorts;
+  readonly #budget = new ContentBudget();
+  readonly #sessions = new Map<string, Promise<HttpSession>>();
+
+  constructor(ports: HttpPorts) {
+    this.#ports = ports;
+  }
+
+  /** Never rejects. */
+  async handle(request: ClientRequest): Promise<void> {
+    const read = readRequestHead(request.head);
+    if (read.kind === 'malformed') return this.#malformed(request, read);
+    let route: Route | undefined;
+    try {
+      route = this.#route(read, request.serverName);
+      const session = await this.#sessionFor(request, read, route);
+      request.known();
+      const { method, query, fields } = read;
+      const exchange = new Exchange(session, {
+        request,
+        head: { method, path: route.path, query, fields: requestFieldsFor(fields, NOTHING) },
+        authority: read.authority,
+        contentLength: contentLengthOf(request, read),
+        budget: this.#budget,
+      });
+      await session.run(exchange, (number) => exchange.run(number));
+    } catch (thrown) {
+      const error = toCountersignError(thrown);
+      this.#turnAway(request, read, error, route?.connection ?? '');
+    }
+  }
+
+  /** What a client sent that is no request at all. */
+  stranger(peer: ClientRequest['peer'], reason: string): void {
+    this.#ports.refusedStranger(peer, '', reason, 'HTTP_MALFORMED');
+  }
+
+  #route({ hostName, path }: ReadHead, serverName: string | undefined): Route {
+    const ports = this.#ports;
+    const byHost = ports.connectionOfHost(hostName);
+    const byServerName = serverName === undefined ? undefined : ports.connectionOfHost(serverName);
+    // A certificate was shown for one name, and the request is for another.
+    if (byServerName !== undefined && byServerName !== byHost) {
+      throw new CountersignError('HTTP_MISDIRECTED', { connection: byServerName });
+    }
+    if (byHost !== undefined) return { connection: byHost, path };
+    const split = splitFirstSegment(path);
+    if (split === undefined) {
+      throw new CountersignError('HTTP_MALFORMED', {
+        reason: 'expected the name of a connection as the first part of its path',
+      });
+    }
+    // Whether there is such a connection is told to those who may use it.
+    return { connection: split.first, path: split.rest };
+  }
+
+  async #sessionFor(
+    request: ClientRequest,
+    { fields, query }: ReadHead,
+    { connection }: Route,
+  ): Promise<HttpSession> {
+    const found = findCredential(fields, query);
+    if (found.kind === 'none') throw new CountersignError('TOKEN_REQUIRED');
+    if (found.kind === 'refused') throw new CountersignError('HTTP_MALFORMED', { reason: found.reason });
+    const client = valueOf(fields, 'user-agent') ?? '';
+    const peer = { ...request.peer, client };
+    const key = keyOf([found.token, connection, peer.address, client]);
+    for (;;) {
+      const known = this.#sessions.get(key);
+      const opening = known ?? this.#open(key, new Secret(found.token), connection, peer);
+      // oxlint-disable-next-line no-await-in-loop -- One that has ended meanwhile is opened again.
+      const session = await opening;
+      if (!session.isOver && !session.admission.isCurrent())
+        session.endWhenIdle({ reason: 'its connection was changed' });
+      if (!session.isOver) return session;
+      if (this.#sessions.get(key) === opening) this.#sessions.delete(key);
+    }
+  }
+
+  #open(
+    key: string,
+    token: Secret<string>,
+    connection: string,
+    peer: ClientRequest['peer'],
+  ): Promise<HttpSession> {
+    const opening = openHttpSession(this.#ports, { token, connection, peer });
+    this.#sessions.set(key, opening);
+    const forget = (): void => {
+      if (this.#sessions.get(key) === opening) this.#sessions.delete(key);
+    };
+    opening.then((session) => session.closed.then(forget), forget);
+    return opening;
+  }
+
+  #malformed(request: ClientRequest, { reason, status }: Extract<HeadResult, { kind: 'malformed' }>): void {
+    const error = new CountersignError('HTTP_MALFORMED', { reason });
+    this.#ports.refusedStranger(request.peer, '', reason, error.code);
+    this.#answer(request, request.head.method, error, status);
+  }
+
+  #turnAway(request: ClientRequest, head: ReadHead, error: CountersignError, connection: string): void {
+    if (error.row.http >= 500 && error.code !== 'SHUTTING_DOWN') {
+      this.#ports.onError(error, request.peer.address);
+    }
+    if (NOBODY.has(error.code)) {
+      this.#ports.refusedStranger(request.peer, connection, error.message, error.code);
+    }
+    this.#answer(request, head.method, error);
+  }
+
+  #answer(request: ClientRequest, method: string, error: CountersignError, status?: number): void {
+    request.answer.closeAfter();
+    sendRefusal(request.answer, method, refusalOf(error, 'auto', { status }));
+  }
+}
+
+/** Errors of those who have shown no token: nothing else has a leaf of them. */
+const NOBODY: ReadonlySet<string> = new Set(['HTTP_MALFORMED', 'HTTP_MISDIRECTED', 'TOKEN_REQUIRED']);
+
+function contentLengthOf(
+  { version, endsWithHead }: ClientRequest,
+  { fields }: ReadHead,
+): number | 'chunked' | 'none' {
+  if (endsWithHead) return 'none';
+  const length = valueOf(fields, 'content-length');
+  if (length !== undefined) return Number(length) === 0 ? 'none' : Number(length);
+  return version === '2' || valueOf(fields, 'transfer-encoding') !== undefined ? 'chunked' : 'none';
+}
+
+/** The token is not kept as it is. */
+function keyOf(parts: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64');
+}

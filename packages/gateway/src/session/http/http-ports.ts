@@ -1,0 +1,110 @@
+/** What an HTTP session needs of the other rooms, and what a listener hands over; wired in main. */
+
+import type { Duplex, Readable, Writable } from 'node:stream';
+import type { HttpFields } from '../../core/http-message.ts';
+import type { Principal } from '../../core/principal.ts';
+import type { Secret } from '../../core/secret.ts';
+import type { MaskingKeyRing } from '../../masking/operators/key-ring.ts';
+import type { Caller } from '../../policy/decide.ts';
+import type { HttpVersion, RawHead } from '../../protocols/http/request-head.ts';
+import type { HttpTarget } from '../../upstream/http-exchange.ts';
+import type { UpstreamPool } from '../../upstream/http-pool.ts';
+import type { SessionPorts } from '../session-ports.ts';
+import type { PolicyNow } from '../postgres/inspection.ts';
+
+/** Why a principal may use a connection, and what it leads to. */
+export interface HttpAdmission {
+  readonly connection: string;
+  /** Name of the Access resource. */
+  readonly access: string;
+  /** Digest of the policy bundle that said so. */
+  readonly policy: string;
+  /** How the target speaks; `auto` finds out, `http` looks at no content. */
+  readonly dialect: string;
+  policyNow(): PolicyNow;
+  /** Of the masks that reach what is returned. */
+  maskingKeys(): Promise<MaskingKeyRing>;
+  /** With the credential, as it is at this moment. */
+  openTarget(): Promise<HttpTarget>;
+  /** Whether the connection is the one that it was. */
+  isCurrent(): boolean;
+}
+
+export interface HttpPeer {
+  readonly address: string;
+  readonly port: number;
+  readonly client: string;
+  readonly tls: string;
+}
+
+export interface HttpPorts
+  extends Pick<
+    SessionPorts,
+    | 'ledger'
+    | 'keys'
+    | 'holds'
+    | 'stillGood'
+    | 'actorOf'
+    | 'recorder'
+    | 'sessions'
+    | 'clock'
+    | 'randomBytes'
+    | 'onError'
+    | 'index'
+  > {
+  /** Throws ACCESS_DENIED or CONNECTION_UNKNOWN. */
+  admit(
+    principal: Principal,
+    connection: string,
+    caller: Pick<Caller, 'address' | 'client'>,
+  ): Promise<HttpAdmission>;
+  /** Throws AUTHENTICATION_FAILED; the login is a durable leaf when it returns. */
+  login(
+    token: Secret<string>,
+    peer: HttpPeer,
+  ): Promise<{ readonly principal: Principal; readonly tokenId: string }>;
+  /** The connection that a host name stands for. */
+  connectionOfHost(hostName: string): string | undefined;
+  readonly upstream: UpstreamPool;
+  /** Where people look at a hold. */
+  holdUrl(id: string): string;
+  /** Writes down that somebody was turned away whom nobody knows; at most some of them in a second. */
+  refusedStranger(peer: HttpPeer, connection: string, reason: string, code: string): void;
+}
+
+/** Where the answer to one request goes; the listener knows how that is written. */
+export interface ClientAnswer {
+  readonly body: Writable;
+  /** Nothing of it is sent yet. */
+  readonly isOpen: boolean;
+  /** Sends the head; with `alone` also where nothing of the content is there yet. */
+  head(status: number, fields: HttpFields, alone: boolean): void;
+  trailers(fields: HttpFields): void;
+  /** Whoever is refused before their content was read is not read any further. */
+  closeAfter(): void;
+  /** Breaks off, so that the client sees that something is missing. */
+  destroy(): void;
+}
+
+/** One request of a client, whatever the version of HTTP. */
+export interface ClientRequest {
+  readonly head: RawHead;
+  readonly version: HttpVersion;
+  readonly peer: HttpPeer;
+  /** Name of TLS's SNI, in small letters; undefined where there was none. */
+  readonly serverName: string | undefined;
+  readonly content: Readable;
+  /** Nothing follows the head. */
+  readonly endsWithHead: boolean;
+  readonly answer: ClientAnswer;
+  /** Name, value, name, value …; there when the content has ended. */
+  rawTrailers(): readonly string[];
+  /** Where it waits for a word before it sends its content. */
+  readonly sayContinue: (() => void) | undefined;
+  /** Where it asks for another protocol. */
+  readonly upgrade: { readonly socket: Duplex; readonly head: Uint8Array } | undefined;
+  /** The client is known: its socket is no stranger's any more. */
+  known(): void;
+  /** Calls back once when the client has gone before its answer was complete. */
+  onGone(callback: () => void): void;
+}

@@ -1,0 +1,63 @@
+/** A request answered in the target's place: in the target's own form, with what SDKs need to give up at once. */
+
+import type { CountersignError } from '../../core/errors.ts';
+import { HTTP_LIMITS as LIMITS } from '../../core/http-limits.ts';
+import type { HttpFields } from '../../core/http-message.ts';
+import type { ClientAnswer } from './http-ports.ts';
+import { refusalBody } from '../../protocols/http/operations/refusal.ts';
+
+export interface Refusal {
+  readonly status: number;
+  readonly fields: HttpFields;
+  readonly body: string;
+}
+
+/** 409 and 425 make some SDKs try again; what is not approved is 423. */
+const STATUS: Readonly<Record<string, number>> = { HOLD_NOT_USABLE: 423 };
+
+/**
+ * The answer of an error.
+ *
+ * @param status in the place of the error's own
+ */
+export function refusalOf(
+  error: CountersignError,
+  dialect: string,
+  details: {
+    readonly status?: number | undefined;
+    readonly approval?: { readonly id: string; readonly url: string } | undefined;
+  } = {},
+): Refusal {
+  const { approval } = details;
+  const status = details.status ?? STATUS[error.code] ?? error.row.http;
+  const hint =
+    approval === undefined
+      ? error.row.hint
+      : `${approval.url} has it; send the identical request again when it is approved.`;
+  const own = refusalBody(dialect, status, { message: error.message, hint, approval });
+  const { contentType, body } = own;
+  const fields: [string, string][] = [
+    ['content-type', contentType],
+    ['content-length', String(Buffer.byteLength(body))],
+    ['cache-control', 'no-store'],
+    ['x-countersign-error', error.code],
+  ];
+  for (const [name, value] of own.fields) fields.push([name, value]);
+  if (approval !== undefined) {
+    fields.push(['x-countersign-approval', approval.id], ['x-countersign-approval-url', approval.url]);
+  }
+  if (status === 423) fields.push(['retry-after', String(LIMITS.retryAfterSeconds)]);
+  if (status === 401) fields.push(['www-authenticate', 'Bearer realm="countersign"']);
+  return { status, fields, body };
+}
+
+/** Sends it; a HEAD has no content. */
+export function sendRefusal(answer: ClientAnswer, method: string, { status, fields, body }: Refusal): void {
+  if (!answer.isOpen) {
+    answer.destroy();
+    return;
+  }
+  answer.head(status, fields, false);
+  if (method === 'HEAD') answer.body.end();
+  else answer.body.end(body);
+}

@@ -1,0 +1,171 @@
+/** What an HTTP session needs of the other rooms. */
+
+import type { Config } from '../config/config.ts';
+import { CountersignError, toCountersignError } from '../core/errors.ts';
+import { HTTP_LIMITS } from '../core/http-limits.ts';
+import type { Principal } from '../core/principal.ts';
+import type { Secret } from '../core/secret.ts';
+import type { HttpConnection } from '../resources/documents.ts';
+import type { HttpAdmission, HttpPorts } from '../session/http/http-ports.ts';
+import type { SessionPorts } from '../session/session-ports.ts';
+import { resolveCredential, resolveTrustedCertificates } from '../upstream/credential.ts';
+import type { HttpCredential } from '../upstream/http-credential.ts';
+import type { HttpTarget } from '../upstream/http-exchange.ts';
+import { UpstreamPool } from '../upstream/http-pool.ts';
+import { holdLink } from './notify.ts';
+import type { Rooms, RoomsOptions } from './rooms.ts';
+import { policyOf } from './session-ports.ts';
+
+type Env = RoomsOptions['env'];
+
+export function httpPorts(config: Config, rooms: Rooms, ports: SessionPorts, env: Env): HttpPorts {
+  const { identity, ledger, bootId, clock } = rooms;
+  const strangers = new StrangerLeaves(() => clock.monotonicUs());
+  return {
+    ...ports,
+    upstream: new UpstreamPool(),
+    holdUrl: (id) => holdLink(config, id),
+    login: (token, peer) => identity.identity.bearer(token, peer),
+    connectionOfHost: hostsOf(rooms),
+    admit: async (principal, connection, caller) => admit(rooms, env, principal, connection, caller),
+    refusedStranger: ({ address, port }, connection, reason, code) => {
+      const unreported = strangers.take();
+      if (unreported === undefined) return;
+      const more = unreported === 0 ? '' : `; ${unreported} others before it have no leaf of their own`;
+      const body = { address, port, connection: connection.slice(0, 63), reason: `${reason}${more}`, code };
+      ledger
+        .append({ type: 'session.refused', kind: 'system', keyId: bootId, body })
+        .catch((error: unknown) => ports.onError(toCountersignError(error), address));
+    },
+  };
+}
+
+async function admit(
+  rooms: Rooms,
+  env: Env,
+  principal: Principal,
+  name: string,
+  caller: Parameters<HttpPorts['admit']>[2],
+): Promise<HttpAdmission> {
+  const { resources } = rooms;
+  const grant = resources.accessFor(principal, name, undefined);
+  const { connection, access, policy } = grant;
+  if (connection.protocol !== 'http') {
+    const reason = `connection "${name}" speaks ${connection.protocol}, and not HTTP`;
+    throw new CountersignError('REQUEST_INVALID', { reason });
+  }
+  const version = versionOf(rooms, name);
+  let revision = resources.revision;
+  return {
+    connection: connection.name,
+    access,
+    policy,
+    dialect: connection.dialect ?? 'auto',
+    policyNow: policyOf(principal, connection.name, caller, resources, 'http'),
+    maskingKeys: () => rooms.maskingKeys.ring(),
+    openTarget: () => openHttpTarget(connection, rooms, env),
+    isCurrent: () => {
+      if (revision === resources.revision) return true;
+      ({ revision } = resources);
+      return versionOf(rooms, name) === version;
+    },
+  };
+}
+
+function versionOf({ resources }: Rooms, name: string): number | undefined {
+  return resources.get('Connection', name)[0]?.version;
+}
+
+/** Looked up anew where the resources have changed. */
+function hostsOf({ resources }: Rooms): (hostName: string) => string | undefined {
+  let revision = -1;
+  let hosts: ReadonlyMap<string, string> = new Map();
+  return (hostName) => {
+    if (revision !== resources.revision) {
+      ({ revision } = resources);
+      hosts = new Map(
+        resources
+          .get('Connection')
+          .flatMap(({ document }) =>
+            document.kind === 'Connection' && document.protocol === 'http'
+              ? (document.hosts ?? []).map((host): [string, string] => [host, document.name])
+              : [],
+          ),
+      );
+    }
+    return hosts.get(hostName);
+  };
+}
+
+/** The target of a connection, with its credential as it is now. */
+async function openHttpTarget(connection: HttpConnection, rooms: Rooms, env: Env): Promise<HttpTarget> {
+  const { store, installationKey } = rooms;
+  const { target } = connection;
+  const url = new URL(target.url);
+  const isTls = url.protocol === 'https:';
+  return {
+    connection: connection.name,
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: url.port === '' ? (isTls ? 443 : 80) : Number(url.port),
+    prefix: url.pathname.replace(/\/+$/, ''),
+    tls: target.tls,
+    ca: await resolveTrustedCertificates(connection),
+    version: target.version ?? 'auto',
+    credential: credentialOf(
+      connection,
+      (await resolveCredential(connection, { store, installationKey, env })).password,
+    ),
+  };
+}
+
+function credentialOf(
+  { name: connection, credential }: HttpConnection,
+  secret: Secret<string> | undefined,
+): HttpCredential {
+  const { scheme, name = '', prefix = '', user = '' } = credential;
+  if (scheme === 'none') return { scheme };
+  if (secret === undefined) {
+    throw new CountersignError('UPSTREAM_FAILED', { connection, reason: 'it has no password' });
+  }
+  switch (scheme) {
+    case 'bearer':
+      return { scheme, secret };
+    case 'header':
+      return { scheme, name, prefix, secret };
+    case 'basic':
+      return { scheme, user, secret };
+    case 'query':
+      return { scheme, name, secret };
+    default:
+      return scheme satisfies never;
+  }
+}
+
+/** How many requests of nobody have a leaf; a flood must not fill the log. */
+class StrangerLeaves {
+  readonly #monotonicUs: () => number;
+  #sinceUs = 0;
+  #written = 0;
+  #unreported = 0;
+
+  constructor(monotonicUs: () => number) {
+    this.#monotonicUs = monotonicUs;
+  }
+
+  /** How many had none before; undefined where this one has none. */
+  take(): number | undefined {
+    const nowUs = this.#monotonicUs();
+    if (nowUs - this.#sinceUs >= 1_000_000) {
+      this.#sinceUs = nowUs;
+      this.#written = 0;
+    }
+    if (this.#written >= HTTP_LIMITS.strangerLeavesPerSecond) {
+      this.#unreported += 1;
+      return undefined;
+    }
+    this.#written += 1;
+    const before = this.#unreported;
+    this.#unreported = 0;
+    return before;
+  }
+}
