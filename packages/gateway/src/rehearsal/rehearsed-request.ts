@@ -39,13 +39,13 @@ export function rehearseRequest(
   const body = request.content === undefined ? undefined : bodyOf(request.content);
   const reading = readRequest(request.dialect, request, body);
   const read = requestText(request, reading, body);
-  const { principal, connection, address, client } = asker;
+  const { principal, connection, address, client, mfaUs } = asker;
   const ruling = view.ruling(principal, connection, 'http');
   const isIn = view.grant(principal, connection) !== undefined;
   if (!isIn || ruling === undefined) {
     return { ...REFUSED, causes: [denial(asker)], read: undefined, reading };
   }
-  const caller = { kind: principal.kind, address, client };
+  const caller = { kind: principal.kind, address, client, mfaUs };
   const policy = new SessionPolicy(ruling.rules, ruling.allowance, caller, ruling.breakGlass);
   const decision = policy.decide(read, nowUs);
   const openers = decision.holds.map((rule) =>

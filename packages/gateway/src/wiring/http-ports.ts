@@ -1,13 +1,14 @@
 /** What an HTTP session needs of the other rooms. */
 
 import type { Config } from '../config/config.ts';
+import { secondFactorUs } from '../core/authentication.ts';
 import { CountersignError, toCountersignError } from '../core/errors.ts';
 import { HTTP_LIMITS } from '../core/http-limits.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Secret } from '../core/secret.ts';
 import type { HttpConnection } from '../resources/documents.ts';
 import type { HttpAdmission, HttpPorts } from '../session/http/http-ports.ts';
-import type { SessionPorts } from '../session/session-ports.ts';
+import type { AdmittedCaller, SessionPorts } from '../session/session-ports.ts';
 import { resolveCredential, resolveTrustedCertificates } from '../upstream/credential.ts';
 import type { HttpCredential } from '../upstream/http-credential.ts';
 import type { HttpTarget } from '../upstream/http-exchange.ts';
@@ -45,7 +46,7 @@ async function admit(
   env: Env,
   principal: Principal,
   name: string,
-  caller: Parameters<HttpPorts['admit']>[2],
+  { tokenId, ...place }: AdmittedCaller,
 ): Promise<HttpAdmission> {
   const { resources } = rooms;
   const grant = resources.accessFor(principal, name, undefined);
@@ -54,12 +55,15 @@ async function admit(
     const reason = `connection "${name}" speaks ${connection.protocol}, and not HTTP`;
     throw new CountersignError('REQUEST_INVALID', { reason });
   }
+  const authentication = await rooms.identity.identity.authenticationOf(principal.id, tokenId);
+  const caller = { ...place, kind: principal.kind, mfaUs: secondFactorUs(authentication) };
   const version = versionOf(rooms, name);
   let revision = resources.revision;
   return {
     connection: connection.name,
     access,
     policy,
+    authentication,
     dialect: connection.dialect ?? 'auto',
     policyNow: policyOf(principal, connection.name, caller, resources, 'http'),
     maskingKeys: () => rooms.maskingKeys.ring(),

@@ -10,7 +10,7 @@ import { CountersignError, toCountersignError } from '../core/errors.ts';
 import type { BodyValue } from '../core/ledger-port.ts';
 import type { Principal } from '../core/principal.ts';
 import { SERVER_ROLE_LIMITS } from '../core/server-role-limits.ts';
-import type { AccessGrant } from '../resources/view.ts';
+import type { PostgresConnection } from '../resources/documents.ts';
 import type { KeptDefinitions, ServerRoleReport } from '../server-role/verify-role.ts';
 import { checkReport, statedProblems, verifyServerRole } from '../server-role/verify-role.ts';
 import type { LiveSessions } from '../session/live-sessions.ts';
@@ -23,7 +23,10 @@ interface Others extends Pick<RoomsOptions, 'env'> {
   readonly onError: (error: CountersignError, where: string) => void;
 }
 
-type Place = Pick<AccessGrant, 'connection' | 'database'>;
+interface Place {
+  readonly connection: PostgresConnection;
+  readonly database: string;
+}
 /** Why it is looked at; it stands in the leaf. */
 type Why = 'session' | 'age' | 'change';
 
@@ -230,9 +233,9 @@ function versionOf({ resources }: Rooms, connection: string): number {
   return resources.get('Connection', connection)[0]?.version ?? 0;
 }
 
-function connectionOf({ resources }: Rooms, name: string): AccessGrant['connection'] | undefined {
+function connectionOf({ resources }: Rooms, name: string): PostgresConnection | undefined {
   const document = resources.get('Connection', name)[0]?.document;
-  return document?.kind === 'Connection' ? document : undefined;
+  return document?.kind === 'Connection' && document.protocol === 'postgres' ? document : undefined;
 }
 
 function bodyOf(report: ServerRoleReport, why: Why): Readonly<Record<string, BodyValue>> {

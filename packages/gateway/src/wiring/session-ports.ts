@@ -63,7 +63,7 @@ export function sessionPorts(rooms: Rooms, others: Others): SessionPorts {
         maskingKeys: resources.masks(principal, connection).isEmpty
           ? undefined
           : await rooms.maskingKeys.ring(),
-        serverRole: await serverRoles.admit(principal, grant),
+        serverRole: await serverRoles.admit(principal, { ...grant, connection: target }),
         openTarget: () => openTargetOf({ ...grant, connection: target }, rooms, others.env),
       };
     },

@@ -1,15 +1,15 @@
 /** What an HTTP session needs of the other rooms, and what a listener hands over; wired in main. */
 
 import type { Duplex, Readable, Writable } from 'node:stream';
+import type { Authentication } from '../../core/authentication.ts';
 import type { HttpFields } from '../../core/http-message.ts';
 import type { Principal } from '../../core/principal.ts';
 import type { Secret } from '../../core/secret.ts';
 import type { MaskingKeyRing } from '../../masking/operators/key-ring.ts';
-import type { Caller } from '../../policy/decide.ts';
 import type { HttpVersion, RawHead } from '../../protocols/http/request-head.ts';
 import type { HttpTarget } from '../../upstream/http-exchange.ts';
 import type { UpstreamPool } from '../../upstream/http-pool.ts';
-import type { SessionPorts } from '../session-ports.ts';
+import type { AdmittedCaller, SessionPorts } from '../session-ports.ts';
 import type { PolicyNow } from '../postgres/inspection.ts';
 
 /** Why a principal may use a connection, and what it leads to. */
@@ -22,6 +22,8 @@ export interface HttpAdmission {
   /** How the target speaks; `auto` finds out, `http` looks at no content. */
   readonly dialect: string;
   policyNow(): PolicyNow;
+  /** How the owner of the token had logged in who made it; undefined where that is not known. */
+  readonly authentication: Authentication | undefined;
   /** Of the masks that reach what is returned. */
   maskingKeys(): Promise<MaskingKeyRing>;
   /** With the credential, as it is at this moment. */
@@ -56,7 +58,7 @@ export interface HttpPorts
   admit(
     principal: Principal,
     connection: string,
-    caller: Pick<Caller, 'address' | 'client'>,
+    caller: AdmittedCaller,
   ): Promise<HttpAdmission>;
   /** Throws AUTHENTICATION_FAILED; the login is a durable leaf when it returns. */
   login(

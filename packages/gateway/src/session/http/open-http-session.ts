@@ -4,6 +4,7 @@
  * Pipeline: admit. The first request of a session goes on only when `session.start` is durable.
  */
 
+import { authenticationBody, secondFactorUs } from '../../core/authentication.ts';
 import { CountersignError, toCountersignError } from '../../core/errors.ts';
 import { makeId } from '../../core/ids.ts';
 import type { BodyValue } from '../../core/ledger-port.ts';
@@ -31,7 +32,7 @@ export async function openHttpSession(
   const who = await ports.login(token, peer);
   const actor = await ports.actorOf(who.principal);
   try {
-    const caller = { address: peer.address, client: peer.client };
+    const caller = { address: peer.address, client: peer.client, tokenId: who.tokenId };
     const admission = await ports.admit(who.principal, connection, caller);
     return await open(ports, who, peer, admission, actor);
   } catch (thrown) {
@@ -110,6 +111,7 @@ async function open(
       database: '',
       address: peer.address,
       client: peer.client,
+      mfaUs: secondFactorUs(admission.authentication),
       startedUs: start.timeUs,
       firstLeaf: start.index,
     });
@@ -152,6 +154,7 @@ function startBody(
     tls: peer.tls,
     token_id: tokenId,
     method: 'bearer',
+    ...authenticationBody(admission.authentication),
     connection: admission.connection,
     protocol: 'http',
     target_user: target.credential.scheme === 'basic' ? target.credential.user : target.credential.scheme,
