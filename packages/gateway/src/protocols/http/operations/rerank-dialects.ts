@@ -44,7 +44,7 @@ const RANKS: readonly Effect[] = ['rerank'];
 const READS: readonly Effect[] = ['read'];
 
 /** Cohere's own shape, as many others have it. */
-export const COHERE: RerankShape = call({});
+const COHERE: RerankShape = call({});
 
 function ranks(paths: string, rerank: RerankShape, details: RouteDetails = {}): readonly Route[] {
   const also = rerank.egress.map((pattern) => [pattern, 'model-redirect'] as const);

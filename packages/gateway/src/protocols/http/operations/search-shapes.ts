@@ -34,7 +34,7 @@ export const PINECONE_SEARCH: RerankShape = call(
   },
 );
 
-export const SEARCH_HITS: AnswerShape = {
+const SEARCH_HITS: AnswerShape = {
   ...RESULTS,
   list: ['/hits/hits'],
   key: 'id',
