@@ -2,7 +2,7 @@
 
 import { createHmac } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { type Effects, MaskingExperiment, replacing, USUAL } from './masking-experiment.ts';
+import { type Effects, MaskingExperiment, plain, replacing, USUAL } from './masking-experiment.ts';
 
 const SEED = 20_261_127;
 const EXPERIMENT = new MaskingExperiment(SEED);
@@ -46,6 +46,14 @@ describe('a ranking of masked texts', { timeout: 120_000 }, () => {
     expect(personal.tau).toBeLessThan(0.6);
     expect(personal.sameFirst).toBeLessThan(0.2);
     expect(personal.rightPersonFirst).toBeLessThan(0.1);
+  });
+
+  it('takes a way that looks at whole texts, all of a call at once', () => {
+    const found = EXPERIMENT.effects(({ query, documents }) => ({
+      query: plain(query),
+      documents: documents.map(plain),
+    }));
+    expect(found).toEqual(none);
   });
 
   it('is the same with stars and with nothing, which have no words', () => {

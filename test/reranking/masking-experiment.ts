@@ -40,9 +40,9 @@ export interface Effects {
   readonly personal: Effect;
 }
 
-export const TICKETS = 2_000;
-export const CANDIDATES = 50;
-export const QUESTIONS = 200;
+const TICKETS = 2_000;
+const CANDIDATES = 50;
+const QUESTIONS = 200;
 /** More than a ticket has. */
 const WORDS_MAX = 1_000;
 

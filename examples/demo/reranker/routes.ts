@@ -19,7 +19,7 @@ import type { Body } from './fields.ts';
 /** What a prefix, or the root, is. Cohere's two versions are one service. */
 export type ServiceName = 'cohere' | 'jina' | 'voyage' | 'mixedbread' | 'tei' | 'infinity' | 'pinecone';
 
-export const DIALECTS: Readonly<Record<DialectName, Dialect>> = {
+const DIALECTS: Readonly<Record<DialectName, Dialect>> = {
   'cohere-v1': COHERE_V1,
   'cohere-v2': COHERE_V2,
   jina: JINA,

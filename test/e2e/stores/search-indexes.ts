@@ -133,7 +133,7 @@ export function aliasAction(indexes: Indexes, action: JsonObject): void {
 }
 
 /** Whether a document is found by a query. What is not known is refused, never taken for everything. */
-export function fits(id: string, source: JsonObject, query: unknown): boolean {
+function fits(id: string, source: JsonObject, query: unknown): boolean {
   if (query === undefined || query === null) return true;
   return Object.entries(asObject(query)).every(([kind, body]) => {
     const test = QUERIES[kind];
