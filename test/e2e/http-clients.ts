@@ -25,7 +25,7 @@ export interface HttpClientCase {
 
 const MODEL = 'lexical-blend';
 const QUERY = 'refund for the kettle';
-export const TEXTS: readonly string[] = ['A bike helmet.', 'Refund for my kettle.', 'The kettle is fine.'];
+const TEXTS: readonly string[] = ['A bike helmet.', 'Refund for my kettle.', 'The kettle is fine.'];
 
 const BEARER = '{ scheme: bearer, password: { env: API_SECRET } }';
 const API_KEY = '{ scheme: header, name: api-key, password: { env: API_SECRET } }';

@@ -282,7 +282,7 @@ describe.each(serverVersions())('PostgreSQL $major', ({ version, major, isPresen
       expect(await ended).toMatch(/does not hold the Masks of mode server-role/);
       await rig.direct.query(undone);
       const log = await rig.harness.finishedLog();
-      const leaf = log.findLast(({ leaf: { type } }) => type === 'mask.server-role');
+      const leaf = log.findLast(({ leaf: { type } }) => type === 'mask.role');
       expect(leaf).toMatchObject({ leaf: { status: 'failed' }, body: { why: 'age' } });
     },
     30_000,

@@ -25,7 +25,7 @@ describe.each(serverVersions())('PostgreSQL $major', ({ version, isPresent }) =>
       expect.stringContaining('may read public.customers.card'),
     ]);
     const log = await rig.harness.log();
-    const leaf = log.find(({ leaf: { type } }) => type === 'mask.server-role');
+    const leaf = log.find(({ leaf: { type } }) => type === 'mask.role');
     expect(leaf?.leaf).toMatchObject({ status: 'failed', target: 'db', kind: 'system' });
     expect(leaf?.body).toMatchObject({ target_user: ROLE, database: 'postgres', why: 'session' });
     expect(log.at(-1)).toMatchObject({
@@ -175,7 +175,7 @@ describe.each(serverVersions())('PostgreSQL $major', ({ version, isPresent }) =>
     const start = log.findLast(({ leaf: { type } }) => type === 'session.start');
     const leaf = log.find(({ leaf: { n } }) => n === start?.body['server_role_leaf']);
     expect(leaf).toMatchObject({
-      leaf: { type: 'mask.server-role', status: 'ok' },
+      leaf: { type: 'mask.role', status: 'ok' },
       body: {
         target_user: ROLE,
         masks: MASKS.match(/kind: Mask/g)?.map(() => expect.objectContaining({ version: 1 })),

@@ -141,7 +141,7 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
   'mask.key.rotate': event('signed', 'from_key to_key former_keys reason requested_by'),
   'mask.preview': event('signed', 'database name reason'),
   'mask.ddl': event('signed', 'database role undo reason'),
-  'mask.server-role': event(
+  'mask.role': event(
     'durable',
     'database target_user target_version masks masked_columns masking_views digest why problems',
     'ok failed',

@@ -148,7 +148,7 @@ describe('masking-rules.json', () => {
   it('has what was found of the roles of targets, looks that found the same as one', () => {
     const versions = new MaskVersions(PERIOD);
     const look = (n: number, status: string, values: Readonly<Record<string, Json>>, target = 'db'): void =>
-      versions.serverRole({ ...leaf(n, 'mask.server-role'), status, target }, values);
+      versions.serverRole({ ...leaf(n, 'mask.role'), status, target }, values);
     const found = {
       database: 'shop',
       target_user: 'reader',
@@ -184,10 +184,7 @@ describe('masking-rules.json', () => {
   it('counts the roles of targets that have no line any more', () => {
     const versions = new MaskVersions(PERIOD);
     for (let n = 0; n < 1_002; n += 1) {
-      versions.serverRole(
-        { ...leaf(11, 'mask.server-role'), status: 'ok', target: 'db' },
-        { digest: String(n) },
-      );
+      versions.serverRole({ ...leaf(11, 'mask.role'), status: 'ok', target: 'db' }, { digest: String(n) });
     }
     expect(parseJson(versions.format())).toMatchObject({ more_server_roles: 2 });
   });

@@ -104,7 +104,7 @@ export class MaskVersions {
     }
   }
 
-  /** A `mask.server-role` of the period. */
+  /** A `mask.role` of the period. */
   serverRole(leaf: Leaf, values: Values): void {
     const facts: Record<string, Json> = { target: leaf.target ?? '', status: leaf.status ?? '' };
     for (const field of SERVER_ROLE_FIELDS) {

@@ -157,7 +157,7 @@ export class PopulationFold {
     const people = leaf.session === undefined ? values : (this.#sessions.get(leaf.session) ?? {});
     this.#masking.push(leaf, values, valueOf(people, 'name'));
     this.#masks.statement(values);
-    if (leaf.type === 'mask.server-role') this.#masks.serverRole(leaf, values);
+    if (leaf.type === 'mask.role') this.#masks.serverRole(leaf, values);
     if (!isBlockedByMask(leaf, values)) return [];
     const row = { ...this.#rowOf('masking-blocked', event), ...cellsOf(values, BLOCKED_BY_MASK_FIELDS) };
     return [{ population: 'masking-blocked', row }];

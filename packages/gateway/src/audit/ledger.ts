@@ -7,7 +7,8 @@
 import type { Worker } from 'node:worker_threads';
 import { EVENTS, type WaitClass } from '@countersign/ledger/events';
 import { eventsBytes } from '../core/body-bytes.ts';
-import { CountersignError, type ErrorCode, ERRORS } from '../core/errors.ts';
+import { ERRORS } from '../core/error-rows.ts';
+import { CountersignError, type ErrorCode } from '../core/errors.ts';
 import type { BootId } from '../core/ids.ts';
 import type { Appended, LedgerEvent, LedgerPort, ScopeKeys } from '../core/ledger-port.ts';
 import { LIMITS } from '../core/limits.ts';

@@ -1,7 +1,8 @@
 /** The command line: words → a command → an exit status. Errors go to standard error, with what to do. */
 
 import { LedgerError } from '@countersign/ledger/errors';
-import { CountersignError, type ErrorCode, ERRORS, reasonOf, toCountersignError } from '../core/errors.ts';
+import { ERRORS } from '../core/error-rows.ts';
+import { CountersignError, type ErrorCode, reasonOf, toCountersignError } from '../core/errors.ts';
 import { terminalJson } from './output.ts';
 import { safeText } from '../recording/table-text.ts';
 import { APPROVAL_COMMANDS } from './approval-commands.ts';

@@ -13,8 +13,11 @@ describe('loadConfig', () => {
       data: '/var/lib/countersign',
       node: 'gw1',
       origin: 'countersign.local/ledger/gw1',
-      listen: { postgres: { host: '127.0.0.1', port: 15_432 },
-      http: { host: '127.0.0.1', port: 8_441 }, api: { host: '127.0.0.1', port: 8_440 } },
+      listen: {
+        postgres: { host: '127.0.0.1', port: 15_432 },
+        http: { host: '127.0.0.1', port: 8_441 },
+        api: { host: '127.0.0.1', port: 8_440 },
+      },
       tls: { mode: 'optional', files: undefined },
       store: { kind: 'sqlite', file: '/var/lib/countersign/store.sqlite' },
       installationKey: { file: '/var/lib/countersign/installation.key' },

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { CountersignError, ERRORS, toCountersignError } from './errors.ts';
+import { ERRORS } from './error-rows.ts';
+import { CountersignError, toCountersignError } from './errors.ts';
 
 /** The table of errors in words; `npx vitest run packages/gateway/src/core --update` writes it. */
 function reference(): string {

@@ -16,8 +16,3 @@ export interface HttpRequestHead {
   /** Without hop-by-hop fields and without the client's credentials. */
   readonly fields: HttpFields;
 }
-
-export interface HttpAnswerHead {
-  readonly status: number;
-  readonly fields: HttpFields;
-}

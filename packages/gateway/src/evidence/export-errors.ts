@@ -1,6 +1,7 @@
 /** Errors between an export's thread and the main thread, which cannot hand over an Error with its code. */
 
-import { CountersignError, type ErrorCode, ERRORS, reasonOf, toCountersignError } from '../core/errors.ts';
+import { ERRORS } from '../core/error-rows.ts';
+import { CountersignError, type ErrorCode, reasonOf, toCountersignError } from '../core/errors.ts';
 import type { ExportError } from './export-messages.ts';
 
 export function toExportError(thrown: unknown): ExportError {

@@ -189,7 +189,7 @@ export class ServerRoles {
     const isSame = before?.digest === report.digest && report.problems.length === 0;
     if (why !== 'session' && isSame) return before.leaf;
     const { index } = await ledger.append({
-      type: 'mask.server-role',
+      type: 'mask.role',
       kind: 'system',
       keyId: bootId,
       status: report.problems.length === 0 ? 'ok' : 'failed',

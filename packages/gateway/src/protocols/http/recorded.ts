@@ -9,7 +9,6 @@
  */
 
 import { HTTP_LIMITS } from '../../core/http-limits.ts';
-import type { HttpFields } from '../../core/http-message.ts';
 
 export const RECORDED = { head: 1, content: 2, trailers: 3, end: 4, broken: 5, upgraded: 6 } as const;
 export type RecordedKind = (typeof RECORDED)[keyof typeof RECORDED];
@@ -22,21 +21,6 @@ export interface RecordedFrame {
   readonly kind: RecordedKind;
   /** Valid until the next push. */
   readonly bytes: Uint8Array;
-}
-
-export interface RecordedRequestHead {
-  readonly method: string;
-  readonly path: string;
-  readonly query: string;
-  readonly fields: HttpFields;
-  readonly version: string;
-  /** Index of the intent. */
-  readonly leaf: number;
-}
-
-export interface RecordedAnswerHead {
-  readonly status: number;
-  readonly fields: HttpFields;
 }
 
 /** The header of a frame; the bytes follow as they are. */

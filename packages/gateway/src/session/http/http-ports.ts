@@ -55,11 +55,7 @@ export interface HttpPorts
     | 'index'
   > {
   /** Throws ACCESS_DENIED or CONNECTION_UNKNOWN. */
-  admit(
-    principal: Principal,
-    connection: string,
-    caller: AdmittedCaller,
-  ): Promise<HttpAdmission>;
+  admit(principal: Principal, connection: string, caller: AdmittedCaller): Promise<HttpAdmission>;
   /** Throws AUTHENTICATION_FAILED; the login is a durable leaf when it returns. */
   login(
     token: Secret<string>,

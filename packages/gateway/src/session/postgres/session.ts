@@ -299,15 +299,8 @@ export class PostgresSession implements LiveSession {
     this.#recording.onFailure((error) => this.#fail(error));
     this.#recording.onDrain(() => this.#resume());
     this.#recording.onSegment(({ status, number, sha256, bytes, blocks, plainBytes, firstUs, lastUs }) => {
-      const body = {
-        number,
-        sha256,
-        bytes,
-        blocks,
-        plain_bytes: plainBytes,
-        first_us: firstUs,
-        last_us: lastUs,
-      };
+      const times = { first_us: firstUs, last_us: lastUs };
+      const body = { number, sha256, bytes, blocks, plain_bytes: plainBytes, ...times };
       const written = this.#options.ports.ledger.append(this.#options.leaves.segment(status, body));
       written.catch((error: unknown) => this.#fail(error));
       this.#segmentLeaves.push(written);
