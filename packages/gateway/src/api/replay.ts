@@ -1,14 +1,15 @@
 /**
- * A recording as lines of JSON: the session, then its statements with their results and leaves.
+ * A recording as lines of JSON: the session, then its statements or requests with their results and leaves.
  *
  * `recording.view` is signed before the first byte is given out. Each line is one object with `kind`:
- * `session`, `statement`, `event`, `note`; a recording that turns out not to verify ends in `error`.
+ * `session`, `statement`, `request`, `event`, `note`; a recording that turns out not to verify ends in `error`.
  */
 
 import { toCountersignError } from '../core/errors.ts';
 import type { SessionId } from '../core/ids.ts';
 import { LIMITS } from '../core/limits.ts';
 import { recordedText } from '../literals/recorded-text.ts';
+import { readHttpTranscript } from '../recording/http-transcript.ts';
 import { type ExpectedSegment, readRecording } from '../recording/recording-reader.ts';
 import type { ReplayedItem, ReplayedStatement } from '../recording/replayed-statement.ts';
 import { readTranscript } from '../recording/transcript.ts';
@@ -32,10 +33,11 @@ export async function* replayLines(
   const intents = new IntentWindow(sessionLeaves(ports.reader, range, key));
   try {
     yield line({ kind: 'session', session });
-    const expected = await expectedSegments(ports, range, key);
+    const { isHttp, expected } = await recordedIn(ports, range, key);
     const directory = ports.recordingsDirectory;
     const entries = readRecording({ directory, sessionId, scopeKey: key, expected });
-    for await (const item of readTranscript(entries)) yield line(await withLeaf(item, intents));
+    if (isHttp) for await (const item of readHttpTranscript(entries)) yield line(item);
+    else for await (const item of readTranscript(entries)) yield line(await withLeaf(item, intents));
   } catch (thrown) {
     // The status is sent already; a reader that stops at an unexpected end sees why.
     const error = toCountersignError(thrown);
@@ -47,20 +49,23 @@ export async function* replayLines(
   }
 }
 
-async function expectedSegments(
+/** What its leaves say of a recording. */
+async function recordedIn(
   ports: ApiPorts,
   range: LeafRange,
   key: Uint8Array,
-): Promise<ReadonlyMap<number, ExpectedSegment>> {
-  const segments = new Map<number, ExpectedSegment>();
+): Promise<{ readonly isHttp: boolean; readonly expected: ReadonlyMap<number, ExpectedSegment> }> {
+  const expected = new Map<number, ExpectedSegment>();
+  let isHttp = false;
   for await (const { leaf, body } of sessionLeaves(ports.reader, range, key)) {
+    if (leaf.type === 'session.start') isHttp = body?.['protocol'] === 'http';
     if (leaf.type !== 'recording.segment') continue;
     const number = body?.['number'];
     const sha256 = body?.['sha256'];
     if (typeof number !== 'number' || typeof sha256 !== 'string') continue;
-    segments.set(number, { sha256, status: leaf.status === 'truncated' ? 'truncated' : 'ok' });
+    expected.set(number, { sha256, status: leaf.status === 'truncated' ? 'truncated' : 'ok' });
   }
-  return segments;
+  return { isHttp, expected };
 }
 
 async function withLeaf(item: ReplayedItem, intents: IntentWindow): Promise<unknown> {

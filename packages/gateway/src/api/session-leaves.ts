@@ -64,7 +64,7 @@ export async function readStatements(
   let full = false;
   for await (const { leaf, body, bodyBytes } of sessionLeaves(reader, { ...range, to }, key)) {
     const row = leaf.ref === undefined ? undefined : rows.get(leaf.ref);
-    if (leaf.type === 'statement.intent') {
+    if (INTENTS.has(leaf.type)) {
       full ||= rows.size >= limit || bytes >= LIMITS.api.pageBytesMax;
       if (full) next = Math.min(next ?? leaf.n, leaf.n);
       else {
@@ -72,7 +72,7 @@ export async function readStatements(
         rows.set(leaf.n, statementRow(leaf, body));
         open += 1;
       }
-    } else if (leaf.type === 'statement.outcome' && row !== undefined && leaf.ref !== undefined) {
+    } else if (OUTCOMES.has(leaf.type) && row !== undefined && leaf.ref !== undefined) {
       rows.set(leaf.ref, withOutcome(row, leaf, body));
       open -= 1;
     }
@@ -80,6 +80,9 @@ export async function readStatements(
   }
   return { statements: [...rows.values()], next };
 }
+
+const INTENTS: ReadonlySet<string> = new Set(['statement.intent', 'http.intent']);
+const OUTCOMES: ReadonlySet<string> = new Set(['statement.outcome', 'http.outcome']);
 
 function statementRow(leaf: Leaf, body: SessionLeaf['body']): StatementRow {
   return { leaf: leaf.n, at: leaf.t, status: 'open', ...(body === undefined ? {} : { intent: body }) };

@@ -1,6 +1,7 @@
-/** A replay for people: each statement with who, when, which leaf, and its result as a table. */
+/** A replay for people: each statement or request with who, when, which leaf, and its result. */
 
 import type { SessionRow } from '../api/answers.ts';
+import type { ReplayedContent, ReplayedRequest } from '../recording/http-transcript.ts';
 import type { ReplayedItem, ReplayedResult, ReplayedStatement } from '../recording/replayed-statement.ts';
 import { safeLines, safeText, tableText } from '../recording/table-text.ts';
 import { counted, duration, facts, shortTime } from './output.ts';
@@ -9,7 +10,8 @@ import { counted, duration, facts, shortTime } from './output.ts';
 export type ReplayLine =
   | { readonly kind: 'session'; readonly session: SessionRow }
   | { readonly kind: 'error'; readonly code: string; readonly message: string }
-  | (ReplayedItem & { readonly leaf?: number });
+  | (ReplayedItem & { readonly leaf?: number })
+  | ReplayedRequest;
 
 /** The text of one line; ends in an empty line. */
 export function replayText(line: ReplayLine): string {
@@ -18,6 +20,8 @@ export function replayText(line: ReplayLine): string {
       return block(sessionLines(line.session));
     case 'statement':
       return block(statementLines(line, line.leaf));
+    case 'request':
+      return block(requestLines(line));
     case 'event':
       return block([`${clock(line.timeUs)}  event ${safeText(line.json)}`]);
     case 'note':
@@ -37,7 +41,7 @@ export function sessionLines(session: SessionRow): string[] {
     ['session', id],
     ['who', name],
     ['from', client === '' ? address : `${address} (${client})`],
-    ['connection', `${connection}/${database}`],
+    ['connection', database === '' ? connection : `${connection}/${database}`],
     ['started', shortTime(session.startedAt)],
     ['ended', shortTime(session.endedAt)],
     ['status', session.status],
@@ -63,6 +67,30 @@ function statementLines(statement: ReplayedStatement, leaf: number | undefined):
     ...statement.notices.map(({ severity, message }) => `${safeText(severity)}: ${safeText(message)}`),
     ...errorLines(statement),
   ];
+}
+
+function requestLines(request: ReplayedRequest): string[] {
+  const { leaf, status, outcome, fromGateway, reason, upgraded } = request;
+  const took = duration(Math.max(0, request.endedUs - request.startedUs));
+  const place = leaf === undefined ? 'no leaf of its own' : `leaf ${leaf}`;
+  const by = fromGateway ? ' (said by the gateway)' : '';
+  return [
+    `${clock(request.startedUs)}  ${place}  ${outcome}  ${took}`,
+    `  ${safeText(request.method)} ${safeText(request.path)}`,
+    ...contentLines(request.request).map((text) => `  ${text}`),
+    ...(status === undefined ? [] : [`${status}${by}`]),
+    ...contentLines(request.answer),
+    ...(upgraded === undefined
+      ? []
+      : [`behind an upgrade: ${upgraded.toTarget} bytes to the target, ${upgraded.toClient} bytes back`]),
+    ...(reason === undefined ? [] : [`Broken off: ${safeText(reason)}`]),
+  ];
+}
+
+function contentLines({ bytes, text, isCut }: ReplayedContent): string[] {
+  if (bytes === 0) return [];
+  if (text === undefined) return [`${counted(bytes, 'byte', 'bytes')} that are no text, or coded`];
+  return [...safeLines(text), ...(isCut ? [`… (cut; ${counted(bytes, 'byte', 'bytes')})`] : [])];
 }
 
 function resultLines(result: ReplayedResult): string[] {

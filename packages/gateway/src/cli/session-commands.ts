@@ -119,10 +119,11 @@ const end: Command = {
 export const SESSION_COMMANDS: readonly Command[] = [list, show, replay, end];
 
 function statementCells({ leaf, at, status, intent, outcome }: StatementRow): string[] {
-  const rows = outcome?.['rows'];
+  const rows = outcome?.['rows'] ?? outcome?.['http_status'];
   const took = outcome?.['duration_us'];
-  const sql = intent?.['sql'];
-  const text = typeof sql === 'string' ? sql : sql === undefined ? '' : JSON.stringify(sql);
+  const { sql, method, path } = intent ?? {};
+  const request = typeof method === 'string' && typeof path === 'string' ? `${method} ${path}` : '';
+  const text = typeof sql === 'string' ? sql : sql === undefined ? request : JSON.stringify(sql);
   return [
     String(leaf),
     shortTime(at),

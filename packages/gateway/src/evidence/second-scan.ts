@@ -42,6 +42,7 @@ type State = 'scanned' | 'partly' | 'not-scanned' | 'shredded' | 'not-recorded' 
 
 interface Session {
   readonly start: Leaf;
+  readonly isHttp: boolean;
   readonly statements: StatementWindow;
   readonly segments: Map<number, ExpectedSegment>;
   end: Leaf | undefined;
@@ -88,7 +89,8 @@ export class SecondScan {
     if (id === undefined) return undefined;
     if (type === 'session.start') {
       const empty = { statements: new StatementWindow(), segments: new Map<number, ExpectedSegment>() };
-      this.#open.set(id, { start: leaf, ...empty, end: undefined });
+      const isHttp = values['protocol'] === 'http';
+      this.#open.set(id, { start: leaf, isHttp, ...empty, end: undefined });
       return undefined;
     }
     const session = this.#open.get(id);
@@ -129,6 +131,7 @@ export class SecondScan {
     if (directory === undefined) {
       return { state: 'not-scanned', reasons: ['the exporter had no recordings'], ...none };
     }
+    if (session.isHttp) return { state: 'not-scanned', reasons: [HTTP], ...none };
     const key = await findKey(id);
     if (key === undefined) return { state: 'shredded', reasons: ['its key was destroyed'], ...none };
     if (session.segments.size === 0) {
@@ -203,6 +206,7 @@ export class SecondScan {
   }
 }
 
+const HTTP = 'contents of HTTP are not looked at';
 const GOES_ON = 'it goes on behind the range';
 const LIMIT = 'the bound of bytes that an export reads';
 
