@@ -262,6 +262,10 @@ describe.each(serverVersions())('PostgreSQL $major', ({ version, isPresent }) =>
     const { rows } = await client.query("select id, email from customers where email = 'ada@example.org'");
     expect(rows).toHaveLength(1);
     expect(JSON.stringify(rows)).not.toMatch(CANARY);
+    const intent = (await harness.log()).findLast(({ body }) => body['predicate_on_masked'] !== undefined);
+    expect(intent?.body['predicate_on_masked']).toEqual([
+      { mask: 'customers', version: 2, column: 'public.customers.email', use: 'predicate' },
+    ]);
     for (const text of [
       'update customers set name = email',
       'alter table customers rename email to note',

@@ -45,7 +45,6 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
   birth: ['DATE_OF_BIRTH'],
   card: ['CREDIT_CARD', 'CVV', 'TRACK_DATA'],
   crypto: ['CRYPTO_ADDRESS'],
-  custom: [CUSTOM],
   device: ['ICCID', 'IMEI', 'MAC_ADDRESS', 'VIN'],
   email: ['EMAIL'],
   geo: ['GEO'],

@@ -19,6 +19,8 @@ import type { SessionMasks } from './session-masks.ts';
 export interface MaskFinding extends MaskRef {
   readonly mode: MaskMode;
   readonly kind: UseKind | 'write' | 'explain' | 'unknown';
+  /** `public.customers.email`; undefined where it is about no column that is known. */
+  readonly column: string | undefined;
   /** In words: `public.customers.email is compared in a condition`. */
   readonly what: string;
 }
@@ -99,7 +101,7 @@ class Judge {
 
   use(kind: MaskFinding['kind'], origins: Origins, says: string): void {
     for (const column of this.#columns(origins.labels))
-      this.#add(kind, this.#masksOf(column), `${columnName(column)} ${says}`);
+      this.#add(kind, this.#masksOf(column), `${columnName(column)} ${says}`, columnName(column));
     if (origins.opaque !== undefined)
       this.#add(kind, this.#masks.columns, `what ${origins.opaque} may show ${says}`);
   }
@@ -111,7 +113,12 @@ class Judge {
     const sources = this.#columns(write.labels);
     if (isChecked)
       for (const column of [...into, ...sources])
-        this.#add('constraint', this.#masksOf(column), `${columnName(column)} ${USES.constraint}`);
+        this.#add(
+          'constraint',
+          this.#masksOf(column),
+          `${columnName(column)} ${USES.constraint}`,
+          columnName(column),
+        );
     const target = into.map(columnName).join(', ') || `column ${write.target}`;
     const covering = new Set(into.flatMap((column) => this.#masksOf(column)));
     for (const column of sources) {
@@ -120,6 +127,7 @@ class Judge {
         'write',
         this.#masksOf(column),
         `${columnName(column)} is written into ${target}, which is masked less`,
+        columnName(column),
       );
     }
     if (write.opaque === undefined || isHidden([...covering])) return;
@@ -156,13 +164,13 @@ class Judge {
   }
 
   /** Under the first Mask that stops it, else the first that lets it through. */
-  #add(kind: MaskFinding['kind'], masks: readonly ColumnMask[], what: string): void {
+  #add(kind: MaskFinding['kind'], masks: readonly ColumnMask[], what: string, column?: string): void {
     const by = masks.find(({ mode }) => mode !== 'permissive') ?? masks[0];
     if (by === undefined) return;
     const found = by.mode === 'permissive' && !SHOWS_OR_KEEPS.has(kind) ? this.#recorded : this.#blocked;
     const key = `${kind} ${what}`;
     if (found.has(key) || found.size >= MASKING_PLAN_LIMITS.findingsMax) return;
-    found.set(key, { mask: by.mask, version: by.version, mode: by.mode, kind, what });
+    found.set(key, { mask: by.mask, version: by.version, mode: by.mode, kind, column, what });
   }
 }
 

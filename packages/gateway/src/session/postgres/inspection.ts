@@ -47,10 +47,18 @@ export interface InspectionPorts {
   readonly resumed: () => void;
 }
 
+/** What a permissive Mask let through all the same: which column, and what was done with it. */
+export interface RecordedUse {
+  readonly mask: string;
+  readonly version: number;
+  readonly column: string | undefined;
+  readonly use: string;
+}
+
 /** A Mask at a version, and of one that lets something through, what that is. */
 export interface MaskWords {
   readonly applied: readonly { readonly mask: string; readonly version: number }[];
-  readonly recorded: readonly { readonly mask: string; readonly version: number; readonly what: string }[];
+  readonly recorded: readonly RecordedUse[];
   /** Its literals may stand for values of masked columns. */
   readonly exposes: boolean;
   /** It writes a table that has masked columns: keys of its rows may be among them. */

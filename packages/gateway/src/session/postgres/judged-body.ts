@@ -38,7 +38,14 @@ function masksBody({ applied, recorded }: MaskWords): Body {
     masks: applied.map(({ mask, version }) => ({ mask, version })),
     ...(stated.length === 0
       ? {}
-      : { predicate_on_masked: stated.map(({ mask, version, what }) => ({ mask, version, what })) }),
+      : {
+          predicate_on_masked: stated.map(({ mask, version, column = '', use }) => ({
+            mask,
+            version,
+            column,
+            use,
+          })),
+        }),
   };
 }
 

@@ -14,6 +14,7 @@ import { maskVerdict } from '../../../masking/plan/verdict.ts';
 import { whyNoCopy } from './copy-result.ts';
 import { stored } from '../../../sql/labels/utility-labels.ts';
 import type { Cause } from '../../../policy/decide.ts';
+import type { RecordedUse } from '../inspection.ts';
 
 /** What the server said of one statement before it runs. */
 export interface AskedStatement {
@@ -46,7 +47,7 @@ export interface MaskedNow {
 /** What a Mask finds: it stops the statement, or is written down. */
 export interface Judged {
   readonly causes: readonly Cause[];
-  readonly recorded: readonly { mask: string; version: number; what: string }[];
+  readonly recorded: readonly RecordedUse[];
 }
 
 /** Code that nobody can follow: it may read what is masked, and show or keep it elsewhere. */
@@ -122,7 +123,7 @@ export function judgeMasks(
   );
   if (first === undefined) return { causes: [], recorded: [] };
   const causes: Cause[] = [];
-  const recorded: { mask: string; version: number; what: string }[] = [];
+  const recorded: RecordedUse[] = [];
   const stop = (statement: StatementFacts | undefined, what: string): void => {
     causes.push(causeOf(first, what, statement));
   };
@@ -157,7 +158,9 @@ export function judgeMasks(
     const labels = makesTable(statement) ? stored(said.labels) : said.labels;
     const verdict = maskVerdict(labels, now.masked, now.masks, { constrained, explains });
     for (const finding of verdict.blocked) causes.push(causeOf(finding, finding.what, statement));
-    for (const { mask, version, what } of verdict.recorded) recorded.push({ mask, version, what });
+    for (const { mask, version, column, kind } of verdict.recorded) {
+      recorded.push({ mask, version, column, use: kind });
+    }
   }
   return { causes, recorded };
 }
