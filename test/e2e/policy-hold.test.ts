@@ -69,16 +69,22 @@ interface Waiting {
   readonly client: Client;
   /** Each notice. */
   readonly notices: string[];
+  /** Of each. */
+  readonly details: string[];
 }
 
 async function connect(): Promise<Waiting> {
   const { host, port } = harness.gateway.postgres;
   const client = new Client({ host, port, user: 'ana', password: token, database: 'db' });
   const notices: string[] = [];
+  const details: string[] = [];
   client.on('error', () => undefined);
-  client.on('notice', (notice) => notices.push(notice.message ?? ''));
+  client.on('notice', (notice) => {
+    notices.push(notice.message ?? '');
+    details.push(notice.detail ?? '');
+  });
   await client.connect();
-  return { client, notices };
+  return { client, notices, details };
 }
 
 async function one<T>(look: () => Promise<T | undefined> | T | undefined): Promise<T> {
@@ -126,11 +132,12 @@ describe('a client that waits', () => {
     ['in a simple query', undefined],
     ['in the extended protocol', [1]],
   ])('gets its answer when somebody else has approved, once: %s', async (_, values) => {
-    const { client, notices } = await connect();
+    const { client, notices, details } = await connect();
     const text = values === undefined ? 'update scores set score = 1' : 'update scores set score = $1';
     const answer = values === undefined ? client.query(text) : client.query(text, values);
     const id = await one(() => idIn(notices.at(-1) ?? ''));
     expect(notices.at(-1)).toMatch(/^Held by rule "bulk" \(version 1\): 500 rows are written/);
+    expect(details.at(-1)).toMatch(new RegExp(`^It waits for 1 of: .*/v1/approvals/${id}$`));
     expect(await count('score = 1')).toBe(0);
     expect(await vote(id, 'ana')).toMatchObject({ kind: 'refused' });
     expect(await count('score = 1')).toBe(0);

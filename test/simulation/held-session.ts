@@ -192,6 +192,7 @@ export class SimulatedSession {
     });
     this.#conducting = new Conducting({
       holds,
+      holdLink: (hold) => `https://gateway.example/v1/approvals/${hold}`,
       session: {
         id: makeId('session', random.below(1_000_000), random.bytes(10)),
         principal,

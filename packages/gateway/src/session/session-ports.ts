@@ -4,6 +4,7 @@ import type { HoldsPort } from '../approvals/holds-port.ts';
 import type { Authentication } from '../core/authentication.ts';
 import type { Clock } from '../core/clock.ts';
 import type { CountersignError } from '../core/errors.ts';
+import type { HoldId } from '../core/ids.ts';
 import type { LedgerPort, ScopeKeys } from '../core/ledger-port.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Recorder } from '../recording/recorder.ts';
@@ -67,6 +68,8 @@ export interface SessionPorts {
   ): Promise<Admission>;
   readonly sql: SqlReader;
   readonly holds: HoldsPort;
+  /** Where people look at a hold. */
+  readonly holdLink: (id: HoldId) => string;
   /** Whether the principal, the token and the grant are all still good. */
   stillGood(principal: Principal, tokenId: string, connection: string): Promise<boolean>;
   /** The principal's pseudonym. */

@@ -1,6 +1,7 @@
 /** What a session needs of the other rooms. */
 
 import type { HoldsPort } from '../approvals/holds-port.ts';
+import type { Config } from '../config/config.ts';
 import { secondFactorUs } from '../core/authentication.ts';
 import { CountersignError } from '../core/errors.ts';
 import type { LiveSessions } from '../session/live-sessions.ts';
@@ -13,6 +14,7 @@ import { type Caller, SessionPolicy } from '../policy/decide.ts';
 import type { Connection, PostgresConnection } from '../resources/documents.ts';
 import type { Resources } from '../resources/resources.ts';
 import type { AccessGrant } from '../resources/view.ts';
+import { holdLink } from './notify.ts';
 import type { Rooms, RoomsOptions } from './rooms.ts';
 import type { ServerRoles } from './server-roles.ts';
 
@@ -25,7 +27,7 @@ interface Others extends Pick<RoomsOptions, 'env'> {
   readonly serverRoles: ServerRoles;
 }
 
-export function sessionPorts(rooms: Rooms, others: Others): SessionPorts {
+export function sessionPorts(config: Config, rooms: Rooms, others: Others): SessionPorts {
   const { sessions, index, holds, randomBytes, onError, serverRoles } = others;
   const { ledger, keys, resources, identity, recorder, spool, sql, clock } = rooms;
   return {
@@ -46,6 +48,7 @@ export function sessionPorts(rooms: Rooms, others: Others): SessionPorts {
     actorOf: (principal) => identity.principals.actorOf(principal),
     sql,
     holds,
+    holdLink: (id) => holdLink(config, id),
     admit: async (principal, connection, database, { tokenId, ...place }): Promise<Admission> => {
       const grant = resources.accessFor(principal, connection, database);
       const { access, policy } = grant;

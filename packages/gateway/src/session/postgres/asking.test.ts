@@ -75,6 +75,7 @@ function asks(
   const notices: string[] = [];
   const asking = new Asking({
     holds,
+    holdLink: (id) => `https://gateway.example/v1/approvals/${id}`,
     requester: {
       id: makeId('principal', 1, new Uint8Array(10)),
       name: 'ana',

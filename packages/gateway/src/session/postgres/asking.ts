@@ -81,6 +81,8 @@ export type Used =
 
 export interface AskingPorts {
   readonly holds: HoldsPort;
+  /** Where people look at a hold. */
+  readonly holdLink: (id: HoldId) => string;
   readonly requester: Requester;
   readonly session: SessionId;
   readonly connection: string;
@@ -261,7 +263,11 @@ export class Asking {
           until: new Date(hold.expiresUs / 1000).toISOString().slice(0, 19),
         }),
         'NOTICE',
-        { detail: inTransaction ? `${approvers} ${STAYS_OPEN}` : approvers },
+        {
+          detail: [approvers, this.#ports.holdLink(hold.id), ...(inTransaction ? [STAYS_OPEN] : [])].join(
+            ' ',
+          ),
+        },
       ),
     );
     const { promise, resolve } = Promise.withResolvers<Interrupted>();

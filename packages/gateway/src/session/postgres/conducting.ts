@@ -1,7 +1,7 @@
 /** The conductor of one session with everything that it needs of the session. */
 
 import type { HoldsPort, Requester } from '../../approvals/holds-port.ts';
-import type { SessionId } from '../../core/ids.ts';
+import type { HoldId, SessionId } from '../../core/ids.ts';
 import { encodeFrontend } from '../../protocols/postgres/encode.ts';
 import type { ResponseQueue } from '../../protocols/postgres/response-queue.ts';
 import { type AsksForTrees, ServerTrees } from './armed/server-trees.ts';
@@ -23,6 +23,7 @@ import type { TargetSide } from './target-side.ts';
 
 export interface ConductingOptions {
   readonly holds: HoldsPort;
+  readonly holdLink: (id: HoldId) => string;
   readonly session: {
     readonly id: SessionId;
     readonly principal: Requester;
@@ -62,11 +63,12 @@ export class Conducting implements ConductorPort {
 
   constructor(options: ConductingOptions) {
     this.#options = options;
-    const { holds, session, random } = options;
+    const { holds, holdLink, session, random } = options;
     const { id, principal, connection, database, address } = session;
     const { responses, gate, unlike, intents, clientSide, targetSide, deliver, stop } = options;
     this.#asking = new Asking({
       holds,
+      holdLink,
       requester: principal,
       session: id,
       connection,

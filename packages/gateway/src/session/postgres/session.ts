@@ -203,6 +203,7 @@ export class PostgresSession implements LiveSession {
     const { ports, admission } = this.#options;
     return new Conducting({
       holds: ports.holds,
+      holdLink: ports.holdLink,
       session: this,
       asksForTrees: admission.asksForTrees,
       masking: this.#masking,
