@@ -6,6 +6,7 @@ import { formatTimeUs } from '../core/clock.ts';
 import { CountersignError } from '../core/errors.ts';
 import { parseId } from '../core/ids.ts';
 import { LIMITS } from '../core/limits.ts';
+import { SECOND_FACTOR_LIMITS } from '../core/second-factor-limits.ts';
 import { Secret } from '../core/secret.ts';
 import type { IssuedCode } from '../identity/enrolment.ts';
 import type { PrincipalRecord } from '../identity/principals.ts';
@@ -119,6 +120,7 @@ const invite = route({
     if (ports.resources.get('Person', body.name).length === 0)
       throw new CountersignError('NOT_FOUND', { what: 'person of this name' });
     const isOwn = body.name === input.caller().principal.name;
+    if (isOwn) await checkLoggedIn(ports, input.caller());
     const act = { kind: 'Person', name: body.name, action: 'invitation' } as const;
     const { code, expiresUs } = isOwn
       ? await make()
@@ -205,6 +207,15 @@ export const IDENTITY_ROUTES: readonly Route[] = [
   listTokens,
   revokeToken,
 ];
+
+/** A new password of one's own: a token that others may have does not make it, only one of a login that is not long ago. */
+async function checkLoggedIn(ports: ApiPorts, { principal, tokenId }: Caller): Promise<void> {
+  const authentication = await ports.identity.identity.authenticationOf(principal.id, tokenId);
+  const ageUs = ports.clock.nowUs() - (authentication?.atUs ?? Number.NEGATIVE_INFINITY);
+  if (ageUs >= 0 && ageUs <= SECOND_FACTOR_LIMITS.carriedMsMax * 1000) return;
+  const action = 'invite themselves with a token that no login of today gave';
+  throw new CountersignError('PERMISSION_DENIED', { principal: principal.name, action });
+}
 
 async function ownerOf(
   ports: ApiPorts,

@@ -28,6 +28,8 @@ export const HTTP_LIMITS = {
   http2SessionMegabytes: 10,
   /** Requests of one session that run or wait at once; a client that wants more waits for an answer first. */
   exchangesMax: 512,
+  /** Sessions of one token at once: places are shared with PostgreSQL, and a client makes one by a new name. */
+  sessionsPerTokenMax: 256,
   /** A session without a request ends after this: long enough for a person at a notebook to think. */
   sessionIdleMs: 60_000,
   /** Content that policy or a Mask looks at is held in memory, up to this; the largest documented call is below it. */
@@ -73,6 +75,8 @@ export const HTTP_LIMITS = {
   strangerLeavesPerSecond: 10,
   /** Names by which a connection can be reached. */
   hostsMax: 16,
+  /** What one byte of JSON takes at most while it is read, beside itself: a node for two bytes, as `[0,0,…]` has. */
+  readBytesPerByte: 15,
   /** Exchanges of a recording that are open at once while it is read; more than a session has. */
   replayedExchangesMax: 1_024,
   /** Bytes of a text that a replay shows of one body. */

@@ -107,11 +107,11 @@ export class FactorChanges {
     const actor = await this.#actorOf(by);
     const body = { ...bodyOf(owner, factor, by.name), address, reason: reason.toWellFormed() };
     await ledger.append({ type: 'person.factor', status: 'removed', ...actor, body });
-    // Before it is gone, so that a crash leaves no token that says more than there is; and again for one that was
-    // made meanwhile.
+    // Before it is gone, so that a crash leaves no token that says more than there is; and again for those that were
+    // made meanwhile, also with one that was just being ended, until there is none.
     await this.#endTokens(owner);
     await secondFactors.remove(factor);
-    await this.#endTokens(owner);
+    while ((await this.#endTokens(owner)) > 0);
   }
 
   /** NOT_FOUND where somebody has none that counts. */
@@ -122,7 +122,7 @@ export class FactorChanges {
     return factor;
   }
 
-  #endTokens({ id }: PrincipalRecord): Promise<void> {
+  #endTokens({ id }: PrincipalRecord): Promise<number> {
     const { tokens } = this.#options;
     const reason = 'the second factor was removed';
     return tokens.revokeWhere(

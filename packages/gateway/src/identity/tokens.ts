@@ -113,19 +113,19 @@ export class Tokens {
   }
 
   /** What gave them is no longer good, or no longer enough; all but the one that is used for this. */
-  revokeLoginTokens(owner: PrincipalId, reason: string, except?: TokenId): Promise<void> {
-    return this.revokeWhere(owner, ({ name, id }) => name === LOGIN_TOKEN_NAME && id !== except, reason);
+  async revokeLoginTokens(owner: PrincipalId, reason: string, except?: TokenId): Promise<void> {
+    await this.revokeWhere(owner, ({ name, id }) => name === LOGIN_TOKEN_NAME && id !== except, reason);
   }
 
-  /** Ends those of somebody's live tokens that are meant. */
+  /** Ends those of somebody's live tokens that are meant; how many there were. */
   async revokeWhere(
     owner: PrincipalId,
     isMeant: (token: TokenRecord) => boolean,
     reason: string,
-  ): Promise<void> {
-    for (const token of await this.liveTokens(owner)) {
-      if (isMeant(token)) await this.revoke(token.id, { reason, revokedBy: undefined });
-    }
+  ): Promise<number> {
+    const meant = (await this.liveTokens(owner)).filter(isMeant);
+    for (const { id } of meant) await this.revoke(id, { reason, revokedBy: undefined });
+    return meant.length;
   }
 
   /** Ends a token and tells who listens; false where it had ended already. */

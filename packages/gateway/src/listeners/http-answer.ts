@@ -35,7 +35,7 @@ export function http2Answer(response: Http2ServerResponse): ClientAnswer {
       return !response.headersSent && !response.stream.destroyed;
     },
     head: (status, fields) => {
-      response.writeHead(status, grouped(fields));
+      response.writeHead(status, joined(fields));
     },
     trailers: (fields) => response.addTrailers(grouped(fields)),
     closeAfter: () => undefined,
@@ -51,6 +51,16 @@ function grouped(fields: HttpFields): OutgoingHttpHeaders {
   for (const [name, value] of fields) {
     const before = headers.get(name);
     headers.set(name, before === undefined ? value : [...(Array.isArray(before) ? before : [before]), value]);
+  }
+  return Object.fromEntries(headers);
+}
+
+/** For HTTP/2, of which Node refuses a second line of many names: RFC 9110 §5.3; no cookie comes here. */
+function joined(fields: HttpFields): OutgoingHttpHeaders {
+  const headers = new Map<string, string>();
+  for (const [name, value] of fields) {
+    const before = headers.get(name);
+    headers.set(name, before === undefined || before === value ? value : `${before}, ${value}`);
   }
   return Object.fromEntries(headers);
 }

@@ -210,10 +210,12 @@ export class HttpListener {
       requestTimeout: 0,
       keepAliveTimeout: LIMITS.keepAliveMs,
       connectionsCheckingInterval: LIMITS.timeoutCheckMs,
-      shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === 'websocket',
+      shouldUpgradeCallback: isWebSocket,
     });
     // Node drops fields beyond this in silence; more than are allowed are refused (request-head.ts).
     server.maxHeadersCount = 0;
+    // Deadlines of heads are kept by a timer that Node starts with listening, and this server never listens itself.
+    server.emit('listening');
     const take = (request: IncomingMessage, response: ServerResponse): void => {
       this.#takeHttp1(request, response, undefined, undefined);
     };
@@ -331,7 +333,14 @@ export class HttpListener {
     socket.on('error', () => undefined);
     const response = new ServerResponse(request);
     // Anything but a 101 is an ordinary answer, and the connection ends behind it.
-    if (socket instanceof TLSSocket || isSocket(socket)) response.assignSocket(socket);
+    try {
+      if (!(socket instanceof TLSSocket || isSocket(socket))) throw new TypeError('no socket of its own');
+      // Throws where a request before it on the same connection has no answer yet.
+      response.assignSocket(socket);
+    } catch {
+      socket.destroy();
+      return;
+    }
     response.shouldKeepAlive = false;
     response.once('finish', () => socket.end());
     this.#takeHttp1(request, response, undefined, { socket, head });
@@ -413,3 +422,13 @@ const REASONS: Readonly<Record<number, string>> = {
   426: 'Upgrade Required',
   431: 'Request Header Fields Too Large',
 };
+
+/** RFC 6455 §4.1: a GET without a content; with one it is an ordinary request, and the upgrade is dropped. */
+function isWebSocket({ method, headers }: IncomingMessage): boolean {
+  return (
+    headers.upgrade?.toLowerCase() === 'websocket' &&
+    method === 'GET' &&
+    headers['content-length'] === undefined &&
+    headers['transfer-encoding'] === undefined
+  );
+}

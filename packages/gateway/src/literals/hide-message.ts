@@ -2,16 +2,19 @@
  * What an error or notice of the server says again of a literal, hidden: `invalid input syntax for type integer: "…"`.
  *
  * Spec: spec/masking.md, section 16. PostgreSQL quotes what it was given without escaping quotes in it, so everything
- * from the first quote to the last goes. Untrusted: every byte.
+ * from the first quote to the last goes. In other languages it quotes with other signs (`»…«`): then all of it goes.
+ * Untrusted: every byte.
  */
 
 import { NO_HINTS } from '../masking/detect/scan-state.ts';
 import { findIn } from './find-in.ts';
 
 const HIDDEN = Buffer.from('[REDACTED]');
-/** Data exceptions quote values; a syntax error quotes the token that it is near. */
+/** Data exceptions quote values; a syntax error quotes the token that it is near, or a text that is no SQL itself. */
 const DATA_EXCEPTION = '22';
 const SYNTAX_ERROR = '42601';
+/** A word or an operator of the statement, and nothing behind it. Of what is not closed all of the rest is quoted. */
+const PLAIN_TOKEN = /^[^"]* at or near "(?![eEbBxXnN]?'|[uU]&'|[0-9.$]|\/\*|--)[^"]*"$/;
 const DOUBLE_QUOTE = 34;
 
 /** The text itself where nothing in it is hidden. */
@@ -22,15 +25,13 @@ export function hideMessage(sqlstate: string, text: Uint8Array): Uint8Array {
 }
 
 function withoutQuoted(sqlstate: string, text: Uint8Array): Uint8Array {
+  const isSyntax = sqlstate === SYNTAX_ERROR;
+  if (!isSyntax && !sqlstate.startsWith(DATA_EXCEPTION)) return text;
   const from = text.indexOf(DOUBLE_QUOTE) + 1;
   const to = text.lastIndexOf(DOUBLE_QUOTE);
-  if (from === 0 || to < from) return text;
-  const isValue =
-    sqlstate.startsWith(DATA_EXCEPTION) ||
-    (sqlstate === SYNTAX_ERROR && /^(?:[eEbBxXnN]?'|[uU]&'|[0-9.$])/.test(firstBytes(text, from)));
-  return isValue ? Buffer.concat([text.subarray(0, from), HIDDEN, text.subarray(to)]) : text;
-}
-
-function firstBytes(text: Uint8Array, from: number): string {
-  return Buffer.from(text.subarray(from, from + 4)).toString('latin1');
+  const isQuoted = from > 0 && to >= from;
+  const around = isQuoted ? [text.subarray(0, from), text.subarray(to)] : [text];
+  if (around.some((part) => part.some((byte) => byte > 127))) return HIDDEN;
+  if (!isQuoted || (isSyntax && PLAIN_TOKEN.test(Buffer.from(text).toString('latin1')))) return text;
+  return Buffer.concat([text.subarray(0, from), HIDDEN, text.subarray(to)]);
 }

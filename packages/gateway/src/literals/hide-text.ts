@@ -7,6 +7,7 @@
  * Untrusted: every byte. Linear in the text.
  */
 
+import { isUtf8 } from 'node:buffer';
 import { REVEAL_LIMITS } from '../core/reveal-limits.ts';
 import { contextOfNames } from '../masking/detect/context.ts';
 import { CONTEXT } from '../masking/detect/lexicon.ts';
@@ -56,10 +57,17 @@ export function hideText(text: Uint8Array, hiding: Hiding): HiddenText {
   const context = contextOf(text);
   const found = findIn(text, { context, isColumnValue: false, promoted: undefined });
   const cursor = new TokenCursor(text);
+  const isForeign = !isUtf8(text);
   const pieces: Uint8Array[] = [];
   let kept = 0;
   let last: Part | undefined;
   while (cursor.next()) {
+    if (isReadOtherwise(cursor, text, isForeign)) {
+      // Where it ends depends on a setting, and so does what is a literal behind it: nothing of that is shown.
+      const from = cursor.continues && last !== undefined ? last.from : cursor.from;
+      pieces.push(text.subarray(kept, Math.max(from, kept)), LITERAL);
+      return { bytes: Buffer.concat(pieces), isChanged: true, context };
+    }
     if (cursor.continues && last !== undefined) {
       // In several pieces: nobody has looked at it as the one literal that it is.
       if (!last.isHidden) pieces.push(text.subarray(kept, last.from), last.instead);
@@ -105,6 +113,20 @@ function partAt(cursor: TokenCursor, text: Uint8Array, hiding: Hiding, found: Fo
   cursor.to = endOfNumber(text, from);
   const isHidden = hiding === 'all' || found.touches(from, cursor.to);
   return { from, to: cursor.to, instead: NUMBER, isHidden };
+}
+
+/**
+ * A plain literal with a backslash before a quote: under standard_conforming_strings = off, and in an encoding that has
+ * such a byte in its characters, it ends elsewhere.
+ */
+function isReadOtherwise(
+  { kind, from, to, backslash }: TokenCursor,
+  text: Uint8Array,
+  isForeign: boolean,
+): boolean {
+  if (kind === 'literal')
+    return backslash && /\\'/.test(Buffer.from(text.subarray(from, to)).toString('latin1'));
+  return kind === 'escape-literal' && text.subarray(from, to).includes(BACKSLASH) && isForeign;
 }
 
 /** With escapes, doubled quotes, or as digits of another base: the detectors have not seen what it stands for. */

@@ -45,7 +45,7 @@ export function clearValueOf(
 ): { readonly clear: string; readonly entity: string; readonly masks: readonly string[] } {
   const entity = entityOf(keys, value) ?? given ?? COLUMN;
   if (!isEntity(entity)) throw invalid('an entity is a name in capitals, as EMAIL');
-  const makers = makersOf(resources, kind, entity);
+  const makers = makersOf(resources, kindsOf(kind, name), entity);
   const [first] = makers;
   if (first === undefined) throw refused(`no Mask makes masks of ${entity} by ${kind}`);
   const type: BaseType = { kind: 'base', name, typmod: -1 };
@@ -79,16 +79,21 @@ function entityOf(keys: MaskingKeyRing, value: string): string | undefined {
   return found?.start === 0 && found.end === value.length ? found.entity?.toUpperCase() : undefined;
 }
 
+/** Of numbers and uuid both operators are one permutation: either opens what the other has made. */
+function kindsOf(kind: MaskedValue['operator'], type: MaskedValue['type']): readonly Operator['kind'][] {
+  return type === 'text' ? [kind] : REVERSIBLE;
+}
+
 function makersOf(
   resources: Pick<Resources, 'get'>,
-  kind: Operator['kind'],
+  kinds: readonly Operator['kind'][],
   entity: string,
 ): readonly { readonly mask: string; readonly operator: Operator }[] {
   return resources.get('Mask').flatMap(({ document, version }) => {
     if (document.kind !== 'Mask') return [];
     const { mask, operator, ...compiled } = compileMask(document, version);
     const isOf = compiled.kind === 'detect' ? compiled.entities.has(entity) : compiled.entity === entity;
-    return operator.kind === kind && isOf ? [{ mask, operator }] : [];
+    return kinds.includes(operator.kind) && isOf ? [{ mask, operator }] : [];
   });
 }
 

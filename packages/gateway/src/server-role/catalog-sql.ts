@@ -202,6 +202,15 @@ const FOUND = `  select 1, 'role', r.rolname, pg_catalog.format('%I is a superus
       and exists (select from reach r where pg_catalog.has_any_column_privilege(r.oid, w.ev_class, 'INSERT, UPDATE')
         or pg_catalog.has_table_privilege(r.oid, w.ev_class, 'DELETE'))
   union all
+  select 16, 'policy', ''::name, pg_catalog.format('policy %I on %s chooses rows by %s', p.polname, p.polrelid::regclass, n.what)
+    from pg_catalog.pg_policy p
+    join pg_catalog.pg_class c on c.oid = p.polrelid and c.relrowsecurity
+    join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_policy'::regclass and d.objid = p.oid
+      and d.refclassid = 'pg_catalog.pg_class'::regclass
+    join named n on n.reads and n.relation = d.refobjid and n.attnum = d.refobjsubid
+    where exists (select from reach r where pg_catalog.has_any_column_privilege(r.oid, p.polrelid, 'SELECT, INSERT, UPDATE')
+      or pg_catalog.has_table_privilege(r.oid, p.polrelid, 'DELETE'))
+  union all
   select 10, 'statistics', ''::name, pg_catalog.format('%I may read %s', r.rolname, s.oid::regclass)
     from reach r cross join (values ('pg_catalog.pg_statistic'::regclass::oid),
       ('pg_catalog.pg_statistic_ext_data'::regclass::oid), ('pg_catalog.pg_largeobject'::regclass::oid)) s (oid)

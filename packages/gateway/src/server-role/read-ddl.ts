@@ -161,7 +161,8 @@ async function grantedTo(
 ): Promise<ReadonlyMap<number, RelationRights>> {
   const granted = new Map<number, Record<string, string[]>>();
   for (const [oid, , column, right] of await queries.rows('grants', grantedSql(role), oids)) {
-    const rights = granted.get(Number(oid)) ?? {};
+    // A column may be named as what every object has: `constructor`.
+    const rights: Record<string, string[]> = granted.get(Number(oid)) ?? Object.create(null);
     granted.set(Number(oid), rights);
     rights[column ?? ''] = [...(rights[column ?? ''] ?? []), right ?? ''];
   }

@@ -40,6 +40,8 @@ const EXHAUSTED = /^(?:memory exhausted|out of memory|stack depth|invalid memory
 
 /** `1or 2`: PostgreSQL 14 and before read two tokens, and the text goes on behind them. */
 const OLDER_TOKENS = /^trailing junk/;
+/** It quotes the token that it does not take, and of one that is not closed everything up to the end of the text. */
+const QUOTED_LITERAL = /( at or near ")(?:[eEbBxXnN]?'|[uU]&['"]|[0-9.$"]|\/\*|--)[\s\S]*"$/;
 
 const OLDER: Parsed = {
   kind: 'uninspectable',
@@ -133,7 +135,8 @@ function readResult(instance: PgQueryModule, result: number, bytes: Uint8Array):
   if (EXHAUSTED.test(message)) return TOO_COMPLEX;
   if (OLDER_TOKENS.test(message)) return OLDER;
   const position = instance.getValue(error + ERROR_POSITION, 'i32');
-  return { kind: 'syntax-error', message, at: byteOffset(bytes, position) };
+  const said = message.replace(QUOTED_LITERAL, '$1…"');
+  return { kind: 'syntax-error', message: said, at: byteOffset(bytes, position) };
 }
 
 /** PostgreSQL counts characters from 1, and says 0 where it does not know. */

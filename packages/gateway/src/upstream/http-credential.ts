@@ -72,3 +72,21 @@ function textOf(secret: Secret<string>, connection: string): string {
     reason: 'its credential has characters that no field can hold',
   });
 }
+
+/** Fields of an answer without a secret that the target repeats; only one in the query comes back so. */
+export function withoutSecret(credential: HttpCredential, fields: HttpFields): HttpFields {
+  if (credential.scheme !== 'query') return fields;
+  const secret = credential.secret.reveal();
+  const encoded = encodeURIComponent(secret);
+  const form = new URLSearchParams([['', secret]]).toString().slice(1);
+  const forms = [
+    encoded,
+    encoded.replaceAll(/%[0-9A-F]{2}/g, (escape) => escape.toLowerCase()),
+    form,
+    secret,
+  ];
+  return fields.map(([name, value]) => [
+    name,
+    forms.reduce((text, one) => (one === '' ? text : text.replaceAll(one, '***')), value),
+  ]);
+}

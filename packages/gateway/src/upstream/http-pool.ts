@@ -234,6 +234,8 @@ function answerOf(outgoing: ClientRequest, target: HttpTarget): Promise<Upstream
 function fromIncoming(incoming: IncomingMessage, upgraded: UpstreamAnswer['upgraded']): UpstreamAnswer {
   // A broken answer is told by whoever reads it; nobody reads one that was given up.
   incoming.on('error', () => undefined);
+  // Node takes its own listener off; without one, a reset would end the process.
+  upgraded?.socket.on('error', () => undefined);
   return {
     version: '1.1',
     status: incoming.statusCode ?? 502,

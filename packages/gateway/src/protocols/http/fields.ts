@@ -191,6 +191,11 @@ const NEVER_IN_TRAILERS: ReadonlySet<string> = new Set([
   'range',
   'location',
   'www-authenticate',
+  'accept',
+  'prefer',
+  'if-match',
+  'if-none-match',
+  'x-amz-target',
 ]);
 
 function isStrippedOfRequest(name: string): boolean {
@@ -220,6 +225,7 @@ function namedByConnection(fields: HttpFields): ReadonlySet<string> {
 function wrongInHttp1(fields: HttpFields): string | undefined {
   const hosts = valuesOf(fields, 'host');
   if (hosts.length !== 1) return 'expected exactly one Host';
+  if (valuesOf(fields, 'content-type').length > 1) return 'it has more than one Content-Type';
   const lengths = valuesOf(fields, 'content-length');
   const encodings = valuesOf(fields, 'transfer-encoding');
   if (lengths.length > 1) return 'it has more than one Content-Length';
@@ -243,6 +249,7 @@ function wrongInHttp2(fields: HttpFields): string | undefined {
     ([name, value]) => HOP_BY_HOP.has(name) && !(name === 'te' && value === 'trailers') && name !== 'trailer',
   );
   if (hop !== undefined) return `the field ${shown(hop[0])} has no place in HTTP/2`;
+  if (valuesOf(fields, 'content-type').length > 1) return 'it has more than one Content-Type';
   const lengths = valuesOf(fields, 'content-length');
   if (lengths.length > 1) return 'it has more than one Content-Length';
   return lengths.some((length) => !/^[0-9]{1,15}$/.test(length))

@@ -12,7 +12,7 @@ import type { HttpRequestHead } from '../../core/http-message.ts';
 import { openersOf } from '../../policy/break-glass.ts';
 import type { Decision } from '../../policy/decide.ts';
 import type { CompiledRule } from '../../policy/rule.ts';
-import { valueOf } from '../../protocols/http/fields.ts';
+import { valueOf, valuesOf } from '../../protocols/http/fields.ts';
 import { demandOf } from '../hold-demand.ts';
 import type { HeldContent } from './held-content.ts';
 import type { HttpSession } from './http-session.ts';
@@ -28,6 +28,8 @@ export interface ApprovalRequest {
   /** What somebody who has to agree should know. */
   readonly reasons: readonly string[];
   readonly intent: number;
+  /** What follows is another protocol, which nobody looks into. */
+  readonly upgrade: boolean;
 }
 
 export type Approval =
@@ -50,6 +52,19 @@ const BOUND_FIELDS = [
   'x-amz-target',
   'if-match',
   'if-none-match',
+  'if-modified-since',
+  'if-unmodified-since',
+  'if',
+  'range',
+  'content-range',
+  'accept-profile',
+  'content-profile',
+  'destination',
+  'depth',
+  'overwrite',
+  'x-amz-copy-source',
+  'x-copy-from',
+  'x-upsert',
 ];
 
 interface Demanded {
@@ -142,7 +157,7 @@ async function takeAll(
 
 function requestOf(session: HttpSession, request: ApprovalRequest, rule: CompiledRule): HoldRequest {
   const { principal, connection, address, id } = session;
-  const { head, content, decision, policy, effects, objects, reasons, intent } = request;
+  const { head, content, decision, policy, effects, objects, reasons, intent, upgrade } = request;
   const cause = decision.causes.find((one) => one.rule === rule.name);
   const { kind, name, groups, issuer, subject } = principal;
   return {
@@ -156,7 +171,7 @@ function requestOf(session: HttpSession, request: ApprovalRequest, rule: Compile
       connection,
       database: '',
       role: '',
-      state: {},
+      state: upgrade ? { upgrade: 'websocket' } : {},
       policy,
       rule: { name: rule.name, version: rule.version },
       context: boundFields(head),
@@ -183,8 +198,11 @@ function withReasons(demand: HoldDemand, reasons: readonly string[]): HoldDemand
 function boundFields({ fields }: HttpRequestHead): Readonly<Record<string, string>> {
   return Object.fromEntries(
     BOUND_FIELDS.flatMap((name) => {
-      const value = valueOf(fields, name);
-      return value === undefined ? [] : [[name, value]];
+      // All of them: a second line would change what the first one says.
+      const values = valuesOf(fields, name);
+      return values.length === 0
+        ? []
+        : [[name, values.length === 1 ? (values[0] ?? '') : JSON.stringify(values)]];
     }),
   );
 }

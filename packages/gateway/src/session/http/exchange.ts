@@ -6,6 +6,7 @@
  */
 
 import { CountersignError, toCountersignError } from '../../core/errors.ts';
+import { HTTP_LIMITS as LIMITS } from '../../core/http-limits.ts';
 import type { HttpRequestHead } from '../../core/http-message.ts';
 import { valuesOf } from '../../protocols/http/fields.ts';
 import { RECORDED, type RecordedKind } from '../../protocols/http/recorded.ts';
@@ -90,7 +91,9 @@ export class Exchange implements RunningExchange {
     const { admission, ports } = this.#session;
     const wanted = wantsContent(admission.dialect, head);
     if (wanted) await this.#holdContent();
-    const unread = !wanted && this.#known.contentLength !== 'none';
+    // Behind an upgrade anything may be said, and nobody reads it.
+    const { contentLength, request } = this.#known;
+    const unread = request.upgrade !== undefined || (!wanted && contentLength !== 'none');
     const decoded = wanted ? await this.#decoded() : undefined;
     const understood = understand(admission.dialect, head, decoded, unread);
     this.#dialect = understood.reading.dialect ?? this.#dialect;
@@ -101,7 +104,7 @@ export class Exchange implements RunningExchange {
     await this.#writeIntent(judged);
     this.#abort.signal.throwIfAborted();
     if (judged.decision.kind === 'block') return this.#refuse(blockedError(judged), 'blocked');
-    if (judged.decision.kind === 'hold' && !(await this.#isApproved(judged))) return undefined;
+    if (judged.decision.kind === 'hold' && !(await this.#isApprovedWithin(decoded, judged))) return undefined;
     this.#abort.signal.throwIfAborted();
     return this.#forward(understood.reading.strip);
   }
@@ -142,6 +145,18 @@ export class Exchange implements RunningExchange {
     await this.#session.room();
   }
 
+  /** What was read of it stays in memory while people are asked, and counts. */
+  async #isApprovedWithin(decoded: Uint8Array | undefined, judged: JudgedRequest): Promise<boolean> {
+    const { budget } = this.#known;
+    const bytes = (decoded?.length ?? 0) * LIMITS.readBytesPerByte;
+    budget.take(bytes);
+    try {
+      return await this.#isApproved(judged);
+    } finally {
+      budget.give(bytes);
+    }
+  }
+
   /** False where the client was told to come back. */
   async #isApproved({ decision, policy, reading }: JudgedRequest): Promise<boolean> {
     const { head } = this.#known;
@@ -156,6 +171,7 @@ export class Exchange implements RunningExchange {
         objects: (reading?.objects ?? []).map(({ kind, name }) => `${kind} ${name}`),
         reasons: reading?.reasons ?? [],
         intent: this.#intent ?? 0,
+        upgrade: this.#known.request.upgrade !== undefined,
       },
       this.#abort.signal,
     );

@@ -21,7 +21,13 @@ import {
 } from '../../protocols/http/fields.ts';
 import { RECORDED, type RecordedKind } from '../../protocols/http/recorded.ts';
 import { CHANNEL } from '../../recording/segment-format.ts';
-import { fieldsOf, inject, isInQuery } from '../../upstream/http-credential.ts';
+import {
+  fieldsOf,
+  type HttpCredential,
+  inject,
+  isInQuery,
+  withoutSecret,
+} from '../../upstream/http-credential.ts';
 import type { HttpTarget, UpstreamAnswer, UpstreamExchange } from '../../upstream/http-exchange.ts';
 import { shownFields } from './decide-request.ts';
 import type { HeldContent } from './held-content.ts';
@@ -59,6 +65,7 @@ export class Forwarding {
   readonly #received: Counted = { hash: createHash('sha256'), bytes: 0 };
   #masking: AnswerMasking | undefined;
   #upstream: UpstreamExchange | undefined;
+  #credential: HttpCredential = { scheme: 'none' };
   #answer: UpstreamAnswer | undefined;
   #forwardedUs: number | undefined;
   #answeredUs: number | undefined;
@@ -129,7 +136,13 @@ export class Forwarding {
       await this.#joinUpgraded(answer.upgraded);
       return 'ok';
     }
-    await this.#deliver(answer);
+    try {
+      await this.#deliver(answer);
+    } catch (error) {
+      // What nobody reads any more must not hold a socket of the target.
+      upstream.destroy();
+      throw error;
+    }
     // What the client still sends after a whole answer is of no use to anybody.
     if (!request.content.readableEnded) upstream.destroy();
     return answer.status < 400 ? 'ok' : 'error';
@@ -139,7 +152,7 @@ export class Forwarding {
   outcome(): Record<string, BodyValue> {
     const answer = this.#answer;
     return {
-      ...(answer === undefined ? {} : { headers: shownFields(answerFieldsFor(answer.fields)) }),
+      ...(answer === undefined ? {} : { headers: shownFields(this.#fieldsFor(answer)) }),
       ...(this.#forwardedUs === undefined || this.#answeredUs === undefined
         ? {}
         : { target_us: Math.max(0, Math.round(this.#answeredUs - this.#forwardedUs)) }),
@@ -161,6 +174,7 @@ export class Forwarding {
       throw new CountersignError('MASK_NOT_APPLIED', { connection });
     }
     const target = await this.#session.target();
+    this.#credential = target.credential;
     if (isInQuery(target.credential, head.query)) {
       throw new CountersignError('HTTP_MALFORMED', {
         reason: 'it has a key in its query, which is the gateway’s to send',
@@ -215,7 +229,9 @@ export class Forwarding {
     const read = readFields(request.rawTrailers(), 'trailers', LIMITS.fieldsMax);
     if (read.kind === 'malformed')
       throw new CountersignError('HTTP_MALFORMED', { reason: `in its trailers, ${read.reason}` });
-    const trailers = trailersFor(read.fields);
+    const { strip } = this.#forwarded;
+    const own = fieldsOf(this.#credential);
+    const trailers = trailersFor(read.fields).filter(([name]) => !own.has(name) && !strip.includes(name));
     if (trailers.length === 0) return;
     this.#record(CHANNEL.clientToTarget, RECORDED.trailers, Buffer.from(JSON.stringify(trailers)));
     upstream.trailers(trailers);
@@ -227,7 +243,7 @@ export class Forwarding {
       throw this.#broken('its answer has a transfer coding that is not known');
     }
     const masking = this.#masking;
-    const passing = answerFieldsFor(answer.fields);
+    const passing = this.#fieldsFor(answer);
     const fields = masking?.answerFields(passing) ?? passing;
     // What is masked may turn out to be no content that can be: then the client has seen nothing of it.
     const content = masking === undefined ? answer.content : await firstOf(masking.content(answer));
@@ -248,7 +264,8 @@ export class Forwarding {
       throw error instanceof CountersignError ? error : this.#broken(reasonOf(error), error);
     }
     // Trailers are about a content that is another now.
-    const trailers = masking === undefined ? trailersFor(answer.trailers()) : [];
+    const trailers =
+      masking === undefined ? withoutSecret(this.#credential, trailersFor(answer.trailers())) : [];
     if (trailers.length > 0) {
       this.#record(CHANNEL.targetToClient, RECORDED.trailers, Buffer.from(JSON.stringify(trailers)));
       request.answer.trailers(trailers);
@@ -267,8 +284,11 @@ export class Forwarding {
   async #joinUpgraded(upgraded: NonNullable<UpstreamAnswer['upgraded']>): Promise<void> {
     const { request, signal } = this.#forwarded;
     const answer = this.#answer;
-    if (request.upgrade === undefined || answer === undefined) throw this.#broken('it upgraded unasked');
-    const fields = answerFieldsFor(answer.fields);
+    if (request.upgrade === undefined || answer === undefined) {
+      upgraded.socket.destroy();
+      throw this.#broken('it upgraded unasked');
+    }
+    const fields = this.#fieldsFor(answer);
     this.#record(
       CHANNEL.targetToClient,
       RECORDED.head,
@@ -285,6 +305,11 @@ export class Forwarding {
       },
     });
     this.#record(CHANNEL.targetToClient, RECORDED.end, new Uint8Array(0));
+  }
+
+  /** A redirect often repeats the query of its request, and with it what was put there. */
+  #fieldsFor({ fields }: UpstreamAnswer): HttpFields {
+    return withoutSecret(this.#credential, answerFieldsFor(fields));
   }
 
   #broken(reason: string, cause?: unknown): CountersignError {
@@ -321,6 +346,8 @@ function pathAt({ prefix }: HttpTarget, path: string, query: string): string {
 
 /** The same stream, once its first piece is there, or it has ended; rejects where it fails before. */
 async function firstOf(content: Readable): Promise<Readable> {
+  // Whoever does not come to read it must not end the process where it breaks off.
+  content.on('error', () => undefined);
   await new Promise<void>((resolve, reject) => {
     content.once('error', reject);
     content.once('end', resolve);

@@ -7,6 +7,7 @@
 
 import { createHash } from 'node:crypto';
 import { CountersignError, toCountersignError } from '../../core/errors.ts';
+import { HTTP_LIMITS as LIMITS } from '../../core/http-limits.ts';
 import { Secret } from '../../core/secret.ts';
 import { findCredential } from '../../protocols/http/credentials.ts';
 import { requestFieldsFor, valueOf } from '../../protocols/http/fields.ts';
@@ -32,6 +33,8 @@ export class HttpGate {
   readonly #ports: HttpPorts;
   readonly #budget = new ContentBudget();
   readonly #sessions = new Map<string, Promise<HttpSession>>();
+  /** How many of them each token has. */
+  readonly #perToken = new Map<string, number>();
 
   constructor(ports: HttpPorts) {
     this.#ports = ports;
@@ -114,10 +117,20 @@ export class HttpGate {
     connection: string,
     peer: ClientRequest['peer'],
   ): Promise<HttpSession> {
+    const owner = keyOf([token.reveal()]);
+    const others = this.#perToken.get(owner) ?? 0;
+    if (others >= LIMITS.sessionsPerTokenMax) {
+      const allowed = LIMITS.sessionsPerTokenMax;
+      throw new CountersignError('TOO_MANY_CONNECTIONS', { allowed, what: 'sessions of one token' });
+    }
+    this.#perToken.set(owner, others + 1);
     const opening = openHttpSession(this.#ports, { token, connection, peer });
     this.#sessions.set(key, opening);
     const forget = (): void => {
       if (this.#sessions.get(key) === opening) this.#sessions.delete(key);
+      const left = (this.#perToken.get(owner) ?? 1) - 1;
+      if (left > 0) this.#perToken.set(owner, left);
+      else this.#perToken.delete(owner);
     };
     opening.then((session) => session.closed.then(forget), forget);
     return opening;

@@ -64,6 +64,7 @@ export class HttpSession implements LiveSession {
   readonly #segmentLeaves: Promise<unknown>[] = [];
   readonly #resolveClosed: () => void;
   #idle: NodeJS.Timeout | undefined;
+  readonly #checking: NodeJS.Timeout;
   #finishing = false;
   #endAtIdle: EndReason | undefined;
   #waitingForRoom: (() => void)[] = [];
@@ -100,6 +101,11 @@ export class HttpSession implements LiveSession {
     });
     recording.onFailure((error) => this.#fail(error));
     recording.onDrain(() => this.#roomAgain());
+    // A request may go on for hours, and the token of its client end meanwhile.
+    this.#checking = setInterval(() => {
+      if (this.#running.size > 0) this.check().catch(() => undefined);
+    }, LIMITS.tokenCheckMs * 10);
+    this.#checking.unref();
     this.#watchIdle();
   }
 
@@ -217,6 +223,7 @@ export class HttpSession implements LiveSession {
   async #finish(status: 'ok' | 'failed' | 'ended', error: CountersignError | undefined): Promise<void> {
     if (this.#finishing) return;
     this.#finishing = true;
+    clearInterval(this.#checking);
     clearTimeout(this.#idle);
     const { ports, leaves, start, place } = this.#options;
     try {

@@ -67,7 +67,9 @@ export class AnswerMasking {
   }
 
   /** The content as it is given out. Throws CONTENT_WITHHELD, as its stream does later. */
-  content({ fields, content }: UpstreamAnswer): Readable {
+  content({ status, fields, content }: UpstreamAnswer): Readable {
+    // Of a part nobody can say what it is a part of; some stores have fields of their own that ask for one.
+    if (status === 206 || valueOf(fields, 'content-range') !== undefined) throw withheld('it is a part');
     const masker = this.#masker(valueOf(fields, 'content-type'));
     const names = valuesOf(fields, 'content-encoding')
       .flatMap((value) => value.split(','))

@@ -20,11 +20,14 @@ export interface HiddenBody {
 }
 
 const HIDDEN: BodyValue = { text: HIDDEN_VALUE };
+/** Of a text that is only named, nobody sees more. */
+const NAMED_ONLY = Buffer.from(HIDDEN_VALUE);
 
 export function hideBody(body: Body, hiding: Hiding, texts: HiddenTexts): HiddenBody {
-  // What the target could not read may be anything.
-  const how: Hiding = body['malformed'] === undefined ? hiding : 'all';
   const { sql: given, parameters: values } = body;
+  // What the target could not read may be anything; and so may what is bound to a text that does not stand here.
+  const isNamed = given !== undefined && typeof given !== 'string' && fieldOf(given, 'base64') === undefined;
+  const how: Hiding = body['malformed'] === undefined && !isNamed ? hiding : 'all';
   const sql = given === undefined ? undefined : hideSql(given, how, texts);
   const context = sql?.context ?? 0;
   const types = body['parameter_types'];
@@ -34,7 +37,7 @@ export function hideBody(body: Body, hiding: Hiding, texts: HiddenTexts): Hidden
     : undefined;
   const isTextHidden = sql !== undefined && sql.value !== given;
   const areValuesHidden = parameters?.some((value, index) => value !== itemOf(values, index)) === true;
-  if (!isTextHidden && !areValuesHidden) return { body };
+  if (!isTextHidden && !areValuesHidden) return { body, text: sql?.bytes };
   const { token_ranges: ranges, ...rest } = body;
   return {
     body: {
@@ -49,7 +52,7 @@ export function hideBody(body: Body, hiding: Hiding, texts: HiddenTexts): Hidden
       ...(values === undefined ? {} : { parameters: values }),
       ...(ranges === undefined || !isTextHidden ? {} : { token_ranges: ranges }),
     },
-    text: isTextHidden ? sql.bytes : undefined,
+    text: sql?.bytes,
   };
 }
 
@@ -67,7 +70,7 @@ function hideSql(sql: BodyValue, hiding: Hiding, texts: HiddenTexts): HiddenSql 
     return { value: Buffer.from(bytes).toString('utf8'), bytes, context };
   }
   const base64 = fieldOf(sql, 'base64');
-  if (base64 === undefined) return { value: sql, bytes: undefined, context: 0 };
+  if (base64 === undefined) return { value: sql, bytes: NAMED_ONLY, context: 0 };
   // In an encoding that nobody has read.
   const { bytes, isChanged, context } = texts.of(Buffer.from(base64, 'base64'), 'all');
   if (!isChanged) return { value: sql, bytes: undefined, context };

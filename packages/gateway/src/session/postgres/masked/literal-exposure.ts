@@ -22,12 +22,14 @@ export function exposesLiterals(
 }
 
 function isExposing(
-  { node }: StatementFacts,
+  { node, writes }: StatementFacts,
   said: AskedStatement | undefined,
   masked: MaskedLookup | undefined,
 ): boolean {
   // Its values go to the statement that it runs.
   if (said === undefined || node === 'ExecuteStmt') return true;
+  // Its condition is in no tree, and its data are values.
+  if (writes.some(({ verb }) => verb === 'copy-in')) return true;
   if (said.labels === undefined) return said.hasQuery;
   return masked === undefined || isAbout(said.labels, masked);
 }

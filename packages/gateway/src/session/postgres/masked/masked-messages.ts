@@ -142,6 +142,8 @@ export class MaskedMessages {
 
   #keeps(message: ErrorOrNotice, { statement, trees }: MessageAbout): 'all' | 'but details' | 'nothing' {
     const has = (code: string): boolean => message.fields.some((one) => one.code === code);
+    // What the server logs has the text and the values of a statement: log_statement, log_min_duration_statement.
+    if (field(message, 'V') === 'LOG') return 'nothing';
     // From within a function, or about a query that a function made.
     if (has('W') || has('q') || has('p')) return 'nothing';
     // It has a place in the client's own text: the server was still reading that.
