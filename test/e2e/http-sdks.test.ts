@@ -49,18 +49,18 @@ kind: Access
 name: search-team
 who: [group:search]
 to: ['label:class=sdk']
-may: [read, write, unknown]
+may: [read, write, rerank, unknown]
 ---
 kind: Rule
 name: nothing-passes
 on: ['label:mode=blocked']
-when: { effects: [read, write, unknown] }
+when: { effects: [read, write, rerank, unknown] }
 then: block
 ---
 kind: Rule
 name: somebody-agrees
 on: ['label:mode=held']
-when: { effects: [read, write, unknown] }
+when: { effects: [read, write, rerank, unknown] }
 then: { hold: { approvers: [group:owners] } }
 `;
 

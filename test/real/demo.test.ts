@@ -195,7 +195,8 @@ describe('npm run demo -- --json', () => {
     expect(find('approvals', denied.hold)).toMatchObject({ outcome: 'denied', requester: denied.as });
     expect(find('denied', denied.hold)).toMatchObject({ event_type: 'approval.denied', rule: denied.rule });
     for (const { sql, rule } of blocked) {
-      const row = lines['denied']?.find((line) => line['sql'] === sql);
+      // Where Masks reach a session, the literals of what was stopped are hidden.
+      const row = lines['denied']?.find((line) => withoutLiterals(line['sql']) === withoutLiterals(sql));
       expect(row).toMatchObject({ event_type: 'statement.intent', decision: 'block' });
       expect(JSON.stringify(row?.['rules'])).toContain(rule);
     }
@@ -219,7 +220,8 @@ describe('npm run demo -- --json', () => {
       expect(flows).toContainEqual(expect.objectContaining({ flow: 'masked', actor_name: shown.as, mask }));
     }
     expect(lines['masking-blocked']).toHaveLength(1);
-    expect(lines['masking-blocked']?.[0]).toMatchObject({ sql: blocked.sql });
+    expect(withoutLiterals(lines['masking-blocked']?.[0]?.['sql'])).toBe(withoutLiterals(blocked.sql));
+    expect(JSON.stringify(lines['masking-blocked'])).not.toContain('a%');
     expect(JSON.stringify(lines['masking-blocked'])).toContain(blocked.rule);
   });
 
@@ -400,3 +402,10 @@ describe.skipIf(!HAS_PSQL)('npm run demo', () => {
     expect(existsSync(dirname(file))).toBe(false);
   });
 });
+
+/** Literals in one form, as they come and as they are hidden. */
+function withoutLiterals(sql: unknown): string {
+  return String(sql)
+    .replaceAll(/'[^']*'/g, "''")
+    .replaceAll(/\b\d+(?:\.\d+)?\b/g, '0');
+}

@@ -50,11 +50,14 @@ describe.each(Object.entries(PURITY_VERSIONS))('PostgreSQL %s', (major, version)
   it.runIf(present)('has the functions of the table, and nobody has overlooked one', () => {
     expect(functions.length).toBeGreaterThan(2_500);
     expect(functions.filter((one) => reviewedKind(one) === undefined).map(({ name }) => name)).toEqual([]);
-    // The generated text is broken into lines.
+    // A minor release may have a function more than the one before it: what the table has too much is not here.
     const table = FUNCTION_RANGES[Number(major)];
     const row = purityRow(functions);
+    const here = new Set(functions.map(({ oid }) => oid));
     for (const kind of ['pure', 'reader', 'sink', 'polymorphic'] as const) {
-      expect(table?.[kind].trim().replaceAll('\n', ' ')).toBe(row[kind]);
+      const stated = oidsIn(table?.[kind] ?? '').filter((oid) => here.has(oid));
+      expect(stated).toEqual(oidsIn(row[kind]));
+      expect(oidsIn(table?.[kind] ?? '').length - stated.length).toBeLessThanOrEqual(3);
     }
   });
 
@@ -91,3 +94,13 @@ describe.each(Object.entries(PURITY_VERSIONS))('PostgreSQL %s', (major, version)
     expect(rows.filter(({ oid }) => known.of(Number(oid)) !== 'pure')).toEqual([]);
   });
 });
+
+function oidsIn(ranges: string): number[] {
+  return ranges
+    .trim()
+    .split(/\s+/)
+    .flatMap((range) => {
+      const [first = 0, last = first] = range.split('-').map(Number);
+      return Array.from({ length: last - first + 1 }, (_, at) => first + at);
+    });
+}

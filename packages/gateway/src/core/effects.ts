@@ -64,6 +64,15 @@ export const EFFECTS = [
   'unknown',
 ] as const;
 
+/** Of requests over HTTP only: no statement of SQL has them. */
+export const HTTP_EFFECTS: ReadonlySet<Effect> = new Set<Effect>([
+  'rerank',
+  'alias',
+  'model-change',
+  'model-redirect',
+  'model-delete',
+]);
+
 export type Effect = (typeof EFFECTS)[number];
 
 /** A name as it stands in the text, folded as PostgreSQL folds it. */

@@ -6,7 +6,14 @@
  * in as an argument.
  */
 
-import { EFFECTS, type Effect, type HttpFacts, type ReadText, type StatementFacts } from '../core/effects.ts';
+import {
+  EFFECTS,
+  type Effect,
+  HTTP_EFFECTS,
+  type HttpFacts,
+  type ReadText,
+  type StatementFacts,
+} from '../core/effects.ts';
 import type { ActorKind } from '../core/principal.ts';
 import { guessOf, isMet } from './estimated.ts';
 import { covers, describe, letsThrough, matches, type Range } from './matches.ts';
@@ -162,7 +169,9 @@ export class SessionPolicy {
    * through, or a rule stops what has certain effects, tables, functions or rows.
    */
   get dependsOnServer(): boolean {
-    return EFFECTS.some((effect) => !this.#allowance.effects.has(effect)) || this.#rules.some(dependsOnFacts);
+    const { effects } = this.#allowance;
+    const isMissing = EFFECTS.some((effect) => !HTTP_EFFECTS.has(effect) && !effects.has(effect));
+    return isMissing || this.#rules.some(dependsOnFacts);
   }
 
   /**
