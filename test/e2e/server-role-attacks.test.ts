@@ -167,6 +167,18 @@ const WAYS: readonly (readonly [title: string, done: string, named: RegExp, undo
     'alter table events_1 owner to postgres',
   ],
   [
+    'a policy that chooses rows by a masked column',
+    `alter table orders enable row level security; create policy guess on orders using (mail like current_setting('my.guess', true))`,
+    /policy guess on (public\.)?orders chooses rows by public\.orders\.mail/,
+    'drop policy guess on orders; alter table orders disable row level security',
+  ],
+  [
+    'a masking view made before row security',
+    'alter table orders enable row level security; create policy everybody on orders using (true)',
+    /shopper_masked_public\.orders is not the one/,
+    'drop policy everybody on orders; alter table orders disable row level security',
+  ],
+  [
     'another masking view',
     'create or replace view shopper_masked_public.contacts with (security_barrier = true) as select id, phone from public.contacts',
     /contacts is not the one/,

@@ -59,6 +59,19 @@ describe.each(serverVersions())('PostgreSQL $major', ({ version, isPresent }) =>
     );
   });
 
+  it('writes down rights on columns that are named as what every object has', async () => {
+    await rig.direct.query(`create table plans (id int, constructor text, __proto__ text, payload text);
+      grant select (id, constructor, __proto__), update (constructor) on plans to ${ROLE}`);
+    try {
+      const { sql } = await rig.ddl();
+      expect(sql).toContain('GRANT SELECT ("id", "constructor", "__proto__") ON "public"."plans"');
+      expect(sql).toMatch(/"plans":\{[^}]*"constructor":\["[A-Z]+","[A-Z]+"\]/);
+      expect(sql).toMatch(/"plans":\{[^}]*"__proto__":\["SELECT"\]/);
+    } finally {
+      await rig.direct.query('drop table plans');
+    }
+  });
+
   it('gives a role what the mode needs, once or twice', async () => {
     await rig.direct.query(script);
     const once = await rights(rig.direct);

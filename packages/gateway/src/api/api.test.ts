@@ -146,6 +146,19 @@ describe('people', () => {
     expect((await call('POST /v1/invitations', api.people.admin, { name: 'nobody' })).status).toBe(404);
   });
 
+  it('lets an administrator choose another password of their own only with a login, not with just any token', async () => {
+    const { admin } = api.people;
+    const refused = await call('POST /v1/invitations', admin, { name: admin.name });
+    expect([refused.status, refused.json.code]).toEqual([403, 'PERMISSION_DENIED']);
+    const password = TESTING_PASSWORD.reveal();
+    const login = await call<TokenAnswer>('POST /v1/login', undefined, { name: 'first', password });
+    const first = { name: 'first', token: login.json.token };
+    expect((await call('POST /v1/invitations', first, { name: 'first' })).status).toBe(201);
+    const other = await call<TokenAnswer>('POST /v1/tokens', admin, { name: 'x', owner: 'first' });
+    const lent = { name: 'first', token: other.json.token };
+    expect((await call('POST /v1/invitations', lent, { name: 'first' })).status).toBe(403);
+  });
+
   it('makes, lists and revokes tokens of oneself, and of others for administrators only', async () => {
     const { ana, admin, auditor } = api.people;
     const made = await call<TokenAnswer>('POST /v1/tokens', ana, { name: 'laptop', days: 1 });

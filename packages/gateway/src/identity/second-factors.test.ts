@@ -440,6 +440,23 @@ describe('a second factor', () => {
     expect(await strongTokens(room)).toEqual([]);
   });
 
+  it('leaves no token behind that was made with one that was just being ended, however often', async () => {
+    await using room = await withPassword();
+    const uri = await enrolled(room);
+    const { principal: createdBy } = await login(room, codeOf(room, uri));
+    const admin = room.identity.principalOf(await room.addPerson({ name: 'root' }));
+    let made = 0;
+    room.ledger.before = async ({ type, body }) => {
+      const ending = (await strongTokens(room)).find(({ id }) => id === body?.['token_id']);
+      if (type !== 'token.revoke' || ending === undefined || made === 4) return;
+      made += 1;
+      const more = { name: 'more', lifetimeMs: 1_000, createdBy, madeWith: ending.id };
+      await room.tokens.createToken(room.ana, more);
+    };
+    await room.factorChanges.remove(room.ana, admin, { reason: 'lost', address: '' });
+    expect([made, await strongTokens(room)]).toEqual([4, []]);
+  });
+
   it('stays where the ledger cannot be written', async () => {
     await using room = await withPassword();
     const uri = await enrolled(room);

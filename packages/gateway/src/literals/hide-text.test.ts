@@ -38,6 +38,11 @@ describe('hideText', () => {
     ['select 1-2, a-1 from t', 'select 0-0, a-0 from t'],
     ["date '2024-01-01' + interval '1' day", "date '[REDACTED]' + interval '[REDACTED]' day"],
     ['', ''],
+    // Where a literal with a backslash before a quote ends is a setting: nothing behind its begin is shown.
+    ["select 1, 'a\\' , kanarie, ' from t", "select 0, '[REDACTED]'"],
+    ["select 'a'\n'b\\', kanarie'", "select '[REDACTED]'"],
+    ["select E'a\\n'\n'b\\', kanarie'", "select '[REDACTED]'"],
+    ["select E'a\\' , x', b", "select '[REDACTED]', b"],
   ])('hides every literal of %j', (text, expected) => {
     expect(hidden(text, 'all')).toBe(expected);
   });
@@ -64,12 +69,27 @@ describe('hideText', () => {
       "select 'an''a', E'\\x61', 'a'\n'b', X'61', 'a\\b'",
       "select '[REDACTED]', '[REDACTED]', '[REDACTED]', '[REDACTED]', '[REDACTED]'",
     ],
+    ["select 'a\\', kanarie || ' -- x' || b", "select '[REDACTED]'"],
     ['select 1 -- for ana@example.org\n', 'select 1 -- [REDACTED]\n'],
     ['/* bo */ select 1', '/* bo */ select 1'],
     ['select 1 as "ana@example.org"', 'select 1 as "[REDACTED]"'],
   ])('hides what is found in %j', (text, expected) => {
     expect(hidden(text, 'found')).toBe(expected);
   });
+
+  it.each(['all', 'found'] as const)(
+    'shows nothing behind an escape in an encoding that it does not know, hiding %s',
+    (hiding) => {
+      // In SJIS the backslash is the second byte of a character, and the literal ends with the quote behind it.
+      const text = Buffer.concat([
+        Buffer.from("select E'"),
+        Buffer.from([0x83, 0x5c]),
+        Buffer.from("', 'kanarie'"),
+      ]);
+      const bytes = Buffer.from(hideText(text, hiding).bytes).toString('latin1');
+      expect(bytes).toBe("select '[REDACTED]'");
+    },
+  );
 
   it('gives the text itself where nothing is hidden', () => {
     const text = Buffer.from('select a from t');

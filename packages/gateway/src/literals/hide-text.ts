@@ -64,8 +64,8 @@ export function hideText(text: Uint8Array, hiding: Hiding): HiddenText {
   while (cursor.next()) {
     if (isReadOtherwise(cursor, text, isForeign)) {
       // Where it ends depends on a setting, and so does what is a literal behind it: nothing of that is shown.
-      const from = cursor.continues && last !== undefined ? last.from : cursor.from;
-      pieces.push(text.subarray(kept, Math.max(from, kept)), LITERAL);
+      const begun = cursor.continues ? last : undefined;
+      if (begun?.isHidden !== true) pieces.push(text.subarray(kept, begun?.from ?? cursor.from), LITERAL);
       return { bytes: Buffer.concat(pieces), isChanged: true, context };
     }
     if (cursor.continues && last !== undefined) {

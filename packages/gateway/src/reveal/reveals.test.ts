@@ -218,6 +218,32 @@ describe('a masked value', () => {
     });
   });
 
+  it.each([
+    ['token', 'fpe'],
+    ['fpe', 'token'],
+  ] as const)('of a number that was made by %s is not shown by the consent of %s', async (made, said) => {
+    // Both are one permutation of numbers and uuid.
+    const masks = [mask('strict', { as: made }), mask('lenient', { as: said, reveal: REVEAL })];
+    for (const [type, clear] of [
+      ['int4', '42'],
+      ['int8', '42'],
+      ['numeric', '1234567890'],
+      ['uuid', '6f2b0c1e-3f1d-4a55-9c0e-7a1b2c3d4e5f'],
+    ] as const) {
+      const { reveals, story } = room(masks);
+      const value = masked(clear, 'COLUMN', made, type);
+      for (const operator of [made, said]) {
+        const answer = await code(reveals.value({ ...TOKEN, operator, value, type }, ASKING));
+        expect(answer).toMatch(/^REVEAL_REFUSED/);
+      }
+      expect(story).toEqual([]);
+    }
+    // Texts say which of them it was.
+    const { reveals } = room(masks);
+    const own = { ...TOKEN, operator: said, value: masked('1234567890', 'COLUMN', said) };
+    expect(await reveals.value(own, ASKING)).toMatchObject({ value: '1234567890' });
+  });
+
   it('of fpe comes back with its key', async () => {
     const { reveals } = room([mask('a', { reveal: REVEAL, as: 'fpe' })]);
     const value = masked('1234567890', 'COLUMN', 'fpe');

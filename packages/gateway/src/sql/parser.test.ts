@@ -48,6 +48,64 @@ describe('a parser', () => {
     expect(parse("select 'abc")).toMatchObject({ kind: 'syntax-error', at: 7 });
   });
 
+  it.each([
+    "select 'kanarie",
+    "select E'x\\nkanarie",
+    "select X'kanarie",
+    'select $$kanarie',
+    'select $t$kanarie',
+    'select /* kanarie',
+    'select "kanarie',
+    "select a b U&'kanarie'",
+    "select U&'a' uescape 'kanarie'",
+    "select a b 'it''s\nkanarie'",
+    "select 'x' kanarie 'kanarie'",
+  ])('says nothing of a literal in a wrong text: %j', (text) => {
+    const parsed = parse(text);
+    expect(parsed).toMatchObject({
+      kind: 'syntax-error',
+      message: expect.stringMatching(/ at or near "…"$/),
+    });
+    expect(JSON.stringify(parsed)).not.toContain('kanarie');
+  });
+
+  it('says nothing of a literal, wherever it is planted', () => {
+    const forms = [
+      "'kanarie'",
+      "E'\\n kanarie",
+      '$$kanarie',
+      '$q$ kanarie $q$',
+      '/* kanarie',
+      "'kanarie",
+      "B'kanarie'",
+    ];
+    const word = fc.constantFrom(
+      'select',
+      'a',
+      ',',
+      '(',
+      ')',
+      '=',
+      'from',
+      '::int',
+      '1',
+      '$1',
+      "'x'",
+      ';',
+      '\n',
+      '"n"',
+    );
+    const said: string[] = [];
+    fc.assert(
+      fc.property(fc.array(word, { maxLength: 8 }), fc.constantFrom(...forms), (before, form) => {
+        const parsed = parse(`${before.join(' ')} ${form}`);
+        if (parsed.kind === 'syntax-error') said.push(parsed.message);
+      }),
+      { numRuns: 500 },
+    );
+    expect(said.filter((message) => message.includes('kanarie'))).toEqual([]);
+  });
+
   it.each(['select 1or true; drop table t', "select 1e'\\'; drop table t; --'"])(
     'does not call a text wrong that PostgreSQL 14 takes: %s',
     (text) => {
