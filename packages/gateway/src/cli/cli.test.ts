@@ -120,7 +120,10 @@ describe('the program', () => {
   it('says why the gateway cannot start, and ends with 2', async () => {
     await using taken = await listening();
     const config = join(home, 'taken.yaml');
-    await writeFile(config, `listen: { postgres: { port: ${taken.port} }, api: { port: 0 } }\n`);
+    await writeFile(
+      config,
+      `listen: { postgres: { port: ${taken.port} }, http: { port: 0 }, api: { port: 0 } }\n`,
+    );
     const port = await runProgram(['up', '--config', config, '--data', join(home, 'taken')]);
     expect([port.status, port.err]).toEqual([2, expect.stringContaining('EADDRINUSE')]);
     const directory = await runProgram(['up', '--data', join(config, 'below-a-file')]);
@@ -129,7 +132,7 @@ describe('the program', () => {
 
   it('runs the gateway until SIGTERM, and gives the first code', async () => {
     const config = join(home, 'up.yaml');
-    await writeFile(config, 'listen: { postgres: { port: 0 }, api: { port: 0 } }\n');
+    await writeFile(config, 'listen: { postgres: { port: 0 }, http: { port: 0 }, api: { port: 0 } }\n');
     const data = join(home, 'up');
     const child = execFile(process.execPath, [BIN, 'up', '--config', config, '--data', data, '--json'], {
       env: { PATH: process.env['PATH'] ?? '', HOME: home },

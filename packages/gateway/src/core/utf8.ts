@@ -16,6 +16,16 @@ export function utf8Width(bytes: Uint8Array, at: number, to: number): 0 | 1 | 2 
   return at + 3 < to && isTail(bytes[at + 3] ?? 0) ? 4 : 0;
 }
 
+/** Whether all of it is. */
+export function isWellFormed(bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; ) {
+    const width = utf8Width(bytes, at, bytes.length);
+    if (width === 0) return false;
+    at += width;
+  }
+  return true;
+}
+
 function isTail(byte: number): boolean {
   return (byte & 0xc0) === 0x80;
 }

@@ -7,7 +7,7 @@
  * Untrusted: every byte. Linear in the text.
  */
 
-import { isUtf8 } from 'node:buffer';
+import { isWellFormed } from '../core/utf8.ts';
 import { REVEAL_LIMITS } from '../core/reveal-limits.ts';
 import { contextOfNames } from '../masking/detect/context.ts';
 import { CONTEXT } from '../masking/detect/lexicon.ts';
@@ -57,7 +57,7 @@ export function hideText(text: Uint8Array, hiding: Hiding): HiddenText {
   const context = contextOf(text);
   const found = findIn(text, { context, isColumnValue: false, promoted: undefined });
   const cursor = new TokenCursor(text);
-  const isForeign = !isUtf8(text);
+  const isForeign = !isWellFormed(text);
   const pieces: Uint8Array[] = [];
   let kept = 0;
   let last: Part | undefined;
