@@ -207,6 +207,8 @@ const FOUND = `  select 1, 'role', r.rolname, pg_catalog.format('%I is a superus
     join pg_catalog.pg_class c on c.oid = p.polrelid and c.relrowsecurity
     join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_policy'::regclass and d.objid = p.oid
       and d.refclassid = 'pg_catalog.pg_class'::regclass
+      -- Of another table the role needs the right to read what a policy compares.
+      and d.refobjid = p.polrelid
     join named n on n.reads and n.relation = d.refobjid and n.attnum = d.refobjsubid
     where exists (select from reach r where pg_catalog.has_any_column_privilege(r.oid, p.polrelid, 'SELECT, INSERT, UPDATE')
       or pg_catalog.has_table_privilege(r.oid, p.polrelid, 'DELETE'))
