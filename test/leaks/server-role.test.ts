@@ -25,7 +25,7 @@ const TEMPLATE = 'shop_template';
 /** As it was before the script. */
 const OPEN_TEMPLATE = 'open_template';
 /** A part of them each time, another on each version; all of them in a soak. */
-const TRIES_OF = (major: number): readonly Try[] => someTriesFor(major, major === 18 ? 3 : 5);
+const TRIES_OF = (major: number): readonly Try[] => someTriesFor(major, major === 18 ? 6 : 24);
 const CHANCES_MAX = 3;
 /** Of those that the role may send at all. */
 const HARMLESS_MIN = 450;
