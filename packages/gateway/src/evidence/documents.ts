@@ -61,6 +61,7 @@ It evidences, under ISO/IEC 27001:2022: logging (8.15), and from the same record
 8. **Results.** The package has the number of rows and bytes of each result and the SHA-256 of what was delivered, not the rows. They are in the recordings, which this package does not include.
 9. **Provisioning.** Logins show who authenticated (8.5). Who was entitled, and why, needs the records of joiners, movers and leavers (5.16, 5.18), of which the gateway has the administrative changes only.
 10. **Vulnerabilities.** Nothing here is evidence for 8.8.
+11. **Requests over HTTP.** Their leaves are in the range, their sessions and what was denied in populations, and changes of models in \`changes.csv\`. No population lists every request: \`statements\` is of SQL. What they carried is in recordings only, and in no scan of this package.
 
 ${MASKING_LIMITS}
 ## What is missing on purpose
