@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Row } from './csv.ts';
-import { EVENTS } from './events.ts';
 import type { Json } from './jcs.ts';
 import type { Leaf } from './leaf.ts';
 import { type PopulationEvent, PopulationFold } from './populations.ts';
+import { testingOnlyEvent as event, testingOnlyTime as time } from './testing-events.ts';
 
 const PERIOD = { from: time(10), to: time(50) };
 const S = { session: 'ses_1', seq: 0 };
@@ -20,25 +20,6 @@ const USED = {
   review_by: time(45),
 };
 const BROKEN = { break_glass: { rule: 'night', node: 'gw1', leaf: 12 } };
-
-function time(n: number): string {
-  return `2026-11-24T00:00:${String(n).padStart(2, '0')}.000000Z`;
-}
-
-function event(
-  type: string,
-  n: number,
-  extra: Partial<Leaf> = {},
-  values: Readonly<Record<string, Json>> | 'shredded' = {},
-): PopulationEvent {
-  const boot = 'bot_00000000000000000000000000';
-  const leaf: Leaf = { v: 1, log: 'log', n, t: time(n), boot, type, kind: 'user', ...extra };
-  const hash = new Uint8Array(32);
-  if (values === 'shredded') return { leaf, hash, values: {}, bodyState: 'shredded' };
-  const known = EVENTS[type]?.body ?? [];
-  expect(Object.keys(values).filter((field) => !known.includes(field))).toEqual([]);
-  return { leaf, hash, values, bodyState: 'disclosed' };
-}
 
 /** A statement that was held, and whose hold was opened: leaves 10 to 15. */
 function story(change: { used?: Parameters<typeof event>[3]; taken?: Parameters<typeof event>[3] } = {}) {

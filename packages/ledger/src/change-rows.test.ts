@@ -1,33 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { Row } from './csv.ts';
-import { EVENTS } from './events.ts';
 import type { Json } from './jcs.ts';
-import type { Leaf } from './leaf.ts';
 import { type PopulationEvent, PopulationFold } from './populations.ts';
+import { testingOnlyEvent as event, testingOnlyTime as time } from './testing-events.ts';
 
 const PERIOD = { from: time(10), to: time(90) };
 const S = { session: 'ses_1', seq: 0 };
 const HOLD = { rule: 'bulk', version: 3, verdict: 'hold' };
 const ASKED = { hold_id: 'hld_1', rule: 'bulk', rule_version: 3, count: 1, requester: 'ana' };
-
-function time(n: number): string {
-  return `2026-11-24T00:00:${String(n).padStart(2, '0')}.000000Z`;
-}
-
-function event(
-  type: string,
-  n: number,
-  extra: Partial<Leaf> = {},
-  values: Readonly<Record<string, Json>> | 'shredded' = {},
-): PopulationEvent {
-  const boot = 'bot_00000000000000000000000000';
-  const leaf: Leaf = { v: 1, log: 'log', n, t: time(n), boot, type, kind: 'user', ...extra };
-  const hash = new Uint8Array(32);
-  if (values === 'shredded') return { leaf, hash, values: {}, bodyState: 'shredded' };
-  const known = EVENTS[type]?.body ?? [];
-  expect(Object.keys(values).filter((field) => !known.includes(field))).toEqual([]);
-  return { leaf, hash, values, bodyState: 'disclosed' };
-}
 
 function intent(n: number, decision: string, values: Readonly<Record<string, Json>>): PopulationEvent {
   return event('statement.intent', n, { ...S, decision }, values);

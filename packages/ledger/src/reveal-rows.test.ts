@@ -1,30 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { EVENTS } from './events.ts';
 import type { Json } from './jcs.ts';
-import type { Leaf } from './leaf.ts';
 import { type PopulationEvent, PopulationFold, type PopulationRow } from './populations.ts';
 import { columnsOf, populationsOf } from './population-columns.ts';
+import { testingOnlyEvent as event, testingOnlyTime as time } from './testing-events.ts';
 
 const PERIOD = { from: time(10), to: time(50) };
-
-function time(n: number): string {
-  return `2026-11-24T00:00:${String(n).padStart(2, '0')}.000000Z`;
-}
-
-function event(
-  type: string,
-  n: number,
-  extra: Partial<Leaf> = {},
-  values: Readonly<Record<string, Json>> | 'shredded' = {},
-): PopulationEvent {
-  const boot = 'bot_00000000000000000000000000';
-  const leaf: Leaf = { v: 1, log: 'log', n, t: time(n), boot, type, kind: 'user', ...extra };
-  const hash = new Uint8Array(32);
-  if (values === 'shredded') return { leaf, hash, values: {}, bodyState: 'shredded' };
-  const known = EVENTS[type]?.body ?? [];
-  expect(Object.keys(values).filter((field) => !known.includes(field))).toEqual([]);
-  return { leaf, hash, values, bodyState: 'disclosed' };
-}
 
 function taken(n: number, holdId: string, approver = 'bo'): PopulationEvent {
   return event('hold.taken', n, {}, { hold_id: holdId, votes: [{ approver, node: 'gw1', leaf: 3 }] });

@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Hold } from '../approvals/holds-port.ts';
 import { testingOnlyRequest } from '../approvals/testing-room.ts';
-import { runCommandLine } from '../cli/main.ts';
+import { type TestingRun, testingOnlyRun } from '../cli/testing-command.ts';
 import type { SessionId } from '../core/ids.ts';
 import { parseResources } from '../resources/parse.ts';
 import type { ApprovalAnswer, ApprovalsAnswer, ErrorAnswer } from './answers.ts';
 import { type TestingApi, type TestingPerson, testingOnlyApi } from './testing-api.ts';
+import { type TestingAnswer, testingOnlyCall } from './testing-call.ts';
 
 const REACHABLE = `
 { kind: Connection, name: db, protocol: postgres, target: { host: db, database: rerank }, credential: { user: app } }
@@ -64,26 +65,8 @@ async function ask(change: Parameters<typeof testingOnlyRequest>[1] = {}): Promi
   return api.approvals.ask({ ...request, sessionId: session });
 }
 
-interface Answer<T> {
-  readonly status: number;
-  readonly json: T;
-  readonly text: string;
-}
-
-/** The answer to a request; T is what the test expects of it. */
-async function call<T = ErrorAnswer>(key: string, who: string, body?: unknown): Promise<Answer<T>> {
-  const [method = '', path = ''] = key.split(' ');
-  const response = await fetch(`${api.url}${path}`, {
-    method,
-    headers: {
-      authorization: `Bearer ${people.get(who)?.token ?? ''}`,
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-    },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The assertions that follow check it.
-  return { status: response.status, json: JSON.parse(text) as T, text };
+function call<T = ErrorAnswer>(key: string, who: string, body?: unknown): Promise<TestingAnswer<T>> {
+  return testingOnlyCall(api.url, people.get(who)?.token, key, body);
 }
 
 async function leafTypes(): Promise<string[]> {
@@ -232,28 +215,12 @@ describe('a decision', () => {
   });
 });
 
-function notHere(): never {
-  throw new Error('not in this test');
-}
-
-async function run(who: string, ...words: string[]): Promise<{ status: number; out: string; err: string }> {
-  const out: string[] = [];
-  const err: string[] = [];
-  const status = await runCommandLine(words, {
-    env: { HOME: '/nonexistent', COUNTERSIGN_SERVER: api.url, COUNTERSIGN_TOKEN: people.get(who)?.token },
-    ports: {
-      startGateway: notHere,
-      recordRollback: notHere,
-      rotateMaskingKey: notHere,
-      restore: notHere,
-      openApi: notHere,
-    },
-    software: 'countersign test',
-    stopped: new Promise(() => undefined),
-    print: async (text) => void out.push(text),
-    warn: (text) => void err.push(text),
+function run(who: string, ...words: string[]): Promise<TestingRun> {
+  return testingOnlyRun(words, {
+    HOME: '/nonexistent',
+    COUNTERSIGN_SERVER: api.url,
+    COUNTERSIGN_TOKEN: people.get(who)?.token,
   });
-  return { status, out: out.join(''), err: err.join('') };
 }
 
 describe('the commands', () => {

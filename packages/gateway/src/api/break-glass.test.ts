@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Hold } from '../approvals/holds-port.ts';
 import { testingOnlyRequest } from '../approvals/testing-room.ts';
-import { runCommandLine } from '../cli/main.ts';
+import { type TestingRun, testingOnlyRun } from '../cli/testing-command.ts';
 import type { SessionId } from '../core/ids.ts';
 import { parseResources } from '../resources/parse.ts';
 import type { ApprovalAnswer, ApprovalsAnswer, ErrorAnswer } from './answers.ts';
 import { type TestingApi, testingOnlyApi } from './testing-api.ts';
+import { type TestingAnswer, testingOnlyCall } from './testing-call.ts';
 
 const RESOURCES = `
 { kind: Connection, name: db, protocol: postgres, target: { host: db, database: rerank }, credential: { user: app } }
@@ -85,24 +86,8 @@ async function ask(openers = [night()], name = 'ana', connection = 'db'): Promis
   });
 }
 
-interface Answer<T> {
-  readonly status: number;
-  readonly json: T;
-}
-
-/** The answer to a request; T is what the test expects of it. */
-async function call<T = ErrorAnswer>(key: string, who: string, body?: unknown): Promise<Answer<T>> {
-  const [method = '', path = ''] = key.split(' ');
-  const response = await fetch(`${api.url}${path}`, {
-    method,
-    headers: {
-      authorization: `Bearer ${tokens.get(who) ?? ''}`,
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-    },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The assertions that follow check it.
-  return { status: response.status, json: (await response.json()) as T };
+function call<T = ErrorAnswer>(key: string, who: string, body?: unknown): Promise<TestingAnswer<T>> {
+  return testingOnlyCall(api.url, tokens.get(who), key, body);
 }
 
 function opens(hold: Hold, who: string, body: unknown = { reason: 'the shop is down' }) {
@@ -250,28 +235,12 @@ async function principal(name: string) {
   return found;
 }
 
-function notHere(): never {
-  throw new Error('not in this test');
-}
-
-async function run(who: string, ...words: string[]): Promise<{ status: number; out: string; err: string }> {
-  const out: string[] = [];
-  const err: string[] = [];
-  const status = await runCommandLine(words, {
-    env: { HOME: '/nonexistent', COUNTERSIGN_SERVER: api.url, COUNTERSIGN_TOKEN: tokens.get(who) },
-    ports: {
-      startGateway: notHere,
-      recordRollback: notHere,
-      rotateMaskingKey: notHere,
-      restore: notHere,
-      openApi: notHere,
-    },
-    software: 'countersign test',
-    stopped: new Promise(() => undefined),
-    print: async (text) => void out.push(text),
-    warn: (text) => void err.push(text),
+function run(who: string, ...words: string[]): Promise<TestingRun> {
+  return testingOnlyRun(words, {
+    HOME: '/nonexistent',
+    COUNTERSIGN_SERVER: api.url,
+    COUNTERSIGN_TOKEN: tokens.get(who),
   });
-  return { status, out: out.join(''), err: err.join('') };
 }
 
 describe('the commands', () => {

@@ -5,10 +5,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { runCommandLine } from '../cli/main.ts';
+import { type TestingRun, testingOnlyRun } from '../cli/testing-command.ts';
 import { parseResources } from '../resources/parse.ts';
 import type { ApprovalAnswer, ChangesAnswer, DiffAnswer, ErrorAnswer } from './answers.ts';
 import { type TestingApi, testingOnlyApi } from './testing-api.ts';
+import { type TestingAnswer, testingOnlyCall } from './testing-call.ts';
 
 /** root and rae are administrators, bo and cleo approve, bo is an administrator too. */
 const WORLD = `
@@ -62,47 +63,31 @@ async function tokenOf(name: string): Promise<string> {
   return (await made.createToken(record, request)).token.reveal();
 }
 
-interface Answer<T> {
-  readonly status: number;
-  readonly json: T;
+function call<T = ErrorAnswer>(who: string, key: string, body?: unknown): Promise<TestingAnswer<T>> {
+  return testingOnlyCall(api.url, tokens.get(who), key, body);
 }
 
-/** The answer to a request; T is what the test expects of it. */
-async function call<T = ErrorAnswer>(who: string, key: string, body?: unknown): Promise<Answer<T>> {
-  const [method = '', path = ''] = key.split(' ');
-  const response = await fetch(`${api.url}${path}`, {
-    method,
-    headers: {
-      authorization: `Bearer ${tokens.get(who) ?? ''}`,
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-    },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The assertions that follow check it.
-  return { status: response.status, json: JSON.parse(await response.text()) as T };
-}
-
-function apply(who: string, text: string): Promise<Answer<ErrorAnswer & ChangesAnswer>> {
+function apply(who: string, text: string): Promise<TestingAnswer<ErrorAnswer & ChangesAnswer>> {
   return call(who, 'POST /v1/resources/apply', { text });
 }
 
-function remove(who: string, kind: string, name: string): Promise<Answer<ErrorAnswer>> {
+function remove(who: string, kind: string, name: string): Promise<TestingAnswer<ErrorAnswer>> {
   return call(who, `DELETE /v1/resources/${kind}/${name}`);
 }
 
-function idsIn({ json }: Answer<ErrorAnswer>): string[] {
+function idsIn({ json }: TestingAnswer<ErrorAnswer>): string[] {
   return json.message?.match(/hld_[0-9a-z]{26}/g) ?? [];
 }
 
 /** The one hold that an answer of 423 is about. */
-function heldAs(answer: Answer<ErrorAnswer>): string {
+function heldAs(answer: TestingAnswer<ErrorAnswer>): string {
   expect([answer.status, answer.json.code]).toEqual([423, 'POLICY_HELD']);
   const ids = idsIn(answer);
   expect(ids).toHaveLength(1);
   return ids[0] ?? '';
 }
 
-function approve(who: string, id: string): Promise<Answer<ApprovalAnswer & ErrorAnswer>> {
+function approve(who: string, id: string): Promise<TestingAnswer<ApprovalAnswer & ErrorAnswer>> {
   return call(who, `POST /v1/approvals/${id}/approve`, {});
 }
 
@@ -130,28 +115,12 @@ async function leaves(): Promise<Line[]> {
   return found;
 }
 
-function notHere(): never {
-  throw new Error('not in this test');
-}
-
-async function cli(who: string, ...words: string[]): Promise<{ status: number; out: string; err: string }> {
-  let out = '';
-  let err = '';
-  const status = await runCommandLine([...words, '--server', api.url], {
-    env: { COUNTERSIGN_TOKEN: tokens.get(who) ?? '', HOME: directory },
-    ports: {
-      startGateway: notHere,
-      recordRollback: notHere,
-      rotateMaskingKey: notHere,
-      restore: notHere,
-      openApi: notHere,
-    },
-    software: 'countersign test',
-    stopped: new Promise(() => undefined),
-    print: async (text) => void (out += text),
-    warn: (text) => void (err += text),
+function cli(who: string, ...words: string[]): Promise<TestingRun> {
+  return testingOnlyRun(words, {
+    HOME: directory,
+    COUNTERSIGN_SERVER: api.url,
+    COUNTERSIGN_TOKEN: tokens.get(who),
   });
-  return { status, out, err };
 }
 
 describe('a change that a rule holds', () => {

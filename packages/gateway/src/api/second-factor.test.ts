@@ -4,11 +4,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { runCommandLine } from '../cli/main.ts';
+import { type TestingRun, testingOnlyRun } from '../cli/testing-command.ts';
 import { testingOnlyCode } from '../identity/testing-codes.ts';
 import { parseResources } from '../resources/parse.ts';
 import type { ErrorAnswer, FactorOfferAnswer, TokenAnswer, WhoamiAnswer } from './answers.ts';
 import { type TestingApi, testingOnlyApi } from './testing-api.ts';
+import { type TestingAnswer, testingOnlyCall } from './testing-call.ts';
 
 const PASSWORD = 'correct horse battery';
 const WORLD = `
@@ -39,28 +40,12 @@ afterEach(async () => {
   await rm(home, { recursive: true });
 });
 
-interface Answer<T> {
-  readonly status: number;
-  readonly json: T;
-}
-
-/** The answer to a request; T is what the test expects of it. */
-async function call<T = ErrorAnswer>(
+function call<T = ErrorAnswer>(
   token: string | undefined,
   key: string,
   body?: unknown,
-): Promise<Answer<T>> {
-  const [method = '', path = ''] = key.split(' ');
-  const response = await fetch(`${api.url}${path}`, {
-    method,
-    headers: {
-      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-    },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The assertions that follow check it.
-  return { status: response.status, json: JSON.parse(await response.text()) as T };
+): Promise<TestingAnswer<T>> {
+  return testingOnlyCall(api.url, token, key, body);
 }
 
 /** Somebody's first login, with a password that they chose by an invitation. */
@@ -83,7 +68,7 @@ function codeNow(uri: string, steps = 0): string {
   return testingOnlyCode(uri, api.rooms.clock.nowUs(), steps);
 }
 
-function login(name: string, otp?: string): Promise<Answer<TokenAnswer & ErrorAnswer>> {
+function login(name: string, otp?: string): Promise<TestingAnswer<TokenAnswer & ErrorAnswer>> {
   return call(undefined, 'POST /v1/login', {
     name,
     password: PASSWORD,
@@ -91,36 +76,8 @@ function login(name: string, otp?: string): Promise<Answer<TokenAnswer & ErrorAn
   });
 }
 
-function unwired(): never {
-  throw new Error('not in this test');
-}
-
-async function run(
-  token: string | undefined,
-  ...words: string[]
-): Promise<{ status: number; out: string; err: string }> {
-  let out = '';
-  let err = '';
-  const env = {
-    HOME: home,
-    COUNTERSIGN_SERVER: api.url,
-    ...(token === undefined ? {} : { COUNTERSIGN_TOKEN: token }),
-  };
-  const status = await runCommandLine(words, {
-    env,
-    ports: {
-      startGateway: unwired,
-      recordRollback: unwired,
-      rotateMaskingKey: unwired,
-      restore: unwired,
-      openApi: unwired,
-    },
-    software: 'countersign 1.2.3',
-    stopped: new Promise(() => undefined),
-    print: async (text) => void (out += text),
-    warn: (text) => void (err += text),
-  });
-  return { status, out, err };
+function run(token: string | undefined, ...words: string[]): Promise<TestingRun> {
+  return testingOnlyRun(words, { HOME: home, COUNTERSIGN_SERVER: api.url, COUNTERSIGN_TOKEN: token });
 }
 
 describe('the API', () => {
@@ -188,7 +145,7 @@ describe('the API', () => {
     const used = { password: PASSWORD, otp: codeNow(uri, -1) };
     expect((await call(token, 'POST /v1/totp/remove', used)).status).toBe(401);
     const removed = await call(token, 'POST /v1/totp/remove', { password: PASSWORD, otp: codeNow(uri, 1) });
-    expect(removed).toEqual({ status: 200, json: { removed: true } });
+    expect(removed).toMatchObject({ status: 200, json: { removed: true } });
     expect((await login('ana')).json.amr).toEqual(['pwd']);
     const again = await call(token, 'POST /v1/totp/remove', { password: PASSWORD, otp: codeNow(uri, 1) });
     expect([again.status, again.json.code]).toEqual([404, 'NOT_FOUND']);

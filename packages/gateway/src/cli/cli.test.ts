@@ -7,8 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { parseTlogProof } from '@countersign/ledger/tlog-proof';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TESTING_PASSWORD, type TestingApi, type TestingPerson, testingOnlyApi } from '../api/testing-api.ts';
-import type { CliPorts } from './command.ts';
-import { runCommandLine } from './main.ts';
+import { type TestingRun, testingOnlyRun } from './testing-command.ts';
 
 const BIN = fileURLToPath(new URL('../../bin/countersign.js', import.meta.url));
 
@@ -24,45 +23,17 @@ afterAll(async () => {
   await rm(home, { recursive: true });
 });
 
-interface Ran {
-  readonly status: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-function refused(): never {
-  throw new Error('not in this test');
-}
-const NO_PORTS: CliPorts = {
-  startGateway: refused,
-  recordRollback: refused,
-  rotateMaskingKey: refused,
-  restore: refused,
-  openApi: refused,
-};
-
 /** Runs a command in this process, as somebody. */
-async function run(who: TestingPerson | undefined, ...words: string[]): Promise<Ran> {
-  const out: string[] = [];
-  const err: string[] = [];
-  const token = who === undefined ? {} : { COUNTERSIGN_TOKEN: who.token };
-  const status = await runCommandLine(words, {
-    env: { HOME: home, COUNTERSIGN_SERVER: api.url, ...token },
-    ports: NO_PORTS,
-    software: 'countersign 1.2.3',
-    stopped: new Promise(() => undefined),
-    print: async (text) => {
-      out.push(text);
-    },
-    warn: (text) => {
-      err.push(text);
-    },
-  });
-  return { status, out: out.join(''), err: err.join('') };
+function run(who: TestingPerson | undefined, ...words: string[]): Promise<TestingRun> {
+  return testingOnlyRun(words, { HOME: home, COUNTERSIGN_SERVER: api.url, COUNTERSIGN_TOKEN: who?.token });
 }
 
 /** Runs the program itself; what it is given on standard input ends. */
-function runProgram(words: readonly string[], stdin = '', env: Record<string, string> = {}): Promise<Ran> {
+function runProgram(
+  words: readonly string[],
+  stdin = '',
+  env: Record<string, string> = {},
+): Promise<TestingRun> {
   return new Promise((resolve) => {
     const whole = { PATH: process.env['PATH'] ?? '', HOME: home, COUNTERSIGN_SERVER: api.url, ...env };
     const child = execFile(process.execPath, [BIN, ...words], { env: whole }, (error, out, err) => {
@@ -102,7 +73,7 @@ describe('the program', () => {
     const code = (await run(api.people.admin, 'invite', 'ana')).out.match(/csenrol_\w+/)?.[0] ?? '';
     const file = join(home, 'a-file');
     await writeFile(file, '');
-    const enrol = (config: string): Promise<Ran> =>
+    const enrol = (config: string): Promise<TestingRun> =>
       runProgram(['enrol', '--code', code, '--name', 'ana'], TESTING_PASSWORD.reveal(), {
         XDG_CONFIG_HOME: config,
       });

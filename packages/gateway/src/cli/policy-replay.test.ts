@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type TestingApi, type TestingPerson, testingOnlyApi } from '../api/testing-api.ts';
 import { formatTimeUs } from '../core/clock.ts';
 import { parseResources } from '../resources/parse.ts';
-import { runCommandLine } from './main.ts';
+import { type TestingRun, testingOnlyRun } from './testing-command.ts';
 
 const RESOURCES = `kind: Connection
 name: db
@@ -30,35 +30,8 @@ afterAll(async () => {
   await rm(home, { recursive: true });
 });
 
-function refused(): never {
-  throw new Error('not in this test');
-}
-
-async function run(
-  who: TestingPerson,
-  ...words: string[]
-): Promise<{ status: number; out: string; err: string }> {
-  const out: string[] = [];
-  const err: string[] = [];
-  const status = await runCommandLine(words, {
-    env: { HOME: home, COUNTERSIGN_SERVER: api.url, COUNTERSIGN_TOKEN: who.token },
-    ports: {
-      startGateway: refused,
-      recordRollback: refused,
-      rotateMaskingKey: refused,
-      restore: refused,
-      openApi: refused,
-    },
-    software: 'countersign 1.2.3',
-    stopped: new Promise(() => undefined),
-    print: async (text) => {
-      out.push(text);
-    },
-    warn: (text) => {
-      err.push(text);
-    },
-  });
-  return { status, out: out.join(''), err: err.join('') };
+function run(who: TestingPerson, ...words: string[]): Promise<TestingRun> {
+  return testingOnlyRun(words, { HOME: home, COUNTERSIGN_SERVER: api.url, COUNTERSIGN_TOKEN: who.token });
 }
 
 describe('policy replay', () => {

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runCommandLine } from './main.ts';
+import { type TestingRun, testingOnlyRun } from './testing-command.ts';
 import { underlined } from './underlined.ts';
 
 let home: string;
@@ -14,32 +14,8 @@ afterAll(async () => {
   await rm(home, { recursive: true });
 });
 
-function refused(): never {
-  throw new Error('not in this test');
-}
-
-async function run(...words: string[]): Promise<{ status: number; out: string; err: string }> {
-  const out: string[] = [];
-  const err: string[] = [];
-  const status = await runCommandLine(words, {
-    env: { HOME: home },
-    ports: {
-      startGateway: refused,
-      recordRollback: refused,
-      rotateMaskingKey: refused,
-      restore: refused,
-      openApi: refused,
-    },
-    software: 'countersign 1.2.3',
-    stopped: new Promise(() => undefined),
-    print: async (text) => {
-      out.push(text);
-    },
-    warn: (text) => {
-      err.push(text);
-    },
-  });
-  return { status, out: out.join(''), err: err.join('') };
+function run(...words: string[]): Promise<TestingRun> {
+  return testingOnlyRun(words, { HOME: home });
 }
 
 async function file(name: string, text: string): Promise<string> {
