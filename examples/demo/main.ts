@@ -1,6 +1,6 @@
 /**
- * The demo: a real PostgreSQL with a reranking database, the gateway in front of it with the rules and
- * Masks of a pack, a tour of real traffic, the package that proves it, and a request that waits for the visitor.
+ * The demo: a real PostgreSQL with a reranking database and a real reranking service, the gateway in front of both
+ * with the rules and Masks of a pack, a tour of real traffic, the package that proves it, and a request that waits for the visitor.
  *
  * Usage: npm run -s demo -- [--json] [--no-tour] [--data DIR]. Runs until SIGTERM or Ctrl-C.
  */
@@ -16,10 +16,21 @@ import { type RunningGateway, startGateway } from '../../packages/gateway/src/ma
 import { DemoApi } from './api-client.ts';
 import { loadDatabase } from './database.ts';
 import { runMaskTour } from './mask-tour.ts';
+import { startReranker } from './reranker/server.ts';
+import { runRerankTour } from './rerank-tour.ts';
 import { leaveOneOpen, look, type OpenRequest, runPolicyTour } from './policy-tour.ts';
 import { exportAndVerify } from './prove.ts';
-import { type PostgresServer, startPostgres } from './postgres-server.ts';
-import { CONNECTION, type DemoPeople, giveTokens, logIn, moveTarget, seed } from './seed.ts';
+import { startPostgres } from './postgres-server.ts';
+import {
+  CONNECTION,
+  type DemoPeople,
+  type DemoTarget,
+  giveTokens,
+  logIn,
+  moveTarget,
+  RERANKER,
+  seed,
+} from './seed.ts';
 import { machineReadable, number, summary, type Toured } from './summary.ts';
 import { runTour } from './tour.ts';
 import { noCounts } from './tour-session.ts';
@@ -95,19 +106,32 @@ async function main(): Promise<void> {
   say('Loading the reranking database …');
   const database = await loadDatabase(server, { seed: SEED });
   mustGoOn();
-  say('Starting the gateway …');
-  const gateway = await startDemoGateway(join(data, 'gateway'), database.appPassword);
+  say('Starting the reranking service and the gateway …');
+  const apiKey = randomBytes(24).toString('base64url');
+  const reranker = await startReranker({ port: 0, apiKey });
+  running.push(() => reranker.close());
+  mustGoOn();
+  const gateway = await startDemoGateway(join(data, 'gateway'), {
+    DEMO_RERANK_PASSWORD: database.appPassword,
+    DEMO_RERANKER_KEY: apiKey,
+  });
   running.push(() => gateway.close('the demo ends'));
   mustGoOn();
 
   const api = `http://${gateway.api.host}:${gateway.api.port}`;
   const client = new DemoApi(api);
-  const people = await enrolOrRemember(data, gateway, client, server);
+  const people = await enrolOrRemember(data, gateway, client, {
+    port: server.port,
+    database: 'rerank',
+    user: 'rerank_app',
+    reranker: reranker.url,
+  });
   const evidenceFile = join(data, `evidence-${Date.now()}.zip`);
   const toured = options.tour ? await takeTour(gateway, people, client, evidenceFile, say) : undefined;
   mustGoOn();
   const facts = {
     postgres: gateway.postgres,
+    reranker: baseUrl(gateway),
     api,
     verifierKey: gateway.rooms.ledger.verifierKey,
     people,
@@ -125,7 +149,10 @@ async function main(): Promise<void> {
   if (toured !== undefined) void tellWhenDecided(toured.open, client, people);
 }
 
-async function startDemoGateway(data: string, password: string): Promise<RunningGateway> {
+async function startDemoGateway(
+  data: string,
+  env: Readonly<Record<string, string>>,
+): Promise<RunningGateway> {
   const config = loadConfig(undefined, {
     data,
     postgresPort: await freePort(POSTGRES_PORT),
@@ -133,7 +160,7 @@ async function startDemoGateway(data: string, password: string): Promise<Running
     apiPort: await freePort(API_PORT),
   });
   return startGateway(config, {
-    env: { DEMO_RERANK_PASSWORD: password },
+    env,
     onError: (error, where) => {
       if (error.row.fixedBy === 'operator' || error.row.fixedBy === 'us')
         console.error(`${where}: ${error.message}`);
@@ -146,10 +173,9 @@ async function enrolOrRemember(
   data: string,
   gateway: RunningGateway,
   client: DemoApi,
-  server: PostgresServer,
+  target: DemoTarget,
 ): Promise<DemoPeople> {
   const file = join(data, 'administrator-password');
-  const target = { port: server.port, database: 'rerank', user: 'rerank_app' };
   if (gateway.firstCode !== undefined) {
     const password = randomBytes(18).toString('base64url');
     await writeFile(file, password, { mode: 0o600 });
@@ -170,19 +196,30 @@ async function takeTour(
   say('Taking the tour …');
   const { host, port } = gateway.postgres;
   const { auditor } = people;
-  const endpoints = { postgres: { host, port, connection: CONNECTION } };
+  const endpoints = {
+    postgres: { host, port, connection: CONNECTION },
+    reranker: baseUrl(gateway),
+  };
   const counts = noCounts();
   const all = { endpoints, people: { ...people, outsider: auditor }, api, counts };
   await runTour(all);
+  const reranking = await runRerankTour(all);
   const policy = await runPolicyTour(all);
   const masking = await runMaskTour({ ...all, privacyOfficer: people.privacyOfficer });
+  // A session over HTTP goes on for a minute behind its last request.
+  for (const session of gateway.sessions.list()) session.endWhenIdle({ reason: 'the tour is over' });
   await Promise.all(gateway.sessions.list().map((session) => session.closed));
   const open = await leaveOneOpen(all);
   running.push(() => open.giveUp());
   say('Writing and verifying the evidence package …');
   const { verifierKey } = gateway.rooms.ledger;
   const evidence = await exportAndVerify(api, auditor.token, verifierKey, evidenceFile);
-  return { counts, policy, masking, open, evidence };
+  return { counts, reranking, policy, masking, open, evidence };
+}
+
+/** Where SDKs point their base URL. */
+function baseUrl({ http: { host, port } }: RunningGateway): string {
+  return `http://${host}:${port}/${RERANKER}`;
 }
 
 /** The visitor, or time, decides on what the tour left open; whoever looks at this terminal hears of it. */

@@ -5,10 +5,11 @@
 
 import type { ApprovalAnswer, ApprovalDetail } from '../../packages/gateway/src/api/answers.ts';
 import type { DemoApi } from './api-client.ts';
+import { type Promotion, promoteModel } from './rerank-tour.ts';
 import {
   type Counts,
   type HeldStatement,
-  type TourEndpoints,
+  type RerankEndpoints,
   type TourPerson,
   TourSession,
   withSession,
@@ -18,10 +19,11 @@ export interface PolicyPeople {
   readonly analyst: TourPerson;
   readonly rankingOwner: TourPerson;
   readonly ciJob: TourPerson;
+  readonly modelOwner: TourPerson;
 }
 
 export interface PolicyTourOptions {
-  readonly endpoints: TourEndpoints;
+  readonly endpoints: RerankEndpoints;
   readonly people: PolicyPeople;
   readonly api: DemoApi;
   /** Those of the rest of the tour, which go on here. */
@@ -51,6 +53,7 @@ export interface PolicyTour {
   readonly blocked: readonly [Stopped, ...Stopped[]];
   readonly approved: Approved;
   readonly denied: Decided;
+  readonly promoted: Promotion;
 }
 
 /** A statement whose client waits until somebody decides, or until it is given up. */
@@ -67,11 +70,12 @@ export interface OpenRequest extends Stopped {
 export async function runPolicyTour(options: PolicyTourOptions): Promise<PolicyTour> {
   const { analyst, rankingOwner, ciJob } = options.people;
   return {
+    approved: await approve(options, analyst, bulkUpdate('returns')),
+    promoted: await promoteModel(options),
     blocked: [
       await block(options, analyst, 'drop table rr.ranking_scores'),
       await block(options, rankingOwner, "delete from rr.search_queries where query_class = 'billing'"),
     ],
-    approved: await approve(options, analyst, bulkUpdate('returns')),
     denied: await deny(
       options,
       ciJob,

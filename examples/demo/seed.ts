@@ -27,10 +27,14 @@ export interface DemoTarget {
   readonly port: number;
   readonly database: string;
   readonly user: string;
+  /** Where the reranking service is. */
+  readonly reranker: string;
 }
 
 /** Name of the connection. */
 export const CONNECTION = 'reranker-db';
+/** Name of the connection to the service that ranks. */
+export const RERANKER = 'reranker';
 
 /** The rules and Masks, as `countersign policy pack` prints them. */
 const PACK = 'reranking-iso27001';
@@ -71,9 +75,9 @@ export async function logIn(api: DemoApi, password: string): Promise<string> {
   return (await api.call<{ readonly token: string }>('POST', '/v1/login', undefined, body)).token;
 }
 
-/** The database server has another port after each start. */
+/** Database server and reranking service have other ports after each start. */
 export async function moveTarget(api: DemoApi, token: string, target: DemoTarget): Promise<void> {
-  await apply(api, token, yamlOf([connection(target)]));
+  await apply(api, token, yamlOf([connection(target), rerankerConnection(target)]));
 }
 
 /** Everybody, with a token for a day. */
@@ -107,10 +111,24 @@ function connection({ port, database, user }: DemoTarget): unknown {
   };
 }
 
+function rerankerConnection({ reranker }: DemoTarget): unknown {
+  return {
+    kind: 'Connection',
+    name: RERANKER,
+    protocol: 'http',
+    target: { url: reranker, tls: 'disable' },
+    credential: { scheme: 'bearer', password: { env: 'DEMO_RERANKER_KEY' } },
+    // By itself, `/admin` could be that of other services.
+    dialect: 'cohere-v2',
+    labels: { environment: 'demo', class: 'reranking' },
+  };
+}
+
 function resources(target: DemoTarget): readonly unknown[] {
   const { analyst, rankingOwner, modelOwner, auditor, ciJob, searchService, privacyOfficer } = NAMES;
   return [
     connection(target),
+    rerankerConnection(target),
     { kind: 'Person', name: analyst, displayName: 'Ana Analyst' },
     { kind: 'Person', name: rankingOwner, displayName: 'Rolf Ranking' },
     { kind: 'Person', name: modelOwner, displayName: 'Mona Models' },
@@ -133,7 +151,7 @@ function resources(target: DemoTarget): readonly unknown[] {
         `service:${ciJob}`,
         `service:${searchService}`,
       ],
-      to: [CONNECTION],
+      to: [CONNECTION, RERANKER],
     },
   ];
 }

@@ -1,12 +1,15 @@
 /** What the demo tells: how to connect, what to try, what was recorded, what was proven. */
 
 import type { MaskTour } from './mask-tour.ts';
+import type { RerankTour } from './rerank-tour.ts';
 import type { OpenRequest, PolicyTour } from './policy-tour.ts';
 import { CONNECTION, type DemoPeople, type DemoPerson } from './seed.ts';
 import type { TourCounts } from './tour-session.ts';
 
 export interface DemoFacts {
   readonly postgres: { readonly host: string; readonly port: number };
+  /** Base URL of the reranking service, through the gate. */
+  readonly reranker: string;
   readonly api: string;
   readonly verifierKey: string;
   readonly people: DemoPeople;
@@ -20,6 +23,7 @@ export interface DemoFacts {
 
 export interface Toured {
   readonly counts: TourCounts;
+  readonly reranking: RerankTour;
   readonly policy: PolicyTour;
   readonly masking: MaskTour;
   readonly open: OpenRequest;
@@ -42,12 +46,13 @@ export interface DemoEvidence {
 
 /** One JSON value for programs. */
 export function machineReadable(facts: DemoFacts): object {
-  const { postgres, api, verifierKey, people, seconds, toured } = facts;
+  const { postgres, reranker, api, verifierKey, people, seconds, toured } = facts;
   const persons = Object.entries(people).map(([role, { name, token }]) => [role, { user: name, token }]);
   return {
     ready: true,
     seconds: Number(seconds.toFixed(2)),
     postgres: { ...postgres, dbname: CONNECTION },
+    reranker: { url: reranker },
     api: { url: api },
     ledger: { verifierKey },
     people: Object.fromEntries(persons),
@@ -55,10 +60,13 @@ export function machineReadable(facts: DemoFacts): object {
   };
 }
 
-function tourReadable({ counts, policy, masking, open, evidence }: Toured, people: DemoPeople): object {
+function tourReadable(
+  { counts, reranking, policy, masking, open, evidence }: Toured,
+  people: DemoPeople,
+): object {
   const { as, sql, rule, hold, rows, tables } = open;
   return {
-    tour: { ...counts, ...policy, masking },
+    tour: { ...counts, reranking, ...policy, masking },
     try: {
       blocked: { as: policy.blocked[0].as, sql: policy.blocked[0].sql },
       held: { as: policy.approved.as, sql: policy.approved.sql },
@@ -93,7 +101,8 @@ export function summary(facts: DemoFacts, styled: boolean): string {
   const { toured, seconds, rows } = facts;
   const sections = [
     [
-      `  ${style.bold('Countersign')} is up after ${seconds.toFixed(1)} s, in front of a PostgreSQL 18 with ${number(rows)} rows.`,
+      `  ${style.bold('Countersign')} is up after ${seconds.toFixed(1)} s, in front of a PostgreSQL 18 with ${number(rows)} rows,`,
+      '  and of a reranking service.',
     ],
     ...(toured === undefined ? [] : [tourLines(toured, style), evidenceLines(toured.evidence, style)]),
     connectLines(facts, style),
@@ -108,13 +117,19 @@ export function summary(facts: DemoFacts, styled: boolean): string {
   return `\n${sections.map((lines) => `${lines.join('\n')}\n`).join('\n')}\n`;
 }
 
-function connectLines({ postgres, people: { analyst } }: DemoFacts, { bold }: Style): string[] {
+function connectLines({ postgres, reranker, people: { analyst } }: DemoFacts, { bold }: Style): string[] {
   return [
     `  ${bold('Connect')} as ${analyst.name}, the ${analyst.title}, with the psql that you have. The token is the`,
     '  password, the database names the connection, and \\dt rr.* lists the tables.',
     '',
     `    export PGPASSWORD=${analyst.token}`,
     `    psql "host=${postgres.host} port=${postgres.port} user=${analyst.name} dbname=${CONNECTION}"`,
+    '',
+    '  The same token is the key of the reranking service:',
+    '',
+    `    curl -s ${reranker}/v2/rerank \\`,
+    '      -H "authorization: Bearer $PGPASSWORD" -H content-type:application/json \\',
+    `      -d '{"model":"lexical-blend","query":"tea","documents":["lamp","tea pot"]}'`,
   ];
 }
 
@@ -167,8 +182,8 @@ function othersLines({ people, toured }: DemoFacts, { bold, dim }: Style): strin
   ];
 }
 
-function tourLines({ counts, policy, masking, open }: Toured, { bold }: Style): string[] {
-  const { blocked, approved, denied } = policy;
+function tourLines({ counts, reranking, policy, masking, open }: Toured, { bold }: Style): string[] {
+  const { blocked, approved, denied, promoted } = policy;
   const rules = blocked.map(({ rule }) => rule).join(' and ');
   return [
     `  ${bold('Recorded')} on a tour`,
@@ -176,8 +191,10 @@ function tourLines({ counts, policy, masking, open }: Toured, { bold }: Style): 
     `${column(counts.statements)} statements in ${counts.sessions} sessions, each durable in the ledger before`,
     '           PostgreSQL heard it',
     `${column(counts.rowsRead)} rows read, ${number(counts.rowsWritten)} written, those that were rolled back included`,
+    `${column(reranking.calls)} rerank calls of ${number(reranking.documents)} documents by ${reranking.model}, answers logged by SQL`,
     `${column(blocked.length)} statements blocked, by ${rules}`,
     `${column(1)} held by ${approved.rule}, approved by ${approved.by}: ${number(approved.rowsCounted)} rows, as counted`,
+    `${column(1)} held by ${promoted.rule}, approved by ${promoted.by}: model ${promoted.before} to ${promoted.after}`,
     `${column(1)} held by ${denied.rule}, denied by ${denied.by}`,
     `${column(1)} held by ${open.rule}, and it still waits`,
     `${column(1)} customer masked for ${masking.shown.as}, as ${masking.shown.row.email}`,

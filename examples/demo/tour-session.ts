@@ -18,6 +18,11 @@ export interface TourEndpoints {
   };
 }
 
+/** With the base URL of the connection to the reranking service. */
+export interface RerankEndpoints extends TourEndpoints {
+  readonly reranker: string;
+}
+
 export interface TourPerson {
   readonly name: string;
   readonly token: string;

@@ -56,6 +56,13 @@ interface Ready {
     readonly statements: number;
     readonly blocked: readonly { readonly rule: string; readonly sql: string }[];
     readonly approved: { readonly hold: string; readonly rowsCounted: number; readonly by: string };
+    readonly reranking: { readonly calls: number; readonly documents: number };
+    readonly promoted: {
+      readonly hold: string;
+      readonly rule: string;
+      readonly as: string;
+      readonly by: string;
+    };
     readonly denied: { readonly hold: string; readonly rule: string; readonly as: string };
     readonly masking: {
       readonly shown: {
@@ -188,6 +195,18 @@ describe('npm run demo -- --json', () => {
       approvers: [by],
       kinds: ['data'],
     });
+  });
+
+  it('has the change of the model, which an owner of the models approved', () => {
+    const { promoted, reranking } = ready.tour;
+    expect(reranking.documents).toBeGreaterThan(reranking.calls);
+    expect(promoted.rule).toBe('rr-model-service');
+    expect(find('approvals', promoted.hold)).toMatchObject({
+      outcome: 'executed',
+      requester: promoted.as,
+      votes: [{ decision: 'approve', approver: promoted.by }],
+    });
+    expect(lines['sessions']).toContainEqual(expect.objectContaining({ connection: 'reranker' }));
   });
 
   it('has what was denied and what was blocked, and nothing of either among the changes that ran', () => {

@@ -245,6 +245,11 @@ const REGISTRIES: readonly Route[] = [
       .join(' '),
   ),
   modelRoutes('vespa', 'delete', 'DELETE', '/application/v2/tenant/{tenant}/application/{application}'),
+  // The service of examples/demo/reranker.
+  modelRoutes('lexical-reranker', 'change', 'POST', '/admin/models/{model}/activate'),
+  modelRoutes('lexical-reranker', 'change', 'PUT', '/admin/models/{model}/versions/{version}'),
+  modelRoutes('lexical-reranker', 'delete', 'DELETE', '/admin/models/{model}/versions/{version}'),
+  modelRoutes('lexical-reranker', 'probe', 'GET', '/admin/models /admin/models/{model}'),
   ...SAGEMAKER_CHANGES.map((name) =>
     modelRoutes('sagemaker', 'change', 'POST', '/', { target: `SageMaker.${name}` }),
   ),
