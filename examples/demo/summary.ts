@@ -138,7 +138,7 @@ function tryLines({ policy, masking }: Toured, { bold, dim }: Style): string[] {
   const [blocked] = policy.blocked;
   const { approved } = policy;
   return [
-    `  ${bold('Try')} there what is blocked, what waits for somebody else, and what is masked.`,
+    `  ${bold('Try')} in psql what is blocked, what waits for somebody else, and what is masked.`,
     '',
     `    ${dim(`-- rule ${blocked.rule} blocks it`)}`,
     `    ${blocked.sql};`,

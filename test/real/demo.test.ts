@@ -206,7 +206,9 @@ describe('npm run demo -- --json', () => {
       requester: promoted.as,
       votes: [{ decision: 'approve', approver: promoted.by }],
     });
-    expect(lines['sessions']).toContainEqual(expect.objectContaining({ connection: 'reranker' }));
+    expect(lines['sessions']).toContainEqual(
+      expect.objectContaining({ target: 'reranker', protocol: 'http' }),
+    );
   });
 
   it('has what was denied and what was blocked, and nothing of either among the changes that ran', () => {
