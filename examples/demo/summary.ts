@@ -129,7 +129,7 @@ function connectLines({ postgres, reranker, people: { analyst } }: DemoFacts, { 
     '',
     `    curl -s ${reranker}/v2/rerank \\`,
     '      -H "authorization: Bearer $PGPASSWORD" -H content-type:application/json \\',
-    `      -d '{"model":"lexical-blend","query":"tea","documents":["lamp","tea pot"]}'`,
+    `      -d '{"model":"lexical-blend","query":"tea","documents":["lamp","tea"]}'`,
   ];
 }
 
