@@ -134,6 +134,14 @@ export const ERRORS = {
     exit: 6,
     fixedBy: 'caller',
   },
+  HTTP_CONTENT_SHARE: {
+    says: 'The gateway holds {held} of {allowed} bytes of requests for {whose}, and this one needs {needed} more.',
+    hint: 'Nothing was forwarded. Send fewer large requests at once, or have those that wait decided.',
+    http: 503,
+    sqlstate: '53200',
+    exit: 5,
+    fixedBy: 'caller',
+  },
   HTTP_MALFORMED: {
     says: 'The request is malformed: {reason}.',
     hint: 'Nothing was forwarded.',

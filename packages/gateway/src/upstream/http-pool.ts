@@ -38,17 +38,41 @@ interface Kept {
   /** What the target chose the last time. */
   protocol: 'h2' | 'http/1.1' | undefined;
   connecting: Promise<void> | undefined;
+  /** Requests that have begun and not ended. */
+  running: number;
 }
 
 /** Sockets to all targets; owned by the gateway. */
 export class UpstreamPool {
   readonly #kept = new Map<string, Kept>();
+  readonly #targetsMax: number;
   #closed = false;
 
-  /** Begins a request; rejects with UPSTREAM_FAILED where no connection can be had. */
+  constructor(targetsMax: number = LIMITS.upstreamTargetsMax) {
+    this.#targetsMax = targetsMax;
+  }
+
+  /**
+   * Begins a request; rejects with UPSTREAM_FAILED where no connection can be had, and with TOO_MANY_CONNECTIONS
+   * where requests run to as many other targets as there may be.
+   */
   async begin(target: HttpTarget, request: UpstreamRequest): Promise<UpstreamExchange> {
     if (this.#closed) throw new CountersignError('SHUTTING_DOWN');
     const kept = this.#keptFor(target);
+    kept.running += 1;
+    try {
+      const exchange = await this.#begin(target, kept, request);
+      exchange.content.once('close', () => {
+        kept.running -= 1;
+      });
+      return exchange;
+    } catch (error) {
+      kept.running -= 1;
+      throw error;
+    }
+  }
+
+  async #begin(target: HttpTarget, kept: Kept, request: UpstreamRequest): Promise<UpstreamExchange> {
     if (request.upgrade === undefined && (await this.#speaksHttp2(target, kept))) {
       const { session } = kept;
       if (session !== undefined) return requestOverHttp2(session, target, request);
@@ -69,8 +93,13 @@ export class UpstreamPool {
     const { host, port, tls, ca, version } = target;
     const key = JSON.stringify([host, port, tls, ca ?? '', version]);
     const known = this.#kept.get(key);
-    if (known !== undefined) return known;
-    if (this.#kept.size >= LIMITS.upstreamTargetsMax) this.#forgetOldest();
+    if (known !== undefined) {
+      // The first of the map is the one that was not used for longest.
+      this.#kept.delete(key);
+      this.#kept.set(key, known);
+      return known;
+    }
+    if (this.#kept.size >= this.#targetsMax) this.#forgetOldest();
     const options = {
       keepAlive: true,
       maxSockets: LIMITS.upstreamSocketsMax,
@@ -80,18 +109,30 @@ export class UpstreamPool {
     };
     const seeded = tls === 'disable' ? undefined : new SeededAgent(target, options);
     const agent = seeded ?? new PlainAgent(options);
-    const made: Kept = { agent, seeded, session: undefined, protocol: undefined, connecting: undefined };
+    const made: Kept = {
+      agent,
+      seeded,
+      session: undefined,
+      protocol: undefined,
+      connecting: undefined,
+      running: 0,
+    };
     this.#kept.set(key, made);
     return made;
   }
 
+  /** Of those to which nothing runs; what runs is never cut off for another target's sake. */
   #forgetOldest(): void {
-    const [oldest] = this.#kept;
-    if (oldest === undefined) return;
-    // What runs on its sockets goes on; only what is idle is closed.
-    this.#kept.delete(oldest[0]);
-    oldest[1].agent.destroy();
-    oldest[1].session?.close();
+    const oldest = [...this.#kept].find(([, { running }]) => running === 0);
+    if (oldest === undefined) {
+      const what = 'targets to which requests run';
+      throw new CountersignError('TOO_MANY_CONNECTIONS', { allowed: this.#targetsMax, what });
+    }
+    const [key, { agent, seeded, session }] = oldest;
+    this.#kept.delete(key);
+    agent.destroy();
+    seeded?.forgetSeed();
+    session?.close();
   }
 
   /** ALPN says so, of a socket that is then used. */
@@ -153,6 +194,11 @@ class SeededAgent extends TlsAgent {
     socket.once('close', () => {
       if (this.#seed === socket) this.#seed = undefined;
     });
+  }
+
+  /** Nobody will use it. */
+  forgetSeed(): void {
+    this.#seed?.destroy();
   }
 
   override createConnection(

@@ -14,13 +14,8 @@ import { CHANNEL } from '../../recording/segment-format.ts';
 import { approve } from './approval.ts';
 import { blockedError, intentBody, judge, type JudgedRequest } from './decide-request.ts';
 import { Forwarding } from './forwarding.ts';
-import {
-  type ContentBudget,
-  checkDeclaredLength,
-  decodeContent,
-  type HeldContent,
-  holdContent,
-} from './held-content.ts';
+import type { ContentShare } from './content-budget.ts';
+import { checkDeclaredLength, decodeContent, type HeldContent, holdContent } from './held-content.ts';
 import type { HttpOutcomeStatus } from './http-leaves.ts';
 import type { ClientRequest } from './http-ports.ts';
 import type { HttpSession, RunningExchange } from './http-session.ts';
@@ -34,11 +29,14 @@ export interface KnownRequest {
   readonly head: HttpRequestHead;
   readonly authority: string;
   readonly contentLength: number | 'chunked' | 'none';
-  readonly budget: ContentBudget;
+  readonly budget: ContentShare;
 }
 
 /** What an approval said, where one was needed. */
 type Done = (status: 'ok' | 'failed' | 'unknown', outcomeLeaf?: number) => Promise<void>;
+
+/** What a client does, or everybody knows; no operator has to look. */
+const NOT_OURS: ReadonlySet<string> = new Set(['SHUTTING_DOWN', 'HTTP_CONTENT_SHARE']);
 
 export class Exchange implements RunningExchange {
   readonly #session: HttpSession;
@@ -222,7 +220,7 @@ export class Exchange implements RunningExchange {
   async #failed(error: CountersignError): Promise<void> {
     const { ports } = this.#session;
     try {
-      if (error.row.http >= 500 && error.code !== 'SHUTTING_DOWN') ports.onError(error, this.#session.id);
+      if (error.row.http >= 500 && !NOT_OURS.has(error.code)) ports.onError(error, this.#session.id);
       const gone = error.code === 'HTTP_CLIENT_LEFT';
       if (this.#intent === undefined && !gone) await this.#writeRefusedIntent(error);
       const status = this.#statusOf(error);

@@ -13,6 +13,7 @@ import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate, zstdDecompress } from 'node:zlib';
 import { CountersignError } from '../../core/errors.ts';
 import { HTTP_LIMITS as LIMITS } from '../../core/http-limits.ts';
+import type { ContentShare } from './content-budget.ts';
 import { Stalled } from './pump.ts';
 
 export interface HeldContent {
@@ -24,32 +25,8 @@ export interface HeldContent {
   release(): void;
 }
 
-/** Bytes of all requests that are held at once. Owned by the gate. */
-export class ContentBudget {
-  #bytes = 0;
-
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  take(bytes: number): void {
-    const allowed = LIMITS.heldContentTotalBytesMax;
-    if (this.#bytes + bytes > allowed) {
-      throw new CountersignError('TOO_MANY_CONNECTIONS', {
-        allowed,
-        what: 'bytes of requests that it looks at',
-      });
-    }
-    this.#bytes += bytes;
-  }
-
-  give(bytes: number): void {
-    this.#bytes -= bytes;
-  }
-}
-
-/** Reads all of it; rejects with LIMIT_EXCEEDED, TOO_MANY_CONNECTIONS or HTTP_CONTENT_REFUSED. */
-export async function holdContent(content: Readable, budget: ContentBudget): Promise<HeldContent> {
+/** Reads all of it; rejects with LIMIT_EXCEEDED, HTTP_CONTENT_SHARE or HTTP_CONTENT_REFUSED. */
+export async function holdContent(content: Readable, share: ContentShare): Promise<HeldContent> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   const timer = setTimeout(
@@ -62,12 +39,12 @@ export async function holdContent(content: Readable, budget: ContentBudget): Pro
       if (!(chunk instanceof Uint8Array)) throw new Error('a stream gave something that is no bytes');
       timer.refresh();
       if (length + chunk.length > LIMITS.heldContentBytesMax) throw tooLarge(length + chunk.length);
-      budget.take(chunk.length);
+      share.take(chunk.length);
       length += chunk.length;
       chunks.push(chunk);
     }
   } catch (error) {
-    budget.give(length);
+    share.give(length);
     if (error instanceof CountersignError) throw error;
     const reason = error instanceof Stalled ? error.message : 'it ended before it was complete';
     throw new CountersignError('HTTP_CONTENT_REFUSED', { reason }, { cause: error });
@@ -80,7 +57,7 @@ export async function holdContent(content: Readable, budget: ContentBudget): Pro
     bytes,
     sha256: createHash('sha256').update(bytes).digest('hex'),
     release: () => {
-      budget.give(held);
+      share.give(held);
       held = 0;
     },
   };

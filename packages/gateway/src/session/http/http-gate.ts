@@ -13,8 +13,9 @@ import { findCredential } from '../../protocols/http/credentials.ts';
 import { requestFieldsFor, valueOf } from '../../protocols/http/fields.ts';
 import { type HeadResult, type ReadHead, readRequestHead } from '../../protocols/http/request-head.ts';
 import { splitFirstSegment } from '../../protocols/http/target.ts';
+import { ContentBudget } from './content-budget.ts';
 import { Exchange } from './exchange.ts';
-import { ContentBudget } from './held-content.ts';
+
 import type { ClientRequest, HttpPorts } from './http-ports.ts';
 import type { HttpSession } from './http-session.ts';
 import { openHttpSession } from './open-http-session.ts';
@@ -55,7 +56,7 @@ export class HttpGate {
         head: { method, path: route.path, query, fields: requestFieldsFor(fields, NOTHING) },
         authority: read.authority,
         contentLength: contentLengthOf(request, read),
-        budget: this.#budget,
+        budget: this.#budget.shareOf(session.principal.id, session.connection),
       });
       await session.run(exchange, (number) => exchange.run(number));
     } catch (thrown) {
