@@ -173,6 +173,20 @@ describe.each(serverVersions())('PostgreSQL $major', ({ version, isPresent, majo
     expect(uncovered('public.leads.card', detected)?.found).toMatchObject([{ covered: 0, masks: [] }]);
   });
 
+  it('looks for what Detectors find where a Mask does', async () => {
+    await harness.apply(`{ kind: Detector, name: leads, pattern: 'lead[0-9]+', ignoreCase: true }
+---
+{ kind: Mask, name: house, detect: [custom:leads], as: redact }`);
+    const detected = await preview({});
+    const by = { name: 'test', kind: 'system', keyId: harness.gateway.rooms.bootId } as const;
+    await harness.gateway.rooms.resources.delete('Mask', 'house', by);
+    await harness.gateway.rooms.resources.delete('Detector', 'leads', by);
+    expect(detected.detecting).toMatchObject([{ mask: 'house', entities: ['CUSTOM', 'CUSTOM:leads'] }]);
+    expect(uncovered('public.leads.contact', detected)?.found).toEqual([
+      { entity: 'CUSTOM', values: 50, covered: 50, masks: ['house'] },
+    ]);
+  });
+
   it('is for one person where that is asked, and refuses one who is not there', async () => {
     const otto = await preview({ for: 'otto' });
     expect(otto).toMatchObject({ for: 'otto', letIn: false });

@@ -51,6 +51,53 @@ function made(
 }
 
 describe('masking-rules.json', () => {
+  it('has Detectors beside Masks, with the document where the differences give it', () => {
+    const staff = { kind: 'Detector', name: 'm', pattern: 'EMP-[0-9]{6}' };
+    const list = { kind: 'Detector', name: 'list', exact: ['ana', 'bo'] };
+    const changed = (document: { readonly name: string }, diff: Json): Readonly<Record<string, Json>> => ({
+      resource_kind: 'Detector',
+      name: document.name,
+      version: 1,
+      to_digest: digest(document),
+      diff,
+    });
+    const whole = changed(
+      staff,
+      Object.entries(staff).map(([path, to]) => ({ path, to })),
+    );
+    const file = made(
+      [leaf(1), MADE],
+      [leaf(2), whole],
+      [
+        leaf(3),
+        changed(list, [
+          { path: 'exact.values', to: 2 },
+          { path: 'exact.sha256', to: 'ab' },
+        ]),
+      ],
+      [
+        leaf(12, 'resource.delete'),
+        { resource_kind: 'Detector', name: 'm', version: 2, from_digest: digest(staff), diff: [] },
+      ],
+    );
+    expect(file['masks']).toMatchObject([{ mask: 'm', version: 1 }]);
+    expect(file['detectors']).toEqual([
+      {
+        detector: 'm',
+        version: 1,
+        digest: digest(staff),
+        document: staff,
+        from_leaf: 2,
+        from_time: time(2),
+        until: 'deleted',
+        until_leaf: 12,
+        until_time: time(12),
+      },
+      { detector: 'list', version: 1, digest: digest(list), from_leaf: 3, from_time: time(3) },
+    ]);
+    expect(made([leaf(1), MADE])).not.toHaveProperty('detectors');
+  });
+
   it('has what is in force though it was made long before, with the document that gives its digest', () => {
     expect(made([leaf(1), MADE])).toEqual({
       ...PERIOD,

@@ -1,5 +1,5 @@
 /**
- * The Masks that were in force in a period, each version with its document and digest: spec/evidence.md, section 4,
+ * The Masks and Detectors that were in force in a period, each version with its document and digest: spec/evidence.md, section 4,
  * `masking-rules.json`.
  *
  * Made of the leaves of changes, from the first leaf of the log on: a Mask that nobody has touched for a year is in
@@ -54,12 +54,18 @@ interface Version {
   readonly leaf: Leaf;
 }
 
+/** Of one kind of resource. */
+class Versions {
+  readonly current = new Map<string, Version>();
+  readonly ended: Json[] = [];
+}
+
 /** The owner of what is in force; one for each pass over a log. */
 export class MaskVersions {
   readonly #from: string;
   readonly #to: string;
-  readonly #current = new Map<string, Version>();
-  readonly #ended: Json[] = [];
+  readonly #masks = new Versions();
+  readonly #detectors = new Versions();
   /** `name version` of each version that any leaf made, */
   readonly #known = new Set<string>();
   /** and of those that statements name. */
@@ -80,17 +86,19 @@ export class MaskVersions {
   /** The next change of a resource, of whatever kind. */
   change(leaf: Leaf, values: Values): void {
     const { resource_kind: kind, name } = values;
-    if (kind !== undefined && kind !== 'Mask') return;
+    if (kind !== undefined && kind !== 'Mask' && kind !== 'Detector') return;
     if (kind === undefined || typeof name !== 'string') {
       if (leaf.t < this.#to) this.#undisclosed += 1;
       return;
     }
-    const before = this.#current.get(name);
-    if (before !== undefined) this.#end(before, leaf);
-    this.#current.delete(name);
+    const of = kind === 'Mask' ? this.#masks : this.#detectors;
+    const before = of.current.get(name);
+    if (before !== undefined) this.#end(of, before, leaf);
+    of.current.delete(name);
     if (leaf.type !== 'resource.apply') return;
-    this.#current.set(name, this.#versionOf(name, leaf, values, before));
-    this.#known.add(jcs([name, values['version'] ?? 0]));
+    const subject = kind === 'Mask' ? 'mask' : 'detector';
+    of.current.set(name, this.#versionOf({ [subject]: name }, leaf, values, before));
+    if (kind === 'Mask') this.#known.add(jcs([name, values['version'] ?? 0]));
   }
 
   /** A leaf of the period that may name Masks. */
@@ -129,16 +137,16 @@ export class MaskVersions {
 
   /** After the last leaf: the file. */
   format(): string {
-    const open = [...this.#current.values()]
-      .filter(({ leaf }) => leaf.t < this.#to)
-      .map((version) => this.#shown(version, {}));
-    const all = [...this.#ended, ...open];
+    const all = this.#all(this.#masks);
+    const detectors = this.#all(this.#detectors);
     const namedOnly = [...this.#named].filter(([key]) => !this.#known.has(key)).map(([, entry]) => entry);
     return jcs({
       from: this.#from,
       to: this.#to,
       masks: all.slice(0, VERSIONS_MAX),
       more: this.#more + Math.max(0, all.length - VERSIONS_MAX),
+      // A log without Detectors has the file of versions that did not know them.
+      ...(detectors.length === 0 ? {} : { detectors: detectors.slice(0, VERSIONS_MAX) }),
       named_only: namedOnly,
       // A log without the mode has the file of versions that did not know it.
       ...(this.#serverRoles.length === 0 ? {} : { server_roles: this.#serverRoles.map(serverRoleShown) }),
@@ -147,8 +155,21 @@ export class MaskVersions {
     });
   }
 
-  #versionOf(name: string, leaf: Leaf, values: Values, before: Version | undefined): Version {
-    const facts: Record<string, Json> = { mask: name };
+  /** Those that ended within the period, and those that are in force at its end. */
+  #all({ ended, current }: Versions): readonly Json[] {
+    const open = [...current.values()]
+      .filter(({ leaf }) => leaf.t < this.#to)
+      .map((version) => this.#shown(version, {}));
+    return [...ended, ...open];
+  }
+
+  #versionOf(
+    named: Readonly<Record<string, Json>>,
+    leaf: Leaf,
+    values: Values,
+    before: Version | undefined,
+  ): Version {
+    const facts: Record<string, Json> = { ...named };
     const shown = [
       ['version', 'version'],
       ['to_digest', 'digest'],
@@ -166,14 +187,14 @@ export class MaskVersions {
     return { facts, document: isRight ? document : undefined, leaf };
   }
 
-  #end(version: Version, leaf: Leaf): void {
+  #end({ ended }: Versions, version: Version, leaf: Leaf): void {
     if (version.leaf.t >= this.#to || leaf.t <= this.#from) return;
-    if (this.#ended.length >= VERSIONS_MAX) {
+    if (ended.length >= VERSIONS_MAX) {
       this.#more += 1;
       return;
     }
     const until = leaf.type === 'resource.delete' ? 'deleted' : 'changed';
-    this.#ended.push(this.#shown(version, { until, until_leaf: leaf.n, until_time: leaf.t }));
+    ended.push(this.#shown(version, { until, until_leaf: leaf.n, until_time: leaf.t }));
   }
 
   #shown({ facts, document, leaf }: Version, end: Readonly<Record<string, Json>>): Json {

@@ -198,7 +198,7 @@ class TreeReader {
     return undefined;
   }
 
-  /** Each change before the range has its line; of those that are of something else than a Mask nothing is kept. */
+  /** Each change before the range has its line; of those that are of something else than a Mask or a Detector nothing is kept. */
   async #resource(leaf: Leaf, hash: Uint8Array): Promise<void> {
     const lines = this.#resourceLines;
     if (lines === undefined || leaf.body === undefined) return;
@@ -207,7 +207,7 @@ class TreeReader {
       if (stateOf(line) === undefined) throw new PackageError(`resources.jsonl: leaf ${leaf.n} is malformed`);
       const event = contextEvent(leaf, hash, line);
       const { resource_kind: kind } = event.values;
-      if (kind === undefined || kind === 'Mask') this.#resources.push(event);
+      if (kind === undefined || kind === 'Mask' || kind === 'Detector') this.#resources.push(event);
       if (this.#resources.length > BOUNDS.resourceChangesMax)
         throw new PackageError('too many changes of resources');
     });

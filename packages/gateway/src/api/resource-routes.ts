@@ -21,7 +21,7 @@ import { changerOf } from './leaf-actor.ts';
 import { type Route, route } from './route.ts';
 import { anything, counts, list, name, object, STRICT, text, texts } from './schemas.ts';
 
-const KIND = text(32, 'Person, Group, ServiceAccount, Connection, Access, Rule or Mask');
+const KIND = text(32, 'Person, Group, ServiceAccount, Connection, Access, Rule, Mask or Detector');
 const BODY = Type.Object(
   { text: Type.String({ maxLength: LIMITS.resources.textBytesMax, description: 'YAML documents' }) },
   STRICT,

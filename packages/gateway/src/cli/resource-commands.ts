@@ -17,7 +17,7 @@ const FILE = {
 const KINDS: ReadonlyMap<string, string> = new Map([
   ['people', 'Person'],
   ['access', 'Access'],
-  ...['Person', 'Group', 'ServiceAccount', 'Connection', 'Rule', 'Mask'].flatMap(
+  ...['Person', 'Group', 'ServiceAccount', 'Connection', 'Rule', 'Mask', 'Detector'].flatMap(
     (kind): [string, string][] => [
       [kind.toLowerCase(), kind],
       [`${kind.toLowerCase()}s`, kind],

@@ -32,6 +32,20 @@ export const MASKING_PLAN_LIMITS = {
   slipLengthMin: 4,
 } as const;
 
+/** Of what an installation adds to the detectors. */
+export const DETECTOR_LIMITS = {
+  /** Detectors of one installation: each is looked for at each place of each text. */
+  detectorsMax: 256,
+  /** Values of one of them; the request that brings it has at most 2 MiB. */
+  valuesMax: 50_000,
+  /** Values of all: compiled again after a change of any, in 0.3 s and 30 MB. */
+  valuesOfAllMax: 200_000,
+  /** Steps of a pattern at one place of a text: its states times its longest match. 30 µs where all of them are taken. */
+  patternStepsMax: 65_536,
+  /** Steps of all patterns at one place. */
+  patternStepsOfAllMax: 262_144,
+} as const;
+
 /** Of what goes by in results. */
 export const ROW_MASK_LIMITS = {
   /** Lines of counts in one leaf, 150 bytes each; beyond them a Mask has one line for the rest. */

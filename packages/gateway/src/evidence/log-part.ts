@@ -224,11 +224,12 @@ class LogPart {
     }
   }
 
-  /** A change before the range: of a Mask it is shown, of all else that it is of something else. */
+  /** A change before the range: of a Mask or a Detector it is shown, of all else that it is of something else. */
   #resource(stored: StoredLeaf, leaf: Leaf, hash: Uint8Array): Promise<void> | undefined {
     const take = (whole: Disclosure): void => {
       if (whole.state === 'none') return;
-      const shown = whole.values['resource_kind'] === 'Mask' ? whole : discloseFields(whole, KIND_ONLY);
+      const kind = whole.values['resource_kind'];
+      const shown = kind === 'Mask' || kind === 'Detector' ? whole : discloseFields(whole, KIND_ONLY);
       this.#fold.context({ leaf, hash, values: shown.values, bodyState: shown.state });
       const line = utf8(`${bodyLine(leaf.n, shown)}\n`);
       this.#write(this.#options.directory, this.#resourceParts.add(line));

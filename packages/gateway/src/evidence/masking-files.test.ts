@@ -159,9 +159,12 @@ describe('a package with masks', () => {
       undisclosed: 0,
     });
     const lines = (await readFile(join(bag, 'ledger/gw1/resources.jsonl'), 'utf8')).trimEnd().split('\n');
-    expect(lines).toHaveLength(4);
+    expect(lines).toHaveLength(5);
     expect(lines.join('')).not.toMatch(/secret-people|zoe/);
     expect(lines[3]).toContain('"value":"Access"');
+    expect(rules).toMatchObject({
+      detectors: [{ detector: 'staff', version: 1, document: { pattern: 'EMP-[0-9]{6}' } }],
+    });
   });
 
   it('is indexed by the controls that it speaks to', async () => {

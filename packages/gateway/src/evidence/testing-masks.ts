@@ -27,6 +27,7 @@ const CUSTOMERS_2 = {
   unless: ['group:privacy'],
 };
 const LOOKS = { kind: 'Mask', name: 'looks', detect: ['email'], as: 'redact' };
+const STAFF = { kind: 'Detector', name: 'staff', pattern: 'EMP-[0-9]{6}' };
 const ACCESS = { kind: 'Access', name: 'secret-people', who: ['zoe'], to: ['rerank'] };
 /** A Mask that another gateway made: this log has no leaf of it. */
 const ELSEWHERE = { mask: 'elsewhere', version: 7 };
@@ -37,6 +38,7 @@ export async function masksBefore(scene: MaskScene): Promise<void> {
   await change(scene, undefined, { ...LOOKS, name: 'gone' }, 1);
   await change(scene, { ...LOOKS, name: 'gone' }, undefined, 2);
   await change(scene, undefined, ACCESS, 1);
+  await change(scene, undefined, STAFF, 1);
 }
 
 /** In the period. */

@@ -6,6 +6,7 @@
  * Untrusted: every byte.
  */
 
+import type { CompiledRules } from '../masking/detect/custom-rules.ts';
 import { NO_HINTS } from '../masking/detect/scan-state.ts';
 import { findIn } from './find-in.ts';
 
@@ -17,10 +18,14 @@ const SYNTAX_ERROR = '42601';
 const PLAIN_TOKEN = /^[^"]* at or near "(?![eEbBxXnN]?'|[uU]&'|[0-9.$]|\/\*|--)[^"]*"$/;
 const DOUBLE_QUOTE = 34;
 
-/** The text itself where nothing in it is hidden. */
-export function hideMessage(sqlstate: string, text: Uint8Array): Uint8Array {
+/**
+ * The text itself where nothing in it is hidden.
+ *
+ * @param rules what Detectors find beside the scanner's own
+ */
+export function hideMessage(sqlstate: string, text: Uint8Array, rules?: CompiledRules): Uint8Array {
   const quoted = withoutQuoted(sqlstate, text);
-  const found = findIn(quoted, NO_HINTS);
+  const found = findIn(quoted, NO_HINTS, rules);
   return found.count === 0 ? quoted : HIDDEN;
 }
 

@@ -12,6 +12,7 @@ import { checkTerms, type HoldTerms, type Rule } from './rule.ts';
 export const GUARDED_KINDS: readonly string[] = [
   'Access',
   'Connection',
+  'Detector',
   'Group',
   'Mask',
   'Person',

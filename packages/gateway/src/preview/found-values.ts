@@ -10,6 +10,7 @@ import { entityNames } from '../masking/detect/entities.ts';
 import { Scanner } from '../masking/detect/scanner.ts';
 import { MaskingKeyRing } from '../masking/operators/key-ring.ts';
 import type { TypeDescription, Wire } from '../masking/operators/operator.ts';
+import type { SessionMasks } from '../masking/plan/session-masks.ts';
 import type { DetectMask } from '../masking/plan/column-plan.ts';
 import { mayHoldText } from '../masking/plan/type-kinds.ts';
 import { columnMasker, type ColumnMasker } from '../masking/rows/column-masker.ts';
@@ -37,18 +38,22 @@ const SECRET_BYTES = 32;
 
 /** Values of many columns, one after the other. */
 export class FoundValues {
-  readonly #scanner = new Scanner();
+  readonly #scanner: Scanner;
   /** `redact` needs no key; a ring has one all the same. */
   readonly #keys = new MaskingKeyRing({ id: 0, secret: new Secret(new Uint8Array(SECRET_BYTES)) });
-  readonly #everything: DetectMask = {
-    mask: '',
-    version: 0,
-    entities: new Set([...entityNames(), 'CUSTOM']),
-    operator: { kind: 'redact' },
-  };
+  readonly #everything: DetectMask;
   readonly #detecting: readonly DetectMask[];
 
-  constructor(detecting: readonly DetectMask[]) {
+  /** Without Masks, what the scanner itself finds. */
+  constructor({ detecting, rules }: Pick<SessionMasks, 'detecting' | 'rules'>) {
+    this.#scanner = new Scanner(rules === undefined ? {} : { rules });
+    const sought = detecting.flatMap(({ entities }) => [...entities]);
+    this.#everything = {
+      mask: '',
+      version: 0,
+      entities: new Set([...entityNames(), ...sought]),
+      operator: { kind: 'redact' },
+    };
     // Whatever a Mask makes of it, here it is only counted.
     this.#detecting = detecting.map((one) => ({ ...one, operator: { kind: 'redact' } }));
   }

@@ -96,7 +96,7 @@ export async function previewMasks(
   const open = columns.filter(({ label }) => read.labels.of(label) === undefined);
   const chosen = chooseColumns(open, (column) => types.of(column));
 
-  const foundValues = new FoundValues(masks.detecting);
+  const foundValues = new FoundValues(masks);
   const found = new Map<ColumnLabel, { readonly sampled: number; readonly found: readonly FoundEntity[] }>();
   const endUs = monotonicUs() + samplingMs * 1000;
   const left = await sampleColumns(

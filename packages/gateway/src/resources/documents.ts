@@ -1,6 +1,7 @@
 /** The kinds of resources, as they are after parsing: every default filled in, nothing unknown. */
 
 import type { SourceOption } from '../config/config.ts';
+import type { Detector } from '../masking/plan/detector.ts';
 import type { Mask } from '../masking/plan/mask.ts';
 import type { Rule } from '../policy/rule.ts';
 
@@ -106,12 +107,13 @@ export interface Access {
   readonly may?: readonly string[];
 }
 
-export type ResourceDocument = Person | Group | ServiceAccount | Connection | Access | Rule | Mask;
+export type ResourceDocument = Person | Group | ServiceAccount | Connection | Access | Rule | Mask | Detector;
 export type ResourceKind = ResourceDocument['kind'];
 
 export const RESOURCE_KINDS: readonly ResourceKind[] = [
   'Access',
   'Connection',
+  'Detector',
   'Group',
   'Mask',
   'Person',

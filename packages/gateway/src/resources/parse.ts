@@ -10,6 +10,7 @@ import { problemOf, problemsOf, type SchemaProblem } from '../config/check-schem
 import { parseYaml } from '../config/yaml.ts';
 import { CountersignError, reasonOf } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import { type Detector, detectorProblems } from '../masking/plan/detector.ts';
 import { maskProblems, spoken } from '../masking/plan/compile-mask.ts';
 import type { Mask } from '../masking/plan/mask.ts';
 import { parseDurationMs, PatternProblem } from '../policy/patterns.ts';
@@ -89,8 +90,7 @@ export function resourceProblems(value: unknown): readonly SchemaProblem[] {
       const filled = Default(schema, copy);
       const problems = problemsOf(schema, filled);
       if (problems.length > 0) return problems;
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The schema of the kind says so.
-      const wrong = kind === 'Mask' ? maskProblems(filled as Mask) : [];
+      const wrong = maskingProblems(kind, filled);
       if (wrong.length > 0) return wrong;
     }
     const reason = error.details['reason'];
@@ -98,9 +98,18 @@ export function resourceProblems(value: unknown): readonly SchemaProblem[] {
   }
 }
 
+/** What is wrong with a Mask or Detector beyond what its schema says. */
+function maskingProblems(kind: ResourceKind, filled: unknown): readonly SchemaProblem[] {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The schema of the kind says so.
+  if (kind === 'Mask') return maskProblems(filled as Mask);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The schema of the kind says so.
+  return kind === 'Detector' ? detectorProblems(filled as Detector) : [];
+}
+
 function contradictionIn(document: ResourceDocument): string | undefined {
   if (document.kind === 'Connection') return contradictionOf(document);
   if (document.kind === 'Mask') return contradictionOfMask(document);
+  if (document.kind === 'Detector') return spoken(detectorProblems(document)) || undefined;
   if (document.kind !== 'Rule') return undefined;
   try {
     if (isGuard(document)) checkGuard(document);

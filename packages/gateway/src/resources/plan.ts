@@ -3,6 +3,7 @@
 import type { Json } from '@countersign/ledger/jcs';
 import { isObject, jcs, parseJson } from '@countersign/ledger/jcs';
 import type { BodyValue } from '../core/ledger-port.ts';
+import type { Detector } from '../masking/plan/detector.ts';
 import type { ResourceDocument, ResourceKind } from './documents.ts';
 import { canonical } from './parse.ts';
 import { digestOf, keyOf, ResourceView, type StoredResource } from './view.ts';
@@ -55,7 +56,7 @@ export function planApply(
       document,
       text,
       digest,
-      diff: diffOf(textOf(previous), text),
+      diff: diffOf(shownText(previous?.document), shownText(document)),
     };
   });
 }
@@ -73,7 +74,7 @@ export function planDelete(previous: StoredResource): PlannedChange {
     document: undefined,
     text: '',
     digest: previous.digest,
-    diff: diffOf(textOf(previous), ''),
+    diff: diffOf(shownText(previous.document), ''),
   };
 }
 
@@ -94,8 +95,26 @@ export function diffOf(from: string, to: string): readonly DiffEntry[] {
   return entries;
 }
 
-function textOf(resource: StoredResource | undefined): string {
-  return resource === undefined ? '' : canonical(resource.document);
+/** What of a resource is in differences; empty where there is none. */
+function shownText(document: ResourceDocument | undefined): string {
+  if (document === undefined) return '';
+  return document.kind === 'Detector' ? jcs(withoutLists(document)) : canonical(document);
+}
+
+/**
+ * The values that a Detector lists are names of people and the like: differences go into leaves and packages, and
+ * have only how many there are, and the SHA-256 of the list.
+ */
+function withoutLists({ exact, dictionary, ...rest }: Detector): Json {
+  return {
+    ...rest,
+    ...(exact === undefined ? {} : { exact: listed(exact) }),
+    ...(dictionary === undefined ? {} : { dictionary: listed(dictionary) }),
+  };
+}
+
+function listed(values: readonly string[]): Json {
+  return { values: values.length, sha256: digestOf(jcs([...values])) };
 }
 
 function compare(path: string, from: Json | undefined, to: Json | undefined, entries: DiffEntry[]): void {

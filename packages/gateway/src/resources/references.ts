@@ -3,6 +3,7 @@
 import { CountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Secret } from '../core/secret.ts';
+import { detectorsNamed, detectorsProblem } from '../masking/plan/detector.ts';
 import { isOfProtocol, type Mask } from '../masking/plan/mask.ts';
 import type { Rule } from '../policy/rule.ts';
 import type { Access, Connection, Group, ResourceDocument, ResourceKind } from './documents.ts';
@@ -18,10 +19,15 @@ interface ReferenceProblem {
 
 /** Every resource that names what is not there, with the first such name. */
 export function referenceProblems(next: ResourceView): readonly ReferenceProblem[] {
-  return next.all.flatMap(({ document }) => {
+  const problems = next.all.flatMap(({ document }): readonly ReferenceProblem[] => {
     const reason = problemWith(document, next);
     return reason === undefined ? [] : [{ kind: document.kind, name: document.name, reason }];
   });
+  const detectors = next.documents('Detector');
+  const [detector] = detectors;
+  const together = detectorsProblem(detectors);
+  if (detector === undefined || together === undefined) return problems;
+  return [...problems, { kind: 'Detector', name: detector.name, reason: together }];
 }
 
 /** Throws RESOURCE_INVALID for the first of them. */
@@ -103,6 +109,8 @@ function problemWith(document: ResourceDocument, view: ResourceView): string | u
       return problemWithRule(document, view);
     case 'Mask':
       return problemWithMask(document, view);
+    case 'Detector':
+      return undefined;
     case 'Connection':
       return problemWithHosts(document, view);
     default:
@@ -156,8 +164,19 @@ function problemWithMask(mask: Mask, view: ResourceView): string | undefined {
   return (
     problemWithWho([...who, ...unless, ...approvers], view) ??
     problemWithTargets(on, view) ??
-    problemWithProtocol(mask, view)
+    problemWithProtocol(mask, view) ??
+    problemWithDetectors(mask, view)
   );
+}
+
+/** A Mask that looks for what nobody has said would promise something and find nothing. */
+function problemWithDetectors({ detect = [] }: Mask, view: ResourceView): string | undefined {
+  const { isAll, names } = detectorsNamed(detect);
+  const missing = names.find((name) => view.find('Detector', name) === undefined);
+  if (missing !== undefined) return `there is no Detector "${missing}"`;
+  return isAll && view.documents('Detector').length === 0
+    ? 'there is no Detector, and detect: [custom] would find nothing'
+    : undefined;
 }
 
 /** A connection that is named, and has nothing that the Mask is about. */

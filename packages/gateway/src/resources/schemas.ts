@@ -3,6 +3,7 @@
 import { type TSchema, Type } from 'typebox';
 import { sourceSchema } from '../config/schema.ts';
 import { LIMITS } from '../core/limits.ts';
+import { DETECTOR_LIMITS } from '../core/masking-limits.ts';
 import { MASK_MODES } from '../masking/plan/mask.ts';
 import { EFFECT_WORDS } from '../policy/effect-classes.ts';
 import { GUARDED_KINDS } from '../policy/guard.ts';
@@ -197,6 +198,13 @@ const AS: TSchema = Type.Union(
   { alternatives: 'the name of an operator, or { kind: OPERATOR, OPTION: VALUE, … }' },
 );
 
+/** How long one may be is said by masking/plan/detector.ts. */
+const VALUES: TSchema = Type.Array(printable(256), {
+  minItems: 1,
+  maxItems: DETECTOR_LIMITS.valuesMax,
+  uniqueItems: true,
+});
+
 const REVEAL: TSchema = Type.Object(
   {
     approvers: list(`^(group:)?${NAME}$`, 1),
@@ -292,6 +300,19 @@ export const SCHEMAS: Readonly<Record<ResourceKind, TSchema>> = {
       entity: Type.Optional(printable(40)),
       mode: Type.Optional(Type.Enum([...MASK_MODES])),
       reveal: Type.Optional(REVEAL),
+    },
+    STRICT,
+  ),
+  Detector: Type.Object(
+    {
+      kind: Type.Literal('Detector'),
+      name: name(),
+      description: Type.Optional(printable(500)),
+      exact: Type.Optional(VALUES),
+      dictionary: Type.Optional(VALUES),
+      // As long as it may be is said by what reads it, with the reason.
+      pattern: Type.Optional(printable(4_096)),
+      ignoreCase: Type.Optional(Type.Boolean()),
     },
     STRICT,
   ),

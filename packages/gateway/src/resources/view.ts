@@ -9,7 +9,7 @@ import { LIMITS } from '../core/limits.ts';
 import type { Principal } from '../core/principal.ts';
 import { compileMask, type CompiledMask } from '../masking/plan/compile-mask.ts';
 import { isOfProtocol, type Mask } from '../masking/plan/mask.ts';
-import { SessionMasks } from '../masking/plan/session-masks.ts';
+import { Detectors, SessionMasks } from '../masking/plan/session-masks.ts';
 import type { Allowance } from '../policy/decide.ts';
 import { effectsThatMay, effectsThatMayOverHttp } from '../policy/effect-classes.ts';
 import { isGuard } from '../policy/guard.ts';
@@ -69,6 +69,7 @@ export class ResourceView {
   readonly #access: readonly Access[];
   #rules: readonly { readonly rule: Rule; readonly compiled: CompiledRule | BreakGlassRule }[] | undefined;
   #masks: readonly { readonly mask: Mask; readonly compiled: CompiledMask }[] | undefined;
+  #detectors: Detectors | undefined;
   #guards: readonly Rule[] | undefined;
   #bundle: string | undefined;
   readonly #deciding = new Map<string, string | undefined>();
@@ -171,7 +172,12 @@ export class ResourceView {
     }));
     const connection = this.connection(connectionName);
     const reaching = this.#masks.filter(({ mask }) => this.#hidesFrom(mask, name, connection));
-    return new SessionMasks(reaching.map(({ compiled }) => compiled));
+    this.#detectors ??= new Detectors(this.documents('Detector'));
+    return new SessionMasks(
+      reaching.map(({ compiled }) => compiled),
+      ['gateway'],
+      this.#detectors,
+    );
   }
 
   /** Those of {@link breakGlass} of which somebody else may say afterwards whether it was justified. */
@@ -225,8 +231,18 @@ export class ResourceView {
       groups: [...this.groupsOf(name)],
       // Where nothing is hidden the text is the one of versions that had no Masks.
       ...(masks.length === 0 ? {} : { masks: masks.map((mask) => this.#versionOf(mask)) }),
+      ...this.#decidingDetectors(masks),
       rules: rules.map((rule) => this.#versionOf(rule)),
     });
+  }
+
+  /** Where no Mask looks for any, the text is the one of versions that had no Detectors. */
+  #decidingDetectors(masks: readonly Mask[]): { readonly detectors?: Json } {
+    const looked = masks.flatMap(({ detect = [] }) => detect.map((word) => word.toLowerCase()));
+    const isLooked = looked.some((word) => word === 'all' || word.startsWith('custom'));
+    const detectors = this.documents('Detector');
+    if (!isLooked || detectors.length === 0) return {};
+    return { detectors: detectors.map((detector) => this.#versionOf(detector)) };
   }
 
   /** Which version of a resource this is, and what stands in it. */
@@ -306,6 +322,7 @@ export class ResourceView {
     this.#bundle ??= `[${[
       ...this.documents('Access').map(canonical),
       ...this.documents('Connection').map(canonical),
+      ...this.documents('Detector').map(canonical),
       jcs({ kind: 'Disabled', names: this.#disabled() }),
       ...[...this.#groups].map(([name, members]) => jcs({ kind: 'Group', name, members: [...members] })),
       ...this.documents('Mask').map(canonical),

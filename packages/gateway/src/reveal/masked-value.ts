@@ -84,6 +84,8 @@ function kindsOf(kind: MaskedValue['operator'], type: MaskedValue['type']): read
   return type === 'text' ? [kind] : REVERSIBLE;
 }
 
+const OF_DETECTORS = 'CUSTOM';
+
 function makersOf(
   resources: Pick<Resources, 'get'>,
   kinds: readonly Operator['kind'][],
@@ -92,7 +94,11 @@ function makersOf(
   return resources.get('Mask').flatMap(({ document, version }) => {
     if (document.kind !== 'Mask') return [];
     const { mask, operator, ...compiled } = compileMask(document, version);
-    const isOf = compiled.kind === 'detect' ? compiled.entities.has(entity) : compiled.entity === entity;
+    // What Detectors find has one entity, and may be hidden by any Mask that detects: each of them is asked.
+    const isOf =
+      compiled.kind === 'detect'
+        ? entity === OF_DETECTORS || compiled.entities.has(entity)
+        : compiled.entity === entity;
     return kinds.includes(operator.kind) && isOf ? [{ mask, operator }] : [];
   });
 }

@@ -48,7 +48,7 @@ describe('rules of an installation', () => {
 
   it('what a rule and a detector find in one place is one value, the longer', () => {
     const rules: readonly CustomRule[] = [{ kind: 'pattern', name: 'mail', pattern: 'from \\w+' }];
-    expect(namesBy(rules, 'x from ana@example.org y')).toEqual(['CUSTOM:mail:from ana@example.org']);
+    expect(namesBy(rules, 'x from ana@example.org y')).toEqual(['CUSTOM:from ana@example.org']);
   });
 
   it('ten thousand values cost about as much as ten', () => {
@@ -78,7 +78,8 @@ describe('patterns', () => {
   it.each([
     ['(?=x)y', 'look-around'],
     ['(?<n>x)', 'look-around'],
-    ['(a)\\1', 'escape'],
+    ['(a)\\1', 'references back'],
+    ['(?<n>a)\\k<n>', 'look-around'],
     ['^x', 'character'],
     ['x$', 'character'],
     ['x**', 'one repetition'],

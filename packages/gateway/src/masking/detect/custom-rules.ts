@@ -35,6 +35,9 @@ const FOUND_AT_FIRST = 64;
 /** Behind the place where a rule looks, this much has to be there. */
 export const RULE_AHEAD_BYTES: number = MATCH_BYTES_MAX + 64;
 
+/** What several rules have a part of, or a rule and a detector: whoever masks takes the strictest of its ways. */
+const SEVERAL = entityId('CUSTOM');
+
 const encoder = new TextEncoder();
 
 interface Entry {
@@ -128,12 +131,12 @@ export class CompiledRules {
       const length = this.#readPhrase(bytes, at, end);
       const entry = this.#dictionary.longest(this.#phrase, 0, length, length);
       const phraseTo = entry === undefined ? 0 : (this.#phraseEnds[entry.bytes.length] ?? 0);
-      if (entry !== undefined && phraseTo > to) [to, entity] = [phraseTo, entry.entity];
+      if (entry !== undefined) [to, entity] = [Math.max(to, phraseTo), both(to, entity, entry.entity)];
     }
     for (const [pattern, of] of this.#patterns) {
       if (pattern.first[bytes[at] ?? 0] !== 1) continue;
       const matchEnd = pattern.matchAt(bytes, at, begin, end);
-      if (matchEnd > to) [to, entity] = [matchEnd, of];
+      if (matchEnd > 0) [to, entity] = [Math.max(to, matchEnd), both(to, entity, of)];
     }
     if (to > 0) this.#add(at, to, entity);
     return to;
@@ -197,7 +200,12 @@ export interface Span {
   readonly isRule: boolean;
 }
 
-/** Spans in their order; what overlaps becomes one, named by the first rule that has a part of it. */
+/** Of what one rule found at a place where another did, or nobody. */
+function both(foundTo: number, entity: number, other: number): number {
+  return foundTo === 0 || entity === other ? other : SEVERAL;
+}
+
+/** Spans in their order; what overlaps becomes one, named {@link SEVERAL} where a rule has a part of it. */
 export function mergeSpans(spans: readonly Span[]): readonly Span[] {
   const merged: Span[] = [];
   for (const span of spans.toSorted((one, other) => one.from - other.from || other.to - one.to)) {
@@ -209,7 +217,7 @@ export function mergeSpans(spans: readonly Span[]): readonly Span[] {
     merged[merged.length - 1] = {
       from: open.from,
       to: Math.max(open.to, span.to),
-      entity: span.isRule && !open.isRule ? span.entity : open.entity,
+      entity: (span.isRule || open.isRule) && span.entity !== open.entity ? SEVERAL : open.entity,
       isRule: open.isRule || span.isRule,
     };
   }
@@ -265,18 +273,24 @@ class EntryTable {
     this.#entries.set(whole, [...(this.#entries.get(whole) ?? []), entry]);
   }
 
-  /** The longest entry that begins at a place and is not cut out of a longer word. */
+  /**
+   * The longest entry that begins at a place and is not cut out of a longer word; of {@link SEVERAL} where another
+   * rule has one there, too.
+   */
   longest(bytes: Uint8Array, at: number, end: number, textEnd: number): Entry | undefined {
     const lengths = this.#lengths.get(hashOf(bytes, at, firstWordEnd(bytes, at, end)));
+    let found: Entry | undefined;
     for (const length of lengths ?? []) {
       const to = at + length;
       if (to > end) continue;
       if (to < textEnd && isWordByte(bytes[to] ?? 0) && isWordByte(bytes[to - 1] ?? 0)) continue;
       for (const entry of this.#entries.get(hashOf(bytes, at, to)) ?? []) {
-        if (entry.bytes.every((byte, step) => byte === bytes[at + step])) return entry;
+        if (!entry.bytes.every((byte, step) => byte === bytes[at + step])) continue;
+        found ??= entry;
+        if (found.entity !== entry.entity) return { bytes: found.bytes, entity: SEVERAL };
       }
     }
-    return undefined;
+    return found;
   }
 }
 

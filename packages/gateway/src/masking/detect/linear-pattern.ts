@@ -91,7 +91,9 @@ class Reader {
   #group(depth: number): Node {
     if (this.#text[this.#at] === '?') {
       if (this.#text[this.#at + 1] !== ':')
-        throw this.#refusal('expected "(?:", look-around and names are not taken');
+        throw this.#refusal(
+          'expected "(?:": look-around is not taken, because what it asks costs more than one pass, nor are names',
+        );
       this.#at += 2;
     }
     const node = this.#alternatives(depth + 1);
@@ -116,6 +118,11 @@ class Reader {
     if (control !== undefined) return control;
     const code = character.charCodeAt(0);
     if (code < 128 && !/[a-zA-Z0-9]/.test(character)) return code;
+    if (/[1-9k]/.test(character)) {
+      throw this.#refusal(
+        'references back are not taken: they cannot be followed in time in proportion to the text',
+      );
+    }
     throw this.#refusal(`expected an escape that is known, got "\\${character}"`);
   }
 
@@ -278,6 +285,8 @@ export class LinearPattern {
   readonly #next: number[] = [];
   readonly #other: number[] = [];
   readonly #start: number;
+  /** Steps that one place of a text takes at most: every state for each byte of the longest match. */
+  readonly stepsMax: number;
   /** Bytes that a match can begin with. */
   readonly first: Uint8Array = new Uint8Array(256);
   #current: Int32Array;
@@ -299,6 +308,7 @@ export class LinearPattern {
       );
     }
     this.#start = this.#compile(tree, this.#state(MATCH, undefined, -1, -1));
+    this.stepsMax = this.#kinds.length * max;
     this.#current = new Int32Array(this.#kinds.length);
     this.#following = new Int32Array(this.#kinds.length);
     this.#marks = new Int32Array(this.#kinds.length);

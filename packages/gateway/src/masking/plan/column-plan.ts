@@ -66,7 +66,7 @@ export interface ScanHints {
 export interface DetectMask {
   readonly mask: string;
   readonly version: number;
-  /** Names of `masking/detect/entities`; `CUSTOM` stands for every rule of the installation. */
+  /** Names of `masking/detect/entities`; `CUSTOM:NAME` is what a Detector finds, `CUSTOM` what several have a part of. */
   readonly entities: ReadonlySet<string>;
   readonly operator: Operator;
 }

@@ -5,7 +5,7 @@ import { CODE_LENGTH_MAX } from '../detect/code-table.ts';
 import { entityNames } from '../detect/entities.ts';
 import { parseColumnPattern } from './column-pattern.ts';
 import { compileMask, maskProblems } from './compile-mask.ts';
-import { DETECT_WORDS, entitiesOf } from './detect-words.ts';
+import { DETECT_WORDS, entitiesOf, EVERY_DETECTOR } from './detect-words.ts';
 import { isOfProtocol, type Mask } from './mask.ts';
 import { distanceOf, nearest } from './nearest.ts';
 import { mask, masksOf } from './testing-plans.ts';
@@ -93,7 +93,11 @@ describe('compileMask', () => {
       { detect: ['emial'] },
       ['detect.0: "emial" is nothing that is detected; did you mean "email"?'],
     ],
-    ['a word that is like nothing', { detect: ['everything-there-is'] }, ['expected all, bank, birth, card']],
+    [
+      'a word that is like nothing',
+      { detect: ['everything-there-is'] },
+      ['expected all, custom, custom:DETECTOR, bank, birth, card'],
+    ],
     [
       'an operator that is none',
       { as: 'redcat' },
@@ -217,7 +221,7 @@ describe('parseColumnPattern', () => {
 
 describe('entitiesOf', () => {
   it('knows every word that it names, and stands for entities that there are', () => {
-    const known = new Set([...entityNames(), 'CUSTOM']);
+    const known = new Set([...entityNames(), EVERY_DETECTOR]);
     for (const word of DETECT_WORDS) {
       const entities = entitiesOf(word) ?? [];
       expect([word, entities.length > 0]).toEqual([word, true]);
@@ -230,7 +234,12 @@ describe('entitiesOf', () => {
     expect(CODE_LENGTH_MAX).toBeGreaterThan(0);
     const all = new Set(entitiesOf('all'));
     expect(entityNames().filter((name) => !name.startsWith('CUSTOM') && !all.has(name))).toEqual([]);
-    expect(all.has('CUSTOM')).toBe(true);
+    expect(all.has(EVERY_DETECTOR)).toBe(true);
+    expect(entitiesOf('custom')).toEqual([EVERY_DETECTOR]);
+    expect(entitiesOf('custom:projects')).toEqual(['CUSTOM:projects']);
+    for (const word of ['custom:', 'custom:*', 'custom:A', 'custom: a', 'CUSTOM:a']) {
+      expect([word, entitiesOf(word)]).toEqual([word, undefined]);
+    }
   });
 
   it('means every scheme that a number may be called by', () => {

@@ -12,8 +12,11 @@ import { entityNames } from '../detect/entities.ts';
 import { NUMBER_DETECTORS } from '../detect/number-table.ts';
 import { nearest } from './nearest.ts';
 
-/** Rules of the installation are `CUSTOM:…`: this one stands for all of them. */
+/** What Detectors of the installation find is `CUSTOM:NAME`. */
 const CUSTOM = 'CUSTOM';
+/** Stands for every one of them, whenever it was added. */
+export const EVERY_DETECTOR = 'CUSTOM:*';
+const ONE_DETECTOR = /^custom:([a-z0-9][a-z0-9_.@-]{0,62})$/;
 /** Codes of things, of which no person is told by a number that could be another. */
 const NOT_OF_PERSONS: ReadonlySet<string> = new Set([
   'BIC',
@@ -68,14 +71,23 @@ export const NAMED_ENTITIES: readonly string[] = [
 /** Every group and every entity, in lower case. */
 export const DETECT_WORDS: readonly string[] = [
   'all',
+  'custom',
   ...Object.keys(GROUPS),
   ...NAMED_ENTITIES.map((name) => name.toLowerCase()),
 ];
 
+/** What the scanner calls what a Detector finds. */
+export function detectorEntity(name: string): string {
+  return `${CUSTOM}:${name}`;
+}
+
 /** Names of entities that a word stands for; undefined where it is none. */
 export function entitiesOf(word: string): readonly string[] | undefined {
   const lower = word.toLowerCase();
-  if (lower === 'all') return [...NAMED_ENTITIES, CUSTOM];
+  if (lower === 'all') return [...NAMED_ENTITIES, EVERY_DETECTOR];
+  if (lower === 'custom') return [EVERY_DETECTOR];
+  const one = ONE_DETECTOR.exec(word)?.[1];
+  if (one !== undefined) return [detectorEntity(one)];
   if (Object.hasOwn(GROUPS, lower)) return GROUPS[lower];
   const name = word.toUpperCase().replaceAll('-', '_');
   if (!NAMED_ENTITIES.includes(name)) return undefined;
@@ -86,7 +98,7 @@ export function entitiesOf(word: string): readonly string[] | undefined {
 /** What to say of a word that is none. */
 export function wordProblem(word: string): string {
   const meant = nearest(word.toLowerCase().replaceAll('-', '_'), DETECT_WORDS);
-  const groups = ['all', ...Object.keys(GROUPS)].join(', ');
+  const groups = ['all', 'custom', 'custom:DETECTOR', ...Object.keys(GROUPS)].join(', ');
   return meant === undefined
     ? `"${word}" is nothing that is detected: expected ${groups}, or the name of an entity`
     : `"${word}" is nothing that is detected; did you mean "${meant}"?`;

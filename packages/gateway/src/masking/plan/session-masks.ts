@@ -1,11 +1,17 @@
 /** The Masks that reach one principal on one connection. */
 
+import { CompiledRules } from '../detect/custom-rules.ts';
 import type { TypeDescription } from '../operators/operator.ts';
 import type { ColumnMask, CompiledMask, DetectingMask, FieldMask } from './compile-mask.ts';
 import type { ColumnPattern } from './column-pattern.ts';
 import type { DetectMask } from './column-plan.ts';
+import { customRuleOf, type Detector } from './detector.ts';
+import { detectorEntity, EVERY_DETECTOR } from './detect-words.ts';
 import { type Choice, strictest } from './precedence.ts';
 
+/** What the scanner calls what a Detector and something else have a part of. */
+const SEVERAL = 'CUSTOM';
+const CUSTOM_PREFIX = detectorEntity('');
 const TEXT: TypeDescription = { kind: 'base', name: 'text', typmod: -1 };
 
 /** Who hides the columns of a Mask: the gateway, or in the mode `server-role` the target by the rights of its role. */
@@ -24,15 +30,26 @@ export class SessionMasks {
   readonly names: readonly string[];
   readonly #byName: ReadonlyMap<string, readonly ColumnMask[]>;
   readonly #all: readonly CompiledMask[];
+  readonly #detectors: Detectors;
 
-  /** @param hiddenBy of which Masks the columns are: of those that the gateway has to hide, unless somebody asks for others */
-  constructor(masks: readonly CompiledMask[], hiddenBy: readonly HiddenBy[] = ['gateway']) {
+  /**
+   * @param hiddenBy of which Masks the columns are: of those that the gateway has to hide, unless somebody asks for others
+   * @param detectors of the installation; those that no Mask looks for are not looked for
+   */
+  constructor(
+    masks: readonly CompiledMask[],
+    hiddenBy: readonly HiddenBy[] = ['gateway'],
+    detectors: Detectors = NO_DETECTORS,
+  ) {
+    this.#detectors = detectors;
     const sorted = masks.toSorted((one, other) => (one.mask < other.mask ? -1 : 1));
     this.#all = sorted;
     const columns = sorted.filter((mask) => mask.kind === 'columns');
     this.columns = columns.filter((mask) => hiddenBy.includes(hiderOf(mask)));
     this.fields = sorted.filter((mask) => mask.kind === 'fields');
-    this.detecting = detectMasks(sorted.filter((mask) => mask.kind === 'detect'));
+    this.detecting = detectMasks(
+      sorted.filter((mask) => mask.kind === 'detect').map((mask) => withDetectors(mask, detectors)),
+    );
     const byName = new Map<string, ColumnMask[]>();
     const patterns = new Map<string, ColumnPattern>();
     for (const mask of this.columns) {
@@ -54,7 +71,12 @@ export class SessionMasks {
 
   /** The same Masks, with the columns of those that somebody else hides, or everybody. */
   by(...hiddenBy: readonly HiddenBy[]): SessionMasks {
-    return new SessionMasks(this.#all, hiddenBy);
+    return new SessionMasks(this.#all, hiddenBy, this.#detectors);
+  }
+
+  /** What Detectors find beside the scanner's own; undefined where no Mask looks for any. */
+  get rules(): CompiledRules | undefined {
+    return this.#detectors.rulesOf(new Set(this.detecting.flatMap(({ entities }) => [...entities])));
   }
 
   /** The Masks of these patterns, each once, by name; undefined where a pattern is of none. */
@@ -70,6 +92,41 @@ export class SessionMasks {
   }
 }
 
+/** The Detectors of an installation at one moment; each set of them that sessions look for is compiled once. */
+export class Detectors {
+  readonly #byEntity: ReadonlyMap<string, Detector>;
+  readonly #compiled = new Map<string, CompiledRules>();
+
+  constructor(detectors: readonly Detector[]) {
+    this.#byEntity = new Map(detectors.map((detector) => [detectorEntity(detector.name), detector]));
+  }
+
+  get entities(): readonly string[] {
+    return [...this.#byEntity.keys()];
+  }
+
+  /** Of those whose entity is among these: what nobody looks for must not become one with what somebody does. */
+  rulesOf(entities: ReadonlySet<string>): CompiledRules | undefined {
+    const chosen = [...this.#byEntity].filter(([entity]) => entities.has(entity));
+    if (chosen.length === 0) return undefined;
+    const key = JSON.stringify(chosen.map(([entity]) => entity));
+    const known = this.#compiled.get(key);
+    if (known !== undefined) return known;
+    const compiled = new CompiledRules(chosen.map(([, detector]) => customRuleOf(detector)));
+    this.#compiled.set(key, compiled);
+    return compiled;
+  }
+}
+
+const NO_DETECTORS = new Detectors([]);
+
+/** The word for every Detector, as those that there are. */
+function withDetectors(mask: DetectingMask, detectors: Detectors): DetectingMask {
+  if (!mask.entities.has(EVERY_DETECTOR)) return mask;
+  const named = [...mask.entities].filter((entity) => entity !== EVERY_DETECTOR);
+  return { ...mask, entities: new Set([...named, ...detectors.entities]) };
+}
+
 /** Of a session from which nothing is hidden. */
 export const NO_MASKS: SessionMasks = new SessionMasks([]);
 
@@ -79,6 +136,16 @@ function hiderOf({ mode }: ColumnMask): HiddenBy {
 
 /** For each entity the most restrictive of the Masks that look for it, and entities alike together. */
 function detectMasks(masks: readonly DetectingMask[]): readonly DetectMask[] {
+  const looked = masks.some(({ entities }) =>
+    [...entities].some((entity) => entity.startsWith(CUSTOM_PREFIX)),
+  );
+  // What several have a part of is hidden by the strictest of all, whichever they are.
+  return byEntity(
+    looked ? masks.map((mask) => ({ ...mask, entities: new Set([...mask.entities, SEVERAL]) })) : masks,
+  );
+}
+
+function byEntity(masks: readonly DetectingMask[]): readonly DetectMask[] {
   const made = new Map<string, { choice: Choice; entities: Set<string> }>();
   for (const entity of new Set(masks.flatMap(({ entities }) => [...entities]))) {
     const [first, ...more] = masks.filter(({ entities }) => entities.has(entity)).map(choiceOf);

@@ -98,7 +98,7 @@ export class Detection {
     const name = entityName(id);
     // Rules are named by people; tokens and brackets have room for names of entities only.
     const entity = name.startsWith('CUSTOM:') ? 'CUSTOM' : name;
-    const detect = this.#plan.masks.find(({ entities }) => entities.has(entity) || entities.has(name));
+    const detect = this.#plan.masks.find(({ entities }) => entities.has(name));
     const detected = detect === undefined ? null : { detect, entity, tally: this.#tally(detect, entity) };
     this.#byEntity.set(id, detected);
     return detected;

@@ -108,7 +108,8 @@ describe('a column that is looked through', () => {
   it('masks what rules of the installation find', () => {
     const rules = new CompiledRules([{ kind: 'exact', name: 'projects', values: ['Bluebird'] }]);
     const counts = new MaskCounts();
-    const one = masker([scanPlan()], { scanner: new Scanner({ rules }), counts });
+    const masks = [detect({ kind: 'redact' }, ['CUSTOM:projects'])];
+    const one = masker([scanPlan(TEXT, 'note', masks)], { scanner: new Scanner({ rules }), counts });
     expect(valuesIn(one.mask(row('on Bluebird')))).toEqual(['on [REDACTED:CUSTOM]']);
     expect(counts.list().map(({ entity, values }) => [entity, values])).toEqual([['CUSTOM', 1]]);
   });

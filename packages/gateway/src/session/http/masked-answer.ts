@@ -15,6 +15,7 @@ import type { BodyValue } from '../../core/ledger-port.ts';
 import { bodyFormatOf } from '../../masking/bodies/body-format.ts';
 import { type BodyMasker, bodyMasker } from '../../masking/bodies/body-masker.ts';
 import { BodyPlan } from '../../masking/bodies/body-plan.ts';
+import type { CompiledRules } from '../../masking/detect/custom-rules.ts';
 import { Scanner } from '../../masking/detect/scanner.ts';
 import type { MaskingKeyRing } from '../../masking/operators/key-ring.ts';
 import type { SessionMasks } from '../../masking/plan/session-masks.ts';
@@ -49,10 +50,13 @@ const DECODERS: Readonly<Record<string, () => Transform>> = {
 export class AnswerMasking {
   readonly #plan: BodyPlan;
   readonly #keys: MaskingKeyRing;
+  readonly #rules: CompiledRules | undefined;
   readonly #operation = new OperationMasking();
 
-  constructor(plan: BodyPlan, keys: MaskingKeyRing) {
+  /** @param rules what Detectors find beside the scanner's own */
+  constructor(plan: BodyPlan, keys: MaskingKeyRing, rules?: CompiledRules) {
     this.#plan = plan;
+    this.#rules = rules;
     this.#keys = keys;
   }
 
@@ -95,7 +99,7 @@ export class AnswerMasking {
   #masker(contentType: string | undefined): BodyMasker {
     const format = bodyFormatOf(contentType);
     if (format === undefined) return NOTHING;
-    const scannerOptions = {};
+    const scannerOptions = this.#rules === undefined ? {} : { rules: this.#rules };
     return bodyMasker(format, this.#plan, {
       keys: this.#keys,
       scanner: new Scanner(scannerOptions),
@@ -112,7 +116,7 @@ export async function answerMasking(
   keys: () => Promise<MaskingKeyRing>,
 ): Promise<AnswerMasking | undefined> {
   const plan = new BodyPlan(masks);
-  return plan.isEmpty ? undefined : new AnswerMasking(plan, await keys());
+  return plan.isEmpty ? undefined : new AnswerMasking(plan, await keys(), masks.rules);
 }
 
 const NOTHING: BodyMasker = {

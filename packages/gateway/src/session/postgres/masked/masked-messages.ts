@@ -13,6 +13,7 @@ import { decodeBackend } from '../../../protocols/postgres/decode.ts';
 import { encodeBackend } from '../../../protocols/postgres/encode.ts';
 import { HEADER_LENGTH } from '../../../protocols/postgres/frames.ts';
 import { BACKEND, type ErrorOrNotice, type StartupParameter } from '../../../protocols/postgres/messages.ts';
+import type { CompiledRules } from '../../../masking/detect/custom-rules.ts';
 import { hideMessage } from '../../../literals/hide-message.ts';
 import { withheldMessage, withheldParameter, withheldPayload } from '../../../masking/rows/redact-message.ts';
 import type { KnownTree } from './known-trees.ts';
@@ -68,11 +69,20 @@ const WRITES: ReadonlySet<string> = new Set([
 export class MaskedMessages {
   readonly #learned: Learned;
   readonly #given: readonly StartupParameter[];
+  readonly #rules: () => CompiledRules | undefined;
   /** `client_min_messages` as the client has it. */
   #level = 'notice';
 
-  /** @param given parameters with which the client started */
-  constructor(learned: Learned, given: readonly StartupParameter[]) {
+  /**
+   * @param given parameters with which the client started
+   * @param rules what Detectors find beside the scanner's own, now
+   */
+  constructor(
+    learned: Learned,
+    given: readonly StartupParameter[],
+    rules: () => CompiledRules | undefined = () => undefined,
+  ) {
+    this.#rules = rules;
     this.#learned = learned;
     this.#given = given;
   }
@@ -134,7 +144,8 @@ export class MaskedMessages {
     const message = read(frame);
     if (message === undefined) return frame;
     const keeps = this.#keeps(message, about);
-    const fields = keeps === 'nothing' ? withheldMessage(message.fields) : keptFields(message, keeps);
+    const fields =
+      keeps === 'nothing' ? withheldMessage(message.fields) : keptFields(message, keeps, this.#rules());
     if (fields === message.fields) return frame;
     masking.messages += 1;
     return encodeBackend({ ...message, fields });
@@ -169,12 +180,16 @@ export function refusalWords<R extends { readonly message: string; readonly fram
 const QUOTING: ReadonlySet<string> = new Set(['M', 'D', 'H']);
 
 /** The same object where nothing of it goes. */
-function keptFields(message: ErrorOrNotice, keeps: 'all' | 'but details'): ErrorOrNotice['fields'] {
+function keptFields(
+  message: ErrorOrNotice,
+  keeps: 'all' | 'but details',
+  rules?: CompiledRules,
+): ErrorOrNotice['fields'] {
   const sqlstate = field(message, 'C');
   let isSame = true;
   const kept = message.fields.flatMap((one) => {
     const isDropped = keeps === 'but details' && one.code === 'D';
-    const valueBytes = QUOTING.has(one.code) ? hideMessage(sqlstate, one.valueBytes) : one.valueBytes;
+    const valueBytes = QUOTING.has(one.code) ? hideMessage(sqlstate, one.valueBytes, rules) : one.valueBytes;
     if (!isDropped && valueBytes === one.valueBytes) return [one];
     isSame = false;
     return isDropped ? [] : [{ code: one.code, valueBytes }];

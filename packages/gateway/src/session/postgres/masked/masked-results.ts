@@ -5,6 +5,7 @@
  */
 
 import type { OutputColumn } from '../../../core/column-labels.ts';
+import type { CompiledRules } from '../../../masking/detect/custom-rules.ts';
 import { Scanner } from '../../../masking/detect/scanner.ts';
 import type { MaskingKeyRing } from '../../../masking/operators/key-ring.ts';
 import type { TypeDescription, Wire } from '../../../masking/operators/operator.ts';
@@ -56,7 +57,9 @@ const SHOWN: MaskedResult = {
 export class MaskedResults {
   readonly #ports: MaskedResultsPorts;
   readonly #learned: Learned;
-  readonly #scanner = new Scanner();
+  /** By what Detectors it looks for, which a change of resources may change. */
+  #scanner: Scanner | undefined;
+  #rules: CompiledRules | undefined;
   readonly #memory = new MaskMemory();
   readonly #known = new WeakMap<
     readonly OutputColumn[],
@@ -90,7 +93,7 @@ export class MaskedResults {
       resultFormats: shape.formats ?? [],
       settings: this.#ports.settings(),
       keys: this.#ports.keys,
-      scanner: this.#scanner,
+      scanner: this.#scannerOf(now.masks),
       memory: this.#memory,
       counts: masking.counts,
     });
@@ -122,6 +125,14 @@ export class MaskedResults {
       },
       end: (to) => putCopied(stream.end(), to),
     };
+  }
+
+  #scannerOf({ rules }: MaskedNow['masks']): Scanner {
+    if (this.#scanner === undefined || this.#rules !== rules) {
+      this.#rules = rules;
+      this.#scanner = new Scanner(rules === undefined ? {} : { rules });
+    }
+    return this.#scanner;
   }
 
   /** FunctionCallResponse: nobody knows what a function that is called by its OID gives. */

@@ -137,7 +137,7 @@ export class SessionMasking {
         this.arming.unheard();
       },
     };
-    const messages = new MaskedMessages(learned, options.given);
+    const messages = new MaskedMessages(learned, options.given, () => options.masksNow().rules);
     const started = levelAtStart(options.given);
     if (started !== undefined) messages.showFrom(started);
     this.arming = new Arming(options, options.name, (level) => messages.showFrom(level));
@@ -268,9 +268,12 @@ export class SessionMasking {
     const asked = this.#asked.get(read);
     const found = judgeMasks(read, asked, now, clientEncoding);
     // Masks that only detect look at literals as they look at values. What a Mask stops may be about anything.
-    const exposes = this.judges
-      ? found.causes.length > 0 || exposesLiterals(read, asked, now.masked)
-      : read.kind !== 'read';
+    // What a Detector finds no literal is looked at for: all of them are hidden.
+    const exposes =
+      now.masks.rules !== undefined ||
+      (this.judges
+        ? found.causes.length > 0 || exposesLiterals(read, asked, now.masked)
+        : read.kind !== 'read');
     const judged = { ...found, exposes, hidesKeys: exposes || writesAny(read, now.tables) };
     this.#judged.set(read, { now, clientEncoding, judged });
     return judged;
