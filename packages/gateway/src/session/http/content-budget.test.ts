@@ -32,12 +32,18 @@ describe('content that is held', () => {
     expect(taken(budget.shareOf('boss', 'one'), 32 * MIB)).toBeUndefined();
   });
 
-  it('is three quarters of all for one connection, over however many principals', () => {
+  it('is 160 MiB for one connection, and leaves a large request to another', () => {
     const budget = new ContentBudget();
-    for (const name of ['a', 'b', 'c']) fill(budget.shareOf(name, 'slow'));
-    expect(budget.bytes).toBe(192 * MIB);
-    expect(taken(budget.shareOf('d', 'slow'), MIB)).toBe('HTTP_CONTENT_SHARE');
-    expect(taken(budget.shareOf('d', 'other'), 4 * MIB)).toBeUndefined();
+    for (const name of ['a', 'b']) fill(budget.shareOf(name, 'slow'), 8 * MIB);
+    expect(budget.bytes).toBe(160 * MIB);
+    expect(taken(budget.shareOf('c', 'slow'), 5 * MIB)).toBe('HTTP_CONTENT_SHARE');
+    expect(taken(budget.shareOf('c', 'other'), 32 * MIB)).toBeUndefined();
+  });
+
+  it('of one connection is not taken by two so that a third with little is turned away', () => {
+    const budget = new ContentBudget();
+    for (const name of ['a', 'b']) fill(budget.shareOf(name, 'slow'));
+    expect(taken(budget.shareOf('c', 'slow'), MIB)).toBeUndefined();
   });
 
   it('leaves something to whoever holds little, whatever others hold', () => {

@@ -46,9 +46,10 @@ export class ContentBudget {
   #take(principal: string, connection: string, bytes: number): void {
     const own = this.#perPrincipal.get(principal) ?? 0;
     checkShare(own, bytes, SHARES.principalBytesMax, 'you');
-    const ofConnection = this.#perConnection.get(connection) ?? 0;
-    checkShare(ofConnection, bytes, SHARES.connectionBytesMax, `connection "${connection}"`);
     const isSmall = own + bytes <= SHARES.smallBytesMax;
+    const ofConnection = this.#perConnection.get(connection) ?? 0;
+    // Two who hold much on a connection must not turn away who holds little on it.
+    if (!isSmall) checkShare(ofConnection, bytes, SHARES.connectionBytesMax, `connection "${connection}"`);
     const allowed = LIMITS.heldContentTotalBytesMax - (isSmall ? 0 : SHARES.reservedBytes);
     checkShare(this.#bytes, bytes, allowed, 'everybody');
     this.#bytes += bytes;

@@ -15,7 +15,6 @@ import { type HeadResult, type ReadHead, readRequestHead } from '../../protocols
 import { splitFirstSegment } from '../../protocols/http/target.ts';
 import { ContentBudget } from './content-budget.ts';
 import { Exchange } from './exchange.ts';
-
 import type { ClientRequest, HttpPorts } from './http-ports.ts';
 import type { HttpSession } from './http-session.ts';
 import { openHttpSession } from './open-http-session.ts';
