@@ -4,6 +4,7 @@ import { randomInt } from 'node:crypto';
 import { Client } from 'pg';
 import { expect, it } from 'vitest';
 import { encodeStartupPacket } from '../../packages/gateway/src/protocols/postgres/startup.ts';
+import { directly, failure } from '../e2e/clients.ts';
 import { type Harness, startHarness } from '../e2e/harness.ts';
 import { Random } from '../fuzz/random.ts';
 import { Wire } from './wire.ts';
@@ -31,8 +32,11 @@ async function cancel(harness: Harness, { processId, secret }: Key): Promise<voi
   wire.destroy();
 }
 
-/** A session that sleeps, again and again: in turn as a simple query, and with a value. */
-async function runner(harness: Harness, token: string): Promise<Runner> {
+/** A client, and the key that it was given. */
+async function connected(
+  harness: Harness,
+  token: string,
+): Promise<{ readonly client: Client; readonly key: Key }> {
   const { host, port } = harness.gateway.postgres;
   const client = new Client({ host, port, user: 'ana', password: token, database: 'db' });
   client.on('error', () => undefined);
@@ -53,6 +57,12 @@ async function runner(harness: Harness, token: string): Promise<Runner> {
   await client.connect();
   const [key] = keys;
   if (key === undefined) throw new Error('no key');
+  return { client, key };
+}
+
+/** A session that sleeps, again and again: in turn as a simple query, and with a value. */
+async function runner(harness: Harness, token: string): Promise<Runner> {
+  const { client, key } = await connected(harness, token);
   const results: string[] = [];
   const stopping = new AbortController();
   const running = (async (): Promise<void> => {
@@ -133,7 +143,30 @@ it('hit the statements of the session whose key they have, and nothing else', {
   expect(late.filter((result) => result !== 'ok')).toEqual([]);
   // How many depends on the machine; none would mean that nothing was tested.
   expect(hit).toBeGreaterThan(4);
-  expect(statuses('statement.outcome', 'cancelled')).toBe(hit);
+  // A request that hits Parse or Bind of an extended query cancels what had not begun to be executed.
+  expect(statuses('statement.outcome', 'cancelled') + statuses('statement.outcome', 'skipped')).toBe(hit);
   expect(harness.gateway.sessions.count).toBe(0);
   expect(harness.errors).toEqual([]);
+});
+
+/** Planning calls what says that it is immutable: there is a time in which Bind runs, and Execute waits behind it. */
+it.each([
+  ['in Bind, before its Execute', [1], 'skipped'],
+  ['in a simple Query', undefined, 'cancelled'],
+])('%s leaves an outcome that says so', { timeout: 60_000 }, async (_, values, status) => {
+  await using harness = await startHarness();
+  const direct = await directly(harness);
+  await direct.query(
+    'create function slow() returns int immutable language plpgsql as $$ begin perform pg_sleep(20); return 1; end $$',
+  );
+  const { client, key } = await connected(harness, await harness.token('ana'));
+  const answer = failure(client.query(`select slow()${values === undefined ? '' : ', $1::int'}`, values));
+  const asleep = `select count(*)::int as n from pg_stat_activity where wait_event = 'PgSleep'`;
+  await expect.poll(async () => (await direct.query(asleep)).rows[0].n, { timeout: 15_000 }).toBe(1);
+  await cancel(harness, key);
+  expect((await answer).code).toBe('57014');
+  await Promise.all([client.end(), direct.end()]);
+  const log = await harness.finishedLog();
+  const { leaf } = log.findLast(({ leaf: { type } }) => type === 'statement.outcome') ?? {};
+  expect(leaf?.status).toBe(status);
 });
