@@ -1,10 +1,10 @@
 /** Config → store → listeners → orderly shutdown: the gateway as one thing that runs. */
 
-import { randomBytes as cryptoRandomBytes } from 'node:crypto';
 import type { Approvals } from './approvals/approvals.ts';
 import type { Config } from './config/config.ts';
 import type { CountersignError } from './core/errors.ts';
 import type { Secret } from './core/secret.ts';
+import { pooledRandom } from './keys/pooled-random.ts';
 import { LiveSessions } from './session/live-sessions.ts';
 import { startConfiguredApi } from './wiring/api.ts';
 import { openApprovals } from './wiring/approvals.ts';
@@ -40,7 +40,7 @@ export interface RunningGateway {
 
 /** Starts everything; rejects without leaving anything behind. */
 export async function startGateway(config: Config, options: GatewayOptions = {}): Promise<RunningGateway> {
-  const randomBytes = options.randomBytes ?? ((length: number) => new Uint8Array(cryptoRandomBytes(length)));
+  const randomBytes = options.randomBytes ?? pooledRandom();
   const onError = options.onError ?? ((): void => undefined);
   const software = options.software ?? 'countersign 0.1.0';
   const env = options.env ?? process.env;

@@ -4,7 +4,6 @@
  * A group is whatever arrived while the disk was busy with the one before.
  */
 
-import { randomFillSync } from 'node:crypto';
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { formatVerifierKey } from '@countersign/ledger/note';
 import { toCountersignError, reasonOf } from '../core/errors.ts';
@@ -12,6 +11,7 @@ import type { Appended, LedgerEvent } from '../core/ledger-port.ts';
 import { LIMITS } from '../core/limits.ts';
 import { type CheckpointStore, fileCheckpointStore } from './checkpoint-store.ts';
 import { LOG_FILES } from './file-port.ts';
+import { pooledRandom } from '../keys/pooled-random.ts';
 import { signingKeyOf } from '../keys/signing-key.ts';
 import type { LogWriter } from './log-writer.ts';
 import { openWriter } from './open-writer.ts';
@@ -265,24 +265,6 @@ class WriterThread {
   #say(message: FromWriter): void {
     this.#port.postMessage(message);
   }
-}
-
-/** Salts and nonces in small pieces of one large draw: a call to the system each would cost more than the hashing. */
-function pooledRandom(): (length: number) => Uint8Array {
-  const pool = Buffer.alloc(65_536);
-  let at = pool.length;
-  return (length) => {
-    if (length > pool.length) return randomFillSync(new Uint8Array(length));
-    if (at + length > pool.length) {
-      randomFillSync(pool);
-      at = 0;
-    }
-    const piece = Uint8Array.prototype.slice.call(pool, at, at + length);
-    // What was handed out must not be found in the pool again.
-    pool.fill(0, at, at + length);
-    at += length;
-    return piece;
-  };
 }
 
 function wireError(thrown: unknown): WireError {
