@@ -91,11 +91,11 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
   ),
   'rerank.call': event(
     'durable',
-    'call_id dialect endpoint model model_effective model_identity query query_hash query_length documents top_n instruction rank_fields priority rules masked lineage client',
+    'call_id dialect operation endpoint model model_known_from model_effective model_identity query query_hash query_length queries queries_rest documents_count documents documents_rest top_n returns_text instruction instruction_hash rank_fields priority options egress rules masked lineage client unread',
   ),
   'rerank.result': event(
     'durable',
-    'call_id results results_count truncated usage latency_us model_effective model_identity drift lineage error',
+    'call_id results results_count results_rest sorted truncated usage latency_us http_status model_known_from model_effective model_identity upstream_request_id drift lineage unread error',
     'ok error cancelled unknown',
   ),
   'model.identity': event(

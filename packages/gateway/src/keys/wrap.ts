@@ -56,9 +56,12 @@ export function unwrap(
 
 /** HMAC-SHA-256 under a subkey of its own for the purpose, 64 hex digits: the same again, and nothing to guess by. */
 export function keyedDigest(installationKey: Secret<Uint8Array>, purpose: string, bytes: Uint8Array): string {
-  return createHmac('sha256', deriveKey(installationKey, `digest:${purpose}`))
-    .update(bytes)
-    .digest('hex');
+  return createHmac('sha256', digestKey(installationKey, purpose)).update(bytes).digest('hex');
+}
+
+/** The subkey of {@link keyedDigest}, for what is hashed many times. */
+export function digestKey(installationKey: Secret<Uint8Array>, purpose: string): Uint8Array {
+  return deriveKey(installationKey, `digest:${purpose}`);
 }
 
 function deriveKey(installationKey: Secret<Uint8Array>, purpose: string): Uint8Array {

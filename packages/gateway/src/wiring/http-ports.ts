@@ -6,8 +6,10 @@ import { CountersignError, toCountersignError } from '../core/errors.ts';
 import { HTTP_LIMITS } from '../core/http-limits.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Secret } from '../core/secret.ts';
+import { contentHash } from '../keys/content-hash.ts';
 import type { HttpConnection } from '../resources/documents.ts';
 import type { HttpAdmission, HttpPorts } from '../session/http/http-ports.ts';
+import { AnswerBudget } from '../session/http/kept-answer.ts';
 import type { AdmittedCaller, SessionPorts } from '../session/session-ports.ts';
 import { resolveCredential, resolveTrustedCertificates } from '../upstream/credential.ts';
 import type { HttpCredential } from '../upstream/http-credential.ts';
@@ -25,6 +27,7 @@ export function httpPorts(config: Config, rooms: Rooms, ports: SessionPorts, env
   return {
     ...ports,
     upstream: new UpstreamPool(),
+    rerank: { hash: contentHash(rooms.installationKey), answers: new AnswerBudget() },
     holdUrl: (id) => holdLink(config, id),
     login: (token, peer) => identity.identity.bearer(token, peer),
     connectionOfHost: hostsOf(rooms),

@@ -20,6 +20,7 @@ import type { HttpOutcomeStatus } from './http-leaves.ts';
 import type { ClientRequest } from './http-ports.ts';
 import type { HttpSession, RunningExchange } from './http-session.ts';
 import { understand, wantsContent } from './reading.ts';
+import { RerankEvidence } from './rerank-evidence.ts';
 import { refusalOf, sendRefusal } from './refuse.ts';
 
 /** A request of a client that is known, on a connection that it may use. */
@@ -49,6 +50,7 @@ export class Exchange implements RunningExchange {
   #forwarding: Forwarding | undefined;
   #done: Done | undefined;
   #dialect: string;
+  #rerank: RerankEvidence | undefined;
 
   constructor(session: HttpSession, known: KnownRequest) {
     this.#session = session;
@@ -100,6 +102,7 @@ export class Exchange implements RunningExchange {
     if (judged.decision.kind === 'hold') await this.#holdContent();
     this.#abort.signal.throwIfAborted();
     await this.#writeIntent(judged);
+    this.#rerank = await RerankEvidence.begin(this.#session, understood, this.#intent ?? 0);
     this.#abort.signal.throwIfAborted();
     if (judged.decision.kind === 'block') return this.#refuse(blockedError(judged), 'blocked');
     if (judged.decision.kind === 'hold' && !(await this.#isApprovedWithin(decoded, judged))) return undefined;
@@ -188,6 +191,7 @@ export class Exchange implements RunningExchange {
       head,
       contentLength,
       content: this.#content,
+      rerank: this.#rerank,
       strip,
       number: this.#number,
       signal: this.#abort.signal,
@@ -293,12 +297,15 @@ export class Exchange implements RunningExchange {
       ...forwarding?.outcome(),
       ...(error === undefined ? {} : { error: `${error.code}: ${error.message}` }),
     };
-    const { index } = await ports.ledger.append(leaves.outcome(intent, status, body));
+    const result = await this.#rerank?.result(status, error);
+    const outcome = leaves.outcome(intent, status, body);
+    // One group: what a model answered is in the log as surely as that it did.
+    const [appended] = await ports.ledger.appendMany(result === undefined ? [outcome] : [outcome, result]);
     const done = this.#done;
     this.#done = undefined;
     await done?.(
       status === 'ok' || status === 'error' ? 'ok' : status === 'blocked' ? 'failed' : 'unknown',
-      index,
+      appended?.index,
     );
   }
 

@@ -36,6 +36,7 @@ import type { ClientRequest } from './http-ports.ts';
 import type { HttpSession } from './http-session.ts';
 import { type AnswerMasking, answerMasking } from './masked-answer.ts';
 import { pump, Stalled } from './pump.ts';
+import type { RerankEvidence } from './rerank-evidence.ts';
 import { joinUpgraded } from './upgrade.ts';
 
 export interface ForwardedRequest {
@@ -44,6 +45,8 @@ export interface ForwardedRequest {
   readonly contentLength: number | 'chunked' | 'none';
   /** Where it was read already. */
   readonly content: HeldContent | undefined;
+  /** Where it is a rerank call: what came back is a part of its record. */
+  readonly rerank: RerankEvidence | undefined;
   /** Fields that would lead past what was decided on. */
   readonly strip: readonly string[];
   /** Of the exchange in its session. */
@@ -238,7 +241,7 @@ export class Forwarding {
   }
 
   async #deliver(answer: UpstreamAnswer): Promise<void> {
-    const { request } = this.#forwarded;
+    const { request, rerank } = this.#forwarded;
     if (valuesOf(answer.fields, 'transfer-encoding').some((value) => value.toLowerCase() !== 'chunked')) {
       throw this.#broken('its answer has a transfer coding that is not known');
     }
@@ -246,12 +249,14 @@ export class Forwarding {
     const passing = this.#fieldsFor(answer);
     const fields = masking?.answerFields(passing) ?? passing;
     // What is masked may turn out to be no content that can be: then the client has seen nothing of it.
-    const content = masking === undefined ? answer.content : await firstOf(masking.content(answer));
+    const came = rerank?.watch(answer, masking !== undefined) ?? answer;
+    const content = masking === undefined ? came.content : await firstOf(masking.content(came));
     this.#sendHead(answer.status, fields);
     const { body } = request.answer;
     try {
       await pump(content, body, {
         take: (chunk) => {
+          if (masking === undefined) rerank?.take(chunk);
           count(this.#received, chunk);
           this.#record(CHANNEL.targetToClient, RECORDED.content, chunk);
           return this.#session.room();

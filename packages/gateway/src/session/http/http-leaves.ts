@@ -11,6 +11,8 @@ type Body = Readonly<Record<string, BodyValue>>;
 
 export type HttpOutcomeStatus = 'ok' | 'error' | 'cancelled' | 'blocked' | 'unknown';
 
+export type RerankResultStatus = 'ok' | 'error' | 'cancelled' | 'unknown';
+
 /** Leaves of one session. */
 export class HttpLeaves {
   readonly #context: LeafContext;
@@ -33,6 +35,15 @@ export class HttpLeaves {
 
   outcome(ref: number, status: HttpOutcomeStatus, body: Body): LedgerEvent {
     return { ...this.#base('http.outcome'), ref, status, body };
+  }
+
+  /** A rerank call that its `http.intent` asks for; without a decision, which that one has. */
+  rerankCall(ref: number, body: Body): LedgerEvent {
+    return { ...this.#base('rerank.call'), ref, body };
+  }
+
+  rerankResult(ref: number, status: RerankResultStatus, body: Body): LedgerEvent {
+    return { ...this.#base('rerank.result'), ref, status, body };
   }
 
   segment(status: 'ok' | 'truncated', body: Body): LedgerEvent {

@@ -11,6 +11,7 @@ import type { HttpTarget } from '../../upstream/http-exchange.ts';
 import type { UpstreamPool } from '../../upstream/http-pool.ts';
 import type { AdmittedCaller, SessionPorts } from '../session-ports.ts';
 import type { PolicyNow } from '../postgres/inspection.ts';
+import type { RerankPorts } from './rerank-evidence.ts';
 
 /** Why a principal may use a connection, and what it leads to. */
 export interface HttpAdmission {
@@ -64,6 +65,8 @@ export interface HttpPorts
   /** The connection that a host name stands for. */
   connectionOfHost(hostName: string): string | undefined;
   readonly upstream: UpstreamPool;
+  /** What records of rerank calls need. */
+  readonly rerank: RerankPorts;
   /** Where people look at a hold. */
   holdUrl(id: string): string;
   /** Writes down that somebody was turned away whom nobody knows; at most some of them in a second. */

@@ -17,6 +17,8 @@ import { valueOf } from '../../protocols/http/fields.ts';
 
 export interface UnderstoodRequest {
   readonly reading: HttpReading;
+  /** What was read; undefined where there is no content. */
+  readonly body: JsonBody | undefined;
   /** As policy decides about it. */
   readonly text: ReadText;
 }
@@ -47,7 +49,7 @@ export function understand(
   // Many clients say of every request what its content would be; here it is known that there is none.
   const read = body === undefined ? { ...head, fields: head.fields.filter(isNotAboutContent) } : head;
   const reading = readRequest(dialect, read, body);
-  return { reading, text: requestText(head, reading, body) };
+  return { reading, body, text: requestText(head, reading, body) };
 }
 
 function isNotAboutContent([name]: readonly [name: string, value: string]): boolean {

@@ -23,7 +23,7 @@ import { rewriteHosts } from './pinecone-hosts.ts';
 import { readRerankAnswer } from './read-answer.ts';
 import { readRequest } from './read-request.ts';
 import { refusalBody } from './refusal.ts';
-import { rerankRecord } from './rerank-record.ts';
+import { callRecord, resultRecord } from './rerank-record.ts';
 import { bodyOf, headOf, read } from './testing-requests.ts';
 
 /** What an Access resource that does not say `may` lets through over HTTP. */
@@ -247,8 +247,14 @@ describe('whatever comes', () => {
           for (const { document } of result?.ranked ?? []) {
             expect(document ?? -1).toBeLessThan(rerank.documents.count);
           }
-          const record = rerankRecord({ call: rerank, request: body, result, answer: answered }, () => 'h');
-          expect(JSON.stringify(record)).not.toContain('undefined');
+          const tools = { hash: () => 'h', say: (texts: readonly string[]) => texts };
+          const recorded = callRecord(rerank, body, tools);
+          expect(JSON.stringify(recorded)).not.toContain('undefined');
+          const answerRecord =
+            result === undefined || answered === undefined
+              ? {}
+              : resultRecord(recorded, result, answered, tools);
+          expect(JSON.stringify(answerRecord)).not.toContain('undefined');
           if (answered !== undefined) rewriteHosts(answered, () => 'gateway');
         },
       ),

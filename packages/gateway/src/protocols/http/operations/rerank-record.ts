@@ -2,269 +2,254 @@
  * What is written down of a rerank call: which query and documents, by keyed hashes, and what came back, in its order
  * and with the bytes of its scores. No text of a query or a document is in it.
  *
- * Spec: spec/evidence.md, "rerank-requests.csv". The same text has the same hash under one key, however it was
- * escaped, so that a document is found again in the rows that it came from.
+ * Spec: spec/events.md, "Rerank calls". The same text has the same hash under one key, however it was escaped, so
+ * that a document is found again in the rows that it came from. What is beyond a bound is counted, and hashed as the
+ * bytes that came.
+ * Untrusted: everything; each text has a bound, and is well-formed behind it.
  */
 
-import { HTTP_OPERATION_LIMITS } from '../../../core/http-operation-limits.ts';
+import type { BodyValue } from '../../../core/ledger-port.ts';
+import { RERANK_LIMITS as LIMITS } from '../../../core/rerank-limits.ts';
 import type { JsonPattern, RerankCall, RerankResult } from '../../../core/rerank.ts';
-import { bytesOf, type JsonBody, nodesAt, textOf } from './json-values.ts';
+import type { JsonNode } from '../json/json-node.ts';
+import { type FoundNode, type JsonBody, nodesAt, textOf } from './json-values.ts';
 
-/** HMAC-SHA-256 under a key of the installation or the connection, as hexadecimal digits. */
-export type KeyedHash = (text: Uint8Array) => string;
+/** HMAC-SHA-256 under a key of the installation, as hexadecimal digits. */
+export type KeyedHash = (bytes: Uint8Array) => string;
 
-export interface HashedText {
-  readonly hmac: string;
-  /** Of the text in UTF-8. */
-  readonly bytes: number;
+export interface RecordTools {
+  readonly hash: KeyedHash;
+  /** What is shown of names and options, in their order: Masks may hide some of it. */
+  readonly say: (texts: readonly string[]) => readonly string[];
 }
 
-export interface RecordedDocument extends HashedText {
-  /** In the request, from 0. */
-  readonly position: number;
-  /** The name that the request gives it. */
-  readonly id?: string;
-  /** `text`: what is ranked of it; `object`: all of it, because nobody says what. */
-  readonly of: 'text' | 'object';
-}
+type Body = Readonly<Record<string, BodyValue>>;
 
-export interface RecordedResult {
-  readonly rank: number;
-  /** Position in the request. */
-  readonly document?: number;
-  readonly id?: string;
-  /** The bytes as received; those of a string with its quotes. */
-  readonly score?: string;
-}
-
-/** As it stands in leaves: a member that nobody knows is left out. */
-export interface RerankRecord {
-  readonly dialect: string;
-  readonly operation: string;
-  readonly model_requested?: string;
-  readonly model_answered?: string;
-  /** How the model is known: `response`, `request`, or nobody knows. */
-  readonly model_known_from: 'response' | 'request' | 'unknown';
-  readonly query: readonly HashedText[];
-  readonly instruction?: readonly HashedText[];
-  readonly documents_count: number;
-  /** As many as limits allow. */
-  readonly documents: readonly RecordedDocument[];
-  readonly top_n?: string;
-  readonly returns_text: 'yes' | 'no' | 'default';
-  readonly rank_fields?: readonly string[];
-  readonly options?: readonly (readonly [name: string, bytes: string])[];
-  /** Members of the request that name an address. */
-  readonly egress?: readonly string[];
-  readonly results_count?: number;
-  readonly results?: readonly RecordedResult[];
-  /** Whether the service promises the best first. */
-  readonly sorted?: boolean;
-  readonly usage?: readonly (readonly [name: string, bytes: string])[];
-  readonly upstream_request_id?: string;
-}
-
-/** The request and, where there is one, the answer; as both came, before anything was masked. */
-export interface RerankExchange {
-  readonly call: RerankCall;
-  readonly request: JsonBody;
-  readonly result: RerankResult | undefined;
-  readonly answer: JsonBody | undefined;
+export interface RecordedCall {
+  /** Fields of `rerank.call`. */
+  readonly body: Body;
+  /** Hash of each document that is listed, in their order, */
+  readonly documents: readonly string[];
+  /** and of each of its texts. */
+  readonly texts: readonly (readonly string[])[];
 }
 
 const encoder = new TextEncoder();
 
-export function rerankRecord(exchange: RerankExchange, hash: KeyedHash): RerankRecord {
-  const { call, request, result } = exchange;
-  const hashed = (text: string): HashedText => {
-    const bytes = encoder.encode(text);
-    return { hmac: hash(bytes), bytes: bytes.length };
-  };
-  const textsAt = (patterns: readonly JsonPattern[]): readonly HashedText[] =>
-    patterns
-      .flatMap((pattern) => nodesAt(request.root, pattern))
-      .slice(0, HTTP_OPERATION_LIMITS.namesMax)
-      .map(({ node }) => textOf(request, node))
-      .filter((text) => text !== undefined)
-      .map(hashed);
-  const instruction = textsAt(call.instruction);
-  return {
+export function callRecord(call: RerankCall, request: JsonBody, tools: RecordTools): RecordedCall {
+  const { hash } = tools;
+  const queries = call.query.flatMap((pattern) => stringsAt(request, pattern));
+  const instruction = call.instruction.flatMap((pattern) => stringsAt(request, pattern));
+  const { entries, hashes, texts, rest } = documentsOf(call, request, tools);
+  const body = {
     dialect: call.dialect,
     operation: call.operation,
-    ...given('model_requested', call.model),
-    ...given('model_answered', result?.model),
-    model_known_from:
-      result?.model !== undefined ? 'response' : call.model !== undefined ? 'request' : 'unknown',
-    query: textsAt(call.query),
-    ...(instruction.length === 0 ? {} : { instruction }),
+    ...given('model', word(call.model, tools)),
+    model_known_from: call.model === undefined ? 'unknown' : 'request',
+    ...queryFields(request, queries, hash),
+    ...(instruction[0] === undefined
+      ? {}
+      : { instruction_hash: hashText(textOf(request, instruction[0].node) ?? '', hash) }),
     documents_count: call.documents.count,
-    documents: documentsOf(call, request, hashed),
-    ...given('top_n', call.topN),
+    documents: entries,
+    ...given('documents_rest', rest),
+    ...given('top_n', word(call.topN, tools)),
     returns_text: call.returnsText === 'default' ? 'default' : call.returnsText ? 'yes' : 'no',
-    ...(call.rankFields.length === 0 ? {} : { rank_fields: call.rankFields }),
-    ...(call.options.length === 0 ? {} : { options: call.options }),
-    ...(call.egress.length === 0 ? {} : { egress: call.egress }),
-    ...(result === undefined ? {} : resultsOf(exchange, result)),
+    ...(call.rankFields.length === 0 ? {} : { rank_fields: wordsOf(tools.say(call.rankFields)) }),
+    ...(call.options.length === 0
+      ? {}
+      : { options: call.options.map(([name, bytes]) => ({ name, value: word(bytes, tools) ?? '' })) }),
+    ...(call.egress.length === 0 ? {} : { egress: [...call.egress] }),
+  };
+  return { body, documents: hashes, texts };
+}
+
+/** Fields of `rerank.result`, of an answer that could be read. */
+export function resultRecord(
+  { documents }: Pick<RecordedCall, 'documents'>,
+  result: RerankResult,
+  answer: JsonBody,
+  tools: RecordTools,
+): Body {
+  const [list] = nodesAt(answer.root, result.list);
+  const items = list?.node.kind === 'array' ? list.node.items : [];
+  const places = result.key === 'text' ? placesByText(documents, result, items, answer, tools.hash) : [];
+  const listed = result.ranked.slice(0, LIMITS.resultsListedMax);
+  const names = namesOf(
+    listed.map(({ id }) => id),
+    tools,
+  );
+  const results = listed.map(({ document, score }, at) => {
+    const place = document ?? places[at];
+    return {
+      ...given('document', place),
+      ...names[at],
+      ...(score === undefined ? {} : scoreOf(score)),
+    };
+  });
+  return {
+    ...given('model_effective', word(result.model, tools)),
+    ...(result.model === undefined ? {} : { model_known_from: 'response' }),
+    results_count: result.count,
+    results,
+    ...given('results_rest', restOf(answer, items.slice(listed.length), tools.hash)),
+    sorted: result.sorted,
+    ...(result.usage.length === 0 ? {} : { usage: usageOf(result.usage) }),
+    ...given('upstream_request_id', word(result.requestId, tools)),
   };
 }
 
 /** A member, unless nobody knows it. */
-function given<K extends string>(key: K, value: string | undefined): { readonly [Key in K]?: string } {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- A computed key is a string to the compiler.
-  return (value === undefined ? {} : { [key]: value }) as { readonly [Key in K]?: string };
+function given(key: string, value: BodyValue | undefined): Body {
+  return value === undefined ? {} : { [key]: value };
 }
 
-function documentsOf(
-  { documents }: RerankCall,
-  request: JsonBody,
-  hashed: (text: string) => HashedText,
-): readonly RecordedDocument[] {
-  if (documents.array === undefined) return [];
-  const [list] = nodesAt(request.root, documents.array);
-  if (list === undefined) return [];
+/** A name of the service's, as it is shown. */
+function word(text: string | undefined, { say }: RecordTools): string | undefined {
+  return text === undefined ? undefined : cut(say([text])[0] ?? '', LIMITS.wordBytesMax);
+}
+
+function stringsAt(body: JsonBody, pattern: JsonPattern): readonly FoundNode[] {
+  return nodesAt(body.root, pattern).filter(({ node }) => node.kind === 'string');
+}
+
+/** The first by itself; of calls with several, all of them. */
+function queryFields(request: JsonBody, queries: readonly FoundNode[], hash: KeyedHash): Body {
+  const [first] = queries;
+  if (first === undefined) return {};
+  const text = textOf(request, first.node) ?? '';
+  const one = { query_hash: hashText(text, hash), query_length: text.length };
+  if (queries.length === 1) return one;
+  const listed = queries.slice(0, LIMITS.queriesListedMax).map(({ node }) => {
+    const bytes = encoder.encode(textOf(request, node) ?? '');
+    return { hash: hash(bytes), bytes: bytes.length };
+  });
+  const rest = queries.slice(listed.length).map(({ node }) => node);
+  return { ...one, queries: listed, ...given('queries_rest', restOf(request, rest, hash)) };
+}
+
+interface Documents {
+  readonly entries: readonly Body[];
+  readonly hashes: readonly string[];
+  readonly texts: readonly (readonly string[])[];
+  readonly rest: Body | undefined;
+}
+
+function documentsOf({ documents }: RerankCall, request: JsonBody, tools: RecordTools): Documents {
+  const [list] = documents.array === undefined ? [] : nodesAt(request.root, documents.array);
+  if (list === undefined || documents.array === undefined) {
+    return { entries: [], hashes: [], texts: [], rest: undefined };
+  }
+  const isArray = list.node.kind === 'array';
   const items = list.node.kind === 'array' ? list.node.items : [list.node];
-  const prefix = list.node.kind === 'array' ? `${documents.array}/*` : documents.array;
-  const relative = documents.texts.map((text) => text.slice(prefix.length));
-  return items.slice(0, HTTP_OPERATION_LIMITS.rankedMax).map((item, position) => {
-    const texts = relative
+  const prefix = isArray ? `${documents.array}/*` : documents.array;
+  const patterns = documents.texts.map((text) => text.slice(prefix.length));
+  const listed = items.slice(0, LIMITS.documentsListedMax).map((item) => {
+    const texts = patterns
       .flatMap((pattern) => nodesAt(item, pattern))
       .map(({ node }) => textOf(request, node))
       .filter((text) => text !== undefined);
-    const [only, second] = texts;
-    const isText = only !== undefined && second === undefined;
-    const id = documents.names[position];
-    return {
-      position,
-      ...(id === undefined ? {} : { id }),
-      of: isText ? 'text' : 'object',
-      ...hashed(isText ? only : bytesOf(request, item)),
-    };
+    return documentOf(item, texts, request, tools.hash);
+  });
+  const names = namesOf(
+    listed.map((_, at) => documents.names[at]),
+    tools,
+  );
+  return {
+    entries: listed.map(({ entry }, at) => ({ ...entry, ...names[at] })),
+    hashes: listed.map(({ entry }) => entry.hash),
+    texts: listed.map(({ texts }) => texts),
+    rest: restOf(request, items.slice(listed.length), tools.hash),
+  };
+}
+
+interface Document {
+  readonly entry: { readonly hash: string; readonly bytes: number; readonly of?: 'object' };
+  readonly texts: readonly string[];
+}
+
+/** Of one with a single text that is ranked, its text; of any other, all of it, because nobody says what. */
+function documentOf(item: JsonNode, texts: readonly string[], request: JsonBody, hash: KeyedHash): Document {
+  const [only, second] = texts;
+  if (only !== undefined && second === undefined) {
+    const bytes = encoder.encode(only);
+    const entry = { hash: hash(bytes), bytes: bytes.length };
+    return { entry, texts: [entry.hash] };
+  }
+  const bytes = request.bytes.subarray(item.from, item.to);
+  return {
+    entry: { hash: hash(bytes), bytes: bytes.length, of: 'object' },
+    texts: texts.slice(0, LIMITS.documentTextsMax).map((text) => hashText(text, hash)),
+  };
+}
+
+/** Names as they are shown; of one that is too long, its hash. */
+function namesOf(
+  names: readonly (string | undefined)[],
+  { hash, say }: RecordTools,
+): readonly { readonly id?: string; readonly id_hash?: string }[] {
+  if (names.every((name) => name === undefined)) return names.map(() => ({}));
+  const shown = say(names.map((name) => name ?? ''));
+  return names.map((name, at) => {
+    if (name === undefined) return {};
+    const text = shown[at] ?? '';
+    const isShort = text.length <= LIMITS.nameBytesMax && encoder.encode(text).length <= LIMITS.nameBytesMax;
+    return isShort ? { id: text.toWellFormed() } : { id_hash: hashText(name, hash) };
   });
 }
 
-function resultsOf(exchange: RerankExchange, result: RerankResult): Partial<RerankRecord> {
-  const places = result.key === 'text' ? placesByText(exchange) : undefined;
-  return {
-    results_count: result.count,
-    results: result.ranked.map(({ rank, document, id, score }) => {
-      const place = document ?? places?.[rank];
-      return {
-        rank,
-        ...(place === undefined ? {} : { document: place }),
-        ...(id === undefined ? {} : { id }),
-        ...(score === undefined ? {} : { score }),
-      };
-    }),
-    sorted: result.sorted,
-    ...(result.usage.length === 0 ? {} : { usage: result.usage }),
-    ...given('upstream_request_id', result.requestId),
-  };
+function scoreOf(score: string): Body {
+  const bytes = encoder.encode(score).length;
+  return bytes <= LIMITS.scoreBytesMax ? { score: score.toWellFormed() } : { score_bytes: bytes };
+}
+
+function usageOf(usage: RerankResult['usage']): readonly Body[] {
+  return usage.slice(0, LIMITS.usageMax).map(([name, bytes]) => ({
+    name: cut(name, LIMITS.wordBytesMax),
+    value: cut(bytes, LIMITS.wordBytesMax),
+  }));
 }
 
 /** Which document a result means whose only name is its text; of equal ones, one after the other. */
-function placesByText({ call, request, result, answer }: RerankExchange): readonly (number | undefined)[] {
+function placesByText(
+  documents: readonly string[],
+  result: RerankResult,
+  items: readonly JsonNode[],
+  answer: JsonBody,
+  hash: KeyedHash,
+): readonly (number | undefined)[] {
+  const [echo] = result.texts;
+  if (echo === undefined) return [];
   const waiting = new Map<string, number[]>();
-  for (const pattern of call.documents.texts) {
-    for (const [place, { node }] of nodesAt(request.root, pattern).entries()) {
-      const text = textOf(request, node) ?? '';
-      const known = waiting.get(text);
-      if (known === undefined) waiting.set(text, [place]);
-      else known.push(place);
-    }
+  for (const [place, document] of documents.entries()) {
+    const known = waiting.get(document);
+    if (known === undefined) waiting.set(document, [place]);
+    else known.push(place);
   }
-  const [echo] = result?.texts ?? [];
-  if (answer === undefined || echo === undefined) return [];
-  return nodesAt(answer.root, echo).map(({ node }) => waiting.get(textOf(answer, node) ?? '')?.shift());
+  const pattern = echo.slice(`${result.list}/*`.length);
+  return items.slice(0, LIMITS.resultsListedMax).map((item) => {
+    const text = textOf(answer, nodesAt(item, pattern)[0]?.node);
+    return text === undefined ? undefined : waiting.get(hashText(text, hash))?.shift();
+  });
 }
 
-/** What only the gate knows of a call. */
-export interface RerankRowFacts {
-  /** UTC, ISO 8601. */
-  readonly time: string;
-  readonly leaf: string;
-  readonly outcomeLeaf: string;
-  readonly session: string;
-  readonly principal: string;
-  readonly actorKind: string;
-  readonly address: string;
-  readonly connection: string;
-  readonly decision: string;
-  readonly rules: string;
-  readonly approval: string;
-  /** HTTP status of the answer. */
-  readonly status: string;
-  readonly latencyMs: string;
+/** How many there are, and one hash over the bytes from the first of them to the last, as they came. */
+function restOf(body: JsonBody, nodes: readonly JsonNode[], hash: KeyedHash): Body | undefined {
+  const from = nodes[0]?.from;
+  const to = nodes.at(-1)?.to;
+  if (from === undefined || to === undefined) return undefined;
+  return { count: nodes.length, hash: hash(body.bytes.subarray(from, to)) };
 }
 
-/** Columns of `populations/rerank-requests.csv`, in their order. */
-export const RERANK_COLUMNS = [
-  'time',
-  'leaf',
-  'outcome_leaf',
-  'session',
-  'principal',
-  'actor_kind',
-  'address',
-  'connection',
-  'dialect',
-  'operation',
-  'model_requested',
-  'model_answered',
-  'model_known_from',
-  'query_hmac',
-  'instruction_hmac',
-  'documents',
-  'documents_hmac_first',
-  'results',
-  'order',
-  'usage',
-  'decision',
-  'rules',
-  'approval',
-  'status',
-  'latency_ms',
-] as const;
-
-/** Results that one cell lists; the leaf has all of them. */
-const ORDER_SHOWN_MAX = 50;
-
-/** One row; a cell of which nothing is known is empty. */
-export function rerankRow(record: RerankRecord, facts: RerankRowFacts): readonly string[] {
-  const cells: Readonly<Record<(typeof RERANK_COLUMNS)[number], string>> = {
-    time: facts.time,
-    leaf: facts.leaf,
-    outcome_leaf: facts.outcomeLeaf,
-    session: facts.session,
-    principal: facts.principal,
-    actor_kind: facts.actorKind,
-    address: facts.address,
-    connection: facts.connection,
-    dialect: record.dialect,
-    operation: record.operation,
-    model_requested: record.model_requested ?? '',
-    model_answered: record.model_answered ?? '',
-    model_known_from: record.model_known_from,
-    query_hmac: record.query.map(({ hmac }) => hmac).join(' '),
-    instruction_hmac: (record.instruction ?? []).map(({ hmac }) => hmac).join(' '),
-    documents: String(record.documents_count),
-    documents_hmac_first: record.documents[0]?.hmac ?? '',
-    results: record.results_count === undefined ? '' : String(record.results_count),
-    order: orderOf(record.results ?? []),
-    usage: (record.usage ?? []).map(([name, bytes]) => `${name}=${bytes}`).join(' '),
-    decision: facts.decision,
-    rules: facts.rules,
-    approval: facts.approval,
-    status: facts.status,
-    latency_ms: facts.latencyMs,
-  };
-  return RERANK_COLUMNS.map((column) => cells[column]);
+function hashText(text: string, hash: KeyedHash): string {
+  return hash(encoder.encode(text));
 }
 
-/** `3:0.9871 0:0.112`: the document's position or name, and the bytes of its score. */
-function orderOf(results: readonly RecordedResult[]): string {
-  const shown = results
-    .slice(0, ORDER_SHOWN_MAX)
-    .map(({ document, id, score }) => `${document ?? id ?? '?'}:${score ?? ''}`);
-  const more = results.length - shown.length;
-  return more > 0 ? `${shown.join(' ')} (and ${more} more)` : shown.join(' ');
+function wordsOf(texts: readonly string[]): readonly string[] {
+  return texts.map((text) => cut(text, LIMITS.wordBytesMax));
+}
+
+/** The beginning, by UTF-16 units, which are no more than bytes. */
+function cut(text: string, bytesMax: number): string {
+  return text.slice(0, bytesMax).toWellFormed();
 }

@@ -1,0 +1,90 @@
+/**
+ * What a leaf shows of texts that Masks reach: the query of a rerank call, and names that a request gives things.
+ *
+ * Spec: spec/events.md, "Rerank calls". Where no Mask reaches HTTP, a leaf has no query in any form: its hash is
+ * there, and its text in the recording.
+ */
+
+import { CountersignError } from '../../core/errors.ts';
+import { segmentsOf } from '../../core/json-pattern.ts';
+import { BodyPlan } from '../../masking/bodies/body-plan.ts';
+import { bodyMasker, maskBody } from '../../masking/bodies/body-masker.ts';
+import { Scanner } from '../../masking/detect/scanner.ts';
+import type { MaskingKeyRing } from '../../masking/operators/key-ring.ts';
+import type { SessionMasks } from '../../masking/plan/session-masks.ts';
+import { MaskMemory } from '../../masking/rows/mask-memory.ts';
+import { OperationMasking } from '../postgres/masked/operation-masking.ts';
+
+/** A text of a content, and its RFC 6901 pointer in there. */
+export interface PlacedText {
+  readonly pointer: string;
+  readonly text: string;
+}
+
+export class RecordMasking {
+  readonly #plan: BodyPlan;
+  /** Names have no place in a leaf that a Mask could mean: what they look like counts. */
+  readonly #looks: BodyPlan;
+  readonly #keys: MaskingKeyRing;
+
+  constructor(masks: SessionMasks, keys: MaskingKeyRing) {
+    this.#plan = new BodyPlan(masks);
+    this.#looks = new BodyPlan({ fields: [], detecting: masks.detecting });
+    this.#keys = keys;
+  }
+
+  /** One text as the Masks leave it where it stands; undefined where they leave nothing that is a text. */
+  placed({ pointer, text }: PlacedText): string | undefined {
+    const segments = segmentsOf(pointer) ?? [];
+    const content = segments.reduceRight<unknown>((inner, segment) => ({ [segment]: inner }), text);
+    let masked = orNothing(() => this.#masked(content, this.#plan));
+    for (const segment of segments) masked = membersOf(masked)[segment];
+    return typeof masked === 'string' ? masked : undefined;
+  }
+
+  /** Each text as it looks. */
+  texts(texts: readonly string[]): readonly string[] {
+    if (this.#looks.isEmpty || texts.length === 0) return texts;
+    const masked = orNothing(() => this.#masked(texts, this.#looks));
+    return texts.map((_, at) => {
+      const text: unknown = Array.isArray(masked) ? masked[at] : undefined;
+      return typeof text === 'string' ? text : '';
+    });
+  }
+
+  #masked(content: unknown, plan: BodyPlan): unknown {
+    const scannerOptions = {};
+    const masker = bodyMasker('json', plan, {
+      keys: this.#keys,
+      scanner: new Scanner(scannerOptions),
+      scannerOptions,
+      memory: new MaskMemory(),
+      counts: new OperationMasking().counts,
+    });
+    const bytes = maskBody(masker, Buffer.from(JSON.stringify(content)));
+    const masked: unknown = JSON.parse(Buffer.concat(bytes).toString('utf8'));
+    return masked;
+  }
+}
+
+/** Undefined where no Mask reaches what goes over HTTP. */
+export async function recordMasking(
+  masks: SessionMasks,
+  keys: () => Promise<MaskingKeyRing>,
+): Promise<RecordMasking | undefined> {
+  return new BodyPlan(masks).isEmpty ? undefined : new RecordMasking(masks, await keys());
+}
+
+function membersOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? { ...value } : {};
+}
+
+/** What could not be masked is not shown. */
+function orNothing<T>(masked: () => T): T | undefined {
+  try {
+    return masked();
+  } catch (error) {
+    if (error instanceof CountersignError) return undefined;
+    throw error;
+  }
+}
