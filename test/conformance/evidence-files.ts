@@ -191,14 +191,47 @@ function seedOf(name: string): Uint8Array {
   return createHash('sha256').update(name).digest();
 }
 
+/** The package as version 1.2 had it: without lists of requests, and without requests in others. */
+export function asVersion12(files: Files): void {
+  withoutPopulations(files, ['http-requests', 'rerank-requests']);
+  for (const name of ['changes', 'changes-unapproved']) {
+    withoutRequests(files, name);
+    withoutColumns(files, name, ['method', 'path', 'operation', 'http_status']);
+  }
+  replaceIn('data/generation.json', '"version":"1.3"', '"version":"1.2"')(files);
+}
+
 /** The package as version 1.1 had it. */
 export function asVersion11(files: Files): void {
-  const gone = /^data\/populations\/reveals\./;
-  for (const path of files.keys()) if (gone.test(path)) files.delete(path);
+  asVersion12(files);
+  withoutPopulations(files, ['reveals']);
   replaceIn('data/generation.json', '"version":"1.2"', '"version":"1.1"')(files);
-  replaceIn('data/generation.json', /"reveals":\d+,?/, '')(files);
+}
+
+function withoutPopulations(files: Files, names: readonly string[]): void {
+  const gone = new RegExp(`^data/populations/(?:${names.join('|')})\\.`);
+  for (const path of files.keys()) if (gone.test(path)) files.delete(path);
+  for (const name of names) replaceIn('data/generation.json', new RegExp(`"${name}":\\d+,?`), '')(files);
   const kept = lines(files, 'data/index.csv').filter((line) => !gone.test(line.split(',')[0] ?? ''));
   setLines(files, 'data/index.csv', kept);
+}
+
+/** Rows of requests over HTTP, which others do not have; counts follow. */
+function withoutRequests(files: Files, population: string): void {
+  const stem = `data/populations/${population}`;
+  const kept = lines(files, `${stem}.jsonl`).filter((line) => !line.includes('"event_type":"http.intent"'));
+  setLines(files, `${stem}.jsonl`, kept);
+  const [header = [], ...rows] = parseCsv(text(files, `${stem}.csv`));
+  const at = header.indexOf('event_type');
+  const csv = [header, ...rows.filter((row) => row[at] !== 'http.intent')];
+  files.set(`${stem}.csv`, utf8(csv.map((row) => formatCsvRow(row)).join('')));
+  const count = new RegExp(`"${population}":\\d+`);
+  replaceIn('data/generation.json', count, () => `"${population}":${kept.length}`)(files);
+  const index = parseCsv(text(files, 'data/index.csv'));
+  const counted = index.map((row) =>
+    row[0]?.startsWith(`${stem}.`) === true ? row.with(4, String(kept.length)) : row,
+  );
+  files.set('data/index.csv', utf8(counted.map((row) => formatCsvRow(row)).join('')));
 }
 
 /** The package as version 1.0 had it. */

@@ -1,13 +1,20 @@
 /** What is written down of rerank calls: by official clients of a real service, and of answers of every kind. */
 
+import { execFile } from 'node:child_process';
 import { createHmac } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { CohereClientV2 } from 'cohere-ai';
 import { VoyageAIClient } from 'voyageai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Reranker, startReranker } from '../../examples/demo/reranker/server.ts';
 import { contentHash } from '../../packages/gateway/src/keys/content-hash.ts';
+import { parseCsv } from '../../packages/ledger/src/csv.ts';
+import { FileSource, nodeHost } from '../../packages/verify/src/node-host.ts';
+import { verifyPackage } from '../../packages/verify/src/verify-package.ts';
 import {
   type HttpHarness,
   type LoggedEvent,
@@ -19,6 +26,8 @@ import {
   type Upstream,
 } from './http-harness.ts';
 
+const run = promisify(execFile);
+
 const MODEL = 'lexical-blend';
 const QUERY = 'refund for the kettle of ana@example.com';
 const TEXTS: readonly string[] = ['A bike helmet.', 'Refund for my kettle.', 'The kettle is fine.'];
@@ -27,6 +36,11 @@ const ANSWER =
   '{"id":"r1","results":[{"index":1,"relevance_score":0.70},{"index":0,"relevance_score":1.0e-3}],"meta":{"billed_units":{"search_units":1}}}';
 
 const RULES = `
+kind: Person
+name: root
+displayName: Root
+groups: [administrators]
+---
 kind: Access
 name: search-team
 who: [group:search]
@@ -336,6 +350,44 @@ describe('where Masks are', () => {
       upstream_request_id: expect.not.stringContaining('ana@'),
     });
     expect(JSON.stringify([call.body, result.body])).not.toContain('ana@');
+  });
+});
+
+describe('a package', () => {
+  it('verifies, and has a row for each call, with the order that came', async () => {
+    await harness.finishedLog();
+    const { host, port } = harness.gateway.api;
+    const exported = await fetch(`http://${host}:${port}/v1/evidence/export`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${await harness.token('root')}`,
+        'content-type': 'application/json',
+      },
+      body: JSON.stringify({ from: '2020-01-01T00:00:00Z', to: '2100-01-01T00:00:00Z', reason: 'audit' }),
+    });
+    const file = join(harness.data, 'package.zip');
+    await writeFile(file, new Uint8Array(await exported.arrayBuffer()));
+    await using source = await FileSource.open(file);
+    const report = await verifyPackage(source, {
+      host: nodeHost(),
+      vkey: harness.gateway.rooms.ledger.verifierKey,
+    });
+    expect(report.checks.filter(({ status }) => status !== 'passed')).toEqual([]);
+    const { stdout } = await run('unzip', ['-p', file, '*/data/populations/rerank-requests.csv']);
+    const [header = [], ...rows] = parseCsv(stdout);
+    const calls = (await harness.log()).filter(({ leaf }) => leaf.type === 'rerank.call');
+    const cell = (row: readonly string[], column: string): string => row[header.indexOf(column)] ?? '';
+    expect(rows.map((row) => Number(cell(row, 'leaf_index'))).toSorted((a, b) => a - b)).toEqual(
+      calls.map(({ leaf }) => leaf.n),
+    );
+    const [first = []] = rows.filter((row) => cell(row, 'target') === 'api');
+    expect([cell(first, 'order'), cell(first, 'actor_name'), cell(first, 'status')]).toEqual([
+      '1:0.70 0:1.0e-3',
+      'ana',
+      'ok',
+    ]);
+    expect(stdout).not.toContain('ana@example.com');
+    expect(report.rows['http-requests']).toBe(calls.length + 1);
   });
 });
 

@@ -1,5 +1,5 @@
 /**
- * Statements that may have changed something, with what let them: spec/evidence.md, section 3, `changes` and
+ * Statements and requests over HTTP that may have changed something, with what let them: spec/evidence.md, section 3, `changes` and
  * `changes-unapproved`.
  *
  * A row is complete at the outcome. What people granted is joined by `hold.taken`, which is signed before the
@@ -55,6 +55,8 @@ interface Change {
   /** Undefined where nobody has read the statement. */
   readonly kinds: ReadonlySet<ChangeKind> | undefined;
   readonly isFunctionCall: boolean;
+  /** A request over HTTP: nobody can take back what it did, and it has no tags. */
+  readonly isRequest: boolean;
   readonly decision: string | undefined;
   /** Rules that called for something, each once. */
   readonly rules: Map<string, Json>;
@@ -63,25 +65,27 @@ interface Change {
   readonly taken: Taken[];
 }
 
-/** The owner of the statements that are open. */
+/** The owner of the statements and requests that are open. */
 export class ChangeRows {
   readonly #open = new Map<number, Change>();
   /** The intent that a `hold.asked` is about. */
   readonly #intentOf = new Map<number, number>();
 
   /**
-   * @param row that of the statement
+   * @param row that of the statement or request
    * @param session columns of its session
    */
   begin({ leaf, values, isDisclosed }: ChangeEvent, row: Row, session: Row): void {
-    const { effects, tables, reason } = own(values, 'effects', 'tables', 'reason');
+    const said = own(values, 'effects', 'tables', 'method', 'path', 'operation', 'reason');
+    const { effects } = said;
     const rules = new Map(listOf(values, 'rules').map((rule) => [jcs(rule), rule]));
     this.#open.set(leaf.n, {
       row,
-      said: { ...session, effects, tables, reason },
+      said: { ...session, ...said },
       isDisclosed,
       kinds: Array.isArray(effects) ? kindsOfEffects(effects) : undefined,
       isFunctionCall: own(values, 'protocol_message').protocol_message === 'FunctionCall',
+      isRequest: leaf.type === 'http.intent',
       decision: leaf.decision,
       rules,
       asked: [],
@@ -118,7 +122,13 @@ export class ChangeRows {
     });
   }
 
-  /** `statement.outcome`: the row, where it may have been a change. */
+  /** What let the statement or request of this intent, while it is open. */
+  letOf(intent: number | undefined): Row {
+    const change = intent === undefined ? undefined : this.#open.get(intent);
+    return change === undefined ? {} : letCells(change);
+  }
+
+  /** `statement.outcome`, `http.outcome`: the row, where it may have been a change. */
   outcome({ leaf, values, isDisclosed }: ChangeEvent): ChangeRow | undefined {
     const change = this.#take(leaf.ref);
     if (change === undefined) return undefined;
@@ -130,7 +140,10 @@ export class ChangeRows {
     const unreadable = !change.isDisclosed || (!isRead && !isDisclosed);
     const mayBeAny =
       !isRead &&
-      (change.isFunctionCall || leaf.status === 'unknown' || own(values, 'command').command !== undefined);
+      (change.isFunctionCall ||
+        change.isRequest ||
+        leaf.status === 'unknown' ||
+        own(values, 'command').command !== undefined);
     if (mayBeAny) tagged.add('unknown');
     const kinds = unreadable
       ? new Set<ChangeKind>(['undisclosed'])
@@ -141,12 +154,12 @@ export class ChangeRows {
       status: leaf.status,
       outcome_leaf_index: leaf.n,
       outcome_time_utc: leaf.t,
-      ...own(values, 'tags', 'rows', 'sqlstate'),
+      ...own(values, 'tags', 'rows', 'sqlstate', 'http_status'),
     };
     const isUnforeseen = isRead && change.kinds.size === 0;
-    const hasRun = leaf.status === 'ok' || leaf.status === 'unknown' || tags.includes('COMMIT');
-    const why = hasRun ? whyOf(change, leaf.status === 'unknown', isUnforeseen) : undefined;
-    return { row, why };
+    const inDoubt = leaf.status === 'unknown' || (change.isRequest && hasFailed(leaf, values));
+    const hasRun = leaf.status === 'ok' || inDoubt || tags.includes('COMMIT');
+    return { row, why: hasRun ? whyOf(change, inDoubt, isUnforeseen) : undefined };
   }
 
   /** After the last leaf: what has no outcome. It may be waiting, and may never have run. */
@@ -169,12 +182,25 @@ export class ChangeRows {
   }
 }
 
+/** A service that fails may have done it; one that refuses, by a status below 500, has not. */
+function hasFailed({ status }: Leaf, values: Values): boolean {
+  const { http_status: http } = own(values, 'http_status');
+  return status === 'error' && (typeof http !== 'number' || http >= 500);
+}
+
 function rowOf(change: Change, kinds: ReadonlySet<ChangeKind>): Row {
-  const { row, said, rules, taken } = change;
+  const { row, said } = change;
   return {
     ...Object.fromEntries(COMMON_COLUMNS.map((column) => [column, row[column]])),
     ...said,
     kinds: [...kinds].toSorted(),
+    ...letCells(change),
+  };
+}
+
+function letCells(change: Change): Row {
+  const { rules, taken } = change;
+  return {
     rules: listed([...rules.values()]),
     hold_ids: listed(taken.flatMap(({ holdId }) => holdId ?? [])),
     approvers: listed([...new Set(taken.flatMap(({ approvers }) => approvers))]),

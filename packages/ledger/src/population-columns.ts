@@ -18,6 +18,8 @@ export const POPULATION_NAMES = [
   'pii-flows',
   'masking-blocked',
   'reveals',
+  'http-requests',
+  'rerank-requests',
 ] as const;
 
 export type PopulationName = (typeof POPULATION_NAMES)[number];
@@ -28,7 +30,20 @@ const POPULATION_SINCE: Readonly<Partial<Record<PopulationName, number>>> = {
   'pii-flows': 1,
   'masking-blocked': 1,
   reveals: 2,
+  'http-requests': 3,
+  'rerank-requests': 3,
 };
+
+/** The minor version from which on a population has rows of an event that others it had before. */
+const ROWS_SINCE: Readonly<Partial<Record<PopulationName, Readonly<Record<string, number>>>>> = {
+  changes: { 'http.intent': 3 },
+  'changes-unapproved': { 'http.intent': 3 },
+};
+
+/** Whether packages of a minor version have rows of this event in a population. */
+export function hasRowsOf(name: PopulationName, eventType: string, minor: number): boolean {
+  return (ROWS_SINCE[name]?.[eventType] ?? 0) <= minor;
+}
 
 /** The populations of packages of a minor version. */
 export function populationsOf(minor: number): readonly PopulationName[] {
@@ -56,15 +71,16 @@ export const COMMON_COLUMNS: readonly string[] = words(
 
 /** Of `changes`: of its session and intent, and computed from what let it (change-rows.ts). */
 const CHANGE_COLUMNS = {
-  types: ['statement.intent'],
+  types: words('statement.intent http.intent'),
   joinedBy: 'statement.outcome',
   joinedPrefix: 'outcome',
   own: {
     ...computed('principal database kinds'),
-    ...same('effects tables rules reason'),
+    ...same('effects tables method path operation rules reason'),
     ...computed('hold_ids approvers approvals approved_before_executed'),
   },
-  joined: same('tags rows sqlstate'),
+  // The last is of a request over HTTP.
+  joined: { ...same('tags rows sqlstate'), ...computed('http_status') },
 };
 
 /** Of `breakglass`: of the use, and computed from what follows it (breakglass-rows.ts). */
@@ -180,12 +196,53 @@ export const POPULATIONS: Readonly<Record<PopulationName, PopulationShape>> = {
     },
     joined: {},
   },
+  'http-requests': {
+    types: ['http.intent'],
+    joinedBy: 'http.outcome',
+    joinedPrefix: 'outcome',
+    own: {
+      ...same(
+        'method scheme authority path path_template query dialect operation effects rules reason headers',
+      ),
+      request_bytes: 'body_bytes',
+      request_sha256: 'body_sha256',
+    },
+    joined: {
+      ...same('http_status bytes_from_client sha256_from_client'),
+      answer_bytes: 'body_bytes',
+      answer_sha256: 'body_sha256',
+      ...same('duration_us target_us held_us error'),
+    },
+  },
+  // What was answered, and what let it, is joined from two other leaves: rerank-rows.ts.
+  'rerank-requests': {
+    types: ['rerank.call'],
+    own: {
+      ...computed('principal client intent_leaf_index'),
+      ...same('dialect operation endpoint model query_hash query_length query'),
+      ...computed('queries_count'),
+      ...same('documents_count'),
+      ...computed('documents'),
+      ...same('top_n returns_text instruction_hash rank_fields options egress'),
+      ...computed('lineage_of lineage_matched lineage_leaves request_sha256'),
+      ...computed('rules hold_ids approvers approvals approved_before_executed'),
+      ...computed('result_leaf_index model_effective'),
+      ...same('model_known_from'),
+      ...computed('results_count order sorted usage upstream_request_id'),
+      ...same('unread'),
+      ...computed('error outcome_leaf_index outcome_time_utc http_status duration_us target_us held_us'),
+      ...computed('answer_sha256'),
+    },
+    joined: {},
+  },
   'changes-unapproved': { ...CHANGE_COLUMNS, own: { ...CHANGE_COLUMNS.own, ...computed('why') } },
 };
 
 /** The minor version of the package from which on a population has a column; any other was always there. */
 const SINCE: Readonly<Partial<Record<PopulationName, Readonly<Record<string, number>>>>> = {
   approvals: { asked_leaf: 1 },
+  changes: { method: 3, path: 3, operation: 3, http_status: 3 },
+  'changes-unapproved': { method: 3, path: 3, operation: 3, http_status: 3 },
   authentication: { amr: 1, authenticated_at: 1 },
   sessions: { amr: 1, authenticated_at: 1 },
 };

@@ -7,7 +7,7 @@
 import { utf8 } from './bytes.ts';
 import { formatCsvRow, formatJsonLine } from './csv.ts';
 import { PACKAGE_MINOR } from './evidence.ts';
-import { columnsOf, type PopulationName, populationsOf } from './population-columns.ts';
+import { columnsOf, hasRowsOf, type PopulationName, populationsOf } from './population-columns.ts';
 import type { PopulationRow } from './populations.ts';
 
 /** No file of a package is longer (spec/evidence.md, section 3, "Parts"). */
@@ -68,11 +68,12 @@ export class PopulationFiles {
   readonly #csv = new Map<PopulationName, Parts>();
   readonly #jsonl = new Map<PopulationName, Parts>();
   readonly #rows = new Map<PopulationName, number>();
-
+  readonly #minor: number;
   readonly #columns = new Map<PopulationName, readonly string[]>();
 
   /** @param minor version of the package, which says which populations it has; rows of others are left out */
   constructor(partBytesMax: number, minor: number = PACKAGE_MINOR) {
+    this.#minor = minor;
     for (const name of populationsOf(minor)) {
       const columns = columnsOf(name, minor);
       this.#columns.set(name, columns);
@@ -95,6 +96,8 @@ export class PopulationFiles {
   add({ population, row }: PopulationRow): readonly Piece[] {
     const count = this.#rows.get(population);
     if (count === undefined) return [];
+    const { event_type: type } = row;
+    if (typeof type === 'string' && !hasRowsOf(population, type, this.#minor)) return [];
     this.#rows.set(population, count + 1);
     const columns = this.#columns.get(population) ?? [];
     const csv = utf8(formatCsvRow(columns.map((column) => row[column])));

@@ -14,6 +14,7 @@ import type { Json } from './jcs.ts';
 import type { Leaf } from './leaf.ts';
 import { MaskVersions } from './mask-versions.ts';
 import { isBlockedByMask, MaskingRows } from './masking-rows.ts';
+import { RerankRows } from './rerank-rows.ts';
 import { RevealRows } from './reveal-rows.ts';
 import { POPULATION_NAMES, type PopulationName, POPULATIONS } from './population-columns.ts';
 
@@ -104,11 +105,13 @@ export class PopulationFold {
   readonly #openSessions = new Map<string, Row>();
   /** and of open statements by the index of their intent. */
   readonly #openStatements = new Map<number, Row>();
+  readonly #openRequests = new Map<number, Row>();
   readonly #approvals = new ApprovalRows();
   readonly #changes = new ChangeRows();
   readonly #breakGlass: BreakGlassRows;
   readonly #masking = new MaskingRows();
   readonly #reveals = new RevealRows();
+  readonly #reranked = new RerankRows();
   readonly #masks: MaskVersions;
 
   constructor(period: Period) {
@@ -141,10 +144,12 @@ export class PopulationFold {
     const completed = this.#join(event);
     if (leaf.type === 'session.end' && leaf.session !== undefined) this.#sessions.delete(leaf.session);
     const own = completed ?? this.#own(event);
+    const reranked = this.#rerank(event);
     const changes = this.#changed(event);
     return [
       ...(own === undefined ? [] : [own]),
       ...(denied === undefined ? [] : [denied]),
+      ...(reranked === undefined ? [] : [reranked]),
       ...(changes === undefined ? [] : changes),
       ...this.#broken(event),
       ...this.#masked(event),
@@ -154,13 +159,39 @@ export class PopulationFold {
   #masked(event: PopulationEvent): readonly PopulationRow[] {
     const { leaf, values } = event;
     if (!this.#isInPeriod(leaf)) return [];
-    const people = leaf.session === undefined ? values : (this.#sessions.get(leaf.session) ?? {});
+    const people = this.#peopleOf(event);
     this.#masking.push(leaf, values, valueOf(people, 'name'));
     this.#masks.statement(values);
     if (leaf.type === 'mask.role') this.#masks.serverRole(leaf, values);
     if (!isBlockedByMask(leaf, values)) return [];
     const row = { ...this.#rowOf('masking-blocked', event), ...cellsOf(values, BLOCKED_BY_MASK_FIELDS) };
     return [{ population: 'masking-blocked', row }];
+  }
+
+  /** Before the change of its request is complete, so that what let it is still known. */
+  #rerank(event: PopulationEvent): PopulationRow | undefined {
+    const { leaf, values } = event;
+    switch (leaf.type) {
+      case 'http.intent':
+        this.#reranked.request(leaf, values);
+        return undefined;
+      case 'rerank.call':
+        if (this.#isInPeriod(leaf)) {
+          const people = cellsOf(this.#peopleOf(event), ['principal', 'client']);
+          const row = { ...this.#rowOf('rerank-requests', event), ...people };
+          this.#reranked.begin(leaf, values, row);
+        }
+        return undefined;
+      case 'http.outcome':
+        this.#reranked.outcome(leaf, values, this.#changes.letOf(leaf.ref));
+        return undefined;
+      case 'rerank.result': {
+        const row = this.#reranked.result(leaf, values);
+        return row === undefined ? undefined : { population: 'rerank-requests', row };
+      }
+      default:
+        return undefined;
+    }
   }
 
   #broken(event: PopulationEvent): readonly PopulationRow[] {
@@ -174,8 +205,9 @@ export class PopulationFold {
   #changed({ leaf, values, bodyState }: PopulationEvent): readonly PopulationRow[] | undefined {
     const event: ChangeEvent = { leaf, values, isDisclosed: bodyState === 'disclosed' };
     switch (leaf.type) {
-      case 'statement.intent': {
-        const row = this.#openStatements.get(leaf.n);
+      case 'statement.intent':
+      case 'http.intent': {
+        const row = this.#openStatements.get(leaf.n) ?? this.#openRequests.get(leaf.n);
         if (row !== undefined) this.#changes.begin(event, row, this.#sessionOf(leaf));
         return undefined;
       }
@@ -185,7 +217,8 @@ export class PopulationFold {
       case 'hold.taken':
         this.#changes.taken(event, this.#approvals.askedFor(leaf));
         return undefined;
-      case 'statement.outcome': {
+      case 'statement.outcome':
+      case 'http.outcome': {
         const change = this.#changes.outcome(event);
         if (change === undefined) return undefined;
         const { row, why } = change;
@@ -214,7 +247,7 @@ export class PopulationFold {
       const row = this.#approvals.push(leaf, event.values, own, this.#isInPeriod(leaf));
       return row === undefined ? undefined : { population, row };
     }
-    if (!this.#isInPeriod(leaf)) return undefined;
+    if (!this.#isInPeriod(leaf) || population === 'rerank-requests') return undefined;
     const row = this.#rowOf(population, event);
     if (population === 'reveals') return { population, row: this.#reveals.row(leaf, event.values, row) };
     if (population === 'sessions' && leaf.session !== undefined) {
@@ -223,6 +256,10 @@ export class PopulationFold {
     }
     if (population === 'statements') {
       this.#openStatements.set(leaf.n, row);
+      return undefined;
+    }
+    if (population === 'http-requests') {
+      this.#openRequests.set(leaf.n, row);
       return undefined;
     }
     return { population, row };
@@ -251,6 +288,10 @@ export class PopulationFold {
   *rest(): Generator<PopulationRow> {
     for (const row of this.#openSessions.values()) yield { population: 'sessions', row };
     for (const row of this.#openStatements.values()) yield { population: 'statements', row };
+    for (const row of this.#openRequests.values()) yield { population: 'http-requests', row };
+    for (const row of this.#reranked.rest((intent) => this.#changes.letOf(intent))) {
+      yield { population: 'rerank-requests', row };
+    }
     for (const row of this.#approvals.rest()) yield { population: 'approvals', row };
     for (const row of this.#changes.rest()) yield { population: 'changes', row };
     for (const row of this.#breakGlass.rest()) {
@@ -260,6 +301,7 @@ export class PopulationFold {
     for (const { list, row } of this.#masking.rest()) yield { population: list, row };
     this.#openSessions.clear();
     this.#openStatements.clear();
+    this.#openRequests.clear();
   }
 
   #join(event: PopulationEvent): PopulationRow | undefined {
@@ -276,12 +318,22 @@ export class PopulationFold {
       this.#openStatements.delete(ref);
       return { population: 'statements', row: joined('statements', open, event) };
     }
+    if (type === POPULATIONS['http-requests'].joinedBy && ref !== undefined) {
+      const open = this.#openRequests.get(ref);
+      if (open === undefined) return undefined;
+      this.#openRequests.delete(ref);
+      return { population: 'http-requests', row: joined('http-requests', open, event) };
+    }
     return undefined;
+  }
+
+  #peopleOf({ leaf, values }: PopulationEvent): Values {
+    return leaf.session === undefined ? values : (this.#sessions.get(leaf.session) ?? {});
   }
 
   #rowOf(population: PopulationName, event: PopulationEvent): Row {
     const { leaf, values } = event;
-    const people = leaf.session === undefined ? values : (this.#sessions.get(leaf.session) ?? {});
+    const people = this.#peopleOf(event);
     const administrative = population === 'administrative-changes';
     const fields = ACTORS[population];
     return {

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   asVersion10,
   asVersion11,
+  asVersion12,
   type Files,
   flip,
   makeGoodPackage,
@@ -91,6 +92,26 @@ describe('a good package', () => {
     expect(report.checks.flatMap((check) => check.notes)).toContain('version 1.1 has no list of reveals');
   });
 
+  it('of version 1.2 has no requests over HTTP, in lists of their own and in others, and that is said', async () => {
+    const files = new Map(good);
+    expect(text(files, 'data/populations/changes.jsonl')).toContain('http.intent');
+    asVersion12(files);
+    seal(files, REAL_SEEDS.second);
+    const report = await verify(files);
+    expect(report.checks.filter(({ status }) => status !== 'passed')).toEqual([]);
+    expect(report.verdict).toBe('verified');
+    expect(report.checks.flatMap((check) => check.notes)).toContain(
+      'version 1.2 has no lists of requests over HTTP and of rerank calls',
+    );
+    // With a list of the version after it, it is none of its own.
+    files.set(
+      'data/populations/rerank-requests.csv',
+      good.get('data/populations/rerank-requests.csv') ?? utf8(''),
+    );
+    seal(files, REAL_SEEDS.second);
+    expect((await verify(files)).verdict).toBe('failed');
+  });
+
   it('says which statement was asked about, and another one is refused', async () => {
     const files = new Map(good);
     replaceIn('data/populations/approvals.jsonl', /"asked_leaf":[0-9]+/, '"asked_leaf":1')(files);
@@ -102,14 +123,14 @@ describe('a good package', () => {
   it('with an unknown file or a later minor version is good, and says so', async () => {
     const files = new Map(good);
     files.set('data/notes.txt', utf8('x'));
-    replaceIn('data/generation.json', '"version":"1.2"', '"version":"1.7","w_later":"x"')(files);
+    replaceIn('data/generation.json', '"version":"1.3"', '"version":"1.7","w_later":"x"')(files);
     replaceIn('data/index.csv', /$/, `data/notes.txt,,,document,,${sha256(utf8('x'))}\r\n`)(files);
     seal(files, REAL_SEEDS.second);
     const report = await verify(files);
     expect(report.verdict).toBe('verified');
     const notes = report.checks.flatMap((check) => check.notes);
     expect(notes).toContain('unknown file: data/notes.txt');
-    expect(notes).toContain('version 1.7 is read as 1.2');
+    expect(notes).toContain('version 1.7 is read as 1.3');
   });
 });
 
@@ -172,7 +193,7 @@ describe('countersign-verify', () => {
     expect(await runCli(['--version'])).toEqual({
       status: 0,
       stdout: expect.stringMatching(
-        /^countersign-verify [0-9]+\.[0-9]+\.[0-9]+, packages of version 1\.2\n$/,
+        /^countersign-verify [0-9]+\.[0-9]+\.[0-9]+, packages of version 1\.3\n$/,
       ),
       stderr: '',
     });

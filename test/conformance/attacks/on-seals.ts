@@ -70,6 +70,55 @@ export const ON_SEALS: readonly ContentAttack[] = [
     ],
   },
   {
+    title: 'a rerank call with another score',
+    sealed: 'stolen',
+    change: replaceIn('data/populations/rerank-requests.csv', '1:0.70 0:1.0e-3', '1:0.7 0:1.0e-3'),
+    found: [['populations', /rerank-requests\.csv is not what/]],
+  },
+  {
+    title: 'a rerank call in another order',
+    sealed: 'stolen',
+    change: replaceIn('data/populations/rerank-requests.jsonl', '1:0.70 0:1.0e-3', '0:1.0e-3 1:0.70'),
+    found: [['populations', /rerank-requests\.jsonl is not what/]],
+  },
+  {
+    title: 'a rerank call that is left out',
+    sealed: 'stolen',
+    change: (files) => {
+      for (const form of ['csv', 'jsonl']) {
+        const path = `data/populations/rerank-requests.${form}`;
+        setLines(files, path, lines(files, path).toSpliced(1, 1));
+      }
+    },
+    found: [
+      ['populations', /rerank-requests\.csv is not what/],
+      ['populations', /rerank-requests\.jsonl is not what/],
+    ],
+  },
+  {
+    title: 'an answer with another score, in its body',
+    sealed: 'stolen',
+    change: replaceIn(`${LOG}/bodies.jsonl`, '"score":"0.70"', '"score":"0.71"'),
+    found: [['bodies', /rerank\.result/]],
+  },
+  {
+    title: 'a request over HTTP with another status',
+    sealed: 'stolen',
+    change: replaceIn('data/populations/http-requests.csv', ',403,', ',200,'),
+    found: [['populations', /http-requests\.csv is not what/]],
+  },
+  {
+    title: 'a change of a model that was approved, as the package says',
+    sealed: 'stolen',
+    change: (files) => {
+      const path = 'data/populations/changes-unapproved.jsonl';
+      const kept = lines(files, path).filter((line) => !line.includes('"http.intent"'));
+      if (kept.length === lines(files, path).length) throw new Error('There is no such change.');
+      setLines(files, path, kept);
+    },
+    found: [['populations', /changes-unapproved\.jsonl is not what/]],
+  },
+  {
     title: 'a second part of a population',
     sealed: 'stolen',
     change: (files) => files.set('data/populations/sessions-0002.csv', utf8('x')),
@@ -232,7 +281,7 @@ export const ON_SEALS: readonly ContentAttack[] = [
     title: 'a package of a later major version',
     early: true,
     sealed: 'stolen',
-    change: replaceIn('data/generation.json', '"version":"1.2"', '"version":"2.0"'),
+    change: replaceIn('data/generation.json', '"version":"1.3"', '"version":"2.0"'),
     found: [['version', /needs a verifier of version 2/]],
   },
   {

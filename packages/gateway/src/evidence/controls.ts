@@ -21,6 +21,9 @@ const POPULATION_CONTROLS: Readonly<Record<string, readonly [string, string]>> =
   'pii-flows': ['5.34 8.11 8.12', 'A.18.1.4'],
   'masking-blocked': ['8.3 8.11 8.12', 'A.9.4.1'],
   reveals: ['5.3 5.34 8.11 8.15', 'A.6.1.2 A.18.1.4 A.12.4.1'],
+  'http-requests': ['8.3 8.15', 'A.9.4.1 A.12.4.1'],
+  // 5.23 is the use of cloud services, which is new in 2022: what was sent to a model of somebody else.
+  'rerank-requests': ['5.23 8.3 8.15', 'A.9.4.1 A.12.4.1'],
   'changes-unapproved': ['5.3 8.15 8.32', 'A.6.1.2 A.12.4.1 A.14.2.2'],
 };
 

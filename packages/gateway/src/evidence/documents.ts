@@ -61,7 +61,8 @@ It evidences, under ISO/IEC 27001:2022: logging (8.15), and from the same record
 8. **Results.** The package has the number of rows and bytes of each result and the SHA-256 of what was delivered, not the rows. They are in the recordings, which this package does not include.
 9. **Provisioning.** Logins show who authenticated (8.5). Who was entitled, and why, needs the records of joiners, movers and leavers (5.16, 5.18), of which the gateway has the administrative changes only.
 10. **Vulnerabilities.** Nothing here is evidence for 8.8.
-11. **Requests over HTTP.** Their leaves are in the range, their sessions and what was denied in populations, and changes of models in \`changes.csv\`. No population lists every request: \`statements\` is of SQL. What they carried is in recordings only, and in no scan of this package.
+11. **Requests over HTTP.** \`http-requests.csv\` lists each request, with digests of what was sent and delivered; \`changes.csv\` those that may have changed something, with what approved them. What they carried is in recordings only, and in no scan of this package. What a request does is read by tables of known services: one that nobody knows has the effect \`unknown\`.
+12. **Rerank calls.** \`rerank-requests.csv\` lists each, with order and scores as the service gave them; a cell shows fifty of a list, the leaf up to 2,048, and counts the rest. Queries and documents are keyed hashes: which text one stands for, only the gateway's key and the text together tell. \`unread\` says that a request or an answer could not be read; its content is in the recording. Which model answered is what the request asks for or the service says about itself; nobody has looked. Calls that a store or a database makes by itself are not seen.
 
 ${MASKING_LIMITS}
 ## What is missing on purpose

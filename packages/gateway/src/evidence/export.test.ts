@@ -192,11 +192,15 @@ describe('a package', () => {
       ['hld_1', 'executed', '1', 'ok'],
       ['hld_2', 'denied', '0', ''],
       ['hld_4', 'executed', '0', 'ok'],
+      ['hld_9', 'executed', '1', 'ok'],
       ['hld_3', 'open', '0', ''],
       ['hld_5', 'granted', '0', ''],
     ]);
     expect((await rows('denied.csv')).map((row) => [row['actor_name'], row['rule'], row['comment']])).toEqual(
-      [['bo', 'bulk', 'no']],
+      [
+        ['bo', 'bulk', 'no'],
+        ['ana@example.test', '', ''],
+      ],
     );
   });
 
@@ -210,6 +214,9 @@ describe('a package', () => {
       ['["schema"]', '', '', '', 'ok', 'rerank'],
       ['["data"]', '["c"]', '', 'false', 'ok', 'rerank'],
       ['["data"]', '["rr.models"]', '', 'false', 'ok', 'rerank'],
+      // A model, over HTTP: once as people approved it, and once more.
+      ['["model"]', '', '["bo"]', 'true', 'ok', 'rerank'],
+      ['["model"]', '', '', 'false', 'ok', 'rerank'],
       // Still running, and nobody has read it.
       ['["unknown"]', '', '', '', '', 'rerank'],
     ]);
@@ -221,7 +228,43 @@ describe('a package', () => {
       ['["DROP TABLE"]', 'unruled', ''],
       ['["DELETE 9"]', 'held', "'=delete"],
       ['["UPDATE 1"]', 'break-glass', ''],
+      ['', 'held', ''],
     ]);
+    const models = changes.filter(({ kinds }) => kinds === '["model"]');
+    expect(shown(models.slice(0, 1), 'method', 'path', 'operation', 'http_status', 'rules')).toEqual([
+      [
+        'POST',
+        '/admin/models/lexical/activate',
+        'model lexical',
+        '200',
+        '[{"rule":"models","verdict":"hold","version":2}]',
+      ],
+    ]);
+  });
+
+  it('lists every request over HTTP, and of rerank calls what was ranked and in which order', async () => {
+    const requests = await rows('http-requests.csv');
+    expect(shown(requests, 'method', 'path', 'decision', 'status', 'http_status')).toEqual([
+      ['GET', '/v1/models', 'allow', 'ok', '200'],
+      ['POST', '/v2/rerank', 'allow', 'ok', '200'],
+      ['POST', '/v2/rerank', 'allow', 'ok', '200'],
+      ['POST', '/v2/rerank', 'block', 'blocked', '403'],
+      ['POST', '/admin/models/lexical/activate', 'hold', 'ok', '200'],
+      ['POST', '/admin/models/lexical/activate', 'hold', 'ok', '200'],
+    ]);
+    const calls = await rows('rerank-requests.csv');
+    const columns = ['decision', 'status', 'model', 'model_effective', 'model_known_from', 'order', 'unread'];
+    expect(shown(calls, ...columns)).toEqual([
+      ['allow', 'ok', 'lexical', 'lexical-2', 'response', '1:0.70 0:1.0e-3', ''],
+      ['allow', 'ok', 'lexical', '', 'request', '', 'it is no JSON: syntax'],
+      ['block', 'blocked', 'lexical', '', 'request', '', ''],
+    ]);
+    expect(shown(calls.slice(0, 1), 'actor_name', 'src_ip', 'documents', 'documents_count')).toEqual([
+      ['ana@example.test', '127.0.0.1', `'=d1=${'01'.repeat(32)} ${'23'.repeat(32)}`, '2'],
+    ]);
+    expect(calls.map((row) => row['intent_leaf_index'])).toEqual(
+      requests.slice(1, 4).map((row) => row['leaf_index']),
+    );
   });
 
   it('lists what was opened by break-glass, and what nobody has reviewed', async () => {

@@ -11,10 +11,11 @@ import { formatNote, formatVerifierKey, makeVerifierKey, SIGNATURE_TYPE } from '
 import { Ledger, type LedgerOptions } from '../audit/ledger.ts';
 import { LogReader } from '../audit/log-reader.ts';
 import { makeId } from '../core/ids.ts';
-import type { BodyValue, LedgerEvent, ScopeKeys } from '../core/ledger-port.ts';
+import type { Appended, BodyValue, LedgerEvent, ScopeKeys } from '../core/ledger-port.ts';
 import { signingKeyOf } from '../keys/signing-key.ts';
 import type { EvidenceOptions } from './export.ts';
 import type { MaskScene } from './testing-masks.ts';
+import { type RequestScene, requestsWithin } from './testing-requests.ts';
 
 /** A large log is written in groups: one statement at a time waits for the disk twice. */
 const ONE_BY_ONE_MAX = 1_000;
@@ -104,6 +105,7 @@ export async function writeTestingLog(
   await scene.holds(ana);
   await scene.changes(ana);
   await scene.breakGlass(ana);
+  await requestsWithin(scene, ana);
   await within?.(scene, ana);
   await ledger.rotateKey(seeds[1], 'yearly', 'ops');
   const second = ledger.verifierKey;
@@ -188,7 +190,7 @@ function scopeKeys(keys: Map<string, Uint8Array>): ScopeKeys {
 }
 
 /** Appends what a gateway would. */
-class Scene implements MaskScene {
+class Scene implements MaskScene, RequestScene {
   readonly #ledger: Ledger;
   readonly #keys: Map<string, Uint8Array>;
   readonly #statements = new Map<string, number>();
@@ -200,6 +202,10 @@ class Scene implements MaskScene {
 
   event(type: string, name: string, body: Readonly<Record<string, BodyValue>>): LedgerEvent {
     return { type, kind: 'user', actor: actorOf(name), keyId: this.#principal(name), body };
+  }
+
+  appended(event: LedgerEvent): Promise<Appended> {
+    return this.#ledger.append(event);
   }
 
   /** Microseconds of the leaf. */
