@@ -23,4 +23,16 @@ export const RERANK_LIMITS = {
   answerBytesMax: 8_388_608,
   /** Of all answers together: a quarter of what requests may take. */
   answersTotalBytesMax: 67_108_864,
+  /** Bytes of a text that is remembered as retrieved: what is shorter is an id, a word or a number, and says nothing. */
+  retrievedBytesMin: 16,
+  /** Longer ones are no candidates of a reranker: 64 KiB are 16,000 tokens. */
+  retrievedBytesMax: 65_536,
+  /** Texts of one statement or answer: 1,000 candidates with eight columns. Each costs some µs of the thread of sessions. */
+  retrievedOfOneMax: 8_192,
+  /** Texts that are remembered of one principal: two of the largest retrievals. */
+  retrievedOfPrincipalMax: 16_384,
+  /** Of all principals: about 200 bytes each, 26 MB. Those who have retrieved nothing for longest lose theirs first. */
+  retrievedMax: 131_072,
+  /** What was retrieved longer ago is not what is ranked now: pipelines rank within seconds, people within minutes. */
+  retrievedMs: 900_000,
 } as const;

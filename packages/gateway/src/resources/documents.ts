@@ -59,6 +59,8 @@ export interface PostgresConnection {
   readonly labels: Readonly<Record<string, string>>;
   /** `auto` unless given: whether the target says what a ruled statement means before it runs. */
   readonly serverTree?: 'off' | 'auto' | 'ask';
+  /** Whether texts that it gives out are found again among the documents of rerank calls. */
+  readonly lineage?: boolean;
 }
 
 export interface HttpConnection {
@@ -92,6 +94,8 @@ export interface HttpConnection {
   /** Host names under which the gateway is reached for this connection alone, in small letters. */
   readonly hosts?: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
+  /** As of PostgreSQL. */
+  readonly lineage?: boolean;
   /** Of PostgreSQL. */
   readonly serverTree?: undefined;
 }

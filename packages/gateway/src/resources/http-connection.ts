@@ -79,6 +79,7 @@ export function httpConnectionSchema(name: TSchema, labels: TSchema): TSchema {
         }),
       ),
       labels,
+      lineage: Type.Optional(Type.Boolean()),
     },
     STRICT,
   );

@@ -271,6 +271,7 @@ export const SCHEMAS: Readonly<Record<ResourceKind, TSchema>> = {
       labels: LABELS,
       // Left out, it stays out, as those of the target.
       serverTree: Type.Optional(Type.Enum(['auto', 'ask', 'off'])),
+      lineage: Type.Optional(Type.Boolean()),
     },
     STRICT,
   ),

@@ -15,6 +15,7 @@ import type { PostgresTarget } from '../upstream/postgres-target.ts';
 import type { LiveSessions } from './live-sessions.ts';
 import type { AsksForTrees } from './postgres/armed/server-trees.ts';
 import type { PolicyNow } from './postgres/inspection.ts';
+import type { RetrievedTexts } from './retrieved-texts.ts';
 import type { SqlReader } from './sql-reader.ts';
 
 /** What Masks of the mode `server-role` rest on: the rights of the role with which the target is used. */
@@ -39,6 +40,8 @@ export interface Admission {
   readonly asksForTrees: AsksForTrees;
   /** What decides about statements now; changes with the resources. */
   policyNow(): PolicyNow;
+  /** Whether what it gives out is remembered, to be found again in rerank calls. */
+  readonly lineage?: boolean | undefined;
   /** Keys of the masks, where any reach the session; it starts with the settings that they need. */
   readonly maskingKeys: MaskingKeyRing | undefined;
   readonly serverRole: ServerRoleGround;
@@ -75,6 +78,7 @@ export interface SessionPorts {
   /** The principal's pseudonym. */
   actorOf(principal: Principal): Promise<string>;
   readonly recorder: Recorder;
+  readonly retrieved: RetrievedTexts;
   readonly spool: Spool;
   readonly sessions: LiveSessions;
   readonly clock: Clock;

@@ -6,7 +6,6 @@ import { CountersignError, toCountersignError } from '../core/errors.ts';
 import { HTTP_LIMITS } from '../core/http-limits.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Secret } from '../core/secret.ts';
-import { contentHash } from '../keys/content-hash.ts';
 import type { HttpConnection } from '../resources/documents.ts';
 import type { HttpAdmission, HttpPorts } from '../session/http/http-ports.ts';
 import { AnswerBudget } from '../session/http/kept-answer.ts';
@@ -27,7 +26,7 @@ export function httpPorts(config: Config, rooms: Rooms, ports: SessionPorts, env
   return {
     ...ports,
     upstream: new UpstreamPool(),
-    rerank: { hash: contentHash(rooms.installationKey), answers: new AnswerBudget() },
+    rerank: { answers: new AnswerBudget() },
     holdUrl: (id) => holdLink(config, id),
     login: (token, peer) => identity.identity.bearer(token, peer),
     connectionOfHost: hostsOf(rooms),
@@ -68,6 +67,7 @@ async function admit(
     policy,
     authentication,
     dialect: connection.dialect ?? 'auto',
+    lineage: connection.lineage === true,
     policyNow: policyOf(principal, connection.name, caller, resources, 'http'),
     maskingKeys: () => rooms.maskingKeys.ring(),
     openTarget: () => openHttpTarget(connection, rooms, env),

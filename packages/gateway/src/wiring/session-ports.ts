@@ -4,7 +4,9 @@ import type { HoldsPort } from '../approvals/holds-port.ts';
 import type { Config } from '../config/config.ts';
 import { secondFactorUs } from '../core/authentication.ts';
 import { CountersignError } from '../core/errors.ts';
+import { contentHash } from '../keys/content-hash.ts';
 import type { LiveSessions } from '../session/live-sessions.ts';
+import { RetrievedTexts } from '../session/retrieved-texts.ts';
 import type { Admission, SessionIndex, SessionPorts } from '../session/session-ports.ts';
 import { resolveCredential, resolveTrustedCertificates } from '../upstream/credential.ts';
 import type { PostgresTarget } from '../upstream/postgres-target.ts';
@@ -40,6 +42,7 @@ export function sessionPorts(config: Config, rooms: Rooms, others: Others): Sess
     recorder,
     spool,
     clock,
+    retrieved: new RetrievedTexts(contentHash(rooms.installationKey), () => clock.monotonicUs()),
     stillGood: async (principal, tokenId, connection) => {
       const current = { ...principal, groups: resources.groupsOf(principal.name) };
       const active = await identity.identity.isActive(principal.id, tokenId);
@@ -62,6 +65,7 @@ export function sessionPorts(config: Config, rooms: Rooms, others: Others): Sess
         authentication,
         database: grant.database,
         asksForTrees: target.serverTree ?? 'auto',
+        lineage: target.lineage === true,
         policyNow: policyOf(principal, connection, caller, resources),
         maskingKeys: resources.masks(principal, connection).isEmpty
           ? undefined

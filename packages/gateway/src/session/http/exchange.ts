@@ -21,6 +21,7 @@ import type { ClientRequest } from './http-ports.ts';
 import type { HttpSession, RunningExchange } from './http-session.ts';
 import { understand, wantsContent } from './reading.ts';
 import { RerankEvidence } from './rerank-evidence.ts';
+import { RetrievedContent } from './retrieved-content.ts';
 import { refusalOf, sendRefusal } from './refuse.ts';
 
 /** A request of a client that is known, on a connection that it may use. */
@@ -186,12 +187,14 @@ export class Exchange implements RunningExchange {
 
   async #forward(strip: readonly string[]): Promise<void> {
     const { request, head, contentLength } = this.#known;
+    const { lineage } = this.#session.admission;
     const forwarding = new Forwarding(this.#session, {
       request,
       head,
       contentLength,
       content: this.#content,
       rerank: this.#rerank,
+      retrieved: lineage ? new RetrievedContent(this.#session, this.#intent ?? 0) : undefined,
       strip,
       number: this.#number,
       signal: this.#abort.signal,

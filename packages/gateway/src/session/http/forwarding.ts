@@ -37,6 +37,7 @@ import type { HttpSession } from './http-session.ts';
 import { type AnswerMasking, answerMasking } from './masked-answer.ts';
 import { pump, Stalled } from './pump.ts';
 import type { RerankEvidence } from './rerank-evidence.ts';
+import type { RetrievedContent } from './retrieved-content.ts';
 import { joinUpgraded } from './upgrade.ts';
 
 export interface ForwardedRequest {
@@ -47,6 +48,8 @@ export interface ForwardedRequest {
   readonly content: HeldContent | undefined;
   /** Where it is a rerank call: what came back is a part of its record. */
   readonly rerank: RerankEvidence | undefined;
+  /** Where texts of the answer are remembered. */
+  readonly retrieved: RetrievedContent | undefined;
   /** Fields that would lead past what was decided on. */
   readonly strip: readonly string[];
   /** Of the exchange in its session. */
@@ -144,6 +147,7 @@ export class Forwarding {
     } catch (error) {
       // What nobody reads any more must not hold a socket of the target.
       upstream.destroy();
+      this.#forwarded.retrieved?.release();
       throw error;
     }
     // What the client still sends after a whole answer is of no use to anybody.
@@ -241,7 +245,7 @@ export class Forwarding {
   }
 
   async #deliver(answer: UpstreamAnswer): Promise<void> {
-    const { request, rerank } = this.#forwarded;
+    const { request, rerank, retrieved } = this.#forwarded;
     if (valuesOf(answer.fields, 'transfer-encoding').some((value) => value.toLowerCase() !== 'chunked')) {
       throw this.#broken('its answer has a transfer coding that is not known');
     }
@@ -257,6 +261,7 @@ export class Forwarding {
       await pump(content, body, {
         take: (chunk) => {
           if (masking === undefined) rerank?.take(chunk);
+          retrieved?.take(chunk);
           count(this.#received, chunk);
           this.#record(CHANNEL.targetToClient, RECORDED.content, chunk);
           return this.#session.room();
@@ -268,6 +273,7 @@ export class Forwarding {
       this.#forwarded.signal.throwIfAborted();
       throw error instanceof CountersignError ? error : this.#broken(reasonOf(error), error);
     }
+    await retrieved?.ends(answer.status, fields);
     // Trailers are about a content that is another now.
     const trailers =
       masking === undefined ? withoutSecret(this.#credential, trailersFor(answer.trailers())) : [];

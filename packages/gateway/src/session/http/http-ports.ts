@@ -22,6 +22,8 @@ export interface HttpAdmission {
   readonly policy: string;
   /** How the target speaks; `auto` finds out, `http` looks at no content. */
   readonly dialect: string;
+  /** Whether what it gives out is remembered, to be found again in rerank calls. */
+  readonly lineage: boolean;
   policyNow(): PolicyNow;
   /** How the owner of the token had logged in who made it; undefined where that is not known. */
   readonly authentication: Authentication | undefined;
@@ -49,6 +51,7 @@ export interface HttpPorts
     | 'stillGood'
     | 'actorOf'
     | 'recorder'
+    | 'retrieved'
     | 'sessions'
     | 'clock'
     | 'randomBytes'

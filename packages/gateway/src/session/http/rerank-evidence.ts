@@ -17,7 +17,6 @@ import { type JsonBody, nodesAt, textOf } from '../../protocols/http/operations/
 import { readRerankAnswer } from '../../protocols/http/operations/read-answer.ts';
 import {
   callRecord,
-  type KeyedHash,
   type RecordedCall,
   type RecordTools,
   resultRecord,
@@ -31,8 +30,6 @@ import type { UnderstoodRequest } from './reading.ts';
 import { type RecordMasking, recordMasking } from './record-masking.ts';
 
 export interface RerankPorts {
-  /** Of texts, the same in every session. */
-  readonly hash: KeyedHash;
   readonly answers: AnswerBudget;
 }
 
@@ -58,7 +55,9 @@ export class RerankEvidence {
   #leaf = 0;
 
   private constructor(session: HttpSession, { reading, body }: UnderstoodRequest, masking?: RecordMasking) {
-    const { hash, answers } = session.ports.rerank;
+    const { answers } = session.ports.rerank;
+    const { retrieved } = session.ports;
+    const { hash } = retrieved;
     this.#session = session;
     this.#call = reading.rerank;
     this.#tools = { hash, say: (texts) => masking?.texts(texts) ?? texts };
@@ -74,7 +73,12 @@ export class RerankEvidence {
     }
     const recorded = callRecord(this.#call, body, this.#tools);
     const query = masking === undefined ? undefined : shownQuery(this.#call, body, masking);
-    const shown = query === undefined ? {} : { query };
+    const { count } = this.#call.documents;
+    const lineage = retrieved.lineageOf(session.principal.id, recorded.texts, count);
+    const shown = {
+      ...(query === undefined ? {} : { query }),
+      ...(lineage === undefined ? {} : { lineage: { ...lineage } }),
+    };
     this.#recorded = { ...recorded, body: { ...recorded.body, ...endpoint, ...shown } };
   }
 

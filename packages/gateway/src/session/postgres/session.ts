@@ -33,6 +33,7 @@ import { type SessionMasking, sessionMasking } from './masked/session-masking.ts
 import type { KnownClient } from './open-session.ts';
 import type { RunningOperation } from './running-operation.ts';
 import type { Request } from './request.ts';
+import { retrievedRows } from './retrieved-rows.ts';
 import type { SessionLeaves } from './session-leaves.ts';
 import { TargetSide } from './target-side.ts';
 import { writeCopy } from './write-copy.ts';
@@ -156,6 +157,7 @@ export class PostgresSession implements LiveSession {
         this.#intents.transactionEnded();
         this.#conducting.transactionEnded();
       },
+      row: retrievedRows(options),
       idle: () => inspection.idle(this.#targetSide.transactionStatus === 'I'),
       parameterStatus: (name, value) => {
         inspection.parameterStatus(name, value);

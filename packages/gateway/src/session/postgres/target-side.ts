@@ -36,6 +36,8 @@ export interface TargetSideEvents {
   idle(): void;
   /** The target states a setting. */
   parameterStatus(name: string, value: string): void;
+  /** The body of a DataRow that answers an Operation; absent where nobody wants to know. */
+  readonly row?: ((body: Uint8Array, operation: RunningOperation) => void) | undefined;
 }
 
 /** Reads one target; owned by one session. */
@@ -263,6 +265,7 @@ export class TargetSide {
 
   /** What the outcome leaf will say of this frame. */
   #note(type: number, operation: RunningOperation): void {
+    if (type === BACKEND.DataRow) this.#events.row?.(this.#reader.body(), operation);
     if (type !== BACKEND.CommandComplete && type !== BACKEND.ErrorResponse) return;
     const message = decodeBackend(type, this.#reader.body());
     if (message.kind === 'CommandComplete') operation.completed(message.tag, commandRows(message.tag) ?? 0);
