@@ -4,6 +4,7 @@ import type { Json } from './jcs.ts';
 import { type PopulationEvent, PopulationFold } from './populations.ts';
 import { columnsOf, populationsOf } from './population-columns.ts';
 import { PopulationFiles } from './population-files.ts';
+import { RerankRows } from './rerank-rows.ts';
 import { testingOnlyEvent as event, testingOnlyTime as time } from './testing-events.ts';
 
 const PERIOD = { from: time(10), to: time(90) };
@@ -146,6 +147,19 @@ describe('a rerank call', () => {
       made.push(outcome(n + 1, n));
     }
     expect([...made.rest()].filter(({ population }) => population === 'http-requests')).toEqual([]);
+    const rows = new RerankRows();
+    const steps = [intent(10, 'allow'), outcome(11, 10), intent(12, 'allow')];
+    const take = ({ leaf, values }: PopulationEvent): void => {
+      if (leaf.type === 'http.intent') rows.request(leaf, values);
+      else rows.outcome(leaf, values, {});
+    };
+    steps.forEach(take);
+    expect(rows.openCount).toBe(1);
+    rows.begin(call(13, 12).leaf, {}, {});
+    take(outcome(14, 12));
+    expect(rows.openCount).toBe(3);
+    rows.result(result(15, 13).leaf, {});
+    expect(rows.openCount).toBe(0);
   });
 
   it.each<[string, Values]>([

@@ -32,6 +32,11 @@ export class RerankRows {
   /** Requests whose outcome waits for the result of a call. */
   readonly #called = new Set<number>();
 
+  /** Requests and calls that are kept. */
+  get openCount(): number {
+    return this.#requests.size + this.#calls.size + this.#called.size;
+  }
+
   /** `http.intent`: what was decided about the request, which may be one of reranking. */
   request({ n, decision, policy }: Leaf, values: Values): void {
     const cells = { decision, policy_id: policy, request_sha256: own(values, 'body_sha256') };

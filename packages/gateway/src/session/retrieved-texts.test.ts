@@ -108,6 +108,13 @@ describe('what was retrieved', () => {
     expect(texts.count).toBe(LIMITS.retrievedMax);
     expect(found('ana', `${LONG} ${each}`)).toMatchObject({ matched: 0 });
     expect(found('p0', `${LONG} 0`)).toMatchObject({ matched: 1 });
+    // Now it is p1 that has waited for longest.
+    add('p0', 1, `${LONG} of today`);
+    add('new', 1, `${LONG} of today`);
+    expect([found('p0', `${LONG} 1`), found('p1', `${LONG} 0`)]).toMatchObject([
+      { matched: 1 },
+      { matched: 0 },
+    ]);
   });
 
   it('is what a simple list of everything would say, whatever comes in which order', () => {
