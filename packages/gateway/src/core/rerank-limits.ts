@@ -23,6 +23,8 @@ export const RERANK_LIMITS = {
   answerBytesMax: 8_388_608,
   /** Of all answers together: a quarter of what requests may take. */
   answersTotalBytesMax: 67_108_864,
+  /** Of one principal: half of them, so that nobody who reads slowly takes the orders of all others out of the log. */
+  answersOfPrincipalBytesMax: 33_554_432,
   /** Bytes of a text that is remembered as retrieved: what is shorter is an id, a word or a number, and says nothing. */
   retrievedBytesMin: 16,
   /** Longer ones are no candidates of a reranker: 64 KiB are 16,000 tokens. */

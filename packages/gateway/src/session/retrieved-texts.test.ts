@@ -95,6 +95,18 @@ describe('what was retrieved', () => {
     });
   });
 
+  it('leaves memory when it is forgotten: at the next text of its principal, or the next call', () => {
+    const { add, found, later, texts } = made();
+    add('ana', 3, `${LONG} 1`);
+    add('ana', 3, `${LONG} 2`);
+    add('bo', 3, `${LONG} 1`);
+    later(LIMITS.retrievedMs + 1);
+    add('ana', 4, `${LONG} 3`);
+    expect(texts.count).toBe(2);
+    found('bo', LONG);
+    expect(texts.count).toBe(1);
+  });
+
   it('has a bound for each principal, and one for all: who has retrieved nothing for longest loses first', () => {
     const { add, found, texts } = made();
     const each = LIMITS.retrievedOfPrincipalMax;

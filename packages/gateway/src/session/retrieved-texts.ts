@@ -54,6 +54,7 @@ export class RetrievedTexts {
     // It is the last that would go now.
     this.#of.delete(principal);
     this.#of.set(principal, known);
+    this.#forgetBefore(known, this.#oldestUs());
     const hash = this.hash(text);
     if (known.delete(hash)) this.#count -= 1;
     known.set(hash, { leaf, atUs: this.#nowUs() });
@@ -75,11 +76,13 @@ export class RetrievedTexts {
   ): Lineage | undefined {
     if (!this.#isOn || count === 0) return undefined;
     const known = this.#of.get(principal);
-    const oldestUs = this.#nowUs() - LIMITS.retrievedMs * 1_000;
+    const oldestUs = this.#oldestUs();
+    if (known !== undefined) this.#forgetBefore(known, oldestUs);
+    if (known?.size === 0) this.#of.delete(principal);
     const sources = new Map<number, number[]>();
     for (const [place, hashes] of documents.entries()) {
       const found = hashes.map((hash) => known?.get(hash)).find((one) => one !== undefined);
-      if (found === undefined || found.atUs < oldestUs) continue;
+      if (found === undefined) continue;
       const places = sources.get(found.leaf);
       if (places === undefined) sources.set(found.leaf, [place]);
       else places.push(place);
@@ -90,6 +93,19 @@ export class RetrievedTexts {
       matched,
       sources: [...sources].map(([leaf, places]) => ({ leaf, documents: places })),
     };
+  }
+
+  #oldestUs(): number {
+    return this.#nowUs() - LIMITS.retrievedMs * 1_000;
+  }
+
+  /** The oldest stand first. */
+  #forgetBefore(known: Map<string, Retrieved>, oldestUs: number): void {
+    for (const [hash, { atUs }] of known) {
+      if (atUs >= oldestUs) return;
+      known.delete(hash);
+      this.#count -= 1;
+    }
   }
 
   #first(principal: string, known: Map<string, Retrieved>): [string, Map<string, Retrieved>] {

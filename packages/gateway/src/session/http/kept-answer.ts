@@ -10,32 +10,49 @@ import type { UpstreamAnswer } from '../../upstream/http-exchange.ts';
 /** Bytes of all answers that are kept at once. Owned by the gate. */
 export class AnswerBudget {
   #bytes = 0;
+  /** By principal; who has none is not in it. */
+  readonly #of = new Map<string, number>();
 
   get bytes(): number {
     return this.#bytes;
   }
 
+  /** Principals that have some. */
+  get holders(): number {
+    return this.#of.size;
+  }
+
   /** False where there is no room. */
-  take(bytes: number): boolean {
+  take(principal: string, bytes: number): boolean {
+    const held = (this.#of.get(principal) ?? 0) + bytes;
     if (this.#bytes + bytes > LIMITS.answersTotalBytesMax) return false;
+    if (held > LIMITS.answersOfPrincipalBytesMax) return false;
     this.#bytes += bytes;
+    if (held > 0) this.#of.set(principal, held);
     return true;
   }
 
-  give(bytes: number): void {
+  give(principal: string, bytes: number): void {
     this.#bytes -= bytes;
+    const held = (this.#of.get(principal) ?? 0) - bytes;
+    if (held > 0) this.#of.set(principal, held);
+    else this.#of.delete(principal);
   }
 }
 
 /** Owned by one request. */
 export class KeptAnswer {
   readonly #budget: AnswerBudget;
+  readonly #principal: string;
   #chunks: Uint8Array[] = [];
   #length = 0;
   #dropped: string | undefined;
+  /** What a target still sends behind the end would count for ever. */
+  #over = false;
 
-  constructor(budget: AnswerBudget) {
+  constructor(budget: AnswerBudget, principal: string) {
     this.#budget = budget;
+    this.#principal = principal;
   }
 
   /** Why it was not kept. */
@@ -44,10 +61,10 @@ export class KeptAnswer {
   }
 
   take(chunk: Uint8Array): void {
-    if (this.#dropped !== undefined) return;
+    if (this.#over || this.#dropped !== undefined) return;
     if (this.#length + chunk.length > LIMITS.answerBytesMax) {
       this.#drop(`it has more than ${LIMITS.answerBytesMax} bytes`);
-    } else if (this.#budget.take(chunk.length)) {
+    } else if (this.#budget.take(this.#principal, chunk.length)) {
       this.#length += chunk.length;
       this.#chunks.push(chunk);
     } else this.#drop('too many answers were being read at once');
@@ -73,8 +90,10 @@ export class KeptAnswer {
     return all;
   }
 
+  /** Nothing is kept from here on. */
   release(): void {
-    this.#budget.give(this.#length);
+    this.#over = true;
+    this.#budget.give(this.#principal, this.#length);
     this.#chunks = [];
     this.#length = 0;
   }

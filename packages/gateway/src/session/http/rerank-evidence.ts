@@ -6,7 +6,7 @@
  * masked. What cannot be read says why, and its outcome is written all the same.
  */
 
-import { CountersignError, reasonOf, toCountersignError } from '../../core/errors.ts';
+import { CountersignError, toCountersignError } from '../../core/errors.ts';
 import type { HttpFields } from '../../core/http-message.ts';
 import type { BodyValue, LedgerEvent } from '../../core/ledger-port.ts';
 import { RERANK_LIMITS as LIMITS } from '../../core/rerank-limits.ts';
@@ -61,7 +61,7 @@ export class RerankEvidence {
     this.#session = session;
     this.#call = reading.rerank;
     this.#tools = { hash, say: (texts) => masking?.texts(texts) ?? texts };
-    this.#kept = new KeptAnswer(answers);
+    this.#kept = new KeptAnswer(answers, session.principal.id);
     const { template } = reading;
     const endpoint = template === undefined ? {} : { endpoint: template };
     if (this.#call === undefined || body === undefined) {
@@ -116,8 +116,10 @@ export class RerankEvidence {
     try {
       body = await this.#resultBody(status, error);
     } catch (thrown) {
-      ports.onError(toCountersignError(thrown), id);
-      body = { model_known_from: this.#known(), unread: `it could not be read: ${reasonOf(thrown)}` };
+      const failed = toCountersignError(thrown);
+      ports.onError(failed, id);
+      // Not its message: what was thrown may repeat a piece of the text that it failed at.
+      body = { model_known_from: this.#known(), unread: `it could not be read: ${failed.code}` };
     } finally {
       this.#kept.release();
     }

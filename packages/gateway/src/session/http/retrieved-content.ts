@@ -32,7 +32,7 @@ export class RetrievedContent {
     this.#retrieved = retrieved;
     this.#principal = session.principal.id;
     this.#intent = intent;
-    this.#kept = new KeptAnswer(rerank.answers);
+    this.#kept = new KeptAnswer(rerank.answers, session.principal.id);
     retrieved.turnOn();
   }
 

@@ -4,6 +4,7 @@ import { createHmac } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { BodyValue } from '../../../core/ledger-port.ts';
+import { LIMITS as BOUNDS } from '../../../core/limits.ts';
 import { RERANK_LIMITS as LIMITS } from '../../../core/rerank-limits.ts';
 import { readRerankAnswer } from './read-answer.ts';
 import { callRecord, type RecordedCall, type RecordTools, resultRecord } from './rerank-record.ts';
@@ -13,6 +14,11 @@ const hash = (bytes: Uint8Array): string =>
   createHmac('sha256', 'key').update(bytes).digest('hex').slice(0, 16);
 const hashOf = (text: string): string => hash(Buffer.from(text));
 const TOOLS: RecordTools = { hash, say: (texts) => texts };
+
+/** Six bytes of JSON for one: the most that a text can grow. */
+function worst(length: number): string {
+  return '\u0001'.repeat(length);
+}
 
 interface Recorded {
   readonly call: RecordedCall;
@@ -166,6 +172,28 @@ describe('the record of a call', () => {
     expect(JSON.stringify([call.body, result]).length).toBeLessThan(5_000);
     expect(result?.['results']).toEqual([{ document: 0, id_hash: hashOf(long), score_bytes: 202 }]);
     expect(call.body['documents']).toEqual([{ hash: hashOf('a'), bytes: 1, id_hash: hashOf(long) }]);
+  });
+
+  it('fits into the body of a leaf, whatever client and service say', () => {
+    const count = LIMITS.documentsListedMax + 1;
+    const records = Array.from({ length: count }, (_, at) => ({
+      id: `${at}${worst(LIMITS.nameBytesMax - 4)}`,
+      content: 'x',
+    }));
+    const results = records.map(({ id }) => ({ id, score: worst(LIMITS.scoreBytesMax) }));
+    const { call, result } = record(
+      'google-ranking',
+      'POST /v1/projects/p/locations/l/rankingConfigs/r:rank',
+      { model: worst(9_000), query: worst(90_000), records, topN: worst(9_000) },
+      JSON.stringify({ records: results }),
+    );
+    expect(call.body['documents']).toHaveLength(LIMITS.documentsListedMax);
+    expect(result?.['results']).toHaveLength(LIMITS.resultsListedMax);
+    for (const body of [call.body, result]) {
+      const bytes = Buffer.byteLength(JSON.stringify(body));
+      expect(bytes).toBeGreaterThan(3_000_000);
+      expect(bytes).toBeLessThan(BOUNDS.ledger.bodyBytesMax);
+    }
   });
 
   it('shows names as Masks leave them', () => {
