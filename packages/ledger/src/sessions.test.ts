@@ -36,11 +36,15 @@ describe('a session', () => {
       ['exec.intent'],
       ['exec.outcome', { ref: 2 }],
       ['statement.outcome', { ref: 1 }],
+      ['http.intent'],
+      ['http.intent'],
+      ['http.outcome', { ref: 6 }],
+      ['http.outcome', { ref: 5 }],
       ['session.end'],
     ]);
     const findings = rows.map((leaf) => check.push(leaf));
     expect(findings.flatMap(({ problems }) => problems)).toEqual([]);
-    expect(findings.at(-1)?.statements).toBe(1);
+    expect(findings.at(-1)?.ended).toEqual({ statements: 1, requests: 2 });
     expect(check.openCount).toBe(0);
     expect(problemsOf([['session.start'], ['statement.intent']])).toBe('');
   });

@@ -20,8 +20,10 @@ const OUTCOMES: ReadonlySet<string> = new Set(Object.values(OUTCOME_OF));
 
 interface OpenSession {
   nextSeq: number;
-  /** `statement.intent` so far. */
+  /** `statement.intent` so far, */
   statements: number;
+  /** and `http.intent`. */
+  requests: number;
   /** Type of each intent without an outcome, by index. */
   readonly intents: Map<number, string>;
 }
@@ -29,11 +31,18 @@ interface OpenSession {
 /** What one leaf says of its session. */
 export interface SessionFindings {
   readonly problems: readonly string[];
-  /** The statements of a session that this leaf ended, as its leaves have them. */
-  readonly statements: number | undefined;
+  /** The Operations of a session that this leaf ended, as its leaves have them. */
+  readonly ended: EndedSession | undefined;
 }
 
-const NOTHING: SessionFindings = { problems: [], statements: undefined };
+export interface EndedSession {
+  /** `statement.intent` */
+  readonly statements: number;
+  /** `http.intent` */
+  readonly requests: number;
+}
+
+const NOTHING: SessionFindings = { problems: [], ended: undefined };
 
 /** The owner of what is open; one for each pass over a log. */
 export class SessionCheck {
@@ -50,7 +59,7 @@ export class SessionCheck {
     if (session === undefined || seq === undefined) return this.#outside(leaf);
     const known = this.#open.get(session);
     if (type === 'session.start') {
-      this.#open.set(session, { nextSeq: 1, statements: 0, intents: new Map() });
+      this.#open.set(session, { nextSeq: 1, statements: 0, requests: 0, intents: new Map() });
       const again = known === undefined ? [] : [`leaf ${n}: ${session} starts again`];
       return { ...NOTHING, problems: [...again, ...seqProblem(leaf, 0)] };
     }
@@ -64,13 +73,15 @@ export class SessionCheck {
     for (const [intent, intentType] of known.intents) {
       problems.push(`leaf ${intent} (${intentType}) has no outcome, and its session ended at leaf ${n}`);
     }
-    return { problems, statements: known.statements };
+    const { statements, requests } = known;
+    return { problems, ended: { statements, requests } };
   }
 
   #intents({ n, type, ref }: Leaf, open: OpenSession): readonly string[] {
     if (Object.hasOwn(OUTCOME_OF, type)) {
       open.intents.set(n, type);
       if (type === 'statement.intent') open.statements += 1;
+      if (type === 'http.intent') open.requests += 1;
       return [];
     }
     if (!OUTCOMES.has(type)) return [];

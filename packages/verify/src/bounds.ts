@@ -21,6 +21,8 @@ export const BOUNDS = {
   openSessionsMax: 20_000,
   /** Changes before a range of what is a Mask, or may be one: each is in memory. */
   resourceChangesMax: 100_000,
+  /** Intents that a lineage is looked for in: what is remembered for 15 minutes (spec/events.md), at 70 Operations a second. */
+  lineageIntentsMax: 65_536,
   /** How many of a kind a note names, one by one: it is one line. */
   namedMax: 8,
   /** Rotations of one log; the exporter has the same bound. */

@@ -7,8 +7,9 @@
 
 import type { Json } from '@countersign/ledger/jcs';
 import type { Leaf } from '@countersign/ledger/leaf';
-import { SessionCheck } from '@countersign/ledger/sessions';
+import { type EndedSession, SessionCheck } from '@countersign/ledger/sessions';
 import { BOUNDS } from './bounds.ts';
+import { LineageCheck } from './check-lineage.ts';
 import { type Findings, PackageError } from './report.ts';
 
 /** Types by which a log says itself that something is missing or out of the ordinary. */
@@ -20,6 +21,9 @@ const DECLARED: ReadonlySet<string> = new Set([
   'clock.step',
 ]);
 
+/** Of what never started. */
+const NONE: EndedSession = { statements: 0, requests: 0 };
+
 /** One for each package: takes every leaf of the log, those before the range too. */
 export class Sessions {
   readonly #findings: Findings;
@@ -28,6 +32,8 @@ export class Sessions {
   readonly #inDoubt = new Some();
   readonly #interrupted = new Some();
   readonly #declared = new Some();
+  readonly #uncounted = new Some();
+  readonly #lineage = new LineageCheck();
 
   constructor(findings: Findings) {
     this.#findings = findings;
@@ -40,13 +46,10 @@ export class Sessions {
 
   /** Takes a leaf of the range, with what is disclosed of its body. */
   within(leaf: Leaf, values: Readonly<Record<string, Json>>): void {
-    const statements = this.#push(leaf);
+    const ended = this.#push(leaf);
     const stated = values['statements'];
-    if (leaf.type === 'session.end' && stated !== undefined && stated !== statements) {
-      this.#findings.problem(
-        `leaf ${leaf.n} says that its session had ${JSON.stringify(stated)} statements, and it had ${statements ?? 0}`,
-      );
-    }
+    if (leaf.type === 'session.end' && stated !== undefined) this.#count(leaf, stated, ended);
+    for (const problem of this.#lineage.problemsOf(leaf, values)) this.#findings.problem(problem);
     if (leaf.status === 'unknown' && leaf.ref !== undefined) this.#inDoubt.add(`leaf ${leaf.ref}`);
     if (leaf.status === 'interrupted') this.#interrupted.add(`${leaf.session ?? ''}, at leaf ${leaf.n}`);
     if (DECLARED.has(leaf.type)) this.#declared.add(`${leaf.type} at leaf ${leaf.n}${detailsOf(values)}`);
@@ -58,6 +61,7 @@ export class Sessions {
       ['in doubt, because their outcome is unknown', this.#inDoubt],
       ['sessions that were interrupted', this.#interrupted],
       ['declared by the log itself', this.#declared],
+      ['ends of sessions that do not count requests over HTTP', this.#uncounted],
     ] as const;
     for (const [what, some] of lists) if (some.count > 0) this.#findings.note(`${what}: ${some.text()}`);
     const open = this.#check.openCount;
@@ -68,11 +72,23 @@ export class Sessions {
     return this.#inDoubt.count;
   }
 
-  #push(leaf: Leaf): number | undefined {
-    const { problems, statements } = this.#check.push(leaf);
+  /** Gateways that made packages of 1.2 and before did not count requests over HTTP. */
+  #count(leaf: Leaf, stated: Json, { statements, requests }: EndedSession = NONE): void {
+    if (stated === statements + requests) return;
+    if (stated === statements) this.#uncounted.add(`leaf ${leaf.n}`);
+    else {
+      this.#findings.problem(
+        `leaf ${leaf.n} says that its session had ${JSON.stringify(stated)} statements, and it had ${statements + requests}`,
+      );
+    }
+  }
+
+  #push(leaf: Leaf): EndedSession | undefined {
+    const { problems, ended } = this.#check.push(leaf);
     for (const problem of problems) this.#findings.problem(problem);
+    this.#lineage.push(leaf);
     if (this.#check.openCount > BOUNDS.openSessionsMax) throw new PackageError('too many open sessions');
-    return statements;
+    return ended;
   }
 }
 

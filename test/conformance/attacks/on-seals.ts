@@ -96,6 +96,42 @@ export const ON_SEALS: readonly ContentAttack[] = [
     ],
   },
   {
+    title: 'a rerank call whose documents came from elsewhere',
+    sealed: 'stolen',
+    change: replaceIn(
+      'data/populations/rerank-requests.jsonl',
+      /"lineage_leaves":\[\d+\]/,
+      '"lineage_leaves":[1]',
+    ),
+    found: [['populations', /rerank-requests\.jsonl is not what/]],
+  },
+  {
+    title: 'a rerank call with more documents that were retrieved',
+    sealed: 'stolen',
+    change: replaceIn('data/populations/rerank-requests.jsonl', '"lineage_matched":1', '"lineage_matched":2'),
+    found: [['populations', /rerank-requests\.jsonl is not what/]],
+  },
+  {
+    title: 'a lineage that leads to another leaf, in its body',
+    sealed: 'stolen',
+    change: replaceIn(`${LOG}/bodies.jsonl`, /(?<="documents":\[1\],"leaf":)\d+/, '1'),
+    found: [['bodies', /rerank\.call/]],
+  },
+  {
+    title: 'a request over HTTP that is left out',
+    sealed: 'stolen',
+    change: (files) => {
+      for (const form of ['csv', 'jsonl']) {
+        const path = `data/populations/http-requests.${form}`;
+        setLines(files, path, lines(files, path).toSpliced(2, 1));
+      }
+    },
+    found: [
+      ['populations', /http-requests\.csv is not what/],
+      ['populations', /http-requests\.jsonl is not what/],
+    ],
+  },
+  {
     title: 'an answer with another score, in its body',
     sealed: 'stolen',
     change: replaceIn(`${LOG}/bodies.jsonl`, '"score":"0.70"', '"score":"0.71"'),

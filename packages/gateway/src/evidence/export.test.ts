@@ -262,6 +262,11 @@ describe('a package', () => {
     expect(shown(calls.slice(0, 1), 'actor_name', 'src_ip', 'documents', 'documents_count')).toEqual([
       ['ana@example.test', '127.0.0.1', `'=d1=${'01'.repeat(32)} ${'23'.repeat(32)}`, '2'],
     ]);
+    expect(shown(calls, 'lineage_matched', 'lineage_of', 'lineage_leaves')).toEqual([
+      ['1', '2', `[${requests[0]?.['leaf_index']}]`],
+      ['', '', ''],
+      ['', '', ''],
+    ]);
     expect(calls.map((row) => row['intent_leaf_index'])).toEqual(
       requests.slice(1, 4).map((row) => row['leaf_index']),
     );

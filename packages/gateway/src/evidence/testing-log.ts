@@ -205,6 +205,10 @@ class Scene implements MaskScene, RequestScene {
   }
 
   appended(event: LedgerEvent): Promise<Appended> {
+    const { session, type } = event;
+    if (type === 'http.intent' && session !== undefined) {
+      this.#statements.set(session, (this.#statements.get(session) ?? 0) + 1);
+    }
     return this.#ledger.append(event);
   }
 

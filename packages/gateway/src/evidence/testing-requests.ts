@@ -16,9 +16,11 @@ const RULE = { rule: 'models', version: 2, verdict: 'hold' };
 /** A read, rerank calls with what became of them, and two changes of a model: one approved, and one that nobody was. */
 export async function requestsWithin(scene: RequestScene, session: string): Promise<void> {
   const http = new Requests(scene, session);
-  await http.outcome(await http.intent({ method: 'GET', path: '/v1/models', effects: ['read'] }), 'ok', 200);
+  const read = await http.intent({ method: 'GET', path: '/v1/models', effects: ['read'] });
+  await http.outcome(read, 'ok', 200);
+  const lineage = { of: 2, matched: 1, sources: [{ leaf: read, documents: [1] }] };
   const call = { method: 'POST', path: '/v2/rerank', dialect: 'cohere-v2', effects: ['rerank'] };
-  await http.rerank(await http.intent(call), 'ok', {
+  const ranked = {
     http_status: 200,
     model_effective: 'lexical-2',
     model_known_from: 'response',
@@ -29,7 +31,8 @@ export async function requestsWithin(scene: RequestScene, session: string): Prom
     ],
     sorted: true,
     usage: [{ name: 'search_units', value: '1' }],
-  });
+  };
+  await http.rerank(await http.intent(call), 'ok', ranked, { lineage });
   const unread = { http_status: 200, unread: 'it is no JSON: syntax' };
   await http.rerank(await http.intent(call), 'ok', unread);
   const rules = [{ rule: '=nothing', version: 1, verdict: 'block' }];
@@ -90,7 +93,7 @@ class Requests {
     return this.#append('http.outcome', { ref, status, body });
   }
 
-  async rerank(intent: number, status: string, answer: Body): Promise<void> {
+  async rerank(intent: number, status: string, answer: Body, more: Body = {}): Promise<void> {
     const body = {
       dialect: 'cohere-v2',
       operation: 'rerank',
@@ -104,6 +107,7 @@ class Requests {
         { bytes: 27, hash: '01'.repeat(32), id: '=d1' },
         { bytes: 31, hash: '23'.repeat(32) },
       ],
+      ...more,
     };
     const call = await this.#append('rerank.call', { ref: intent, body });
     await this.outcome(intent, status, status === 'ok' ? 200 : 403);

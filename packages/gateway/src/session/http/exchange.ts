@@ -133,6 +133,7 @@ export class Exchange implements RunningExchange {
     const decided = { decision: judged.decision.kind, policy: judged.policy };
     const { index } = await ports.ledger.append(leaves.intent(body, decided));
     this.#intent = index;
+    this.#session.intentWritten();
     const recorded = {
       method: head.method,
       path: head.path,

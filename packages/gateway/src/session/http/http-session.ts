@@ -69,6 +69,7 @@ export class HttpSession implements LiveSession {
   #endAtIdle: EndReason | undefined;
   #waitingForRoom: (() => void)[] = [];
   #next = 0;
+  #intents = 0;
   #bytesToClient = 0;
   #bytesToTarget = 0;
   #checkedUs: number;
@@ -165,6 +166,11 @@ export class HttpSession implements LiveSession {
     return done;
   }
 
+  /** An `http.intent` is durable; the end says how many there were. */
+  intentWritten(): void {
+    this.#intents += 1;
+  }
+
   /** Records a frame; throws RECORDING_FAILED. */
   record(channel: ByteChannel, exchange: number, kind: RecordedKind, bytes: Uint8Array): void {
     const nowUs = this.ports.clock.nowUs();
@@ -237,8 +243,7 @@ export class HttpSession implements LiveSession {
         leaves.end(outcome, {
           reason: error?.code ?? (outcome === 'ok' ? 'closed' : 'RECORDING_FAILED'),
           ...(error === undefined ? {} : { error: error.message }),
-          // Requests have leaves of another type; this counts `statement.intent`.
-          statements: 0,
+          statements: this.#intents,
           bytes_to_client: this.#bytesToClient,
           bytes_to_target: this.#bytesToTarget,
           duration_us: Math.max(0, ports.clock.nowUs() - start.timeUs),
@@ -250,7 +255,7 @@ export class HttpSession implements LiveSession {
         id: this.id,
         endedUs: appended.timeUs,
         status: outcome,
-        statements: this.#next,
+        statements: this.#intents,
         lastLeaf: appended.index,
       });
     } catch (thrown) {
