@@ -100,6 +100,11 @@ describe('a request through the HTTP gate', () => {
     expect(log.map(({ leaf }) => leaf.type)).toEqual(
       expect.arrayContaining(['auth.login', 'session.start', 'recording.segment', 'session.end']),
     );
+    for (const { leaf, body: said } of log.filter((one) => one.leaf.type === 'session.end')) {
+      const its = log.filter((one) => one.leaf.session === leaf.session && one.leaf.type === 'http.intent');
+      expect(said['statements']).toBe(its.length);
+      expect(its.length).toBeGreaterThan(0);
+    }
     expect(harness.errors).toEqual([]);
   });
 

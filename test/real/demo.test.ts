@@ -43,6 +43,8 @@ const POPULATIONS = [
   'pii-flows',
   'masking-blocked',
   'reveals',
+  'http-requests',
+  'rerank-requests',
 ];
 const HEADINGS = ['Recorded', 'Proven', 'Connect', 'Try', 'Approve', 'Others'];
 
@@ -206,6 +208,34 @@ describe('npm run demo -- --json', () => {
       requester: promoted.as,
       votes: [{ decision: 'approve', approver: promoted.by }],
     });
+    const changes = lines['changes'] ?? [];
+    const [change, ...others] = changes.filter(({ kinds }) => JSON.stringify(kinds) === '["model"]');
+    expect(others).toEqual([]);
+    expect(change).toMatchObject({
+      event_type: 'http.intent',
+      target: 'reranker',
+      hold_ids: [promoted.hold],
+      approvers: [promoted.by],
+      approved_before_executed: true,
+      status: 'ok',
+    });
+    expect(JSON.stringify(change?.['rules'])).toContain(promoted.rule);
+  });
+
+  it('has each rerank call with its order, and each request, which its session counts', () => {
+    const calls = lines['rerank-requests'] ?? [];
+    expect(calls).toHaveLength(ready.tour.reranking.calls);
+    for (const call of calls) {
+      expect(call).toMatchObject({ status: 'ok', target: 'reranker', order: expect.stringContaining(':') });
+      expect(call).not.toHaveProperty('unread');
+    }
+    const requests = lines['http-requests'] ?? [];
+    expect(requests.length).toBeGreaterThan(calls.length);
+    for (const session of (lines['sessions'] ?? []).filter(({ protocol }) => protocol === 'http')) {
+      if (session['end_leaf_index'] === undefined) continue;
+      const its = requests.filter(({ session_id }) => session_id === session['session_id']);
+      expect(session['statements']).toBe(its.length);
+    }
     expect(lines['sessions']).toContainEqual(
       expect.objectContaining({ target: 'reranker', protocol: 'http' }),
     );
@@ -263,6 +293,8 @@ describe('npm run demo -- --json', () => {
         '"decision":"block","effects"',
         'is not in changes-unapproved',
       ],
+      // Of a model, each change needs an approval of its own.
+      ['changes', '"kinds":["data"]', '"kinds":["model"]', 'is not in changes-unapproved'],
     ] as const) {
       await run('python3', ['-c', CHANGE_LIST, file, changed, list, from, to]);
       const failed = await run('python3', ['-c', program, changed]).catch(

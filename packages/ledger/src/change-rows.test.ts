@@ -222,3 +222,67 @@ describe('changes', () => {
     expect(changes).toMatchObject([{ kinds: ['unknown'], approvers: ['bo'], approvals: undefined }]);
   });
 });
+
+function request(n: number, decision: string, values: Readonly<Record<string, Json>>): PopulationEvent {
+  return event('http.intent', n, { ...S, decision }, { method: 'POST', path: '/models', ...values });
+}
+
+function answered(
+  n: number,
+  ref: number,
+  status: string,
+  values: Readonly<Record<string, Json>> = {},
+): PopulationEvent {
+  return event('http.outcome', n, { ...S, ref, status }, values);
+}
+
+describe('a request over HTTP that changes a model', () => {
+  const effects = ['model-change'];
+
+  it('is approved where somebody else did before, also by the request that came again', () => {
+    const votes = [{ approver: 'bo', node: 'gw1', leaf: 12 }];
+    const { changes, unapproved } = fold([
+      request(10, 'hold', { effects, rules: [HOLD] }),
+      event('hold.asked', 11, { actor: 'ana', ref: 10 }, ASKED),
+      answered(12, 10, 'blocked', { http_status: 423 }),
+      granted(13, 'bo', until),
+      request(14, 'hold', { effects, rules: [HOLD] }),
+      taken(15, { intent_leaf: 14, approvals: [13], votes }),
+      answered(16, 14, 'ok', { http_status: 200, bytes_from_client: 2 }),
+    ]);
+    expect(unapproved).toEqual([]);
+    expect(changes).toMatchObject([
+      { leaf_index: 10, kinds: ['model'], status: 'blocked', approved_before_executed: false },
+      { leaf_index: 14, kinds: ['model'], status: 'ok', approved_before_executed: true, approvers: ['bo'] },
+    ]);
+  });
+
+  it.each<[string, string, readonly string[], readonly [string, Readonly<Record<string, Json>>], unknown]>([
+    ['nothing asked anybody', 'allow', effects, ['ok', { http_status: 200 }], 'unasked'],
+    ['a rule wanted approval', 'hold', effects, ['ok', { http_status: 200 }], 'held'],
+    ['a rule blocked it', 'block', effects, ['ok', { http_status: 200 }], 'blocked'],
+    ['it was given up on its way', 'allow', effects, ['cancelled', { bytes_from_client: 0 }], 'unasked'],
+    [
+      'it was held and given up on its way',
+      'hold',
+      effects,
+      ['cancelled', { bytes_from_client: 9 }],
+      'in-doubt',
+    ],
+    ['the service failed', 'allow', effects, ['error', { http_status: 500 }], 'unasked'],
+    ['nobody knows', 'allow', effects, ['unknown', {}], 'unasked'],
+    ['the service refused it', 'allow', effects, ['error', { http_status: 404 }], undefined],
+    ['it was given up before', 'allow', effects, ['cancelled', {}], undefined],
+    ['it was blocked', 'block', effects, ['blocked', { http_status: 403 }], undefined],
+    // A rule that lets people write was approved itself.
+    ['it writes data', 'allow', ['insert'], ['ok', { http_status: 200 }], undefined],
+  ])('where %s is listed with the reason', (_, decision, its, [status, values], why) => {
+    const rules = decision === 'hold' ? { rules: [HOLD] } : {};
+    const { changes, unapproved } = fold([
+      request(10, decision, { effects: [...its], ...rules }),
+      answered(11, 10, status, values),
+    ]);
+    expect(changes).toHaveLength(1);
+    expect(unapproved.map((row) => row['why'])).toEqual(why === undefined ? [] : [why]);
+  });
+});

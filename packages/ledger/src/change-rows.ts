@@ -157,7 +157,7 @@ export class ChangeRows {
       ...own(values, 'tags', 'rows', 'sqlstate', 'http_status'),
     };
     const isUnforeseen = isRead && change.kinds.size === 0;
-    const inDoubt = leaf.status === 'unknown' || (change.isRequest && hasFailed(leaf, values));
+    const inDoubt = leaf.status === 'unknown' || (change.isRequest && mayHaveRun(leaf, values));
     const hasRun = leaf.status === 'ok' || inDoubt || tags.includes('COMMIT');
     return { row, why: hasRun ? whyOf(change, inDoubt, isUnforeseen) : undefined };
   }
@@ -182,9 +182,13 @@ export class ChangeRows {
   }
 }
 
-/** A service that fails may have done it; one that refuses, by a status below 500, has not. */
-function hasFailed({ status }: Leaf, values: Values): boolean {
-  const { http_status: http } = own(values, 'http_status');
+/**
+ * A service that fails may have done it; one that refuses, by a status below 500, has not. What its client gave up may
+ * have been done too, once any of it was on its way.
+ */
+function mayHaveRun({ status }: Leaf, values: Values): boolean {
+  const { http_status: http, bytes_from_client: sent } = own(values, 'http_status', 'bytes_from_client');
+  if (status === 'cancelled') return sent !== undefined;
   return status === 'error' && (typeof http !== 'number' || http >= 500);
 }
 
@@ -237,7 +241,10 @@ function whyOf(change: Change, inDoubt: boolean, isUnforeseen: boolean): string 
   if (isApproved(change) === false) return isBroken(change) ? 'break-glass' : inDoubt ? 'in-doubt' : 'held';
   if (change.decision === 'block') return inDoubt ? 'in-doubt' : 'blocked';
   if (isUnforeseen) return 'unforeseen';
-  return change.kinds === undefined && change.isDisclosed ? 'unruled' : undefined;
+  if (change.kinds === undefined && change.isDisclosed) return 'unruled';
+  return change.isRequest && change.kinds?.has('model') === true && isApproved(change) === undefined
+    ? 'unasked'
+    : undefined;
 }
 
 function addRule({ rules }: Change, rule: Json | undefined, version: Json | undefined): void {

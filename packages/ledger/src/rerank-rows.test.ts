@@ -222,7 +222,7 @@ describe('changes over HTTP', () => {
     ['after which nobody knows', [change(10), outcome(14, 10, 'unknown')], ['in-doubt']],
     ['that were blocked', [change(10, 'block'), outcome(14, 10, 'blocked')], []],
     ['that were blocked and ran', [change(10, 'block', []), outcome(14, 10)], ['blocked']],
-    ['that a rule allows', [change(10, 'allow', []), outcome(14, 10)], []],
+    ['that a rule allows', [change(10, 'allow', []), outcome(14, 10)], ['unasked']],
     ['that were withdrawn', [change(10), outcome(14, 10, 'cancelled')], []],
   ])('%s are unapproved where they may have run: %#', (_, events, why) => {
     expect(fold(events, 'changes')).toHaveLength(1);
