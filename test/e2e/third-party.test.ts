@@ -115,11 +115,7 @@ describe('a package of a live gateway', () => {
     async () => {
       const [node = ''] = await readdir(join(bag, 'data/ledger'));
       const { verifierKey } = harness.gateway.rooms.ledger;
-      const verdict = await verifyWithGo(
-        join(bag, 'data/ledger', node),
-        verifierKey,
-        join(harness.data, 'go-cache'),
-      );
+      const verdict = await verifyWithGo(join(bag, 'data/ledger', node), verifierKey);
       expect(verdict).toMatch(/^ok: [0-9]+ leaves$/);
     },
     180_000,

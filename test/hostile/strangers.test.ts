@@ -198,7 +198,8 @@ async function slowHttp(head: string): Promise<number> {
 const BODY_HEAD =
   'POST /v1/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 4000\r\n\r\n';
 
-describe('somebody who is slow', () => {
+// These two wait beside one another: each for what the gateway gives who does nothing.
+describe.concurrent('somebody who is slow', () => {
   it('is closed in time, whatever they are slow with', { timeout: 120_000 }, async () => {
     const { loginTimeoutMs } = LIMITS.postgres;
     const { headersTimeoutMs, timeoutCheckMs, requestTimeoutMs } = LIMITS.api;
@@ -218,7 +219,7 @@ describe('somebody who is slow', () => {
   });
 });
 
-describe('somebody who is refused', () => {
+describe.concurrent('somebody who is refused', () => {
   it('hears of it at once, and cannot stay', async () => {
     const refused = Object.entries(REFUSED).map(async ([what, bytes]) => {
       const wire = await Wire.open(victim.port);

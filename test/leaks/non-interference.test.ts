@@ -11,6 +11,7 @@ import { OidNames, transcriptOf } from '../differential/transcript.ts';
 import type { ServerFrame } from '../differential/wire-client.ts';
 import { serverVersions } from '../e2e/clients.ts';
 import { makeSecrets, SEED } from './canaries.ts';
+import { DatabaseCopy } from './copies.ts';
 import { HARMLESS } from './harmless/harmless.ts';
 import { FULL_MASKS, masksAreEnforced } from './masks.ts';
 import { randomQueries } from './random-queries.ts';
@@ -108,7 +109,7 @@ describe.each(serverVersions())('PostgreSQL $major', ({ version, major, isPresen
       compare(found, statement.title, answers);
     }
     await Promise.all(sessions.map((session) => session.close()));
-    for (const name of NAMES) await present(rig.copies.get(name)).renewIfWritten();
+    await DatabaseCopy.renewIfWritten(NAMES.map((name) => present(rig.copies.get(name))));
     return found;
   }
 

@@ -153,10 +153,9 @@ describe.each(serverVersions())('PostgreSQL $major', ({ version, major, isPresen
 
   it('lets everyday statements through, or the target refuses them itself', async () => {
     await open.renew();
-    const found = await compareHarmless(SEARCH, { directly, through }, async () => {
-      await copy.renewIfWritten();
-      await open.renewIfWritten();
-    });
+    const found = await compareHarmless(SEARCH, { directly, through }, () =>
+      DatabaseCopy.renewIfWritten([copy, open]),
+    );
     const total = found.passed + found.stopped.length + found.changed.length + found.leaked.length;
     process.stdout.write(
       `${major}: ${found.passed} of ${total} as without masks\nstopped: ${found.stopped.join('\n  ')}\nchanged: ${found.changed.join('\n  ')}\n`,

@@ -8,6 +8,8 @@ import { extended } from './tries/try.ts';
 
 /** Far below the silence at which a client gives up. */
 const STATEMENT_TIMEOUT_MS = 3_000;
+/** What is endless is stopped in any case: sooner says the same. */
+const ENDLESS_TIMEOUT_MS = 300;
 
 export class StatementSession {
   readonly #endpoint: Endpoint;
@@ -18,7 +20,15 @@ export class StatementSession {
   }
 
   /** Everything that came for it; what it wrote is undone. */
-  async run({ text, values }: Harmless): Promise<readonly ServerFrame[]> {
+  async run(statement: Harmless): Promise<readonly ServerFrame[]> {
+    if (statement.endless !== true) return this.#run(statement);
+    await this.#send(query(timeout(ENDLESS_TIMEOUT_MS)));
+    const frames = await this.#run(statement);
+    await this.#send(query(timeout(STATEMENT_TIMEOUT_MS)));
+    return frames;
+  }
+
+  async #run({ text, values }: Harmless): Promise<readonly ServerFrame[]> {
     const reads =
       /^\s*(?:select|show|table|values|explain|begin|commit|rollback|set|reset|with recursive)\b/i.test(text);
     if (!reads) await this.#send(query('begin'));
@@ -32,8 +42,7 @@ export class StatementSession {
   async #send(bytes: Buffer): Promise<readonly ServerFrame[]> {
     if (this.#client === undefined || this.#client.closed) {
       this.#client = await WireClient.login(this.#endpoint);
-      // One of what programs send joins everything with everything.
-      await answersTo(this.#client, query(`set statement_timeout = '${STATEMENT_TIMEOUT_MS}ms'`));
+      await answersTo(this.#client, query(timeout(STATEMENT_TIMEOUT_MS)));
     }
     return answersTo(this.#client, bytes);
   }
@@ -44,6 +53,10 @@ export class StatementSession {
     await this.#client?.waitClosed();
     this.#client = undefined;
   }
+}
+
+function timeout(ms: number): string {
+  return `set statement_timeout = '${ms}ms'`;
 }
 
 async function answersTo(client: WireClient, bytes: Buffer): Promise<readonly ServerFrame[]> {

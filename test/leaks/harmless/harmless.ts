@@ -12,7 +12,12 @@ export interface Harmless {
   readonly values?: readonly (string | null)[];
   /** Names of its result's columns that hold what is masked. */
   readonly masked?: readonly string[];
+  /** It joins everything with everything, and ends when it is stopped. */
+  readonly endless?: boolean;
 }
+
+/** By their titles. */
+const ENDLESS: ReadonlySet<string> = new Set(['TypeORM, Sequelize, Drizzle 8']);
 
 /** Each list is one session, from its beginning to its end. */
 export const HARMLESS: readonly (readonly [session: string, statements: readonly Harmless[]])[] = [
@@ -37,6 +42,7 @@ function corpus(name: string): readonly Harmless[] {
     if (/\bfrom stdin\b/i.test(text)) return [];
     const numbers = [...text.matchAll(/\$(\d+)/g)].map(([, number]) => Number(number));
     const values = Array.from({ length: Math.max(0, ...numbers) }, () => null);
-    return [{ title, text, ...(values.length === 0 ? {} : { values }) }];
+    const endless = ENDLESS.has(title);
+    return [{ title, text, endless, ...(values.length === 0 ? {} : { values }) }];
   });
 }
