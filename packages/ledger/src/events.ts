@@ -82,11 +82,11 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
   'file.outcome': event('durable', 'bytes sha256 error', 'ok error cancelled unknown'),
   'http.intent': event(
     'durable',
-    'method scheme authority path path_template query headers body_bytes body_sha256 body_form dialect operation effects rules reason token_ranges',
+    'method scheme authority path path_template query headers body_bytes body_sha256 body_form forwarded_bytes forwarded_sha256 masked masked_more dialect operation effects rules reason token_ranges',
   ),
   'http.outcome': event(
     'durable',
-    'http_status headers body_bytes body_sha256 body_form bytes_from_client sha256_from_client duration_us target_us held_us masked masked_more error',
+    'http_status headers body_bytes body_sha256 body_form bytes_from_client sha256_from_client forwarded_bytes forwarded_sha256 duration_us target_us held_us masked masked_more error',
     'ok error cancelled blocked unknown',
   ),
   'rerank.call': event(

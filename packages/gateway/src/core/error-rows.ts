@@ -211,6 +211,14 @@ export const ERRORS = {
     exit: 3,
     fixedBy: 'policy owner',
   },
+  MASK_REQUEST_REFUSED: {
+    says: 'A Mask reaches what you send on connection "{connection}", and the request cannot be masked: {reason}.',
+    hint: 'Nothing was forwarded. Send JSON, NDJSON, a form, CSV or text in UTF-8, and what is personal in its values.',
+    http: 400,
+    sqlstate: '22023',
+    exit: 6,
+    fixedBy: 'caller',
+  },
   NOT_FOUND: { says: 'There is no {what}.', http: 404, sqlstate: '42704', exit: 6, fixedBy: 'caller' },
   PERMISSION_DENIED: {
     says: '{principal} may not {action}.',

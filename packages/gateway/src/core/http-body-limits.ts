@@ -31,6 +31,12 @@ export const BODY_MASK_LIMITS = {
   placesMax: 4_096,
 } as const;
 
+/** Of a request whose content is masked before it is forwarded. */
+export const MASKED_REQUEST_LIMITS = {
+  /** Bytes that are masked before other sessions have their turn: 5 ms of a core, by looks. */
+  turnBytes: 262_144,
+} as const;
+
 /** Of a content that comes encoded (gzip, deflate, br, zstd) and is decoded to be read or masked. */
 export const DECODING_LIMITS = {
   /** Decoded bytes for each encoded one: JSON and text have 5 to 20, and gzip makes up to 1,032 of zeros. */
@@ -43,8 +49,12 @@ export const DECODING_LIMITS = {
 
 /** Of texts that are sent to a model under other names. */
 export const PSEUDONYM_LIMITS = {
-  /** Different words of one request that are replaced, 200 bytes each in its map. */
-  wordsMax: 200_000,
-  /** Texts of one request that are remembered whole, to be had back from an answer that repeats them. */
-  textsMax: 10_000,
+  /** Different words of one request that are replaced, and spellings of them: 20 MB, and half a second of a core. */
+  wordsMax: 50_000,
+  /** What one takes in four maps, of each of which it has an entry of two strings. */
+  bytesPerWord: 400,
+  /** One text of a query or document: Infinity takes 122,880 characters. It is looked through in one turn. */
+  textBytesMax: 1_048_576,
+  /** What a text becomes with other words in it: as much as is held of a whole content. */
+  changedCharactersMax: 33_554_432,
 } as const;

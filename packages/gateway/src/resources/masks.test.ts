@@ -294,3 +294,45 @@ describe('a Mask', () => {
     );
   });
 });
+
+function sent(more: string): string {
+  return `{ kind: Mask, name: sent, detect: [email], as: redact, direction: [request]${more} }`;
+}
+
+describe('direction of a Mask', () => {
+  const HTTP =
+    "{ kind: Connection, name: api, protocol: http, target: { url: 'https://h/' }, credential: { scheme: none } }";
+
+  it('is of what comes back where it is left out, and stays out', () => {
+    const [mask] = parsed(LOOKS);
+    expect(mask).not.toHaveProperty('direction');
+    const masks = viewOf(WORLD, LOOKS).masks({ name: 'ana' }, 'db');
+    expect([masks.detecting.length, masks.requests.detecting.length]).toEqual([1, 0]);
+  });
+
+  it('reaches what is sent, and nothing that comes back', () => {
+    const masks = viewOf(WORLD, HTTP, sent('')).masks({ name: 'ana' }, 'api');
+    expect([masks.isEmpty, masks.requests.detecting.map(({ mask }) => mask)]).toEqual([true, ['sent']]);
+    const fields = '{ kind: Mask, name: f, fields: [/a], as: redact, direction: [response, request] }';
+    const both = viewOf(WORLD, HTTP, fields).masks({ name: 'ana' }, 'api');
+    expect([both.fields.length, both.requests.fields.length]).toEqual([1, 1]);
+  });
+
+  it('of requests is nothing to a database, and is refused where it names one', () => {
+    const view = viewOf(WORLD, HTTP, sent(''));
+    expect(view.masks({ name: 'ana' }, 'db').requests.detecting).toEqual([]);
+    expect(referenceProblems(viewOf(WORLD, HTTP, sent(', on: [db]'))).map(({ reason }) => reason)).toEqual([
+      'requests are of HTTP, and the connection "db" is postgres: leave direction out, or add response',
+    ]);
+    expect(referenceProblems(viewOf(WORLD, HTTP, sent(', on: [api]')))).toEqual([]);
+  });
+
+  it.each([
+    ['nothing', 'detect: [email], direction: []'],
+    ['what is none', 'detect: [email], direction: [sideways]'],
+    ['one twice', 'detect: [email], direction: [request, request]'],
+    ['one of columns', 'columns: [a.b], direction: [response]'],
+  ])('is refused: %s', (_, more) => {
+    expect(() => parsed(`{ kind: Mask, name: m, as: redact, ${more} }`)).toThrow(CountersignError);
+  });
+});

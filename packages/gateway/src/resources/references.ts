@@ -187,6 +187,9 @@ function problemWithProtocol(mask: Mask, view: ResourceView): string | undefined
   });
   if (other === undefined) return undefined;
   const { name, protocol } = other;
+  if (mask.detect !== undefined) {
+    return `requests are of HTTP, and the connection "${name}" is ${protocol}: leave direction out, or add response`;
+  }
   return mask.columns === undefined
     ? `fields are of HTTP, and the connection "${name}" is ${protocol}: name columns, or what to detect`
     : `columns are of databases, and the connection "${name}" is ${protocol}: name fields, or what to detect`;

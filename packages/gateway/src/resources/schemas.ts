@@ -4,7 +4,7 @@ import { type TSchema, Type } from 'typebox';
 import { sourceSchema } from '../config/schema.ts';
 import { LIMITS } from '../core/limits.ts';
 import { DETECTOR_LIMITS } from '../core/masking-limits.ts';
-import { MASK_MODES } from '../masking/plan/mask.ts';
+import { MASK_DIRECTIONS, MASK_MODES } from '../masking/plan/mask.ts';
 import { EFFECT_WORDS } from '../policy/effect-classes.ts';
 import { GUARDED_KINDS } from '../policy/guard.ts';
 import type { ResourceKind } from './documents.ts';
@@ -297,6 +297,7 @@ export const SCHEMAS: Readonly<Record<ResourceKind, TSchema>> = {
       columns: Type.Optional(patterns()),
       fields: Type.Optional(patterns()),
       detect: Type.Optional(patterns()),
+      direction: Type.Optional(words(MASK_DIRECTIONS, 1)),
       as: AS,
       entity: Type.Optional(printable(40)),
       mode: Type.Optional(Type.Enum([...MASK_MODES])),

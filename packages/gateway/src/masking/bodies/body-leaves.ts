@@ -1,7 +1,8 @@
 /** What the Masks do to one value of a content: by the field that it is, or by what it looks like. */
 
+import type { CompiledRules } from '../detect/custom-rules.ts';
 import { NO_HINTS } from '../detect/scan-state.ts';
-import type { Scanner, ScannerOptions } from '../detect/scanner.ts';
+import { Scanner, type ScannerOptions } from '../detect/scanner.ts';
 import type { MaskingKeyRing } from '../operators/key-ring.ts';
 import type { Wire } from '../operators/operator.ts';
 import { utf8Bytes } from '../operators/text-encoding.ts';
@@ -10,10 +11,10 @@ import type { Choice } from '../plan/precedence.ts';
 import { type ColumnMasker, columnMasker } from '../rows/column-masker.ts';
 import { Detection } from '../rows/detected.ts';
 import type { MaskCounts } from '../rows/mask-counts.ts';
-import type { MaskMemory } from '../rows/mask-memory.ts';
+import { MaskMemory } from '../rows/mask-memory.ts';
 import { type BodyPlan, type FieldRule, LEAF_TYPES, type LeafKind } from './body-plan.ts';
 import type { JsonLeaves, Leaf } from './json-masker.ts';
-import { isNumber } from './json-strings.ts';
+import { isNumber, wholeEnd } from './json-strings.ts';
 
 /** What contents of one session share. */
 export interface BodyTools {
@@ -23,6 +24,17 @@ export interface BodyTools {
   readonly scannerOptions: ScannerOptions;
   readonly memory: MaskMemory;
   readonly counts: MaskCounts;
+}
+
+/** Those of one operation. @param rules what Detectors find beside the scanner's own */
+export function bodyTools(
+  keys: MaskingKeyRing,
+  counts: MaskCounts,
+  rules: CompiledRules | undefined,
+): BodyTools {
+  const scannerOptions: ScannerOptions = rules === undefined ? {} : { rules };
+  const scanner = new Scanner(scannerOptions);
+  return { keys, scanner, scannerOptions, memory: new MaskMemory(), counts };
 }
 
 /** How texts of HTTP are written. */
@@ -48,7 +60,8 @@ export class BodyLeaves implements JsonLeaves<FieldRule> {
   readonly #hints = { ...NO_HINTS };
   readonly #maskers = new WeakMap<FieldRule, Map<LeafKind, ColumnMasker>>();
 
-  constructor(plan: BodyPlan, tools: BodyTools) {
+  /** @param column under which what is found by its looks is counted */
+  constructor(plan: BodyPlan, tools: BodyTools, column: string = CONTENT) {
     this.#tools = tools;
     this.looks = plan.detecting.length > 0;
     const scan: ScanPlan = {
@@ -56,7 +69,7 @@ export class BodyLeaves implements JsonLeaves<FieldRule> {
       type: LEAF_TYPES.text,
       hints: { context: 0, statistics: undefined },
       masks: plan.detecting,
-      column: CONTENT,
+      column,
     };
     this.detection = new Detection(scan, tools.keys, tools.counts);
   }
@@ -69,7 +82,7 @@ export class BodyLeaves implements JsonLeaves<FieldRule> {
   number(bytes: Uint8Array, from: number, to: number, context: number, rule: FieldRule | undefined): Leaf {
     if (rule !== undefined) return numberOrNull(this.#masker(rule, 'number').mask(bytes, from, to));
     if (!this.looks || (context === 0 && isPlain(bytes, from, to))) return undefined;
-    const [first] = this.spans(bytes, from, to, context);
+    const [first] = this.spans(bytes, from, wholeEnd(bytes, from, to), context);
     if (first === undefined) return undefined;
     return numberOrNull(this.detection.whole(LEAF_TYPES.number, bytes.subarray(from, to), first, BODY_WIRE));
   }

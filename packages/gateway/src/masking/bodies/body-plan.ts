@@ -29,7 +29,8 @@ export interface FieldRule {
   readonly column: string;
 }
 
-interface Named extends Choice {
+/** A Mask that names a field. */
+export interface Named extends Choice {
   readonly field: string;
 }
 
@@ -40,7 +41,7 @@ export class BodyPlan {
   readonly hasFields: boolean;
 
   constructor({ fields, detecting }: Pick<SessionMasks, 'fields' | 'detecting'>) {
-    this.places = new Places(fields.flatMap(rulesOf), ruleOf);
+    this.places = new Places(fields.flatMap(fieldRules), fieldRule);
     this.detecting = detecting;
     this.hasFields = fields.length > 0;
   }
@@ -51,7 +52,14 @@ export class BodyPlan {
   }
 }
 
-function rulesOf({ patterns, mask, version, operator, entity }: FieldMask): readonly PlaceRule<Named>[] {
+/** The places of one Mask. */
+export function fieldRules({
+  patterns,
+  mask,
+  version,
+  operator,
+  entity,
+}: FieldMask): readonly PlaceRule<Named>[] {
   return patterns.map(({ text, segments, isOfNames }) => ({
     segments,
     isOfNames,
@@ -59,7 +67,8 @@ function rulesOf({ patterns, mask, version, operator, entity }: FieldMask): read
   }));
 }
 
-function ruleOf(all: readonly [Named, ...Named[]]): FieldRule {
+/** Of all Masks that name one place. */
+export function fieldRule(all: readonly [Named, ...Named[]]): FieldRule {
   return {
     choices: {
       text: strictest(all, LEAF_TYPES.text),

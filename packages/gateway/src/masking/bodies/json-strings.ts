@@ -105,6 +105,13 @@ function putEscaped(literal: Uint8Array, at: number, byte: number): number {
   return at + 6;
 }
 
+/** Where a number ends without zeros behind its point: so libraries write whole ones that were read as others. */
+export function wholeEnd(bytes: Uint8Array, from: number, to: number): number {
+  let end = to;
+  while (end > from && bytes[end - 1] === 0x30) end -= 1;
+  return end < to && end - 1 > from && bytes[end - 1] === 0x2e ? end - 1 : to;
+}
+
 /** Whether bytes are a number of JSON: RFC 8259, section 6. */
 export function isNumber(bytes: Uint8Array, from: number, to: number): boolean {
   let at = bytes[from] === 0x2d ? from + 1 : from;

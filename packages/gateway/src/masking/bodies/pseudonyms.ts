@@ -3,23 +3,21 @@
  * matched before matches still.
  *
  * Spec: spec/masking.md, section 19. A word is what a lexical reranker takes for one: a run of letters, marks and
- * digits, in NFKC and small letters. A pseudonym is one such word of 13 consonants, of which no stemmer takes a
- * part off, with the capitals of the word that it stands for. It is
- * HMAC-SHA-256(key of hashes, "pseudonym" ‖ 0x00 ‖ connection ‖ 0x00 ‖ word); nothing can be had back from it but
- * with the map of the request in which it was made.
+ * digits, in NFKC and small letters. Its name is one such word (operators/pseudonym-names.ts), with the capitals of
+ * the word that it stands for, or with others where those are another spelling's: so each spelling is had back as it
+ * was. Nothing can be had back but with the map of the request in which it was made.
  */
 
 import { CountersignError } from '../../core/errors.ts';
-import { PSEUDONYM_LIMITS } from '../../core/http-body-limits.ts';
+import { PSEUDONYM_LIMITS as LIMITS } from '../../core/http-body-limits.ts';
 import type { PurposeKeys } from '../operators/key-ring.ts';
-import { utf8Bytes } from '../operators/text-encoding.ts';
-import { keyed } from '../operators/tokens.ts';
+import { PSEUDONYM_LENGTH, pseudonymOf } from '../operators/pseudonym-names.ts';
 
 /** Runs of letters, marks and digits. */
 const WORD = /[\p{L}\p{M}\p{N}]+/gu;
-/** Without vowels nothing is a word of a language, nor a stop word; without `s` nothing is a plural. */
-const LETTERS = 'bcdfghjkmnpqrtvwxz';
-const LENGTH = 13;
+const PARTS_MAX = 4_096;
+/** Ways to write one name with capitals. */
+const CAPITALS = 2 ** PSEUDONYM_LENGTH;
 
 export interface Word {
   readonly text: string;
@@ -27,13 +25,11 @@ export interface Word {
   readonly to: number;
 }
 
-/** The words of a text as they are written, and where. */
-export function wordsIn(text: string): readonly Word[] {
-  return Array.from(text.matchAll(WORD), ({ 0: word, index }) => ({
-    text: word,
-    from: index,
-    to: index + word.length,
-  }));
+/** The words of a text as they are written, and where. One by one: a text may have millions. */
+export function* wordsIn(text: string): Generator<Word, void> {
+  for (const { 0: word, index } of text.matchAll(WORD)) {
+    yield { text: word, from: index, to: index + word.length };
+  }
 }
 
 /** What two words have in common that a reranker takes for one. */
@@ -45,11 +41,14 @@ export function wordKey(word: string): string {
 export class Pseudonyms {
   readonly #keys: PurposeKeys;
   readonly #connection: string;
-  readonly #made = new Map<string, string>();
+  /** By what a reranker takes for one word, in small letters. */
+  readonly #names = new Map<string, string>();
   readonly #taken = new Set<string>();
-  /** What each stands for, as it was first written. */
+  /** How each spelling of a word is sent, and what each that is sent stands for. */
+  readonly #sent = new Map<string, string>();
   readonly #originals = new Map<string, string>();
-  readonly #texts = new Map<string, string>();
+  /** Of each name, the ways with other capitals that were tried: never again, so that many spellings take no longer. */
+  readonly #tried = new Map<string, number>();
 
   /** @param connection its name: the pseudonyms of two connections have nothing in common */
   constructor(keys: PurposeKeys, connection: string) {
@@ -59,76 +58,108 @@ export class Pseudonyms {
 
   /** Words that have one. */
   get wordsCount(): number {
-    return this.#made.size;
+    return this.#names.size;
   }
 
-  /** Gives a word one. */
+  /** Gives a word one. Throws LIMIT_EXCEEDED. */
   add(word: string): void {
     const key = wordKey(word);
-    if (this.#made.has(key)) return;
-    if (this.#made.size === PSEUDONYM_LIMITS.wordsMax) {
-      throw new CountersignError('LIMIT_EXCEEDED', {
-        limit: 'pseudonym.wordsMax',
-        allowed: PSEUDONYM_LIMITS.wordsMax,
-        actual: this.#made.size + 1,
-      });
-    }
-    let name = this.#name(key);
-    // Two words must not become one: it would change the order.
-    for (let turn = 1; this.#taken.has(name); turn += 1) name = this.#name(`${key}\0${turn}`);
-    this.#taken.add(name);
-    this.#made.set(key, name);
+    if (!this.#names.has(key)) this.#name(key);
   }
 
   /** The text with every word that has a pseudonym under it; undefined where there is none. */
   replaced(text: string): string | undefined {
-    let result = '';
-    let copied = 0;
-    for (const { text: word, from, to } of wordsIn(text)) {
-      const name = this.#made.get(wordKey(word));
-      if (name === undefined) continue;
-      const written = capitalsOf(word, name);
-      if (!this.#originals.has(written)) this.#originals.set(written, word);
-      result += text.slice(copied, from) + written;
-      copied = to;
-    }
-    if (copied === 0) return undefined;
-    result += text.slice(copied);
-    if (this.#texts.size < PSEUDONYM_LIMITS.textsMax) this.#texts.set(result, text);
-    return result;
+    return this.#changed(text, (word) => this.#sentAs(word));
   }
 
   /** What a text stands for that an answer repeats, whole or in part; undefined where there is no pseudonym in it. */
   restored(text: string): string | undefined {
-    const whole = this.#texts.get(text);
-    if (whole !== undefined) return whole;
-    let result = '';
-    let copied = 0;
-    for (const { text: word, from, to } of wordsIn(text)) {
-      const original = this.#originals.get(word);
-      if (original === undefined) continue;
-      result += text.slice(copied, from) + original;
-      copied = to;
-    }
-    return copied === 0 ? undefined : result + text.slice(copied);
+    return this.#changed(text, (word) => this.#originals.get(word));
   }
 
-  #name(value: string): string {
-    const digest = keyed(this.#keys.hash, 'pseudonym', this.#connection, utf8Bytes(value));
-    let name = '';
-    for (let index = 0; index < LENGTH; index += 1) {
-      name += LETTERS.charAt((digest[index] ?? 0) % LETTERS.length);
+  #changed(text: string, instead: (word: string) => string | undefined): string | undefined {
+    let parts: string[] = [];
+    let copied = 0;
+    let length = text.length;
+    for (const { text: word, from, to } of wordsIn(text)) {
+      const other = instead(word);
+      if (other === undefined) continue;
+      parts.push(text.slice(copied, from), other);
+      copied = to;
+      length += other.length - word.length;
+      if (length > LIMITS.changedCharactersMax)
+        throw tooMany('pseudonym.changedCharactersMax', LIMITS.changedCharactersMax);
+      // Millions of pieces take more memory than what they make.
+      if (parts.length >= PARTS_MAX) parts = [parts.join('')];
     }
+    if (parts.length === 0) return undefined;
+    parts.push(text.slice(copied));
+    return parts.join('');
+  }
+
+  #sentAs(word: string): string | undefined {
+    const known = this.#sent.get(word);
+    if (known !== undefined) return known;
+    const key = wordKey(word);
+    // A word that is written as a pseudonym of another goes under one of its own.
+    const name = this.#names.get(key) ?? (this.#taken.has(key) ? this.#name(key) : undefined);
+    if (name === undefined) return undefined;
+    this.#checkRoom(this.#sent.size);
+    const written = this.#unusedSpelling(name, capitalsOf(word));
+    this.#sent.set(word, written);
+    this.#originals.set(written, word);
+    return written;
+  }
+
+  #name(key: string): string {
+    this.#checkRoom(this.#names.size);
+    let name = pseudonymOf(this.#keys, this.#connection, key);
+    // Two words must not become one: it would change the order.
+    for (let turn = 1; this.#taken.has(name); turn += 1) {
+      name = pseudonymOf(this.#keys, this.#connection, `${key}\0${turn}`);
+    }
+    this.#taken.add(name);
+    this.#names.set(key, name);
     return name;
+  }
+
+  /** Rerankers do not look at capitals, and people do. Throws LIMIT_EXCEEDED where every way is another spelling's. */
+  #unusedSpelling(name: string, capitals: number): string {
+    const own = spelled(name, capitals);
+    if (!this.#originals.has(own)) return own;
+    for (let turn = this.#tried.get(name) ?? 0; turn < CAPITALS; turn += 1) {
+      const written = spelled(name, turn);
+      if (this.#originals.has(written)) continue;
+      this.#tried.set(name, turn + 1);
+      return written;
+    }
+    throw tooMany('pseudonym.spellings', CAPITALS);
+  }
+
+  #checkRoom(count: number): void {
+    if (count >= LIMITS.wordsMax) throw tooMany('pseudonym.wordsMax', LIMITS.wordsMax);
   }
 }
 
-/** The name with capitals where the word has them: rerankers do not look at them, and people do. */
-function capitalsOf(word: string, name: string): string {
+/** A bit for each letter of a name: whether the word has a capital there. */
+function capitalsOf(word: string): number {
+  let capitals = 0;
+  for (let index = 0; index < PSEUDONYM_LENGTH; index += 1) {
+    const letter = word.charAt(index);
+    if (letter !== letter.toLowerCase()) capitals |= 1 << index;
+  }
+  return capitals;
+}
+
+function spelled(name: string, capitals: number): string {
   let written = '';
   for (let index = 0; index < name.length; index += 1) {
-    const letter = word.charAt(index);
-    written += letter === letter.toLowerCase() ? name.charAt(index) : name.charAt(index).toUpperCase();
+    const letter = name.charAt(index);
+    written += (capitals & (1 << index)) === 0 ? letter : letter.toUpperCase();
   }
   return written;
+}
+
+function tooMany(limit: string, allowed: number): CountersignError {
+  return new CountersignError('LIMIT_EXCEEDED', { limit, allowed, actual: allowed + 1 });
 }

@@ -28,8 +28,8 @@ function safe(call: Call): Call {
 
 /** BM25 (k1 1.2, b 0.75) over the documents of the call, and words of the query that stand side by side. */
 function scores({ query, documents }: Call): readonly number[] {
-  const terms = wordsIn(query).map(({ text }) => wordKey(text));
-  const texts = documents.map((text) => wordsIn(text).map((word) => wordKey(word.text)));
+  const terms = [...wordsIn(query)].map(({ text }) => wordKey(text));
+  const texts = documents.map((text) => [...wordsIn(text)].map((word) => wordKey(word.text)));
   const mean = texts.reduce((sum, { length }) => sum + length, 0) / (texts.length || 1);
   return texts.map((words) =>
     terms.reduce((sum, term, index) => {

@@ -6,6 +6,8 @@
  * order. Separators and everything that is no such word stay as they are.
  */
 
+import { CountersignError } from '../../core/errors.ts';
+import { PSEUDONYM_LIMITS } from '../../core/http-body-limits.ts';
 import { segmentsOf } from '../../core/json-pattern.ts';
 import { entityName } from '../detect/entities.ts';
 import { NO_HINTS } from '../detect/scan-state.ts';
@@ -15,7 +17,7 @@ import { utf8Bytes } from '../operators/text-encoding.ts';
 import { maskBody, type BodyMasker } from './body-masker.ts';
 import { ANY_LEVELS } from './field-pattern.ts';
 import { JsonMasker, type JsonLeaves, type Leaf } from './json-masker.ts';
-import { stringLiteral } from './json-strings.ts';
+import { stringLiteral, wholeEnd } from './json-strings.ts';
 import { Places, type PlaceRule } from './places.ts';
 import { Pseudonyms, wordsIn } from './pseudonyms.ts';
 
@@ -39,23 +41,64 @@ export interface RerankSafeRequest {
   readonly restoring: () => BodyMasker;
 }
 
-/** Throws CONTENT_WITHHELD for what is not JSON. */
+/**
+ * One call, in two passes over its content: all of it is read before anything is replaced. Then its answer. The
+ * maskers throw CONTENT_WITHHELD for what is not JSON.
+ */
+export class RerankSafe {
+  readonly #finder: Finder;
+  readonly #pseudonyms: Pseudonyms;
+  readonly #places: Places<true, true>;
+
+  constructor(options: RerankSafeOptions) {
+    this.#pseudonyms = new Pseudonyms(options.keys, options.connection);
+    this.#places = new Places<true, true>(options.texts.flatMap(textRules), () => true);
+    this.#finder = new Finder(options, this.#pseudonyms);
+  }
+
+  /** Values that were found, by entity. */
+  get found(): ReadonlyMap<string, number> {
+    return this.#finder.found;
+  }
+
+  /** Whether something was found, so that there is something to replace. */
+  get isNeeded(): boolean {
+    return this.#pseudonyms.wordsCount > 0;
+  }
+
+  /** Words that go under pseudonyms. */
+  get wordsCount(): number {
+    return this.#pseudonyms.wordsCount;
+  }
+
+  /** The first pass; it changes nothing. */
+  finding(): BodyMasker {
+    return new JsonMasker(this.#finder, this.#places.root);
+  }
+
+  /** The second. */
+  replacing(): BodyMasker {
+    return new JsonMasker(new Replacer(this.#finder, this.#pseudonyms), this.#places.root);
+  }
+
+  /** Of the answer: everything as it came in the request, for who may see it. */
+  restoring(): BodyMasker {
+    return new JsonMasker(new Restorer(this.#pseudonyms), NOWHERE.root);
+  }
+}
+
+/** All of a content at once. Throws CONTENT_WITHHELD for what is not JSON. */
 export function rerankSafe(body: Uint8Array, options: RerankSafeOptions): RerankSafeRequest {
-  const pseudonyms = new Pseudonyms(options.keys, options.connection);
-  const places = new Places<true, true>(options.texts.flatMap(rulesOf), () => true);
-  const finder = new Finder(options, pseudonyms);
-  maskBody(new JsonMasker(finder, places.root), body);
-  const restoring = (): BodyMasker => new JsonMasker(new Restorer(pseudonyms), NOWHERE.root);
-  const { found } = finder;
-  if (pseudonyms.wordsCount === 0) return { parts: [body], found, restoring };
-  const parts = maskBody(new JsonMasker(new Replacer(finder, pseudonyms), places.root), body);
-  return { parts, found, restoring };
+  const safe = new RerankSafe(options);
+  maskBody(safe.finding(), body);
+  const parts = safe.isNeeded ? maskBody(safe.replacing(), body) : [body];
+  return { parts, found: safe.found, restoring: () => safe.restoring() };
 }
 
 const NOWHERE = new Places<true, true>([], () => true);
 
 /** A text that is an object is all texts in it, and the names of its members. */
-function rulesOf(pattern: string): readonly PlaceRule<true>[] {
+export function textRules(pattern: string): readonly PlaceRule<true>[] {
   const segments = segmentsOf(pattern);
   if (segments === undefined) throw new RangeError('a text stands where a pointer leads');
   return [
@@ -66,23 +109,25 @@ function rulesOf(pattern: string): readonly PlaceRule<true>[] {
 
 /** Reads, and changes nothing: gives a pseudonym to each word of a value that it finds. */
 class Finder implements JsonLeaves<true> {
-  readonly looks = false;
+  /** So that it is told what names on the way say. */
+  readonly looks = true;
   readonly found = new Map<string, number>();
   readonly #options: RerankSafeOptions;
   readonly #pseudonyms: Pseudonyms;
+  readonly #hints = { ...NO_HINTS };
 
   constructor(options: RerankSafeOptions, pseudonyms: Pseudonyms) {
     this.#options = options;
     this.#pseudonyms = pseudonyms;
   }
 
-  string(bytes: Uint8Array, from: number, to: number): undefined {
-    this.look(bytes, from, to);
+  string(bytes: Uint8Array, from: number, to: number, context: number, rule: true | undefined): undefined {
+    if (rule !== undefined) this.look(bytes, from, to, context);
     return undefined;
   }
 
-  number(bytes: Uint8Array, from: number, to: number): undefined {
-    this.look(bytes, from, to);
+  number(bytes: Uint8Array, from: number, to: number, context: number, rule: true | undefined): undefined {
+    if (rule !== undefined) this.look(bytes, from, wholeEnd(bytes, from, to), context);
     return undefined;
   }
 
@@ -90,8 +135,8 @@ class Finder implements JsonLeaves<true> {
     return undefined;
   }
 
-  name(bytes: Uint8Array, from: number, to: number): undefined {
-    this.look(bytes, from, to);
+  name(bytes: Uint8Array, from: number, to: number, context: number, rule: true | undefined): undefined {
+    if (rule !== undefined) this.look(bytes, from, to, context);
     return undefined;
   }
 
@@ -100,10 +145,12 @@ class Finder implements JsonLeaves<true> {
   }
 
   /** Whether there is a value in a text. */
-  look(bytes: Uint8Array, from: number, to: number, counts = true): boolean {
+  look(bytes: Uint8Array, from: number, to: number, context: number, counts = true): boolean {
     const { scanner, entities } = this.#options;
-    const count = scanner.scan(bytes, from, to, NO_HINTS);
-    const spans: (readonly [from: number, to: number])[] = [];
+    checkLength(to - from);
+    this.#hints.context = context;
+    const count = scanner.scan(bytes, from, to, this.#hints);
+    const spans: Span[] = [];
     for (let index = 0; index < count; index += 1) {
       const name = entityName(scanner.entity[index] ?? 0);
       const entity = name.startsWith('CUSTOM:') ? 'CUSTOM' : name;
@@ -113,12 +160,16 @@ class Finder implements JsonLeaves<true> {
     }
     if (spans.length === 0 || !counts) return spans.length > 0;
     const text = decoder.decode(bytes.subarray(from, to));
-    const isAscii = text.length === to - from;
-    const place = (at: number): number =>
-      isAscii ? at - from : decoder.decode(bytes.subarray(from, at)).length;
-    const within = spans.map(([start, end]) => [place(start), place(end)] as const);
+    spans.sort(([one], [other]) => one - other);
+    const places =
+      text.length === to - from ? spans.map((span) => ofAscii(span, from)) : ofText(bytes, from, spans);
+    // Both in their order: a text may have a hundred thousand values.
+    let next = 0;
     for (const word of wordsIn(text)) {
-      if (within.some(([start, end]) => word.from < end && word.to > start)) this.#pseudonyms.add(word.text);
+      while ((places[next]?.[1] ?? Number.POSITIVE_INFINITY) <= word.from) next += 1;
+      const place = places[next];
+      if (place === undefined) break;
+      if (place[0] < word.to) this.#pseudonyms.add(word.text);
     }
     return true;
   }
@@ -126,7 +177,8 @@ class Finder implements JsonLeaves<true> {
 
 /** Puts pseudonyms in their places. */
 class Replacer implements JsonLeaves<true> {
-  readonly looks = false;
+  /** As the finder: the same is found in a name. */
+  readonly looks = true;
   readonly #finder: Finder;
   readonly #pseudonyms: Pseudonyms;
 
@@ -135,14 +187,14 @@ class Replacer implements JsonLeaves<true> {
     this.#pseudonyms = pseudonyms;
   }
 
-  string(bytes: Uint8Array, from: number, to: number): Leaf {
-    return utf8OrNothing(this.#pseudonyms.replaced(decoder.decode(bytes.subarray(from, to))));
+  string(bytes: Uint8Array, from: number, to: number, _context: number, rule: true | undefined): Leaf {
+    return rule === undefined ? undefined : this.#replaced(bytes, from, to);
   }
 
   /** A number becomes a text: a pseudonym has no digits. */
-  number(bytes: Uint8Array, from: number, to: number): Leaf {
-    const replaced = this.#pseudonyms.replaced(decoder.decode(bytes.subarray(from, to)));
-    return replaced === undefined ? undefined : stringLiteral(utf8Bytes(replaced));
+  number(bytes: Uint8Array, from: number, to: number, _context: number, rule: true | undefined): Leaf {
+    const replaced = rule === undefined ? undefined : this.#replaced(bytes, from, to);
+    return replaced === undefined ? undefined : stringLiteral(replaced);
   }
 
   word(): undefined {
@@ -150,10 +202,19 @@ class Replacer implements JsonLeaves<true> {
   }
 
   /** A name that has nothing personal in itself is what the service knows the member by. */
-  name(bytes: Uint8Array, from: number, to: number): Uint8Array | undefined {
-    return this.#finder.look(bytes, from, to, false)
-      ? (this.string(bytes, from, to) ?? undefined)
-      : undefined;
+  name(
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    context: number,
+    rule: true | undefined,
+  ): Uint8Array | undefined {
+    if (rule === undefined || !this.#finder.look(bytes, from, to, context, false)) return undefined;
+    return this.#replaced(bytes, from, to);
+  }
+
+  #replaced(bytes: Uint8Array, from: number, to: number): Uint8Array | undefined {
+    return utf8OrNothing(this.#pseudonyms.replaced(decoder.decode(bytes.subarray(from, to))));
   }
 
   drops(): boolean {
@@ -188,6 +249,32 @@ class Restorer implements JsonLeaves<true> {
   drops(): boolean {
     return false;
   }
+}
+
+function checkLength(actual: number): void {
+  const allowed = PSEUDONYM_LIMITS.textBytesMax;
+  if (actual > allowed)
+    throw new CountersignError('LIMIT_EXCEEDED', { limit: 'pseudonym.textBytesMax', allowed, actual });
+}
+
+type Span = readonly [from: number, to: number];
+
+function ofAscii([from, to]: Span, begin: number): Span {
+  return [from - begin, to - begin];
+}
+
+/** Places in bytes as those of the text that they are of. */
+function ofText(bytes: Uint8Array, begin: number, spans: readonly Span[]): readonly Span[] {
+  let at = begin;
+  let length = 0;
+  const placeOf = (to: number): number => {
+    let end = Math.max(at, to);
+    while (((bytes[end] ?? 0) & 0xc0) === 0x80) end += 1;
+    length += decoder.decode(bytes.subarray(at, end)).length;
+    at = end;
+    return length;
+  };
+  return spans.map(([from, to]) => [placeOf(from), placeOf(to)]);
 }
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });

@@ -5,6 +5,7 @@ import { builtInType } from './built-in-types.ts';
 import { maskValue } from './mask-value.ts';
 import { maskSpans, type Span } from './mask-spans.ts';
 import type { Operator, TypeDescription } from './operator.ts';
+import { pseudonymOf } from './pseudonym-names.ts';
 import { isMaskedValue, recognise } from './recognise.ts';
 import { revealValue } from './reveal.ts';
 import {
@@ -26,6 +27,7 @@ function at(start: number, end: number): Span {
 }
 
 const PERSON: TypeDescription = { kind: 'composite', fields: [base('int8'), base('text')] };
+const PSEUDONYM = pseudonymOf(RING.current, 'reranker', 'anna');
 const OLD = new MaskingKeyRing(testingKey(2));
 
 function found(type: TypeDescription | undefined, text: string): string | undefined {
@@ -55,6 +57,12 @@ describe('recognise', () => {
     ['a value of no known type', { kind: 'unknown' }, token],
     ['a value that is not of its type', base('int8'), token],
     ['broken JSON', builtInType(3802), `{"a": "${token}`],
+    ['a text for a reranker', TEXT, `write to ${PSEUDONYM}.${PSEUDONYM.toUpperCase()}@x.org`],
+    [
+      'a pseudonym under a former key',
+      TEXT,
+      pseudonymOf(new MaskingKeyRing(testingKey(2)).current, 'reranker', 'anna'),
+    ],
   ] as const)('finds a token in %s', (_, type, text) => {
     expect(found(type, text)).toBe('token');
   });

@@ -14,6 +14,7 @@ import { decimalOfBinary, decimalOfText } from './decimal.ts';
 import type { MaskingKeyRing } from './key-ring.ts';
 import { mapLeaves } from './leaves.ts';
 import type { BaseType, LeafType, TypeDescription, Wire } from './operator.ts';
+import { keyOfPseudonym, PSEUDONYM_FORM } from './pseudonym-names.ts';
 import { lookForTokens } from './tokens.ts';
 import { integerOf, uuidOfValue } from './typed-values.ts';
 import { isSmallToken, uuidKey } from './typed-tokens.ts';
@@ -125,6 +126,12 @@ function inText(keys: MaskingKeyRing, text: string): Recognised | undefined {
   let looks = 0;
   for (const token of lookForTokens(keys, text.replace(FAKE_EMAIL, 'tok_$1'))) {
     if (token !== undefined) return { kind: token.marker === 'tok' ? 'token' : 'hash', keyId: token.keyId };
+    looks += 1;
+    if (looks >= MASKING_OPERATOR_LIMITS.forgedTokensMax) return { kind: 'unread', keyId: undefined };
+  }
+  for (const [word] of text.matchAll(PSEUDONYM_FORM)) {
+    const key = keyOfPseudonym(keys.all, word);
+    if (key !== undefined) return { kind: 'token', keyId: key.id };
     looks += 1;
     if (looks >= MASKING_OPERATOR_LIMITS.forgedTokensMax) return { kind: 'unread', keyId: undefined };
   }

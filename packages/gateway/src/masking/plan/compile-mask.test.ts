@@ -48,6 +48,7 @@ describe('compileMask', () => {
     const fields = mask('f', { fields: ['/a/*/b', '/**/email', '/users/*#'] });
     expect(compileMask(fields, 7)).toEqual({
       kind: 'fields',
+      directions: ['response'],
       mask: 'f',
       version: 7,
       description: undefined,
@@ -123,6 +124,17 @@ describe('compileMask', () => {
       'an entity of what is detected',
       { detect: ['email'], entity: 'EMAIL' },
       ['entity: entity goes with columns'],
+    ],
+    ['pseudonyms of fields', { fields: ['/a'], mode: 'rerank-safe' }, ['mode: rerank-safe goes with detect']],
+    [
+      'pseudonyms of columns',
+      { columns: ['a.b'], mode: 'rerank-safe' },
+      ['mode: rerank-safe goes with detect'],
+    ],
+    [
+      'pseudonyms of answers',
+      { detect: ['email'], mode: 'rerank-safe' },
+      ['mode: rerank-safe goes with detect'],
     ],
     ['a mode of what is detected', { detect: ['email'], mode: 'strict' }, ['mode: mode goes with columns']],
     [

@@ -11,7 +11,14 @@ import { isEntity, OPERATOR_KINDS, parseOperator } from '../operators/parse-oper
 import { FIELD_PATTERN_FORM, type FieldPattern, parseFieldPattern } from '../bodies/field-pattern.ts';
 import { COLUMN_PATTERN_FORM, type ColumnPattern, parseColumnPattern } from './column-pattern.ts';
 import { entitiesOf, NAMED_ENTITIES, wordProblem } from './detect-words.ts';
-import type { Mask, MaskMode, MaskProblem, MaskRef } from './mask.ts';
+import {
+  type Mask,
+  type MaskDirection,
+  type MaskMode,
+  type MaskProblem,
+  type MaskRef,
+  USUAL_DIRECTIONS,
+} from './mask.ts';
 import { distanceOf, nearest } from './nearest.ts';
 
 export type CompiledMask = ColumnMask | FieldMask | DetectingMask;
@@ -34,12 +41,16 @@ export interface FieldMask extends Compiled {
   readonly kind: 'fields';
   readonly patterns: readonly FieldPattern[];
   readonly entity: string;
+  readonly directions: readonly MaskDirection[];
 }
 
 /** By looks: what the scanner finds. */
 export interface DetectingMask extends Compiled {
   readonly kind: 'detect';
   readonly entities: ReadonlySet<string>;
+  readonly directions: readonly MaskDirection[];
+  /** Texts of a call of a reranker go under pseudonyms in the place of what its operator makes. */
+  readonly isRerankSafe: boolean;
 }
 
 /** What values of a named column, or field, are where the Mask does not say. */
@@ -66,6 +77,7 @@ export function compileMask(document: Mask, version: number): CompiledMask {
     throw new CountersignError('RESOURCE_INVALID', { kind: 'Mask', name: document.name, reason });
   }
   const { name, description, columns, fields, detect, entity, mode = 'strict' } = document;
+  const directions = document.direction ?? USUAL_DIRECTIONS;
   const common = {
     mask: name,
     version,
@@ -74,14 +86,20 @@ export function compileMask(document: Mask, version: number): CompiledMask {
   };
   if (columns !== undefined) {
     const patterns = columns.flatMap((text) => parseColumnPattern(text) ?? []);
-    return { ...common, kind: 'columns', patterns, entity: entity ?? ENTITY_OTHERWISE, mode };
+    return {
+      ...common,
+      kind: 'columns',
+      patterns,
+      entity: entity ?? ENTITY_OTHERWISE,
+      mode: modeOfColumns(mode),
+    };
   }
   if (fields !== undefined) {
     const patterns = fields.flatMap((text) => parseFieldPattern(text) ?? []);
-    return { ...common, kind: 'fields', patterns, entity: entity ?? FIELD_OTHERWISE };
+    return { ...common, kind: 'fields', patterns, entity: entity ?? FIELD_OTHERWISE, directions };
   }
   const entities = new Set((detect ?? []).flatMap((word) => entitiesOf(word) ?? []));
-  return { ...common, kind: 'detect', entities };
+  return { ...common, kind: 'detect', entities, directions, isRerankSafe: mode === 'rerank-safe' };
 }
 
 /** Everything that is wrong beyond what the schema says. */
@@ -103,8 +121,14 @@ export function maskProblems(document: Mask): readonly MaskProblem[] {
     ...operatorProblems(document.as),
     ...(mode === 'server-role' ? serverRoleProblems(document.as) : []),
     ...(entity === undefined ? [] : entityProblems(entity)),
-    ...(mode !== undefined && document.columns === undefined
-      ? [{ path: ['mode'], says: modeProblem(document) }]
+    ...modeProblems(document),
+    ...(document.direction !== undefined && document.columns !== undefined
+      ? [
+          {
+            path: ['direction'],
+            says: 'direction goes with fields and detect: rows of a database only come back',
+          },
+        ]
       : []),
   ];
 }
@@ -135,10 +159,25 @@ function togetherProblems(document: Mask): readonly MaskProblem[] {
     : [];
 }
 
-function modeProblem({ detect }: Mask): string {
-  return detect === undefined
-    ? 'mode goes with columns: of a field there is nothing but its value to hide'
-    : 'mode goes with columns: what is detected is not known before it is shown';
+function modeOfColumns(mode: NonNullable<Mask['mode']>): MaskMode {
+  if (mode === 'rerank-safe') throw new RangeError('rerank-safe is no mode of columns');
+  return mode;
+}
+
+function modeProblems({ mode, columns, detect, direction }: Mask): readonly MaskProblem[] {
+  if (mode === undefined) return [];
+  const path = ['mode'];
+  if (mode === 'rerank-safe') {
+    if (detect !== undefined && direction?.includes('request') === true) return [];
+    const says = 'rerank-safe goes with detect and direction: [request]: texts that are sent to a reranker';
+    return [{ path, says }];
+  }
+  if (columns !== undefined) return [];
+  const says =
+    detect === undefined
+      ? 'mode goes with columns: of a field there is nothing but its value to hide'
+      : 'mode goes with columns: what is detected is not known before it is shown';
+  return [{ path, says }];
 }
 
 function operatorValue(as: Mask['as']): object {

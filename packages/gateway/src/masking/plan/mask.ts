@@ -8,7 +8,23 @@
 /** What may still be done with a masked column beside showing it. */
 export type MaskMode = 'strict' | 'permissive' | 'server-role';
 
-export const MASK_MODES: readonly MaskMode[] = ['strict', 'permissive', 'server-role'];
+/** Of what is detected in requests: texts of a reranking call go under pseudonyms, which keep its order. */
+export type RequestMode = 'rerank-safe';
+
+export const MASK_MODES: readonly (MaskMode | RequestMode)[] = [
+  'strict',
+  'permissive',
+  'server-role',
+  'rerank-safe',
+];
+
+/** Which way something goes over HTTP: to the target, or back from it. */
+export type MaskDirection = 'request' | 'response';
+
+export const MASK_DIRECTIONS: readonly MaskDirection[] = ['request', 'response'];
+
+/** Of a Mask that does not say: what comes back. */
+export const USUAL_DIRECTIONS: readonly MaskDirection[] = ['response'];
 
 export interface Mask {
   readonly kind: 'Mask';
@@ -27,12 +43,14 @@ export interface Mask {
   readonly fields?: readonly string[];
   /** Entities, or words for several. */
   readonly detect?: readonly string[];
+  /** Of contents of HTTP; {@link USUAL_DIRECTIONS} where left out. */
+  readonly direction?: readonly MaskDirection[];
   /** Name of an operator, or one with its options. */
   readonly as: string | { readonly kind: string; readonly [option: string]: unknown };
   /** What the values of the columns or fields are; `COLUMN` or `FIELD` where left out. */
   readonly entity?: string;
-  /** Of the columns; `strict` where left out. */
-  readonly mode?: MaskMode;
+  /** Of the columns, `strict` where left out; or of what is detected in requests. */
+  readonly mode?: MaskMode | RequestMode;
   /** Who has to agree before what it hides is shown to somebody; left out: nobody may be shown it. */
   readonly reveal?: MaskReveal;
 }
@@ -46,13 +64,16 @@ export interface MaskReveal {
   readonly expires: string;
 }
 
-/** Whether the protocol of a connection has what the Mask names: columns are of databases, fields of HTTP. */
+/**
+ * Whether the protocol of a connection has what the Mask names: columns are of databases, fields and requests of
+ * HTTP.
+ */
 export function isOfProtocol(
-  { columns, fields }: Pick<Mask, 'columns' | 'fields'>,
+  { columns, fields, direction = USUAL_DIRECTIONS }: Pick<Mask, 'columns' | 'fields' | 'direction'>,
   { protocol }: { readonly protocol: string },
 ): boolean {
   if (columns !== undefined) return protocol !== 'http';
-  return fields === undefined || protocol === 'http';
+  return protocol === 'http' || (fields === undefined && direction.includes('response'));
 }
 
 /** What is wrong with a Mask, and where in it. */

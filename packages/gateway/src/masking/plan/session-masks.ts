@@ -7,6 +7,7 @@ import type { ColumnPattern } from './column-pattern.ts';
 import type { DetectMask } from './column-plan.ts';
 import { customRuleOf, type Detector } from './detector.ts';
 import { detectorEntity, EVERY_DETECTOR } from './detect-words.ts';
+import type { MaskDirection } from './mask.ts';
 import { type Choice, strictest } from './precedence.ts';
 
 /** What the scanner calls what a Detector and something else have a part of. */
@@ -17,13 +18,42 @@ const TEXT: TypeDescription = { kind: 'base', name: 'text', typmod: -1 };
 /** Who hides the columns of a Mask: the gateway, or in the mode `server-role` the target by the rights of its role. */
 export type HiddenBy = 'gateway' | 'target';
 
+/** What becomes of contents of HTTP that go one way. */
+export interface ContentMasks {
+  readonly fields: readonly FieldMask[];
+  readonly detecting: readonly DetectMask[];
+  /** What Detectors find beside the scanner's own; undefined where no Mask looks for any. */
+  readonly rules: CompiledRules | undefined;
+  /** Those Detectors. */
+  readonly detectors: readonly Detector[];
+}
+
+/** What becomes of what is sent over HTTP. */
+export interface RequestMasks extends ContentMasks {
+  /** Where texts of reranking calls have masks of their own. */
+  readonly rerankSafe: RerankSafeMasks | undefined;
+}
+
+export interface RerankSafeMasks {
+  /** What goes under pseudonyms there. */
+  readonly detecting: readonly DetectMask[];
+  /** What becomes in those texts what their operators make. */
+  readonly others: readonly DetectMask[];
+}
+
 export class SessionMasks {
   /** By origin, in the order of their names. */
   readonly columns: readonly ColumnMask[];
-  /** Of contents of HTTP, in the order of their names. */
+  /** Of contents of HTTP that come back, in the order of their names. */
   readonly fields: readonly FieldMask[];
-  /** By looks, each entity in one of them at most: what becomes of it. */
+  /** Of what goes to a target over HTTP. */
+  readonly requests: RequestMasks;
+  /** Of contents of HTTP, whichever way they go: what a leaf may show of them. */
+  readonly either: ContentMasks;
+  /** By looks of what comes back, each entity in one of them at most: what becomes of it. */
   readonly detecting: readonly DetectMask[];
+  /** What Detectors find of that beside the scanner's own; undefined where no Mask looks for any. */
+  readonly rules: CompiledRules | undefined;
   /** All patterns, each text once, in the order of the texts: what the catalog of the database is asked about. */
   readonly patterns: readonly ColumnPattern[];
   /** Their texts, in the same order. */
@@ -46,10 +76,10 @@ export class SessionMasks {
     this.#all = sorted;
     const columns = sorted.filter((mask) => mask.kind === 'columns');
     this.columns = columns.filter((mask) => hiddenBy.includes(hiderOf(mask)));
-    this.fields = sorted.filter((mask) => mask.kind === 'fields');
-    this.detecting = detectMasks(
-      sorted.filter((mask) => mask.kind === 'detect').map((mask) => withDetectors(mask, detectors)),
-    );
+    const answers = contentMasks(sorted, 'response', detectors);
+    ({ fields: this.fields, detecting: this.detecting, rules: this.rules } = answers);
+    this.requests = requestMasks(sorted, detectors);
+    this.either = contentMasks(sorted, undefined, detectors);
     const byName = new Map<string, ColumnMask[]>();
     const patterns = new Map<string, ColumnPattern>();
     for (const mask of this.columns) {
@@ -64,7 +94,7 @@ export class SessionMasks {
     this.patterns = this.names.flatMap((name) => patterns.get(name) ?? []);
   }
 
-  /** Whether results have to be looked at at all. */
+  /** Whether results have to be looked at at all; of what goes to a target it says nothing. */
   get isEmpty(): boolean {
     return this.columns.length === 0 && this.fields.length === 0 && this.detecting.length === 0;
   }
@@ -72,11 +102,6 @@ export class SessionMasks {
   /** The same Masks, with the columns of those that somebody else hides, or everybody. */
   by(...hiddenBy: readonly HiddenBy[]): SessionMasks {
     return new SessionMasks(this.#all, hiddenBy, this.#detectors);
-  }
-
-  /** What Detectors find beside the scanner's own; undefined where no Mask looks for any. */
-  get rules(): CompiledRules | undefined {
-    return this.#detectors.rulesOf(new Set(this.detecting.flatMap(({ entities }) => [...entities])));
   }
 
   /** The Masks of these patterns, each once, by name; undefined where a pattern is of none. */
@@ -105,14 +130,19 @@ export class Detectors {
     return [...this.#byEntity.keys()];
   }
 
+  /** Those whose entity is among these. */
+  among(entities: ReadonlySet<string>): readonly Detector[] {
+    return [...this.#byEntity].flatMap(([entity, detector]) => (entities.has(entity) ? [detector] : []));
+  }
+
   /** Of those whose entity is among these: what nobody looks for must not become one with what somebody does. */
   rulesOf(entities: ReadonlySet<string>): CompiledRules | undefined {
-    const chosen = [...this.#byEntity].filter(([entity]) => entities.has(entity));
+    const chosen = this.among(entities);
     if (chosen.length === 0) return undefined;
-    const key = JSON.stringify(chosen.map(([entity]) => entity));
+    const key = JSON.stringify(chosen.map(({ name }) => name));
     const known = this.#compiled.get(key);
     if (known !== undefined) return known;
-    const compiled = new CompiledRules(chosen.map(([, detector]) => customRuleOf(detector)));
+    const compiled = new CompiledRules(chosen.map(customRuleOf));
     this.#compiled.set(key, compiled);
     return compiled;
   }
@@ -134,11 +164,58 @@ function hiderOf({ mode }: ColumnMask): HiddenBy {
   return mode === 'server-role' ? 'target' : 'gateway';
 }
 
+function requestMasks(masks: readonly CompiledMask[], detectors: Detectors): RequestMasks {
+  const detecting = detectingOf(masks, 'request', detectors);
+  const safe = detecting.filter(({ isRerankSafe }) => isRerankSafe);
+  const looked = looksForDetectors(detecting);
+  const rerankSafe =
+    safe.length === 0
+      ? undefined
+      : {
+          detecting: detectMasks(safe, looked),
+          others: detectMasks(
+            detecting.filter(({ isRerankSafe }) => !isRerankSafe),
+            looked,
+          ),
+        };
+  return { ...contentMasks(masks, 'request', detectors), rerankSafe };
+}
+
+/** @param direction undefined: either */
+function contentMasks(
+  masks: readonly CompiledMask[],
+  direction: MaskDirection | undefined,
+  detectors: Detectors,
+): ContentMasks {
+  const detecting = detectingOf(masks, direction, detectors);
+  const entities = new Set(detecting.flatMap((mask) => [...mask.entities]));
+  return {
+    fields: masks
+      .filter((mask) => mask.kind === 'fields')
+      .filter(({ directions }) => direction === undefined || directions.includes(direction)),
+    detecting: detectMasks(detecting, looksForDetectors(detecting)),
+    rules: detectors.rulesOf(entities),
+    detectors: detectors.among(entities),
+  };
+}
+
+function detectingOf(
+  masks: readonly CompiledMask[],
+  direction: MaskDirection | undefined,
+  detectors: Detectors,
+): readonly DetectingMask[] {
+  return masks
+    .filter((mask) => mask.kind === 'detect')
+    .filter(({ directions }) => direction === undefined || directions.includes(direction))
+    .map((mask) => withDetectors(mask, detectors));
+}
+
+function looksForDetectors(masks: readonly DetectingMask[]): boolean {
+  return masks.some(({ entities }) => [...entities].some((entity) => entity.startsWith(CUSTOM_PREFIX)));
+}
+
 /** For each entity the most restrictive of the Masks that look for it, and entities alike together. */
-function detectMasks(masks: readonly DetectingMask[]): readonly DetectMask[] {
-  const looked = masks.some(({ entities }) =>
-    [...entities].some((entity) => entity.startsWith(CUSTOM_PREFIX)),
-  );
+function detectMasks(masks: readonly DetectingMask[], looked: boolean): readonly DetectMask[] {
   // What several have a part of is hidden by the strictest of all, whichever they are.
   return byEntity(
     looked ? masks.map((mask) => ({ ...mask, entities: new Set([...mask.entities, SEVERAL]) })) : masks,

@@ -10,7 +10,8 @@ export interface MaskedCount {
   readonly version: number | undefined;
   readonly column: string;
   readonly entity: string;
-  readonly operator: Operator['kind'] | '*';
+  /** `pseudonym`: of a text for a reranker. */
+  readonly operator: Operator['kind'] | 'pseudonym' | '*';
   /** Values that are not NULL; parts of a text that were found in it count one each. */
   readonly values: number;
 }

@@ -10,6 +10,7 @@
 import { TEXT_TYPES } from '../operators/constants.ts';
 import type { MaskingKeyRing } from '../operators/key-ring.ts';
 import type { TypeDescription, Wire } from '../operators/operator.ts';
+import { OF_PSEUDONYM, PSEUDONYM_LENGTH } from '../operators/pseudonym-names.ts';
 import { type Recognised, recognise } from '../operators/recognise.ts';
 import { utf8Bytes } from '../operators/text-encoding.ts';
 
@@ -88,13 +89,16 @@ const R = 0x52;
 const EIGHT = 0x38;
 
 /**
- * Whether there is anything that a mask has: `tok_`, `hash_`, `user-`, `[R`, 19 digits, the third group of a
- * UUID of version 8, or a backslash, behind which anything may be.
+ * Whether there is anything that a mask has: `tok_`, `hash_`, `user-`, `[R`, 19 digits, 12 letters of a pseudonym,
+ * the third group of a UUID of version 8, or a backslash, behind which anything may be.
  */
 function looksLikeMask(bytes: Uint8Array): boolean {
   let digits = 0;
+  let letters = 0;
   for (let at = 0; at < bytes.length; at += 1) {
     const byte = bytes[at] ?? 0;
+    letters = OF_PSEUDONYM[byte] === 1 ? letters + 1 : 0;
+    if (letters === PSEUDONYM_LENGTH) return true;
     if (byte >= 0x30 && byte <= 0x39) {
       digits += 1;
       if (digits === TOKEN_DIGITS) return true;

@@ -5,6 +5,7 @@
  * the digest of the content, for one principal on one connection under the policy that decided.
  */
 
+import { createHash } from 'node:crypto';
 import type { Hold, HoldDemand, HoldRequest, Settlement, Taken } from '../../approvals/holds-port.ts';
 import { CountersignError } from '../../core/errors.ts';
 import { HTTP_LIMITS as LIMITS } from '../../core/http-limits.ts';
@@ -20,6 +21,10 @@ import type { HttpSession } from './http-session.ts';
 export interface ApprovalRequest {
   readonly head: HttpRequestHead;
   readonly content: HeldContent | undefined;
+  /** What is forwarded, and shown, where Masks reach the request; what came is bound all the same. */
+  readonly shown:
+    | { readonly head: HttpRequestHead; readonly content: Pick<HeldContent, 'bytes' | 'sha256'> | undefined }
+    | undefined;
   readonly decision: Decision;
   /** Digest of the policy that decided. */
   readonly policy: string;
@@ -66,6 +71,9 @@ const BOUND_FIELDS = [
   'x-copy-from',
   'x-upsert',
 ];
+
+/** Gone from what is shown, because that is decoded. */
+const OF_WHAT_CAME = 'content-encoding';
 
 interface Demanded {
   readonly rule: CompiledRule;
@@ -157,24 +165,27 @@ async function takeAll(
 
 function requestOf(session: HttpSession, request: ApprovalRequest, rule: CompiledRule): HoldRequest {
   const { principal, connection, address, id } = session;
-  const { head, content, decision, policy, effects, objects, reasons, intent, upgrade } = request;
+  const { head, content, shown, decision, policy, effects, objects, reasons, intent, upgrade } = request;
   const cause = decision.causes.find((one) => one.rule === rule.name);
   const { kind, name, groups, issuer, subject } = principal;
   return {
     binding: {
       protocol: 'http',
       message: head.method,
-      statement: shownText(head, content),
+      statement: shown === undefined ? shownText(head, content) : shownText(shown.head, shown.content),
       parameters:
         content === undefined ? [] : [{ spooled: { bytes: content.bytes.length, sha256: content.sha256 } }],
       principal: principal.id,
       connection,
       database: '',
       role: '',
-      state: upgrade ? { upgrade: 'websocket' } : {},
+      state: {
+        ...(upgrade ? { upgrade: 'websocket' } : {}),
+        ...(shown === undefined ? {} : { query_sha256: sha256Of(head.query) }),
+      },
       policy,
       rule: { name: rule.name, version: rule.version },
-      context: boundFields(head),
+      context: boundFields(head, shown?.head),
     },
     demand: {
       ...withReasons(demandOf(rule, cause), reasons),
@@ -195,7 +206,28 @@ function withReasons(demand: HoldDemand, reasons: readonly string[]): HoldDemand
   return { ...demand, reason: all.join('; ').slice(0, LIMITS.leafFieldBytesMax).toWellFormed() };
 }
 
-function boundFields({ fields }: HttpRequestHead): Readonly<Record<string, string>> {
+/** The query is shown masked, and is bound as it came. */
+function sha256Of(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** A field that is shown masked is bound by what came, and tells nothing of it. */
+function boundFields(
+  head: HttpRequestHead,
+  shown: HttpRequestHead | undefined,
+): Readonly<Record<string, string>> {
+  const came = boundValues(head);
+  if (shown === undefined) return came;
+  const masked = boundValues(shown);
+  return Object.fromEntries(
+    Object.entries(came).map(([name, value]) => [
+      name,
+      masked[name] === value || name === OF_WHAT_CAME ? value : `sha256:${sha256Of(value)}`,
+    ]),
+  );
+}
+
+function boundValues({ fields }: HttpRequestHead): Readonly<Record<string, string>> {
   return Object.fromEntries(
     BOUND_FIELDS.flatMap((name) => {
       // All of them: a second line would change what the first one says.
@@ -210,7 +242,7 @@ function boundFields({ fields }: HttpRequestHead): Readonly<Record<string, strin
 /** What approvers read, and what is bound: the request line, what the content is, and its beginning. */
 function shownText(
   { method, path, query, fields }: HttpRequestHead,
-  content: HeldContent | undefined,
+  content: Pick<HeldContent, 'bytes' | 'sha256'> | undefined,
 ): Uint8Array {
   const target = query === '' ? path : `${path}?${query}`;
   const type = valueOf(fields, 'content-type');

@@ -48,13 +48,19 @@ export function judge(
   return { decision: policy.decide(text, nowUs), reading, policy: digest };
 }
 
-/** The body of the intent. */
+/**
+ * The body of the intent.
+ *
+ * @param content as it came
+ * @param say what is shown of a text that names of the request stand in
+ */
 export function intentBody(
   head: HttpRequestHead,
   authority: string,
   scheme: 'http' | 'https',
   judged: JudgedRequest,
   content: HeldContent | undefined,
+  say: (text: string) => string = (text) => text,
 ): Record<string, BodyValue> {
   const { decision, reading } = judged;
   const causes = decision.causes.slice(0, LIMITS.policy.causesMax);
@@ -68,7 +74,7 @@ export function intentBody(
     ...(content === undefined
       ? {}
       : { body_bytes: content.bytes.length, body_sha256: content.sha256, body_form: 'held' }),
-    ...(reading === undefined ? { effects: ['unknown'] } : readingBody(reading)),
+    ...(reading === undefined ? { effects: ['unknown'] } : readingBody(reading, say)),
     ...(decision.kind === 'allow'
       ? {}
       : {
@@ -78,8 +84,11 @@ export function intentBody(
   };
 }
 
-function readingBody({ dialect, template, effects, objects }: HttpReading): Record<string, BodyValue> {
-  const named = objects.map(({ kind, name }) => `${kind} ${name}`).join(', ');
+function readingBody(
+  { dialect, template, effects, objects }: HttpReading,
+  say: (text: string) => string,
+): Record<string, BodyValue> {
+  const named = say(objects.map(({ kind, name }) => `${kind} ${name}`).join(', '));
   return {
     effects: [...effects],
     ...(dialect === undefined ? {} : { dialect }),

@@ -19,10 +19,12 @@ import { checkDeclaredLength, decodeContent, type HeldContent, holdContent } fro
 import type { HttpOutcomeStatus } from './http-leaves.ts';
 import type { ClientRequest } from './http-ports.ts';
 import type { HttpSession, RunningExchange } from './http-session.ts';
-import { understand, wantsContent } from './reading.ts';
+import { understand, type UnderstoodRequest, wantsContent } from './reading.ts';
 import { RerankEvidence } from './rerank-evidence.ts';
 import { RetrievedContent } from './retrieved-content.ts';
 import { refusalOf, sendRefusal } from './refuse.ts';
+import { checkNoneYet, type RequestMasking, requestMasking } from './masked-request.ts';
+import { isSameRequest } from './same-request.ts';
 
 /** A request of a client that is known, on a connection that it may use. */
 export interface KnownRequest {
@@ -52,12 +54,16 @@ export class Exchange implements RunningExchange {
   #done: Done | undefined;
   #dialect: string;
   #rerank: RerankEvidence | undefined;
+  #masking: RequestMasking | undefined;
+  /** The head as it is forwarded, shown and recorded. */
+  #head: HttpRequestHead;
 
   constructor(session: HttpSession, known: KnownRequest) {
     this.#session = session;
     this.#known = known;
     this.#receivedUs = session.ports.clock.monotonicUs();
     this.#dialect = session.admission.dialect;
+    this.#head = known.head;
     known.request.onGone(() => {
       this.#abort.abort(new CountersignError('HTTP_CLIENT_LEFT'));
       this.#forwarding?.destroy();
@@ -84,23 +90,28 @@ export class Exchange implements RunningExchange {
       await this.#failed(this.#reasonOf(thrown));
     } finally {
       this.#content?.release();
+      this.#masking?.release();
     }
   }
 
   async #pass(): Promise<void> {
     const { head } = this.#known;
     const { admission, ports } = this.#session;
-    const wanted = wantsContent(admission.dialect, head);
+    const looked = wantsContent(admission.dialect, head);
+    const masking = await this.#findMasks();
+    const wanted = looked || masking !== undefined;
     if (wanted) await this.#holdContent();
     // Behind an upgrade anything may be said, and nobody reads it.
     const { contentLength, request } = this.#known;
-    const unread = request.upgrade !== undefined || (!wanted && contentLength !== 'none');
+    const unread = request.upgrade !== undefined || (!looked && contentLength !== 'none');
     const decoded = wanted ? await this.#decoded() : undefined;
-    const understood = understand(admission.dialect, head, decoded, unread);
+    const understood = understand(admission.dialect, head, looked ? decoded : undefined, unread);
     this.#dialect = understood.reading.dialect ?? this.#dialect;
-    const judged = judge(admission, understood, ports.clock.nowUs());
+    const decided = judge(admission, understood, ports.clock.nowUs());
+    const judged = masking?.shown(decided) ?? decided;
     // What is approved is this content and no other.
     if (judged.decision.kind === 'hold') await this.#holdContent();
+    await this.#mask(decoded, understood, judged, looked);
     this.#abort.signal.throwIfAborted();
     await this.#writeIntent(judged);
     this.#rerank = await RerankEvidence.begin(this.#session, understood, this.#intent ?? 0);
@@ -109,6 +120,46 @@ export class Exchange implements RunningExchange {
     if (judged.decision.kind === 'hold' && !(await this.#isApprovedWithin(decoded, judged))) return undefined;
     this.#abort.signal.throwIfAborted();
     return this.#forward(understood.reading.strip);
+  }
+
+  /** The Masks that reach what the client sends; from here on its head is shown and forwarded behind them. */
+  async #findMasks(): Promise<RequestMasking | undefined> {
+    const { admission, connection } = this.#session;
+    const { masks } = admission.policyNow();
+    this.#masking = await requestMasking(
+      connection,
+      masks,
+      () => admission.maskingKeys(),
+      this.#known.budget,
+    );
+    this.#head = this.#masking?.head(this.#known.head) ?? this.#head;
+    if (this.#masking === undefined || this.#known.request.upgrade === undefined) return this.#masking;
+    throw new CountersignError('MASK_NOT_APPLIED', { connection });
+  }
+
+  /** Of what is blocked nothing is forwarded, and what cannot be masked of it is not recorded. */
+  async #mask(
+    decoded: Uint8Array | undefined,
+    understood: UnderstoodRequest,
+    { decision }: JudgedRequest,
+    looked: boolean,
+  ): Promise<void> {
+    const masking = this.#masking;
+    if (masking === undefined) return;
+    try {
+      await masking.mask(this.#known.head, this.#head, decoded, understood.reading.rerank);
+    } catch (error) {
+      if (decision.kind === 'block') return;
+      throw error;
+    }
+    if (decision.kind === 'block') return;
+    const { admission, ports } = this.#session;
+    const content = looked ? masking.content?.bytes : undefined;
+    const unread = !looked && decoded !== undefined;
+    const after = understand(admission.dialect, this.#head, content, unread);
+    const again = judge(admission, after, ports.clock.nowUs());
+    const isSame = isSameRequest({ understood, decision }, { understood: after, decision: again.decision });
+    if (!isSame) throw masking.another();
   }
 
   async #holdContent(): Promise<void> {
@@ -126,10 +177,15 @@ export class Exchange implements RunningExchange {
   }
 
   async #writeIntent(judged: JudgedRequest): Promise<void> {
-    const { head, authority, request } = this.#known;
+    const { authority, request } = this.#known;
     const { leaves, ports } = this.#session;
+    const head = this.#head;
+    const masking = this.#masking;
     const scheme = request.peer.tls === 'none' ? 'http' : 'https';
-    const body = intentBody(head, authority, scheme, judged, this.#content);
+    const said = intentBody(head, authority, scheme, judged, this.#content, (text) =>
+      masking === undefined ? text : masking.text(text),
+    );
+    const body = { ...said, ...masking?.body() };
     const decided = { decision: judged.decision.kind, policy: judged.policy };
     const { index } = await ports.ledger.append(leaves.intent(body, decided));
     this.#intent = index;
@@ -143,8 +199,9 @@ export class Exchange implements RunningExchange {
       leaf: index,
     };
     this.#record(CHANNEL.clientToTarget, RECORDED.head, Buffer.from(JSON.stringify(recorded)));
-    if (this.#content === undefined) return;
-    this.#record(CHANNEL.clientToTarget, RECORDED.content, this.#content.bytes);
+    const content = masking === undefined ? this.#content : masking.content;
+    if (content === undefined) return;
+    this.#record(CHANNEL.clientToTarget, RECORDED.content, content.bytes);
     await this.#session.room();
   }
 
@@ -163,16 +220,19 @@ export class Exchange implements RunningExchange {
   /** False where the client was told to come back. */
   async #isApproved({ decision, policy, reading }: JudgedRequest): Promise<boolean> {
     const { head } = this.#known;
+    const masking = this.#masking;
+    const say = (text: string): string => masking?.text(text) ?? text;
     const approval = await approve(
       this.#session,
       {
         head,
         content: this.#content,
+        shown: masking === undefined ? undefined : { head: this.#head, content: masking.content },
         decision,
         policy,
         effects: reading?.effects ?? ['unknown'],
-        objects: (reading?.objects ?? []).map(({ kind, name }) => `${kind} ${name}`),
-        reasons: reading?.reasons ?? [],
+        objects: (reading?.objects ?? []).map(({ kind, name }) => say(`${kind} ${name}`)),
+        reasons: (reading?.reasons ?? []).map(say),
         intent: this.#intent ?? 0,
         upgrade: this.#known.request.upgrade !== undefined,
       },
@@ -187,15 +247,21 @@ export class Exchange implements RunningExchange {
   }
 
   async #forward(strip: readonly string[]): Promise<void> {
-    const { request, head, contentLength } = this.#known;
-    const { lineage } = this.#session.admission;
+    const { request, contentLength } = this.#known;
+    const masking = this.#masking;
+    const { admission, connection } = this.#session;
+    const { masks } = admission.policyNow();
+    if (masking === undefined) checkNoneYet(connection, masks);
+    else masking.checkStill(masks);
     const forwarding = new Forwarding(this.#session, {
       request,
-      head,
-      contentLength,
-      content: this.#content,
+      head: this.#head,
+      contentLength: masking === undefined ? contentLength : (masking.content?.bytes.length ?? 'none'),
+      content: masking === undefined ? this.#content : masking.content,
+      received: masking === undefined ? undefined : this.#content,
+      restoring: masking?.restoring,
       rerank: this.#rerank,
-      retrieved: lineage ? new RetrievedContent(this.#session, this.#intent ?? 0) : undefined,
+      retrieved: admission.lineage ? new RetrievedContent(this.#session, this.#intent ?? 0) : undefined,
       strip,
       number: this.#number,
       signal: this.#abort.signal,

@@ -11,6 +11,7 @@ import { CountersignError, reasonOf } from '../../core/errors.ts';
 import { HTTP_LIMITS as LIMITS } from '../../core/http-limits.ts';
 import type { HttpFields, HttpRequestHead } from '../../core/http-message.ts';
 import type { BodyValue } from '../../core/ledger-port.ts';
+import type { BodyMasker } from '../../masking/bodies/body-masker.ts';
 import {
   answerFieldsFor,
   readFields,
@@ -34,7 +35,9 @@ import type { HeldContent } from './held-content.ts';
 import type { HttpOutcomeStatus } from './http-leaves.ts';
 import type { ClientRequest } from './http-ports.ts';
 import type { HttpSession } from './http-session.ts';
-import { type AnswerMasking, answerMasking } from './masked-answer.ts';
+import type { AnswerChange } from './answer-change.ts';
+import { answerMasking } from './masked-answer.ts';
+import { RestoredAnswer } from './restored-answer.ts';
 import { pump, Stalled } from './pump.ts';
 import type { RerankEvidence } from './rerank-evidence.ts';
 import type { RetrievedContent } from './retrieved-content.ts';
@@ -45,7 +48,11 @@ export interface ForwardedRequest {
   readonly head: HttpRequestHead;
   readonly contentLength: number | 'chunked' | 'none';
   /** Where it was read already. */
-  readonly content: HeldContent | undefined;
+  readonly content: Pick<HeldContent, 'bytes' | 'sha256'> | undefined;
+  /** What came, where that is not what is forwarded; its trailers are about another content then, and stay here. */
+  readonly received: Pick<HeldContent, 'bytes' | 'sha256'> | undefined;
+  /** Of the answer, where the call went under pseudonyms. */
+  readonly restoring: (() => BodyMasker) | undefined;
   /** Where it is a rerank call: what came back is a part of its record. */
   readonly rerank: RerankEvidence | undefined;
   /** Where texts of the answer are remembered. */
@@ -69,10 +76,12 @@ export class Forwarding {
   readonly #forwarded: ForwardedRequest;
   readonly #sent: Counted = { hash: createHash('sha256'), bytes: 0 };
   readonly #received: Counted = { hash: createHash('sha256'), bytes: 0 };
-  #masking: AnswerMasking | undefined;
+  #masking: AnswerChange | undefined;
   #upstream: UpstreamExchange | undefined;
   #credential: HttpCredential = { scheme: 'none' };
   #answer: UpstreamAnswer | undefined;
+  /** Of the head that the client gets. */
+  #fields: HttpFields | undefined;
   #forwardedUs: number | undefined;
   #answeredUs: number | undefined;
   #hasAnswered = false;
@@ -159,12 +168,11 @@ export class Forwarding {
   outcome(): Record<string, BodyValue> {
     const answer = this.#answer;
     return {
-      ...(answer === undefined ? {} : { headers: shownFields(this.#fieldsFor(answer)) }),
+      ...(answer === undefined ? {} : { headers: shownFields(this.#fields ?? this.#fieldsFor(answer)) }),
       ...(this.#forwardedUs === undefined || this.#answeredUs === undefined
         ? {}
         : { target_us: Math.max(0, Math.round(this.#answeredUs - this.#forwardedUs)) }),
-      bytes_from_client: this.#sent.bytes,
-      sha256_from_client: this.#sent.hash.copy().digest('hex'),
+      ...this.#sentBody(),
       body_bytes: this.#received.bytes,
       body_sha256: this.#received.hash.copy().digest('hex'),
       body_form: 'delivered',
@@ -172,14 +180,29 @@ export class Forwarding {
     };
   }
 
+  /** What came of the client, and where that is another content, what of it went to the target. */
+  #sentBody(): Record<string, BodyValue> {
+    const { received } = this.#forwarded;
+    const sent = { bytes: this.#sent.bytes, sha256: this.#sent.hash.copy().digest('hex') };
+    if (received === undefined) return { bytes_from_client: sent.bytes, sha256_from_client: sent.sha256 };
+    return {
+      bytes_from_client: received.bytes.length,
+      sha256_from_client: received.sha256,
+      forwarded_bytes: sent.bytes,
+      forwarded_sha256: sent.sha256,
+    };
+  }
+
   async #begin(): Promise<UpstreamExchange> {
-    const { request, head, contentLength, content, strip, signal } = this.#forwarded;
+    const { request, head, contentLength, content, strip, signal, restoring } = this.#forwarded;
     const { ports, connection } = this.#session;
     const { admission } = this.#session;
     this.#masking = await answerMasking(admission.policyNow().masks, () => admission.maskingKeys());
     if (this.#masking !== undefined && request.upgrade !== undefined) {
       throw new CountersignError('MASK_NOT_APPLIED', { connection });
     }
+    // Who may see what comes back as it is, may see what they sent.
+    if (this.#masking === undefined && restoring !== undefined) this.#masking = new RestoredAnswer(restoring);
     const target = await this.#session.target();
     this.#credential = target.credential;
     if (isInQuery(target.credential, head.query)) {
@@ -197,7 +220,7 @@ export class Forwarding {
       method: head.method,
       path: pathAt(target, head.path, injected.query),
       fields: [...passing, ...injected.fields],
-      content: content === undefined ? contentLength : framedAs(content, contentLength, request),
+      content: content === undefined ? contentLength : framedAs(content.bytes, contentLength, request),
       upgrade: request.upgrade === undefined ? undefined : 'websocket',
     });
     this.#upstream = upstream;
@@ -231,8 +254,8 @@ export class Forwarding {
   }
 
   #sendTrailers(upstream: UpstreamExchange): void {
-    const { request, contentLength } = this.#forwarded;
-    if (contentLength === 'none') return;
+    const { request, contentLength, received } = this.#forwarded;
+    if (contentLength === 'none' || received !== undefined) return;
     const read = readFields(request.rawTrailers(), 'trailers', LIMITS.fieldsMax);
     if (read.kind === 'malformed')
       throw new CountersignError('HTTP_MALFORMED', { reason: `in its trailers, ${read.reason}` });
@@ -252,6 +275,7 @@ export class Forwarding {
     const masking = this.#masking;
     const passing = this.#fieldsFor(answer);
     const fields = masking?.answerFields(passing) ?? passing;
+    this.#fields = fields;
     // What is masked may turn out to be no content that can be: then the client has seen nothing of it.
     const came = rerank?.watch(answer, masking !== undefined) ?? answer;
     const content = masking === undefined ? came.content : await firstOf(masking.content(came));
@@ -343,11 +367,11 @@ function count(counted: Counted, chunk: Uint8Array): void {
 
 /** What was held has a length by now; it is sent in chunks only where trailers follow. */
 function framedAs(
-  content: HeldContent,
+  content: Uint8Array,
   declared: number | 'chunked' | 'none',
   request: ClientRequest,
 ): number | 'chunked' {
-  return declared === 'chunked' && request.rawTrailers().length > 0 ? 'chunked' : content.bytes.length;
+  return declared === 'chunked' && request.rawTrailers().length > 0 ? 'chunked' : content.length;
 }
 
 function pathAt({ prefix }: HttpTarget, path: string, query: string): string {

@@ -7,12 +7,11 @@
 
 import { CountersignError } from '../../core/errors.ts';
 import { segmentsOf } from '../../core/json-pattern.ts';
+import { bodyTools } from '../../masking/bodies/body-leaves.ts';
 import { BodyPlan } from '../../masking/bodies/body-plan.ts';
 import { bodyMasker, maskBody } from '../../masking/bodies/body-masker.ts';
-import { Scanner } from '../../masking/detect/scanner.ts';
 import type { MaskingKeyRing } from '../../masking/operators/key-ring.ts';
-import type { SessionMasks } from '../../masking/plan/session-masks.ts';
-import { MaskMemory } from '../../masking/rows/mask-memory.ts';
+import type { ContentMasks, SessionMasks } from '../../masking/plan/session-masks.ts';
 import { OperationMasking } from '../postgres/masked/operation-masking.ts';
 
 /** A text of a content, and its RFC 6901 pointer in there. */
@@ -27,8 +26,11 @@ export class RecordMasking {
   readonly #looks: BodyPlan;
   readonly #keys: MaskingKeyRing;
 
-  constructor(masks: SessionMasks, keys: MaskingKeyRing) {
+  readonly #rules: ContentMasks['rules'];
+
+  constructor(masks: ContentMasks, keys: MaskingKeyRing) {
     this.#plan = new BodyPlan(masks);
+    this.#rules = masks.rules;
     this.#looks = new BodyPlan({ fields: [], detecting: masks.detecting });
     this.#keys = keys;
   }
@@ -53,14 +55,8 @@ export class RecordMasking {
   }
 
   #masked(content: unknown, plan: BodyPlan): unknown {
-    const scannerOptions = {};
-    const masker = bodyMasker('json', plan, {
-      keys: this.#keys,
-      scanner: new Scanner(scannerOptions),
-      scannerOptions,
-      memory: new MaskMemory(),
-      counts: new OperationMasking().counts,
-    });
+    const tools = bodyTools(this.#keys, new OperationMasking().counts, this.#rules);
+    const masker = bodyMasker('json', plan, tools);
     const bytes = maskBody(masker, Buffer.from(JSON.stringify(content)));
     const masked: unknown = JSON.parse(Buffer.concat(bytes).toString('utf8'));
     return masked;
@@ -69,10 +65,10 @@ export class RecordMasking {
 
 /** Undefined where no Mask reaches what goes over HTTP. */
 export async function recordMasking(
-  masks: SessionMasks,
+  { either }: SessionMasks,
   keys: () => Promise<MaskingKeyRing>,
 ): Promise<RecordMasking | undefined> {
-  return new BodyPlan(masks).isEmpty ? undefined : new RecordMasking(masks, await keys());
+  return new BodyPlan(either).isEmpty ? undefined : new RecordMasking(either, await keys());
 }
 
 function membersOf(value: unknown): Readonly<Record<string, unknown>> {
