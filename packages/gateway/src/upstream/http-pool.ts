@@ -270,10 +270,20 @@ function answerOf(outgoing: ClientRequest, target: HttpTarget): Promise<Upstream
     outgoing.setTimeout(LIMITS.upstreamSilenceMs, () => {
       outgoing.destroy(new Error(`it said nothing for ${LIMITS.upstreamSilenceMs / 1_000} s`));
     });
-    outgoing.once('response', (incoming) => resolve(fromIncoming(incoming, undefined)));
-    outgoing.once('upgrade', (incoming, socket, head) => resolve(fromIncoming(incoming, { socket, head })));
-    outgoing.on('error', (error) => reject(failed(target, reasonOf(error), error)));
-    outgoing.once('close', () => reject(failed(target, 'it closed the connection without an answer')));
+    // An error that nobody gets costs more than the rest of a small request.
+    let isAnswered = false;
+    const answered = (incoming: IncomingMessage, upgraded: UpstreamAnswer['upgraded']): void => {
+      isAnswered = true;
+      resolve(fromIncoming(incoming, upgraded));
+    };
+    outgoing.once('response', (incoming) => answered(incoming, undefined));
+    outgoing.once('upgrade', (incoming, socket, head) => answered(incoming, { socket, head }));
+    outgoing.on('error', (error) => {
+      if (!isAnswered) reject(failed(target, reasonOf(error), error));
+    });
+    outgoing.once('close', () => {
+      if (!isAnswered) reject(failed(target, 'it closed the connection without an answer'));
+    });
   });
 }
 
@@ -294,9 +304,9 @@ function fromIncoming(incoming: IncomingMessage, upgraded: UpstreamAnswer['upgra
 
 /** Node gives a flat list in the spelling of the wire. */
 function pairs(raw: readonly string[]): HttpFields {
-  return raw.flatMap((name, at): (readonly [string, string])[] =>
-    at % 2 === 0 ? [[name.toLowerCase(), raw[at + 1] ?? '']] : [],
-  );
+  const fields: (readonly [string, string])[] = [];
+  for (let at = 0; at < raw.length; at += 2) fields.push([(raw[at] ?? '').toLowerCase(), raw[at + 1] ?? '']);
+  return fields;
 }
 
 /** TLS has its own deadline, which begins with its socket. */
