@@ -247,6 +247,8 @@ function requestOverHttp1(target: HttpTarget, request: UpstreamRequest, agent: P
     agent,
     headers: headers.flat(),
     setHost: false,
+    // From the first moment on: until it is connected, a socket would have the deadline of idle ones.
+    timeout: LIMITS.upstreamSilenceMs,
     maxHeaderSize: LIMITS.answerHeadBytesMax,
     insecureHTTPParser: false,
   });
@@ -267,7 +269,7 @@ function requestOverHttp1(target: HttpTarget, request: UpstreamRequest, agent: P
 
 function answerOf(outgoing: ClientRequest, target: HttpTarget): Promise<UpstreamAnswer> {
   return new Promise((resolve, reject) => {
-    outgoing.setTimeout(LIMITS.upstreamSilenceMs, () => {
+    outgoing.once('timeout', () => {
       outgoing.destroy(new Error(`it said nothing for ${LIMITS.upstreamSilenceMs / 1_000} s`));
     });
     // An error that nobody gets costs more than the rest of a small request.
