@@ -1,7 +1,7 @@
 /**
  * The gateway that is measured, in a process of its own: the program behind bench/peers/gateway.ts.
  *
- * Arguments: data directory, target port. The target's password is in DB_PASSWORD, its certificate in
+ * Arguments: data directory, target port, port of the HTTP target. The target's password is in DB_PASSWORD, its certificate in
  * DB_CA. Prints one line of JSON when it is ready; ends at SIGTERM, and when its standard input ends.
  */
 
@@ -10,9 +10,10 @@ import { loadConfig } from '../packages/gateway/src/config/config.ts';
 import { startGateway } from '../packages/gateway/src/main.ts';
 import { parseResources } from '../packages/gateway/src/resources/parse.ts';
 
-const [data = '', targetPort = '0'] = process.argv.slice(2);
+const [data = '', targetPort = '0', httpTarget = '9'] = process.argv.slice(2);
 const config = loadConfig('tls: { mode: optional }', { data, postgresPort: 0, apiPort: 0 });
 const gateway = await startGateway(config, {
+  env: { ...process.env, API_SECRET: 'secret-of-the-target' },
   onError: (error, where) => {
     const cause = error.cause instanceof Error ? error.cause.message : '';
     process.stderr.write(`${where}: ${error.code} ${error.message} ${cause}\n`);
@@ -58,6 +59,37 @@ name: db-detecting
 protocol: postgres
 target: { host: 127.0.0.1, port: ${targetPort}, database: postgres, tls: disable }
 credential: { user: postgres, password: { env: DB_PASSWORD } }
+---
+kind: Connection
+name: reranker
+protocol: http
+target: { url: 'http://127.0.0.1:${httpTarget}', tls: disable }
+credential: { scheme: bearer, password: { env: API_SECRET } }
+---
+kind: Connection
+name: reranker-masked
+protocol: http
+target: { url: 'http://127.0.0.1:${httpTarget}', tls: disable }
+credential: { scheme: bearer, password: { env: API_SECRET } }
+---
+kind: Connection
+name: files
+protocol: http
+dialect: http
+target: { url: 'http://127.0.0.1:${httpTarget}', tls: disable }
+credential: { scheme: bearer, password: { env: API_SECRET } }
+---
+kind: Mask
+name: numbers-of-people
+on: [reranker-masked]
+fields: ['/**/national_id']
+as: redact
+---
+kind: Mask
+name: whatever-looks-personal-in-answers
+on: [reranker-masked]
+detect: [email, card, iban, phone, secret]
+as: redact
 ---
 kind: Mask
 name: contacts
@@ -105,6 +137,12 @@ kind: Access
 name: all
 who: [ana]
 to: [db, db-tls, db-ruled, db-ruled-by-text, db-masked, db-detecting]
+---
+kind: Access
+name: requests
+who: [ana]
+to: [reranker, reranker-masked, files]
+may: [read, rerank, unknown]
 `),
   { name: 'bench', kind: 'system', keyId: bootId },
 );
@@ -126,4 +164,6 @@ process.on('SIGINT', () => undefined);
 process.stdin.on('end', close).resume();
 // For the next one of the run, which may be there before this one has ended.
 flushCompileCache();
-process.stdout.write(`${JSON.stringify({ port: gateway.postgres.port, token: made.token.reveal() })}\n`);
+process.stdout.write(
+  `${JSON.stringify({ port: gateway.postgres.port, httpPort: gateway.http.port, token: made.token.reveal() })}\n`,
+);

@@ -1,8 +1,8 @@
 /**
  * Ratios, not absolutes: the same work directly, through PgBouncer, through HAProxy and through the
- * gateway, interleaved in one run, each in a process of its own.
+ * gateway, interleaved in one run, each in a process of its own. Of HTTP: directly, through nginx and the gateway.
  *
- * Run: npm run bench. Needs Debian's postgresql, pgbouncer and haproxy. Nothing here fails a build for
+ * Run: npm run bench. Needs Debian's postgresql, pgbouncer, haproxy and nginx-light. Nothing here fails a build for
  * being slow; a timed test would only test the machine.
  */
 
@@ -34,7 +34,7 @@ async function measureAll(
   rows: readonly Row[],
 ): Promise<{ readonly results: readonly RowResult[]; readonly failures: readonly string[] }> {
   const results: RowResult[] = [];
-  const failures: string[] = [...on.missing];
+  const failures: string[] = [];
   for (const row of rows) {
     const before = performance.now();
     try {
@@ -48,7 +48,7 @@ async function measureAll(
     }
     console.info(`\n(${row.id}: ${((performance.now() - before) / 1_000).toFixed(1)} s)`);
   }
-  return { results, failures };
+  return { results, failures: [...on.missing, ...failures] };
 }
 
 function printProfiles(profile: string, loads: readonly Load[]): void {
@@ -85,7 +85,7 @@ function factsOf(on: Stage, options: Options, machine: string): Facts {
     machine,
     command: words.length === 0 ? 'npm run bench' : `npm run bench -- ${words.join(' ')}`,
     programs: on.versions,
-    settings: `Everything on loopback on one machine; SCRAM-SHA-256 on every leg; PostgreSQL with fsync off, the gateway with every leaf on disk; ${options.rounds} interleaved rounds, ${options.seconds} s for each run of pgbench.`,
+    settings: `Everything on loopback on one machine; SCRAM-SHA-256 on every leg; PostgreSQL with fsync off, the gateway with every leaf on disk; ${options.rounds} interleaved rounds, ${options.seconds} s for each run of pgbench or of calls.`,
     flush: `This disk's own flush, 4 KiB and fdatasync: at the end of a growing file ${milliseconds(flush.append)}; inside written blocks ${milliseconds(flush.overwrite)}.`,
   };
 }
@@ -102,7 +102,7 @@ async function run(options: Options): Promise<number> {
   stage = await Stage.open(options);
   const facts = factsOf(stage, options, machine);
   console.info(`${facts.machine}\n${facts.programs.join(' · ')}\n${facts.flush}`);
-  await prepareTables(stage);
+  if (rows.some(({ usesTables }) => usesTables !== false)) await prepareTables(stage);
   // Warming up is not what is looked at.
   stage.loads.length = 0;
   const { results, failures } = await measureAll(stage, rows);

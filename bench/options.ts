@@ -6,13 +6,13 @@ import { type Settings, WAY_NAMES, type WayName } from './stage.ts';
 
 export const USAGE = `Usage: npm run bench -- [OPTION…]
 
-Direct, PgBouncer, HAProxy and the gateway in one interleaved run. The whole run writes
+Direct, PgBouncer, HAProxy and the gateway in one interleaved run; of HTTP, direct, nginx and the gateway. The whole run writes
 bench/results/DATE.md; a part of it is only printed.
 
-  --only ID,ID…      measurements whose name begins so: select, select/16/prepared, one-client, …
+  --only ID,ID…      measurements whose name begins so: select, select/16/prepared, http, http/32, …
   --ways NAME,NAME…  of ${WAY_NAMES.join(', ')}
   --rounds N         rounds of each measurement (5)
-  --seconds N        seconds of each run of pgbench (2)
+  --seconds N        seconds of each run of pgbench, or of calls (2)
   --dir DIRECTORY    on the disk that is measured (${tmpdir()})
   --profile DIR      CPU profiles of the gateway's threads, ranked at the end
   --write            write the results of a part, too

@@ -11,6 +11,7 @@ import { versionOf } from './measure/machine.ts';
 import type { Load } from './measure/profile.ts';
 import { type GatewayProcess, startGatewayProcess } from './peers/gateway.ts';
 import { startHaproxy } from './peers/haproxy.ts';
+import { HttpGround } from './peers/http-ground.ts';
 import { OwnedProcesses, removeWhenGone } from './peers/owned-processes.ts';
 import { startPgbouncer } from './peers/pgbouncer.ts';
 
@@ -50,6 +51,9 @@ export interface Settings {
   readonly profile: string | undefined;
 }
 
+/** V8 compiles what is hot on threads of its own, about a CPU second of it. */
+export const WARM_UP_SECONDS_MAX = 5;
+
 export class Stage {
   readonly rounds: number;
   readonly seconds: number;
@@ -65,6 +69,7 @@ export class Stage {
   readonly #peer: PeerOptions;
   readonly #removed: () => void;
   #gateway: GatewayProcess | undefined;
+  #http: Promise<HttpGround> | undefined;
 
   private constructor(
     settings: Settings,
@@ -140,8 +145,14 @@ export class Stage {
   }
 
   /** Another gateway, fresh: for figures of memory. */
-  startGateway(label: string): Promise<GatewayProcess> {
-    return startGatewayProcess({ ...this.#peer, label });
+  startGateway(label: string, httpTarget?: number): Promise<GatewayProcess> {
+    return startGatewayProcess({ ...this.#peer, label, httpTarget });
+  }
+
+  /** The ways of HTTP, begun with the first row that needs them. */
+  http(): Promise<HttpGround> {
+    this.#http ??= this.#openHttp();
+    return this.#http;
   }
 
   /** Measures each way once a round; who begins changes from round to round. */
@@ -157,10 +168,28 @@ export class Stage {
 
   async close(): Promise<void> {
     await this.#gateway?.stop();
+    const http = await this.#http?.catch(() => undefined);
+    await http?.close();
     await this.server.stop();
     this.children.killAll();
     await rm(this.directory, { recursive: true, force: true, maxRetries: 5 });
     this.#removed();
+  }
+
+  async #openHttp(): Promise<HttpGround> {
+    const { profile } = this.#settings;
+    const ground = await HttpGround.open({
+      directory: this.directory,
+      children: this.children,
+      startGateway: (httpTarget) =>
+        startGatewayProcess({ ...this.#peer, label: 'http', profile, httpTarget }),
+      warmUpSeconds: Math.min(WARM_UP_SECONDS_MAX, 2 * this.seconds),
+      loads: this.profiling ? this.loads : undefined,
+    });
+    this.versions.push(...ground.versions);
+    this.missing.push(...ground.missing);
+    for (const text of ground.missing) console.error(`MISSING ${text}`);
+    return ground;
   }
 
   async #startWays(): Promise<void> {

@@ -30,6 +30,7 @@ export function fileSystemOf(mounts: string, directory: string): string {
 
 /** The first line that a program says about its version; undefined where it is not there. */
 export function versionOf(program: string, argument: string): string | undefined {
-  const { stdout, error } = spawnSync(program, [argument], { encoding: 'utf8' });
-  return error === undefined ? stdout.split('\n')[0]?.trim() : undefined;
+  const { stdout, stderr, error } = spawnSync(program, [argument], { encoding: 'utf8' });
+  // nginx says it where others say what went wrong.
+  return error === undefined ? `${stdout}${stderr}`.split('\n')[0]?.trim() : undefined;
 }

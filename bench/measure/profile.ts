@@ -36,9 +36,9 @@ const IDLE = new Set(['(idle)']);
 export interface Load {
   readonly startMs: number;
   readonly endMs: number;
-  /** What was done: transactions, or megabytes. */
+  /** What was done: transactions, calls of HTTP, or megabytes. */
   readonly count: number;
-  readonly unit: 'transaction' | 'MB';
+  readonly unit: 'transaction' | 'call' | 'MB';
   /** CPU time by thread, from /proc. */
   readonly threadUs: ReadonlyMap<string, number>;
 }

@@ -1,11 +1,10 @@
 /** The gateway in a process of its own, so that its CPU time and memory are its own. */
 
-import { once } from 'node:events';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { PeerOptions, Way } from '../stage.ts';
+import { readyLine } from './owned-processes.ts';
 
 export interface GatewayProcess {
   readonly way: Way;
@@ -20,22 +19,38 @@ export interface GatewayProcess {
   readonly masked: Way;
   /** With a Mask that looks through every text. */
   readonly detecting: Way;
+  /** The HTTP port, and the token; connections are those of gateway-process.ts. */
+  readonly http: { readonly port: number; readonly token: string };
   /** Ends it in good order, and removes its data. */
   stop(): Promise<void>;
 }
 
-export interface GatewayProcessOptions extends PeerOptions {
+/** What the program prints. */
+interface Ready {
+  readonly port: number;
+  readonly httpPort: number;
+  readonly token: string;
+}
+
+export interface GatewayProcessOptions extends Pick<PeerOptions, 'directory' | 'children'> {
+  /** The target of the PostgreSQL connections. */
+  readonly server: Pick<PeerOptions['server'], 'port' | 'password'>;
+  readonly tls: Pick<PeerOptions['tls'], 'cert'>;
   /** Name of its data directory. */
   readonly label: string;
   /** Where its CPU profiles go. */
   readonly profile?: string | undefined;
+  /** Of the target of the HTTP connections, which nobody uses without. */
+  readonly httpTarget?: number | undefined;
 }
 
 const PROFILE_WORKERS = fileURLToPath(new URL('../profile-workers.ts', import.meta.url));
+/** Where nobody listens. */
+const DISCARD_PORT = 9;
 const PROGRAM = fileURLToPath(new URL('../gateway-process.ts', import.meta.url));
 
 export async function startGatewayProcess(options: GatewayProcessOptions): Promise<GatewayProcess> {
-  const { server, children, label, profile, tls } = options;
+  const { server, children, label, profile, tls, httpTarget = DISCARD_PORT } = options;
   const data = join(options.directory, label);
   await mkdir(data, { mode: 0o700 });
   const profiling =
@@ -44,20 +59,19 @@ export async function startGatewayProcess(options: GatewayProcessOptions): Promi
   const compiled = { NODE_COMPILE_CACHE: join(options.directory, 'compiled') };
   const child = children.start(
     process.execPath,
-    ['--conditions=source', '--max-semi-space-size=8', ...profiling, PROGRAM, data, String(server.port)],
+    [
+      '--conditions=source',
+      '--max-semi-space-size=8',
+      ...profiling,
+      PROGRAM,
+      data,
+      String(server.port),
+      String(httpTarget),
+    ],
     { env: { ...process.env, ...compiled, DB_PASSWORD: server.password, DB_CA: tls.cert } },
   );
-  let said = '';
-  child.stderr.on('data', (chunk: Buffer) => {
-    said = (said + chunk.toString()).slice(-4_000);
-    process.stderr.write(chunk);
-  });
-  const lines = createInterface({ input: child.stdout });
-  const [line] = await Promise.race([
-    once(lines, 'line'),
-    once(child, 'exit').then(() => Promise.reject(new Error(`the gateway did not start: ${said}`))),
-  ]);
-  const { port, token }: { port: number; token: string } = JSON.parse(line);
+  const line = await readyLine(child, 'the gateway');
+  const { port, httpPort, token }: Ready = JSON.parse(line);
   const { pid } = child;
   if (pid === undefined) throw new Error('the gateway has no process id');
   const to = (database: string): Way => ({
@@ -76,6 +90,7 @@ export async function startGatewayProcess(options: GatewayProcessOptions): Promi
     ruledByText: to('db-ruled-by-text'),
     masked: to('db-masked'),
     detecting: to('db-detecting'),
+    http: { port: httpPort, token },
     pid,
     async stop() {
       await children.stop(child);

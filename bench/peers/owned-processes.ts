@@ -3,6 +3,7 @@
 import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, connect } from 'node:net';
+import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Account } from '../../examples/demo/postgres-binaries.ts';
 
@@ -90,6 +91,21 @@ export function removeWhenGone(directory: string): () => void {
   return () => {
     shell.stdin.end('leave\n');
   };
+}
+
+/** The line of JSON that a program of ours prints when it is ready; rejects with what it said where it ends before. */
+export async function readyLine(child: ChildProcessWithoutNullStreams, what: string): Promise<string> {
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    said = (said + chunk.toString()).slice(-SAID_CHARACTERS_MAX);
+    process.stderr.write(chunk);
+  });
+  const lines = createInterface({ input: child.stdout });
+  const [line] = await Promise.race([
+    once(lines, 'line'),
+    once(child, 'exit').then(() => Promise.reject(new Error(`${what} did not start: ${said}`))),
+  ]);
+  return String(line);
 }
 
 /** Waits until a program takes connections; rejects with what it said where it ends before. */

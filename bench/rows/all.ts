@@ -1,6 +1,8 @@
 /** Every measurement, in the order in which they run. */
 
 import { BIG_RESULT_ROW } from './big-result.ts';
+import { HTTP_BODY_ROW } from './http-body.ts';
+import { HTTP_CALL_ROWS } from './http-calls.ts';
 import { IDLE_ROW } from './idle-sessions.ts';
 import { JSON_MASKING_ROW } from './json-masking.ts';
 import { LARGE_RESULT_ROWS } from './large-result.ts';
@@ -23,6 +25,8 @@ export const ROWS: readonly Row[] = [
   ...LARGE_RESULT_ROWS,
   ...MASKED_SELECT_ROWS,
   ...MASKED_RESULT_ROWS,
+  ...HTTP_CALL_ROWS,
+  HTTP_BODY_ROW,
   MASKING_SCAN_ROW,
   JSON_MASKING_ROW,
   ROW_MASKER_ROW,

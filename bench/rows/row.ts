@@ -27,6 +27,8 @@ export interface RowResult {
 export interface Row {
   /** What `--only` names, whole or by its beginning. */
   readonly id: string;
+  /** False where it reads nothing of what pgbench prepares. */
+  readonly usesTables?: false;
   run(stage: Stage): Promise<RowResult>;
 }
 

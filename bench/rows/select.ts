@@ -2,7 +2,7 @@
 
 import { type PgbenchRun, runPgbench } from '../measure/pgbench.ts';
 import { formatSpread, ratios, spreadOf } from '../measure/statistics.ts';
-import type { Stage, WayName } from '../stage.ts';
+import { type Stage, WARM_UP_SECONDS_MAX, type WayName } from '../stage.ts';
 import { type Goal, metIf, type Row, type RowResult, type Table } from './row.ts';
 
 interface Workload {
@@ -54,9 +54,6 @@ export const SELECT_ROWS: readonly Row[] = WORKLOADS.map((workload) => ({
   id: workload.id,
   run: (stage) => runWorkload(stage, workload),
 }));
-
-/** V8 compiles what is hot on threads of its own, about a CPU second of it. */
-const WARM_UP_SECONDS_MAX = 5;
 
 /** What pgbench reads; with the processes warm that it is read through. */
 export async function prepareTables(stage: Stage): Promise<void> {

@@ -2,13 +2,14 @@ import { createPublicKey, randomBytes, verify } from 'node:crypto';
 import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { openCheckpoint } from '@countersign/ledger/checkpoint';
 import { RangeCheck } from '@countersign/ledger/completeness';
 import { parseLeaf } from '@countersign/ledger/leaf';
 import { Frontier } from '@countersign/ledger/merkle';
 import { type Ed25519Verify, parseVerifierKey } from '@countersign/ledger/note';
 import { bodyValues } from '@countersign/ledger/body';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { makeId } from '../core/ids.ts';
 import type { LedgerEvent, ScopeKeys } from '../core/ledger-port.ts';
 import { historyPath, parseHistoryLine, type SignedCheckpoint } from './checkpoint-history.ts';
@@ -167,6 +168,44 @@ describe('Ledger', () => {
     await ledger.close('test');
     const bundles = readdirSync(join(options.directory, 'tile', 'entries')).toSorted();
     expect(bundles).toEqual([...Array.from({ length: 11 }, (_, i) => String(i).padStart(3, '0')), '011.p']);
+  });
+
+  it('sends an outcome with the next intent, or soon alone, and in its place', async () => {
+    const ledger = await Ledger.open(options);
+    await startSession(ledger);
+    const intent = (): ReturnType<Ledger['append']> =>
+      ledger.append(event('http.intent', { decision: 'allow', body: { path: '/' } }));
+    const outcome = (ref: number): ReturnType<Ledger['append']> =>
+      ledger.append(event('http.outcome', { ref, status: 'ok', body: { http_status: 200 } }));
+    const first = await intent();
+    const posted = vi.spyOn(Worker.prototype, 'postMessage');
+    try {
+      const waiting = outcome(first.index);
+      for (let turns = 0; turns < 8; turns += 1) await Promise.resolve();
+      expect(posted).not.toHaveBeenCalled();
+      const second = intent();
+      const [told, next] = await Promise.all([waiting, second]);
+      expect(posted).toHaveBeenCalledTimes(1);
+      expect(next.index).toBe(told.index + 1);
+      // Nobody comes whose message it could share.
+      const alone = await outcome(next.index);
+      expect(alone.index).toBe(next.index + 1);
+      const third = await intent();
+      // What ends the log takes it along.
+      const last = outcome(third.index);
+      await ledger.append(event('session.end', { status: 'ok' }));
+      await ledger.close('test');
+      await last;
+    } finally {
+      posted.mockRestore();
+    }
+    expect((await check(ledger)).slice(-5)).toEqual([
+      'http.outcome',
+      'http.intent',
+      'http.outcome',
+      'session.end',
+      'ledger.shutdown',
+    ]);
   });
 
   it('goes on where it was after a restart and reports what was interrupted', async () => {

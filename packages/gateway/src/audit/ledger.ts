@@ -1,7 +1,8 @@
 /**
  * The ledger as the rest of the gateway sees it: append, and know that it is on disk.
  *
- * Calls of one turn of the event loop go to the writer's thread in one message.
+ * Calls of one turn of the event loop go to the writer's thread in one message; outcomes of requests go with the next
+ * one, or a little later.
  */
 
 import type { Worker } from 'node:worker_threads';
@@ -61,6 +62,9 @@ export class Ledger implements LedgerPort {
   readonly #haltListeners: ((error: CountersignError) => void)[] = [];
   #batch: AppendRequest[] = [];
   #batchBytes = 0;
+  #isFlushing = false;
+  /** Runs while there are outcomes of requests in the batch. */
+  #later: NodeJS.Timeout | undefined;
   readonly #queueBytesMax: number;
   #pendingBytes = 0;
   #nextId = 1;
@@ -185,9 +189,13 @@ export class Ledger implements LedgerPort {
       const id = this.#nextId++;
       this.#pending.set(id, { bytes, resolve, reject });
       this.#pendingBytes = waiting;
-      if (this.#batch.length === 0) queueMicrotask(() => this.#flush());
-      this.#batch.push({ id, wait: waitOf(events), urgent: !events.every(isUnhurried), events });
+      const urgent = !events.every(isUnhurried);
+      this.#batch.push({ id, wait: waitOf(events), urgent, events });
       this.#batchBytes += bytes;
+      if (!events.every(isHeldBack)) this.#flushSoon();
+      else if (this.#later === undefined) {
+        this.#later = setTimeout(() => this.#flushLate(), LIMITS.ledger.unhurriedDelayMs);
+      }
     });
   }
 
@@ -255,6 +263,23 @@ export class Ledger implements LedgerPort {
     const key = await this.#keys.find(keyId);
     if (key === undefined) throw new CountersignError('SHREDDED', { session: keyId });
     if (!this.#scopes.has(keyId)) this.openScope(keyId, key);
+  }
+
+  /** With whatever else this turn appends. */
+  #flushSoon(): void {
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
+    queueMicrotask(() => {
+      this.#isFlushing = false;
+      this.#flush();
+    });
+  }
+
+  /** Nobody has come whose message they could have shared; the writer is not to wait for one again. */
+  #flushLate(): void {
+    this.#later = undefined;
+    this.#batch = this.#batch.map((request) => ({ ...request, urgent: true }));
+    this.#flush();
   }
 
   #flush(): void {
@@ -340,9 +365,16 @@ function waitOf(events: readonly LedgerEvent[]): WaitClass {
   return wait;
 }
 
+/** Of requests, which are not as many as statements: a message to the writer costs more than that it seals later. */
+const HELD_BACK: ReadonlySet<string> = new Set(['http.outcome', 'rerank.result']);
+
 /** An outcome follows what was delivered; a crash before it is durable is what `unknown` says. */
 function isUnhurried({ type }: LedgerEvent): boolean {
-  return type === 'statement.outcome' || EVENTS[type]?.wait === 'async';
+  return type === 'statement.outcome' || HELD_BACK.has(type) || EVENTS[type]?.wait === 'async';
+}
+
+function isHeldBack({ type }: LedgerEvent): boolean {
+  return HELD_BACK.has(type);
 }
 
 function fromWire(error: WireError): CountersignError {

@@ -21,6 +21,8 @@ const START_US = 1_764_000_000_000_000;
 let directory: string;
 let secondPlace: CheckpointStore;
 let nowUs: number;
+/** What the clock says first. */
+let firstUs: number[];
 const bootKey = randomBytes(32);
 const privateKey = createPrivateKey({
   key: Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), randomBytes(32)]),
@@ -35,6 +37,7 @@ beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'countersign-writer-'));
   secondPlace = fileCheckpointStore(join(directory, 'second'));
   nowUs = START_US;
+  firstUs = [];
 });
 
 afterEach(() => {
@@ -55,7 +58,7 @@ function open(): LogWriter {
       secondPlace,
       segmentBytesMax: 65_536,
       ballastBytes: 65_536,
-      clock: { nowUs: () => nowUs, monotonicUs: () => nowUs },
+      clock: { nowUs: () => firstUs.shift() ?? nowUs, monotonicUs: () => nowUs },
       randomBytes: (length) => new Uint8Array(randomBytes(length)),
     },
     openLog(LOG_FILES, join(directory, 'ledger'), lastNote),
@@ -164,6 +167,28 @@ describe('LogWriter', () => {
     writer.commit();
     writer.close();
     expect((await leaves()).map(({ leaf }) => leaf.n)).toEqual([0, 1]);
+  });
+
+  it('lets an event answer the one before it in its request, whatever comes in between', async () => {
+    const writer = open();
+    const answering = (ref: number): Parameters<LogWriter['stage']>[0] => ({ ...gap(), ref });
+    for (const events of [[answering(-1)], [gap(), answering(-2)], [gap(), gap(), answering(-2)]]) {
+      expect(() => writer.stageAll(events)).toThrow(expect.objectContaining({ code: 'INTERNAL' }));
+    }
+    // The clock goes back behind the first of them, and that is a leaf.
+    firstUs = [START_US, START_US];
+    nowUs -= 10_000_000;
+    expect(writer.stageAll([gap(), answering(-1), answering(-1)]).map(({ index }) => index)).toEqual([
+      0, 2, 3,
+    ]);
+    writer.commit();
+    writer.close();
+    expect((await leaves()).map(({ leaf: { type, ref } }) => [type, ref])).toEqual([
+      ['ledger.gap', undefined],
+      ['clock.step', undefined],
+      ['ledger.gap', 0],
+      ['ledger.gap', 2],
+    ]);
   });
 
   it('stops for good where the second place was changed by somebody else', () => {

@@ -155,8 +155,17 @@ export class LogWriter {
    */
   stageAll(events: readonly LedgerEvent[]): readonly Appended[] {
     this.#mustWork();
+    if (events.some(({ ref }, i) => ref !== undefined && ref < 0 && (ref !== -1 || i === 0))) {
+      throw internal('an event that answers none of its request');
+    }
     const bodies = events.map((event) => this.#sealBody(event));
-    return events.map((event, i) => this.#stageSealed(event, bodies[i] ?? NO_BODY));
+    let before: Appended | undefined;
+    return events.map((event, i) => {
+      // What a slow clock says stands in between, so that it is not the index before this one.
+      const own = event.ref === -1 ? { ...event, ref: before?.index } : event;
+      before = this.#stageSealed(own, bodies[i] ?? NO_BODY);
+      return before;
+    });
   }
 
   #stageSealed(event: LedgerEvent, { body, sealed }: SealedEvent): Appended {

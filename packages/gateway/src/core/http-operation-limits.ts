@@ -15,6 +15,8 @@ export const HTTP_OPERATION_LIMITS = {
   rankedMax: 4_096,
   /** Values that a pattern with `*` finds in one body: a body of 32 MiB has a million texts at most. */
   foundMax: 1_000_000,
+  /** Patterns whose segments are remembered; the tables have some hundreds, and rules and Masks a few. */
+  knownPatternsMax: 2_048,
   /** Characters of a GraphQL text that are read: queries that people write have some thousands. */
   graphqlCharactersMax: 65_536,
   /** Bytes of an option that is kept as it came, such as the settings of a task. */

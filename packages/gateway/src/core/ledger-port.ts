@@ -22,7 +22,7 @@ export interface LedgerEvent {
   readonly session?: string | undefined;
   /** Name of the connection. */
   readonly target?: string | undefined;
-  /** Index of the leaf this one answers. */
+  /** Index of the leaf this one answers; -1: the event before it in the same appendMany, whose index nobody has yet. */
   readonly ref?: number | undefined;
   readonly status?: string | undefined;
   readonly decision?: string | undefined;

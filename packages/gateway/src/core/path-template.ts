@@ -59,14 +59,12 @@ export function matchTemplate(
   parts: readonly string[],
 ): PathValues | undefined {
   if (isOpen ? parts.length <= segments.length : parts.length !== segments.length) return undefined;
+  // Most templates are of another path, and its words say so.
+  if (segments.some(({ name, before }, at) => name === undefined && parts[at] !== before)) return undefined;
   const values: (readonly [string, string])[] = [];
-  for (const [at, segment] of segments.entries()) {
+  for (const [at, { before, name, after }] of segments.entries()) {
+    if (name === undefined) continue;
     const part = parts[at] ?? '';
-    const { before, name, after } = segment;
-    if (name === undefined) {
-      if (part !== before) return undefined;
-      continue;
-    }
     if (part.length <= before.length + after.length) return undefined;
     if (!part.startsWith(before) || !part.endsWith(after)) return undefined;
     values.push([name, decoded(part.slice(before.length, part.length - after.length))]);

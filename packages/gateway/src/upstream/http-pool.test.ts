@@ -1,8 +1,11 @@
 /** How many targets sockets are kept to, and what becomes of one that has to go. */
 
+import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { HTTP_LIMITS } from '../core/http-limits.ts';
 import type { HttpTarget } from './http-exchange.ts';
 import { UpstreamPool } from './http-pool.ts';
 
@@ -84,4 +87,21 @@ it('a request that fails counts no longer', async () => {
     // oxlint-disable-next-line no-await-in-loop -- As above.
     await expect(exchange.answer).rejects.toMatchObject({ code: 'UPSTREAM_FAILED' });
   }
+});
+
+it('a target that is slow to connect has the time of one that is silent, and not of a socket that is idle', async () => {
+  const request = { method: 'GET', path: '/', fields: [], content: 'none', upgrade: undefined } as const;
+  const times: (number | undefined)[] = [];
+  for (const _ of ['a new socket', 'one that was kept']) {
+    // oxlint-disable-next-line no-await-in-loop -- The second has the socket of the first.
+    const { content, answer } = await pool.begin(target(0), request);
+    // oxlint-disable-next-line no-await-in-loop -- The second has the socket of the first.
+    const [socket]: unknown[] = await once(content, 'socket');
+    times.push(socket instanceof Socket ? socket.timeout : undefined);
+    content.end();
+    // oxlint-disable-next-line no-await-in-loop -- The second has the socket of the first.
+    await text((await answer).content);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(times).toEqual([HTTP_LIMITS.upstreamSilenceMs, HTTP_LIMITS.upstreamSilenceMs]);
 });

@@ -247,6 +247,8 @@ function requestOverHttp1(target: HttpTarget, request: UpstreamRequest, agent: P
     agent,
     headers: headers.flat(),
     setHost: false,
+    // From the first moment on: until it is connected, a socket would have the deadline of idle ones.
+    timeout: LIMITS.upstreamSilenceMs,
     maxHeaderSize: LIMITS.answerHeadBytesMax,
     insecureHTTPParser: false,
   });
@@ -267,13 +269,23 @@ function requestOverHttp1(target: HttpTarget, request: UpstreamRequest, agent: P
 
 function answerOf(outgoing: ClientRequest, target: HttpTarget): Promise<UpstreamAnswer> {
   return new Promise((resolve, reject) => {
-    outgoing.setTimeout(LIMITS.upstreamSilenceMs, () => {
+    outgoing.once('timeout', () => {
       outgoing.destroy(new Error(`it said nothing for ${LIMITS.upstreamSilenceMs / 1_000} s`));
     });
-    outgoing.once('response', (incoming) => resolve(fromIncoming(incoming, undefined)));
-    outgoing.once('upgrade', (incoming, socket, head) => resolve(fromIncoming(incoming, { socket, head })));
-    outgoing.on('error', (error) => reject(failed(target, reasonOf(error), error)));
-    outgoing.once('close', () => reject(failed(target, 'it closed the connection without an answer')));
+    // An error that nobody gets costs more than the rest of a small request.
+    let isAnswered = false;
+    const answered = (incoming: IncomingMessage, upgraded: UpstreamAnswer['upgraded']): void => {
+      isAnswered = true;
+      resolve(fromIncoming(incoming, upgraded));
+    };
+    outgoing.once('response', (incoming) => answered(incoming, undefined));
+    outgoing.once('upgrade', (incoming, socket, head) => answered(incoming, { socket, head }));
+    outgoing.on('error', (error) => {
+      if (!isAnswered) reject(failed(target, reasonOf(error), error));
+    });
+    outgoing.once('close', () => {
+      if (!isAnswered) reject(failed(target, 'it closed the connection without an answer'));
+    });
   });
 }
 
@@ -294,9 +306,9 @@ function fromIncoming(incoming: IncomingMessage, upgraded: UpstreamAnswer['upgra
 
 /** Node gives a flat list in the spelling of the wire. */
 function pairs(raw: readonly string[]): HttpFields {
-  return raw.flatMap((name, at): (readonly [string, string])[] =>
-    at % 2 === 0 ? [[name.toLowerCase(), raw[at + 1] ?? '']] : [],
-  );
+  const fields: (readonly [string, string])[] = [];
+  for (let at = 0; at < raw.length; at += 2) fields.push([(raw[at] ?? '').toLowerCase(), raw[at + 1] ?? '']);
+  return fields;
 }
 
 /** TLS has its own deadline, which begins with its socket. */

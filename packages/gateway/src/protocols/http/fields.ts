@@ -198,23 +198,32 @@ const NEVER_IN_TRAILERS: ReadonlySet<string> = new Set([
   'x-amz-target',
 ]);
 
+/** All of a request's by their whole names. */
+const STRIPPED_NAMES: ReadonlySet<string> = new Set([
+  ...HOP_BY_HOP,
+  ...CREDENTIALS,
+  ...IDENTITY,
+  ...OVERRIDES,
+  'host',
+  'expect',
+]);
+
 function isStrippedOfRequest(name: string): boolean {
   return (
-    HOP_BY_HOP.has(name) ||
-    CREDENTIALS.has(name) ||
-    IDENTITY.has(name) ||
-    OVERRIDES.has(name) ||
-    name === 'host' ||
-    name === 'expect' ||
-    VENDOR.test(name) ||
-    IDENTITY_PREFIXES.some((prefix) => name.startsWith(prefix))
+    STRIPPED_NAMES.has(name) ||
+    IDENTITY_PREFIXES.some((prefix) => name.startsWith(prefix)) ||
+    (name.startsWith('x-') && VENDOR.test(name))
   );
 }
 
+const NONE: ReadonlySet<string> = new Set();
+
 /** RFC 9110 §7.6.1: `Connection: close, x-foo` makes `x-foo` hop-by-hop. */
 function namedByConnection(fields: HttpFields): ReadonlySet<string> {
+  const values = valuesOf(fields, 'connection');
+  if (values.length === 0) return NONE;
   return new Set(
-    valuesOf(fields, 'connection')
+    values
       .flatMap((value) => value.split(','))
       .map((name) => name.trim().toLowerCase())
       // What frames the content cannot be made to vanish by a client.

@@ -113,8 +113,7 @@ export class Exchange implements RunningExchange {
     if (judged.decision.kind === 'hold') await this.#holdContent();
     await this.#mask(decoded, understood, judged, looked);
     this.#abort.signal.throwIfAborted();
-    await this.#writeIntent(judged);
-    this.#rerank = await RerankEvidence.begin(this.#session, understood, this.#intent ?? 0);
+    await this.#writeIntent(judged, await RerankEvidence.begin(this.#session, understood));
     this.#abort.signal.throwIfAborted();
     if (judged.decision.kind === 'block') return this.#refuse(blockedError(judged), 'blocked');
     if (judged.decision.kind === 'hold' && !(await this.#isApprovedWithin(decoded, judged))) return undefined;
@@ -176,7 +175,7 @@ export class Exchange implements RunningExchange {
     return decodeContent(this.#content.bytes, valuesOf(fields, 'content-encoding'));
   }
 
-  async #writeIntent(judged: JudgedRequest): Promise<void> {
+  async #writeIntent(judged: JudgedRequest, rerank?: RerankEvidence): Promise<void> {
     const { authority, request } = this.#known;
     const { leaves, ports } = this.#session;
     const head = this.#head;
@@ -187,8 +186,16 @@ export class Exchange implements RunningExchange {
     );
     const body = { ...said, ...masking?.body() };
     const decided = { decision: judged.decision.kind, policy: judged.policy };
-    const { index } = await ports.ledger.append(leaves.intent(body, decided));
+    const intent = leaves.intent(body, decided);
+    // One group, so that a rerank call waits once for the disk.
+    const [own, call] = await ports.ledger.appendMany(
+      rerank === undefined ? [intent] : [intent, rerank.call()],
+    );
+    if (own === undefined) throw new CountersignError('INTERNAL');
+    const { index } = own;
     this.#intent = index;
+    this.#rerank = rerank;
+    if (call !== undefined) rerank?.written(call.index);
     this.#session.intentWritten();
     const recorded = {
       method: head.method,

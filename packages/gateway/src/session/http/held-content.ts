@@ -7,7 +7,7 @@
  * Untrusted: every byte.
  */
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate, zstdDecompress } from 'node:zlib';
@@ -15,6 +15,7 @@ import { CountersignError } from '../../core/errors.ts';
 import { HTTP_LIMITS as LIMITS } from '../../core/http-limits.ts';
 import type { ContentShare } from './content-budget.ts';
 import { Stalled } from './pump.ts';
+import { readStream } from './read-stream.ts';
 
 export interface HeldContent {
   /** As they came. */
@@ -34,15 +35,14 @@ export async function holdContent(content: Readable, share: ContentShare): Promi
     LIMITS.stalledContentMs,
   );
   try {
-    for await (const piece of content) {
-      const chunk: unknown = piece;
-      if (!(chunk instanceof Uint8Array)) throw new Error('a stream gave something that is no bytes');
+    await readStream(content, (chunk) => {
       timer.refresh();
       if (length + chunk.length > LIMITS.heldContentBytesMax) throw tooLarge(length + chunk.length);
       share.take(chunk.length);
       length += chunk.length;
       chunks.push(chunk);
-    }
+      return undefined;
+    });
   } catch (error) {
     share.give(length);
     if (error instanceof CountersignError) throw error;
@@ -55,7 +55,7 @@ export async function holdContent(content: Readable, share: ContentShare): Promi
   let held = length;
   return {
     bytes,
-    sha256: createHash('sha256').update(bytes).digest('hex'),
+    sha256: hash('sha256', bytes, 'hex'),
     release: () => {
       share.give(held);
       held = 0;

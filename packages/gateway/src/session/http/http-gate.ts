@@ -5,7 +5,7 @@
  * with one client; a second request of the same finds it open.
  */
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { CountersignError, toCountersignError } from '../../core/errors.ts';
 import { HTTP_LIMITS as LIMITS } from '../../core/http-limits.ts';
 import { Secret } from '../../core/secret.ts';
@@ -173,5 +173,5 @@ function contentLengthOf(
 
 /** The token is not kept as it is. */
 function keyOf(parts: readonly string[]): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('base64');
+  return hash('sha256', JSON.stringify(parts), 'base64');
 }

@@ -1,6 +1,7 @@
 /** Moves bytes from one stream to another at the pace of the slower one. */
 
 import type { Readable, Writable } from 'node:stream';
+import { readStream } from './read-stream.ts';
 
 export interface PumpOptions {
   /**
@@ -36,19 +37,23 @@ export async function pump(source: Readable, sink: Writable, options: PumpOption
           if (waitsForSink) timer?.refresh();
           else source.destroy(new Stalled('source', silentMsMax));
         }, silentMsMax);
+  const done = (): void => {
+    waitsForSink = false;
+    timer?.refresh();
+  };
+  const give = (chunk: Uint8Array): Promise<void> | undefined => {
+    if (sink.destroyed) throw new Error('the other end has closed');
+    if (!sink.write(chunk)) return drained(sink, stalledMsMax).then(done);
+    done();
+    return undefined;
+  };
   try {
-    for await (const piece of source) {
-      const chunk: unknown = piece;
-      if (!(chunk instanceof Uint8Array)) throw new Error('a stream gave something that is no bytes');
+    await readStream(source, (chunk) => {
       timer?.refresh();
       waitsForSink = true;
       const room = take(chunk);
-      if (room !== undefined) await room;
-      if (sink.destroyed) throw new Error('the other end has closed');
-      if (!sink.write(chunk)) await drained(sink, stalledMsMax);
-      waitsForSink = false;
-      timer?.refresh();
-    }
+      return room === undefined ? give(chunk) : room.then(() => give(chunk));
+    });
   } finally {
     clearTimeout(timer);
   }

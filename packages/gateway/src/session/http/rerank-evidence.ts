@@ -1,6 +1,6 @@
 /**
- * The two leaves of one rerank call: `rerank.call` is durable before the target hears of it, as `http.intent` is;
- * `rerank.result` is written with `http.outcome`, in one group.
+ * The two leaves of one rerank call: `rerank.call` is written with `http.intent`, in one group that is durable before
+ * the target hears of it; `rerank.result` is written with `http.outcome`, in one group.
  *
  * Spec: spec/events.md, "Rerank calls". Hashes and order are of what client and service said, before anything was
  * masked. What cannot be read says why, and its outcome is written all the same.
@@ -82,20 +82,26 @@ export class RerankEvidence {
     this.#recorded = { ...recorded, body: { ...recorded.body, ...endpoint, ...shown } };
   }
 
-  /** Undefined where the request asks for no order; the leaf is durable when it resolves. */
+  /** Undefined where the request asks for no order; nothing is written yet. */
   static async begin(
     session: HttpSession,
     understood: UnderstoodRequest,
-    intent: number,
   ): Promise<RerankEvidence | undefined> {
     const { reading } = understood;
     if (reading.rerank === undefined && !reading.effects.includes('rerank')) return undefined;
-    const { admission, leaves, ports } = session;
+    const { admission } = session;
     const masking = await recordMasking(admission.policyNow().masks, () => admission.maskingKeys());
-    const evidence = new RerankEvidence(session, understood, masking);
-    const { index } = await ports.ledger.append(leaves.rerankCall(intent, evidence.#recorded.body));
-    evidence.#leaf = index;
-    return evidence;
+    return new RerankEvidence(session, understood, masking);
+  }
+
+  /** `rerank.call`, which stands right behind its `http.intent`. */
+  call(): LedgerEvent {
+    return this.#session.leaves.rerankCall(-1, this.#recorded.body);
+  }
+
+  /** Where it stands. */
+  written(leaf: number): void {
+    this.#leaf = leaf;
   }
 
   /** What is about to be delivered, as it came; where Masks change it, what they are given. */

@@ -25,17 +25,31 @@ export interface FoundNode {
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
+/** Of the patterns of the tables, which every request asks for again; rules and Masks have others. */
+const segmentsByPattern = new Map<JsonPattern, readonly string[]>();
+
+function segmentsIn(pattern: JsonPattern): readonly string[] {
+  const known = segmentsByPattern.get(pattern);
+  if (known !== undefined) return known;
+  const segments = segmentsOf(pattern) ?? [];
+  if (segmentsByPattern.size < HTTP_OPERATION_LIMITS.knownPatternsMax)
+    segmentsByPattern.set(pattern, segments);
+  return segments;
+}
+
 /** Every value that a pattern finds, in the order of the body; at most as many as limits allow. */
 export function nodesAt(root: JsonNode | undefined, pattern: JsonPattern): readonly FoundNode[] {
   if (root === undefined) return [];
+  const { foundMax } = HTTP_OPERATION_LIMITS;
   let found: readonly FoundNode[] = [{ node: root, pointer: '' }];
-  for (const token of segmentsOf(pattern) ?? []) {
+  for (const token of segmentsIn(pattern)) {
+    // Most patterns of a table find nothing in most contents.
+    if (found.length === 0) return found;
     const next: FoundNode[] = [];
     for (const { node, pointer } of found) {
-      for (const child of childrenOf(node, token)) {
-        next.push({ node: child.node, pointer: `${pointer}/${escaped(child.token)}` });
-        if (next.length >= HTTP_OPERATION_LIMITS.foundMax) break;
-      }
+      eachChild(node, token, (child, name) => {
+        if (next.length < foundMax) next.push({ node: child, pointer: `${pointer}/${escaped(name)}` });
+      });
     }
     found = next;
   }
@@ -58,11 +72,11 @@ export function membersNamed(root: JsonNode | undefined, names: ReadonlySet<stri
   for (let at = 0; at < waiting.length && at < HTTP_OPERATION_LIMITS.foundMax; at += 1) {
     const current = waiting[at];
     if (current === undefined) break;
-    for (const child of childrenOf(current.node, ANY)) {
-      const inner = { node: child.node, pointer: `${current.pointer}/${escaped(child.token)}` };
-      if (current.node.kind === 'object' && names.has(child.token)) found.push(inner);
-      if (child.node.kind === 'object' || child.node.kind === 'array') waiting.push(inner);
-    }
+    eachChild(current.node, ANY, (child, token) => {
+      const inner = { node: child, pointer: `${current.pointer}/${escaped(token)}` };
+      if (current.node.kind === 'object' && names.has(token)) found.push(inner);
+      if (child.kind === 'object' || child.kind === 'array') waiting.push(inner);
+    });
   }
   return found;
 }
@@ -95,24 +109,23 @@ export function isEmpty(node: JsonNode): boolean {
   return node.kind === 'null';
 }
 
-function* childrenOf(
-  node: JsonNode,
-  token: string,
-): Generator<{ readonly node: JsonNode; readonly token: string }> {
+/** Called for each: a list of them would be another million entries where a body has a million. */
+function eachChild(node: JsonNode, token: string, take: (child: JsonNode, token: string) => void): void {
   if (node.kind === 'object') {
     for (const { key, value } of node.members) {
-      if (token === ANY || key === token) yield { node: value, token: key };
+      if (token === ANY || key === token) take(value, key);
     }
   } else if (node.kind === 'array') {
     if (token === ANY) {
-      for (const [index, item] of node.items.entries()) yield { node: item, token: String(index) };
+      for (const [index, item] of node.items.entries()) take(item, String(index));
       return;
     }
     const item = node.items[indexOfSegment(token) ?? -1];
-    if (item !== undefined) yield { node: item, token };
+    if (item !== undefined) take(item, token);
   }
 }
 
 function escaped(token: string): string {
+  if (!token.includes('~') && !token.includes('/')) return token;
   return token.replaceAll('~', '~0').replaceAll('/', '~1');
 }
