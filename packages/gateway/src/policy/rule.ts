@@ -133,7 +133,15 @@ export function compileRule(rule: Rule, version: number): CompiledRule | BreakGl
   }
   const hold = typeof consequence === 'object' ? consequence.hold : undefined;
   if (hold !== undefined) checkTerms(hold);
-  const compiled: CompiledRule = {
+  const compiled = uncheckedRule(rule, version);
+  for (const check of TOGETHER) check(compiled, when);
+  return compiled;
+}
+
+/** Every condition by itself; throws a PatternProblem that names the first that cannot be read. */
+export function uncheckedRule(rule: Rule, version: number): CompiledRule {
+  const { when, then: consequence } = rule;
+  return {
     ...conditionsOf(rule, version),
     rows: one(when.rows, 'when.rows', parseRowBound),
     returned: one(when.returned, 'when.returned', parseRowBound),
@@ -141,13 +149,8 @@ export function compileRule(rule: Rule, version: number): CompiledRule | BreakGl
     mfa: one(when.mfa, 'when.mfa', parseMfa),
     http: compileHttp(when),
     verdict: typeof consequence === 'object' ? 'hold' : consequence,
-    hold,
+    hold: typeof consequence === 'object' && 'hold' in consequence ? consequence.hold : undefined,
   };
-  checkTogether(compiled, when);
-  checkReturned(compiled, when);
-  checkEstimated(compiled, when);
-  checkHttp(compiled);
-  return compiled;
 }
 
 function conditionsOf({ name, description, when }: Rule, version: number): RuleConditions {
@@ -179,50 +182,78 @@ function durationAtMost(text: string, where: string, msMax: number): void {
 
 /** What it opens is one thing, once, by one person: whatever is less exact than that is refused. */
 function compileBreakGlass(rule: Rule, version: number, terms: BreakGlassTerms): BreakGlassRule {
-  const { who, when } = rule;
-  const { useWithinMsMax, reviewMsMax } = LIMITS.approvals;
-  durationAtMost(terms.within, 'then.breakGlass.within', useWithinMsMax);
-  durationAtMost(terms.review, 'then.breakGlass.review', reviewMsMax);
-  if (who.length === 0) throw new PatternProblem('a rule with breakGlass must say who may');
-  const account = who.find((name) => name.startsWith('service:'));
-  if (account !== undefined) throw new PatternProblem(`"${account}": only people break the glass`);
-  const extra = (
-    ['rows', 'returned', 'estimated', 'kinds', 'address', 'client', 'mfa', ...HTTP_CONDITIONS] as const
-  ).find((key) => when[key] !== undefined);
-  if (extra !== undefined) {
-    throw new PatternProblem(`when.${extra} has no place beside breakGlass: it is about who, what and when`);
-  }
+  checkBreakGlass(terms);
   const compiled: BreakGlassRule = { ...conditionsOf(rule, version), terms };
-  const { writes = [], reads = [], functions = [] } = compiled;
-  const columns = [...writes, ...reads, ...functions].find((name) => name.columns !== undefined);
-  if (columns !== undefined) throw new PatternProblem(`"${columns.text}": no columns beside breakGlass`);
+  const [wrong] = breakGlassProblems(rule, compiled);
+  if (wrong !== undefined) throw new PatternProblem(wrong);
   return compiled;
 }
 
-/** Combinations that would promise what cannot be held. */
-function checkTogether(rule: CompiledRule, when: When): void {
-  const writesOnly = (when.effects ?? []).every((word) => WRITE_EFFECTS.has(word) || word === 'write');
-  if (rule.writes !== undefined && !writesOnly) {
-    throw new PatternProblem('when.writes goes with effects that write rows, and with no other');
-  }
-  if (rule.rows !== undefined && (!writesOnly || rule.reads !== undefined || rule.functions !== undefined)) {
+/** Throws a PatternProblem for a duration that is none, or too long. */
+export function checkBreakGlass({ within, review }: BreakGlassTerms): void {
+  const { useWithinMsMax, reviewMsMax } = LIMITS.approvals;
+  durationAtMost(within, 'then.breakGlass.within', useWithinMsMax);
+  durationAtMost(review, 'then.breakGlass.review', reviewMsMax);
+}
+
+/** What is less exact than that, each in a sentence. */
+export function breakGlassProblems({ who, when }: Rule, conditions: RuleConditions): readonly string[] {
+  const { writes = [], reads = [], functions = [] } = conditions;
+  const extra = (
+    ['rows', 'returned', 'estimated', 'kinds', 'address', 'client', 'mfa', ...HTTP_CONDITIONS] as const
+  ).filter((key) => when[key] !== undefined);
+  const columns = [...writes, ...reads, ...functions].filter((name) => name.columns !== undefined);
+  return [
+    ...(who.length === 0 ? ['a rule with breakGlass must say who may'] : []),
+    ...who
+      .filter((name) => name.startsWith('service:'))
+      .map((account) => `"${account}": only people break the glass`),
+    ...extra.map((key) => `when.${key} has no place beside breakGlass: it is about who, what and when`),
+    ...columns.map(({ text }) => `"${text}": no columns beside breakGlass`),
+  ];
+}
+
+/** Combinations that would promise what cannot be held: each throws a PatternProblem. */
+export const TOGETHER: readonly ((rule: CompiledRule, when: When) => void)[] = [
+  checkWrites,
+  checkRows,
+  checkAllowing,
+  checkColumns,
+  checkReturned,
+  checkEstimated,
+  checkHttp,
+];
+
+function checkWrites(rule: CompiledRule, when: When): void {
+  if (rule.writes === undefined || areWrites(when)) return;
+  throw new PatternProblem('when.writes goes with effects that write rows, and with no other');
+}
+
+function areWrites({ effects = [] }: When): boolean {
+  return effects.every((word) => WRITE_EFFECTS.has(word) || word === 'write');
+}
+
+function checkRows(rule: CompiledRule, when: When): void {
+  if (rule.rows === undefined) return;
+  if (!areWrites(when) || rule.reads !== undefined || rule.functions !== undefined) {
     throw new PatternProblem(
       'when.rows counts rows that are written: it goes with writes and their effects only',
     );
   }
-  if (rule.rows !== undefined && rule.verdict === 'allow') {
+  if (rule.verdict === 'allow') {
     throw new PatternProblem('when.rows stops what is too much; it cannot allow');
   }
-  const names = rule.effects ?? rule.writes ?? rule.reads ?? rule.functions ?? rule.http?.paths;
-  if (rule.verdict === 'allow' && names === undefined) {
-    throw new PatternProblem('a rule that allows must say what: effects, writes, reads, functions or paths');
-  }
-  const columns = [...(rule.reads ?? []), ...(rule.functions ?? [])].find(
-    (name) => name.columns !== undefined,
-  );
-  if (columns !== undefined) {
-    throw new PatternProblem(`"${columns.text}": columns can be named in when.writes only`);
-  }
+}
+
+function checkAllowing({ effects, writes, reads, functions, http, verdict }: CompiledRule): void {
+  if (verdict !== 'allow' || (effects ?? writes ?? reads ?? functions ?? http?.paths) !== undefined) return;
+  throw new PatternProblem('a rule that allows must say what: effects, writes, reads, functions or paths');
+}
+
+function checkColumns({ reads = [], functions = [] }: CompiledRule): void {
+  const columns = [...reads, ...functions].find((name) => name.columns !== undefined);
+  if (columns === undefined) return;
+  throw new PatternProblem(`"${columns.text}": columns can be named in when.writes only`);
 }
 
 /** What would promise that something is asked of a request which only statements have. */
