@@ -115,6 +115,15 @@ function matchFunctions(
     .map((called) => ({ what: `call of ${nameOf(called)}`, from: called.from, to: called.to }));
 }
 
+/** Up to so many written rows of these statements a rule does not apply. */
+export function allowedWrites(rule: CompiledRule, statements: readonly StatementFacts[]): number {
+  const { rows, anyRows: effects } = rule;
+  if (rows === undefined) return 0;
+  const isAny =
+    effects !== undefined && statements.some((one) => matches({ ...rule, effects }, one).length > 0);
+  return isAny ? 0 : rows.allowed;
+}
+
 /** A rule that holds asks somebody each time; one on rows, only where there are too many. */
 export function letsThrough({ verdict, rows, returned }: CompiledRule): boolean {
   return verdict === 'allow' || (verdict === 'hold' && rows === undefined && returned === undefined);

@@ -129,6 +129,7 @@ describe('what is wrong with a rule', () => {
         reads: texts(['t', 't(a)']),
         functions: texts(['f', 's.f']),
         rows: fc.constantFrom('>= 100', 'x'),
+        anyRows: fc.subarray(['update-unqualified', 'copy-in', 'read'], { minLength: 1 }),
         returned: fc.constantFrom('> 5', '0'),
         estimated: fc.constantFrom('>= 9', '-1'),
         mfa: fc.constantFrom<MfaWhen>({ within: '8h' }, { notWithin: '99d' }),

@@ -34,6 +34,8 @@ export interface When extends HttpWhen {
   readonly functions?: readonly string[];
   /** Rows that the transaction has written, counted before COMMIT. */
   readonly rows?: string;
+  /** Effects of which one row is too many, whatever `rows` says. */
+  readonly anyRows?: readonly string[];
   /** Rows that the transaction has got, counted as they pass. */
   readonly returned?: string;
   /** Rows that the target guesses that the statement writes or returns, before it runs. */
@@ -109,6 +111,7 @@ interface RuleConditions {
 /** A rule that decides. */
 export interface CompiledRule extends RuleConditions {
   readonly rows: RowBound | undefined;
+  readonly anyRows: ReadonlySet<Effect> | undefined;
   readonly returned: RowBound | undefined;
   readonly estimated: RowBound | undefined;
   readonly mfa: MfaBound | undefined;
@@ -144,6 +147,7 @@ export function uncheckedRule(rule: Rule, version: number): CompiledRule {
   return {
     ...conditionsOf(rule, version),
     rows: one(when.rows, 'when.rows', parseRowBound),
+    anyRows: when.anyRows === undefined ? undefined : effectsOf(when.anyRows),
     returned: one(when.returned, 'when.returned', parseRowBound),
     estimated: one(when.estimated, 'when.estimated', parseRowBound),
     mfa: one(when.mfa, 'when.mfa', parseMfa),
@@ -200,7 +204,17 @@ export function checkBreakGlass({ within, review }: BreakGlassTerms): void {
 export function breakGlassProblems({ who, when }: Rule, conditions: RuleConditions): readonly string[] {
   const { writes = [], reads = [], functions = [] } = conditions;
   const extra = (
-    ['rows', 'returned', 'estimated', 'kinds', 'address', 'client', 'mfa', ...HTTP_CONDITIONS] as const
+    [
+      'rows',
+      'anyRows',
+      'returned',
+      'estimated',
+      'kinds',
+      'address',
+      'client',
+      'mfa',
+      ...HTTP_CONDITIONS,
+    ] as const
   ).filter((key) => when[key] !== undefined);
   const columns = [...writes, ...reads, ...functions].filter((name) => name.columns !== undefined);
   return [
@@ -217,6 +231,7 @@ export function breakGlassProblems({ who, when }: Rule, conditions: RuleConditio
 export const TOGETHER: readonly ((rule: CompiledRule, when: When) => void)[] = [
   checkWrites,
   checkRows,
+  checkAnyRows,
   checkAllowing,
   checkColumns,
   checkReturned,
@@ -229,7 +244,7 @@ function checkWrites(rule: CompiledRule, when: When): void {
   throw new PatternProblem('when.writes goes with effects that write rows, and with no other');
 }
 
-function areWrites({ effects = [] }: When): boolean {
+function areWrites({ effects = [] }: Pick<When, 'effects'>): boolean {
   return effects.every((word) => WRITE_EFFECTS.has(word) || word === 'write');
 }
 
@@ -243,6 +258,12 @@ function checkRows(rule: CompiledRule, when: When): void {
   if (rule.verdict === 'allow') {
     throw new PatternProblem('when.rows stops what is too much; it cannot allow');
   }
+}
+
+/** Without a bound there is nothing that it would be stricter than. */
+function checkAnyRows({ rows }: CompiledRule, { anyRows }: When): void {
+  if (anyRows === undefined || (rows !== undefined && areWrites({ effects: anyRows }))) return;
+  throw new PatternProblem('when.anyRows has effects that write rows, and goes with when.rows only');
 }
 
 function checkAllowing({ effects, writes, reads, functions, http, verdict }: CompiledRule): void {

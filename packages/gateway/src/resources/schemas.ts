@@ -113,6 +113,7 @@ const WHEN: TSchema = Type.Object(
     reads: Type.Optional(patterns()),
     functions: Type.Optional(patterns()),
     rows: Type.Optional(printable(32)),
+    anyRows: Type.Optional(words(EFFECT_WORDS, 1)),
     returned: Type.Optional(printable(32)),
     estimated: Type.Optional(printable(32)),
     kinds: Type.Optional(words(['user', 'ci', 'service', 'agent'], 1)),
