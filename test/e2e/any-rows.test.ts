@@ -53,18 +53,22 @@ afterAll(async () => {
 });
 
 /** What was asked while it ran, by rows. */
-async function asked(run: (client: Client) => Promise<unknown>): Promise<readonly number[]> {
+async function asked(work: (client: Client) => Promise<unknown>): Promise<readonly number[]> {
   const client = await through(harness, token);
   const rows: number[] = [];
   client.on('notice', ({ message = '' }) => {
     const written = /: (\d+) rows are written, by what is stopped from one row on/.exec(message);
     if (written !== null) rows.push(Number(written[1]));
   });
-  const running = run(client);
+  const running = work(client);
   await deciding(harness, running, (id) => vote(harness, id, 'olga'));
   await running;
   await client.end();
   return rows;
+}
+
+function run(text: string): readonly Buffer[] {
+  return [parse('', text), bind('', ''), execute()];
 }
 
 function copy(lines: string): readonly Buffer[] {
@@ -138,7 +142,6 @@ describe('a few rows', () => {
 
   it('in the middle of a pipeline undo it', async () => {
     const session = await rawSession(harness, token);
-    const run = (text: string): readonly Buffer[] => [parse('', text), bind('', ''), execute()];
     const frames = [
       ...run('insert into scores values (20)'),
       ...run('update scores set score = 7'),
