@@ -261,6 +261,8 @@ export interface ApprovalDetail extends ApprovalRow {
   readonly policy: string;
   readonly approvers: readonly string[];
   readonly reasonRequired: boolean;
+  /** So long ago the login of an approver may have had a second factor; absent where it needs none. */
+  readonly mfaSeconds?: number;
   /** Why the rule is there. */
   readonly reason?: string;
   readonly requesterGroups: readonly string[];

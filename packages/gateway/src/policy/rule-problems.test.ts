@@ -54,7 +54,7 @@ describe('what is wrong with a rule', () => {
           json: { '/a': '> x', 'no-pointer': 1 },
           methods: ['get', 'POST'],
         },
-        { hold: { ...HOLD, expires: 'soon', within: 'later' } },
+        { hold: { ...HOLD, expires: 'soon', within: 'later', mfa: '90d' } },
       ),
       [
         'when.rows | when.rows: expected a bound as ">= 100" ',
@@ -68,6 +68,7 @@ describe('what is wrong with a rule', () => {
         'when.methods.0 | when.methods: expected a method as POST,',
         'then.hold.expires | then.hold.expires: expected a duration a',
         'then.hold.within | then.hold.within: expected a duration as',
+        'then.hold.mfa | then.hold.mfa: expected at most 30d, not',
       ],
     ],
     [

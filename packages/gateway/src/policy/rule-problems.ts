@@ -50,9 +50,9 @@ function termProblems({ then: consequence }: Rule): readonly RuleProblem[] {
       ),
     );
   }
-  const { hold } = consequence;
-  return (['expires', 'within'] as const).flatMap((key) =>
-    problem(['then', 'hold', key], () => checkTerms({ ...hold, ...READABLE, [key]: hold[key] })),
+  const { mfa: _mfa, ...hold } = consequence.hold;
+  return (['expires', 'within', 'mfa'] as const).flatMap((key) =>
+    problem(['then', 'hold', key], () => checkTerms({ ...hold, ...READABLE, [key]: consequence.hold[key] })),
   );
 }
 

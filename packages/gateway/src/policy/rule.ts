@@ -7,6 +7,7 @@
 import type { Effect } from '../core/effects.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { ActorKind } from '../core/principal.ts';
+import { SECOND_FACTOR_LIMITS } from '../core/second-factor-limits.ts';
 import { effectsOf, WRITE_EFFECTS } from './effect-classes.ts';
 import { checkEstimated } from './estimated.ts';
 import { compileHttp, HTTP_CONDITIONS, type HttpConditions, type HttpWhen } from './http-conditions.ts';
@@ -62,6 +63,8 @@ export interface HoldTerms {
   readonly reason: 'required' | 'optional';
   /** What becomes of a client that asks inside of its own transaction, whose locks others would wait for. */
   readonly inTransaction: 'refuse' | 'wait';
+  /** How long ago the login of an approver may have had a second factor; left out, it needs none. */
+  readonly mfa?: string;
   /** Nobody opens it in an emergency; left out, a rule of that kind may say who does. */
   readonly breakGlass?: 'never';
 }
@@ -173,10 +176,11 @@ function conditionsOf({ name, description, when }: Rule, version: number): RuleC
   };
 }
 
-/** Throws a PatternProblem for a duration that is none. */
-export function checkTerms({ expires, within }: HoldTerms): void {
+/** Throws a PatternProblem for a duration that is none, or too long to mean anything. */
+export function checkTerms({ expires, within, mfa }: HoldTerms): void {
   one(expires, 'then.hold.expires', parseDurationMs);
   one(within, 'then.hold.within', parseDurationMs);
+  if (mfa !== undefined) durationAtMost(mfa, 'then.hold.mfa', SECOND_FACTOR_LIMITS.ageMsMax);
 }
 
 function durationAtMost(text: string, where: string, msMax: number): void {
