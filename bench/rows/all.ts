@@ -1,6 +1,7 @@
 /** Every measurement, in the order in which they run. */
 
 import { BIG_RESULT_ROW } from './big-result.ts';
+import { DECISION_ROW } from './decision.ts';
 import { IDLE_ROW } from './idle-sessions.ts';
 import { JSON_MASKING_ROW } from './json-masking.ts';
 import { LARGE_RESULT_ROWS } from './large-result.ts';
@@ -20,6 +21,7 @@ export const ROWS: readonly Row[] = [
   ...SELECT_ROWS,
   ONE_CLIENT_ROW,
   POLICY_ROW,
+  DECISION_ROW,
   ...LARGE_RESULT_ROWS,
   ...MASKED_SELECT_ROWS,
   ...MASKED_RESULT_ROWS,
