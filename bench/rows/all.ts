@@ -1,6 +1,7 @@
 /** Every measurement, in the order in which they run. */
 
 import { BIG_RESULT_ROW } from './big-result.ts';
+import { DECISION_ROW } from './decision.ts';
 import { HTTP_BODY_ROW } from './http-body.ts';
 import { HTTP_CALL_ROWS } from './http-calls.ts';
 import { IDLE_ROW } from './idle-sessions.ts';
@@ -22,6 +23,7 @@ export const ROWS: readonly Row[] = [
   ...SELECT_ROWS,
   ONE_CLIENT_ROW,
   POLICY_ROW,
+  DECISION_ROW,
   ...LARGE_RESULT_ROWS,
   ...MASKED_SELECT_ROWS,
   ...MASKED_RESULT_ROWS,

@@ -17,6 +17,19 @@ export interface ErrorAnswer {
   readonly code: string;
   readonly message: string;
   readonly hint?: string;
+  /** Everything that is wrong with the text that was sent. */
+  readonly problems?: readonly ProblemRow[];
+}
+
+export interface ProblemRow {
+  /** What was expected. */
+  readonly says: string;
+  /** Of the text, from 1; absent where it is about what does not stand there. */
+  readonly line?: number;
+  readonly kind?: string;
+  readonly name?: string;
+  /** `when.rows`. */
+  readonly path?: string;
 }
 
 export interface TokenAnswer {
@@ -248,6 +261,8 @@ export interface ApprovalDetail extends ApprovalRow {
   readonly policy: string;
   readonly approvers: readonly string[];
   readonly reasonRequired: boolean;
+  /** So long ago the login of an approver may have had a second factor; absent where it needs none. */
+  readonly mfaSeconds?: number;
   /** Why the rule is there. */
   readonly reason?: string;
   readonly requesterGroups: readonly string[];

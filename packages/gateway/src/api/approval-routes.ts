@@ -4,6 +4,7 @@ import { Type } from 'typebox';
 import type { BreakRefusal, ReviewRefusal } from '../approvals/break-glass.ts';
 import { type HoldRecord, VERDICTS } from '../approvals/hold-record.ts';
 import type { VoteRefusal } from '../approvals/votes.ts';
+import { secondFactorUs } from '../core/authentication.ts';
 import { CountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { ApprovalAnswer, ApprovalsAnswer } from './answers.ts';
@@ -26,7 +27,7 @@ const DETAIL = object({
   ...ROW,
   ...texts('digest policy reason? session? address node statement? statementBase64? statementSha256?'),
   ...texts('endedBy? endReason? outcome?'),
-  ...counts('leaf? statementBytes? exactRows? boundRows? estimatedRows?'),
+  ...counts('mfaSeconds? leaf? statementBytes? exactRows? boundRows? estimatedRows?'),
   reasonRequired: Type.Boolean(),
   shredded: Type.Boolean(),
   statementTruncated: Type.Optional(Type.Boolean()),
@@ -180,7 +181,10 @@ async function vote(
   const { ports } = input;
   const caller = input.caller();
   const record = await findHold(ports.approvals, holdId, caller.principal);
-  const answer = await ports.approvals.vote(record.id, caller.principal.id, { decision, comment });
+  const { principal, tokenId } = caller;
+  const authentication = await ports.identity.identity.authenticationOf(principal.id, tokenId);
+  const mfaUs = secondFactorUs(authentication);
+  const answer = await ports.approvals.vote(record.id, principal.id, { decision, comment, mfaUs });
   if (answer.kind === 'refused') throw refusal(answer.why, record, caller);
   return answerOf(ports, holdId, caller);
 }
@@ -215,6 +219,8 @@ function refusal(why: VoteRefusal, record: HoldRecord, { principal }: Caller): C
       return new CountersignError('REQUEST_INVALID', {
         reason: `rule "${record.document.demand.rule.name}" asks for a reason`,
       });
+    case 'second-factor-required':
+      return denied(principal.name, record, secondFactorText(record));
     case 'closed':
       return conflict('it is over, or granted already');
     case 'shredded':
@@ -224,6 +230,11 @@ function refusal(why: VoteRefusal, record: HoldRecord, { principal }: Caller): C
     default:
       return why satisfies never;
   }
+}
+
+function secondFactorText({ document }: HoldRecord): string {
+  const { rule, mfaMs = 0 } = document.demand;
+  return `rule "${rule.name}" asks for a login with a second factor of the last ${mfaMs / 1_000} s; log in with one, and approve with that login`;
 }
 
 function breakRefusal(why: BreakRefusal, record: HoldRecord, { principal }: Caller): CountersignError {

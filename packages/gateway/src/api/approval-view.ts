@@ -74,6 +74,7 @@ export async function holdDetail(approvals: Approvals, record: HoldRecord): Prom
     policy: document.bundle,
     approvers: demand.approvers,
     reasonRequired: demand.requireReason,
+    ...(demand.mfaMs === undefined ? {} : { mfaSeconds: demand.mfaMs / 1_000 }),
     ...optional('reason', demand.reason),
     requesterGroups: requester.groups,
     ...optional('session', record.sessionId),

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Hold } from '../approvals/holds-port.ts';
 import { testingOnlyRequest } from '../approvals/testing-room.ts';
 import { type TestingRun, testingOnlyRun } from '../cli/testing-command.ts';
+import { type AuthenticationMethod, BY_PASSWORD, BY_SECOND_FACTOR } from '../core/authentication.ts';
 import type { SessionId } from '../core/ids.ts';
 import { parseResources } from '../resources/parse.ts';
 import type { ApprovalAnswer, ApprovalsAnswer, ErrorAnswer } from './answers.ts';
@@ -222,6 +223,54 @@ function run(who: string, ...words: string[]): Promise<TestingRun> {
     COUNTERSIGN_TOKEN: people.get(who)?.token,
   });
 }
+
+/** A login of cleo's, by password or by both. */
+async function login(methods: readonly AuthenticationMethod[], ageMs: number): Promise<void> {
+  const { principals, identity, tokens } = api.rooms.identity;
+  const record = await principals.findByName('cleo');
+  if (record === undefined) throw new Error('no cleo');
+  const atUs = api.approvals.nowUs() - ageMs * 1_000;
+  const { token } = await tokens.createLoginToken(record, identity.principalOf(record), { methods, atUs });
+  people.set('cleo by login', { name: 'cleo', token: token.reveal() });
+}
+
+describe('an approval with a second factor', () => {
+  it('is by the login of the token that it is given with', async () => {
+    const hold = await ask({ demand: { mfaMs: 900_000 } });
+    const approve = `POST /v1/approvals/${hold.id}/approve`;
+    const shown = await call<ApprovalAnswer>(`GET /v1/approvals/${hold.id}`, 'bo');
+    expect(shown.json.approval.mfaSeconds).toBe(900);
+    expect((await run('bo', 'approvals', 'show', hold.id)).out).toMatch(
+      /login .*second factor of the last 900 s/,
+    );
+    const refused = await call(approve, 'cleo', {});
+    expect([refused.status, refused.json.code]).toEqual([403, 'PERMISSION_DENIED']);
+    expect(refused.json.message).toMatch(
+      /rule "bulk" asks for a login with a second factor of the last 900 s/,
+    );
+    await login(BY_PASSWORD, 0);
+    expect((await call(approve, 'cleo by login', {})).status).toBe(403);
+    await login(BY_SECOND_FACTOR, 3_600_000);
+    expect((await call(approve, 'cleo by login', {})).status).toBe(403);
+    await login(BY_SECOND_FACTOR, 60_000);
+    const granted = await call<ApprovalAnswer>(approve, 'cleo by login', {});
+    expect(granted.json.approval).toMatchObject({ state: 'granted', approved: 1 });
+  });
+
+  it('is asked for of a change of resources too', async () => {
+    const apply = (text: string): Promise<TestingAnswer<ErrorAnswer>> =>
+      call('POST /v1/resources/apply', 'root', { text });
+    const guard = `{ kind: Rule, name: guard, when: { changes: [Mask] }, then: { hold: { approvers: [group:owners], mfa: 15m } } }`;
+    expect((await apply(guard)).status).toBe(200);
+    const held = await apply('{ kind: Mask, name: m, columns: [a.b], as: redact }');
+    const holdId = /hld_[0-9a-z]+/.exec(held.json.message)?.[0];
+    expect([held.json.code, holdId]).toEqual(['POLICY_HELD', expect.any(String)]);
+    const refused = await call(`POST /v1/approvals/${holdId}/approve`, 'cleo', {});
+    expect(refused.json.message).toMatch(/rule "guard" asks for a login with a second factor/);
+    await login(BY_SECOND_FACTOR, 0);
+    expect((await call(`POST /v1/approvals/${holdId}/approve`, 'cleo by login', {})).status).toBe(200);
+  });
+});
 
 describe('the commands', () => {
   it('list, show, approve, deny and withdraw, with nothing that drives a terminal', async () => {

@@ -6,9 +6,9 @@
  */
 
 import { LedgerError } from '@countersign/ledger/errors';
-import { CountersignError, toCountersignError } from '../core/errors.ts';
+import { CountersignError, type ErrorProblem, toCountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
-import type { ErrorAnswer } from './answers.ts';
+import type { ErrorAnswer, ProblemRow } from './answers.ts';
 
 /** Fastify's own codes that a caller can cause. */
 const CALLER_ERRORS: ReadonlyMap<string, string> = new Map([
@@ -39,7 +39,17 @@ export function requestError(thrown: unknown): CountersignError {
 /** What the client is told. */
 export function errorAnswer(error: CountersignError): ErrorAnswer {
   const { hint } = error.row;
-  return { code: error.code, message: error.message, ...(hint === undefined ? {} : { hint }) };
+  const problems = error.problems.map(problemRow);
+  return {
+    code: error.code,
+    message: error.message,
+    ...(hint === undefined ? {} : { hint }),
+    ...(problems.length === 0 ? {} : { problems }),
+  };
+}
+
+function problemRow({ path = [], ...problem }: ErrorProblem): ProblemRow {
+  return path.length === 0 ? problem : { ...problem, path: path.join('.') };
 }
 
 function validationReason(thrown: unknown): string | undefined {

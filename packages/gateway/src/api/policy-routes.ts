@@ -3,7 +3,8 @@
 import { Type } from 'typebox';
 import { CountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
-import { parseResources } from '../resources/parse.ts';
+import { locateResources } from '../resources/parse.ts';
+import { withLines } from '../resources/placed-error.ts';
 import type { PolicyReplayAnswer } from './answers.ts';
 import { actorOf } from './leaf-actor.ts';
 import { parseMoment } from './moments.ts';
@@ -51,7 +52,9 @@ const replay = route({
   }),
   async handle(input): Promise<PolicyReplayAnswer> {
     const { ports, body } = input;
-    const view = ports.resources.preview(parseResources(body.text ?? ''));
+    const view = await withLines(locateResources(body.text ?? ''), (documents) =>
+      ports.resources.preview(documents),
+    );
     const sinceUs = parseMoment(body.since);
     const untilUs = body.until === undefined ? ports.clock.nowUs() + 1 : parseMoment(body.until);
     if (untilUs <= sinceUs) {

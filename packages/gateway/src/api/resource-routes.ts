@@ -5,7 +5,8 @@ import { formatTimeUs } from '../core/clock.ts';
 import { CountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { Secret } from '../core/secret.ts';
-import { parseKind, parseResources } from '../resources/parse.ts';
+import { locateResources, parseKind } from '../resources/parse.ts';
+import { withLines } from '../resources/placed-error.ts';
 import type { Holding } from '../resources/guards.ts';
 import type { PlannedChange } from '../resources/plan.ts';
 import type { StoredResource } from '../resources/view.ts';
@@ -73,9 +74,11 @@ const diff = route({
   }),
   async handle(input): Promise<DiffAnswer> {
     const { resources } = input.ports;
-    const documents = parseResources(input.body.text);
-    const heldBy = resources.heldBy(documents, await changerOf(input));
-    return { changes: resources.diff(documents).map(changeRow), heldBy: heldBy.map(heldByRow) };
+    const changer = await changerOf(input);
+    return withLines(locateResources(input.body.text), (documents) => ({
+      changes: resources.diff(documents).map(changeRow),
+      heldBy: resources.heldBy(documents, changer).map(heldByRow),
+    }));
   },
 });
 
@@ -86,8 +89,10 @@ const apply = route({
   answer: object({ changes: list(CHANGE) }),
   async handle(input): Promise<ChangesAnswer> {
     const { ports, body } = input;
-    const documents = parseResources(body.text);
-    const changes = await ports.resources.apply(documents, await changerOf(input));
+    const changer = await changerOf(input);
+    const changes = await withLines(locateResources(body.text), (documents) =>
+      ports.resources.apply(documents, changer),
+    );
     return { changes: changes.map(changeRow) };
   },
 });

@@ -17,6 +17,7 @@ import { errorAnswer, requestError } from './http-errors.ts';
 import type { ApiPorts, RunningApi } from './ports.ts';
 import type { OtherAnswer, Route, RouteInput } from './route.ts';
 import { ROUTES } from './routes.ts';
+import { counts, list, object, texts } from './schemas.ts';
 import { type Caller, callerOf, WHO_MAY } from './who-may.ts';
 
 const BEARER = 'token';
@@ -204,7 +205,15 @@ function answerError(
 const TOLD_ALREADY: ReadonlySet<ErrorCode> = new Set(['LEDGER_HALTED', 'SHUTTING_DOWN']);
 
 const ERROR: TSchema = Type.Object(
-  { code: Type.String(), message: Type.String(), hint: Type.Optional(Type.String()) },
+  {
+    code: Type.String(),
+    message: Type.String(),
+    hint: Type.Optional(Type.String()),
+    problems: Type.Optional(
+      // Everything that is wrong with a text of resources.
+      list(object({ ...texts('says kind? name? path?'), ...counts('line?') })),
+    ),
+  },
   { description: 'What went wrong: code is stable, message is for people.' },
 );
 

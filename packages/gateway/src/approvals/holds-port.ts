@@ -53,6 +53,8 @@ export interface HoldDemand {
   readonly useWithinMs: number;
   /** Whether an approver has to say why. */
   readonly requireReason: boolean;
+  /** How long ago the login of an approver may have had a second factor; absent: it needs none. */
+  readonly mfaMs?: number;
   /** Why the rule is there. */
   readonly reason?: string | undefined;
   /** Rules by which who asks may open it in an emergency, as far as what it does goes; none where absent. */

@@ -15,6 +15,7 @@ import {
   type Voter,
 } from './hold-record.ts';
 import type { HoldTexts } from './hold-texts.ts';
+import type { HoldDemand } from './holds-port.ts';
 import type { ApprovalsOptions } from './options.ts';
 import { isOpen, next } from './states.ts';
 import type { Transitions } from './transitions.ts';
@@ -27,6 +28,7 @@ export type VoteRefusal =
   | 'voted-already'
   | 'too-many-votes'
   | 'reason-required'
+  | 'second-factor-required'
   | 'closed'
   | 'shredded'
   | 'busy';
@@ -38,6 +40,8 @@ export type VoteAnswer =
 export interface Vote {
   readonly decision: 'approve' | 'deny';
   readonly comment: string | undefined;
+  /** When the login behind it had a second factor, in microseconds; absent where it had none. */
+  readonly mfaUs?: number | undefined;
 }
 
 /** What deciding on a hold needs of the room; all of it is under the lock of the hold. */
@@ -74,6 +78,7 @@ export class Votes {
       await this.#options.giveUp(record, 'the policy changed');
       return refused('closed');
     }
+    if (!isProved(vote, demand, nowUs)) return refused('second-factor-required');
     const votes = await holds.votes(id);
     if (vote.decision === 'approve' && votes.some((other) => isVoteOf(other, human)))
       return refused('voted-already');
@@ -112,6 +117,12 @@ export class Votes {
 /** Who somebody was when they decided. */
 export function voterOf({ id, name, groups, issuer, subject }: Human & { readonly id: PrincipalId }): Voter {
   return { id, name, groups: [...groups], issuer, subject };
+}
+
+/** A denial needs none, and a time in the future, after a clock that went back, is no proof. */
+function isProved({ decision, mfaUs }: Vote, { mfaMs }: HoldDemand, nowUs: number): boolean {
+  if (mfaMs === undefined || decision === 'deny') return true;
+  return mfaUs !== undefined && mfaUs <= nowUs && nowUs - mfaUs <= mfaMs * 1_000;
 }
 
 function isVoteOf(

@@ -144,6 +144,7 @@ function holdLines(hold: ApprovalDetail): string[] {
     ['where', hold.session === undefined ? whereOf(hold) : `${whereOf(hold)}, session ${hold.session}`],
     ['approvers', `${hold.approved} of ${hold.count} out of ${hold.approvers.join(', ')}`],
     ...(hold.reasonRequired ? [['reason', 'is required'] as const] : []),
+    ...mfaPairs(hold),
     ...(hold.changes === undefined ? [['does', [...hold.effects, ...hold.tables].join(', ')] as const] : []),
     ...rowsPairs(hold),
     ...hold.affectedKeys.map((key): readonly [string, string] => ['row', key]),
@@ -151,6 +152,13 @@ function holdLines(hold: ApprovalDetail): string[] {
     ...breakGlassPairs(hold),
   ];
   return [...facts(pairs), '', ...statementLines(hold), ...voteLines(hold)];
+}
+
+function mfaPairs({ mfaSeconds }: ApprovalDetail): (readonly [string, string])[] {
+  if (mfaSeconds === undefined) return [];
+  return [
+    ['login', `of an approver has a second factor of the last ${counted(mfaSeconds, 'second', 'seconds')}`],
+  ];
 }
 
 function breakGlassPairs(hold: ApprovalDetail): (readonly [string, string])[] {

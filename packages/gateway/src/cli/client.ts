@@ -1,7 +1,7 @@
 /** Requests to a gateway. What comes back is untrusted text for a terminal until output.ts shows it. */
 
 import type { ErrorAnswer } from '../api/answers.ts';
-import { CountersignError, reasonOf } from '../core/errors.ts';
+import { CountersignError, type ErrorProblem, reasonOf } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { Secret } from '../core/secret.ts';
 import type { CommandInput } from './command.ts';
@@ -110,20 +110,43 @@ function isPrivate(server: string): boolean {
 
 async function refusal(response: Response): Promise<CountersignError> {
   const answer = errorOf(await boundedText(response));
-  const { code = '', message = `the gateway answered ${response.status}`, hint = '' } = answer;
-  return new CountersignError('SERVER_REFUSED', { code, message, hint });
+  const { code = '', message = `the gateway answered ${response.status}`, hint = '', problems = [] } = answer;
+  return new CountersignError('SERVER_REFUSED', { code, message, hint }, { problems });
 }
 
-function errorOf(text: string): Partial<ErrorAnswer> {
+/** What a gateway says of a refusal, as far as it is one. */
+type Refused = Partial<Omit<ErrorAnswer, 'problems'>> & { readonly problems?: readonly ErrorProblem[] };
+
+function errorOf(text: string): Refused {
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value !== 'object' || value === null || !('code' in value) || !('message' in value)) return {};
     const hint = 'hint' in value && typeof value.hint === 'string' ? { hint: value.hint } : {};
-    return { code: String(value.code), message: String(value.message), ...hint };
+    const given: unknown = Object.getOwnPropertyDescriptor(value, 'problems')?.value;
+    const problems = Array.isArray(given) ? given.flatMap(problemOf) : [];
+    return { code: String(value.code), message: String(value.message), ...hint, problems };
   } catch {
     // Something else than a gateway answered; its status says enough.
     return {};
   }
+}
+
+function problemOf(value: unknown): readonly ErrorProblem[] {
+  if (typeof value !== 'object' || value === null || !('says' in value)) return [];
+  const textAt = (key: string): string | undefined => {
+    const found: unknown = Object.getOwnPropertyDescriptor(value, key)?.value;
+    return typeof found === 'string' ? found : undefined;
+  };
+  const [kind, name] = [textAt('kind'), textAt('name')];
+  const line = 'line' in value && Number.isSafeInteger(value.line) ? Number(value.line) : undefined;
+  return [
+    {
+      says: String(value.says),
+      ...(line === undefined ? {} : { line }),
+      ...(kind === undefined ? {} : { kind }),
+      ...(name === undefined ? {} : { name }),
+    },
+  ];
 }
 
 async function boundedText(response: Response): Promise<string> {

@@ -16,10 +16,9 @@ import type { ObservedTable } from '../policy/observed.ts';
 import { parseDurationMs, parseNamePattern, PatternProblem } from '../policy/patterns.ts';
 import type { RequestToRehearse } from '../rehearsal/rehearsed-request.ts';
 import type { ResourceView } from '../resources/view.ts';
+import type { FileProblem } from './file-problems.ts';
 import { checkRequest, REQUEST, type RequestDocument, requestOf } from './policy-requests.ts';
 import {
-  type FileProblem,
-  isProblem,
   type LoadedResources,
   pathFrom,
   type Place,
@@ -175,8 +174,8 @@ export async function loadCases(
   shared: readonly PlacedDocument[],
 ): Promise<CaseSet | readonly FileProblem[]> {
   const read = await readDocuments(file);
-  if (isProblem(read)) return [read];
-  const [first, second] = read;
+  if (read.problems.length > 0) return read.problems;
+  const [first, second] = read.documents;
   if (first === undefined) return [{ file, line: 1, says: 'expected a document with "cases"' }];
   if (second !== undefined) {
     return [{ file, line: second.document.lineOf([]), says: 'expected one document with "cases", not two' }];
@@ -219,8 +218,8 @@ async function ownResources(
     const at = ['resources', String(index)];
     if (typeof one === 'string') {
       const read = await readDocuments(pathFrom(dirname(file), one));
-      if (isProblem(read)) problems.push(read);
-      else documents.push(...read);
+      problems.push(...read.problems);
+      documents.push(...read.documents);
     } else {
       const lineOf = (path: readonly string[]): number => document.lineOf([...at, ...path]);
       documents.push({ file, document: { value: one, lineOf } });

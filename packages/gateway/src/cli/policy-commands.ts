@@ -3,14 +3,11 @@
 import type { PolicyReplayAnswer } from '../api/answers.ts';
 import { clientOf } from './client.ts';
 import { CLIENT_OPTIONS, type Command, type CommandInput, JSON_OPTION } from './command.ts';
+import { complainOf, type FileProblem, sendFiles } from './file-problems.ts';
 import { columns, terminalJson } from './output.ts';
-import type { FileProblem, PlacedDocument } from './policy-files.ts';
+import type { PlacedDocument } from './policy-files.ts';
 import { listPacks, readPack } from './policy-packs.ts';
 import { differenceLines, ReplaySummary } from './policy-replay-text.ts';
-import { readText } from './secret-input.ts';
-
-/** Files that nobody can read are no test that failed. */
-const MALFORMED_STATUS = 2;
 
 const test: Command = {
   path: 'policy test',
@@ -76,16 +73,20 @@ const pack: Command = {
 export const POLICY_COMMANDS: readonly Command[] = [test, replay, pack];
 
 /** Page after page; what differs is printed as it comes. */
-async function runReplay(input: CommandInput): Promise<undefined> {
+async function runReplay(input: CommandInput): Promise<number | undefined> {
+  const files = input.options('resources');
+  return sendFiles(input, files, (text) => showReplay(input, files.length === 0 ? undefined : text));
+}
+
+async function showReplay(input: CommandInput, text: string | undefined): Promise<void> {
   const since = input.required('since');
-  const files = await Promise.all(input.options('resources').map((file) => readText(file)));
   const client = await clientOf(input);
   const given = {
     since,
     until: input.option('until'),
     connection: input.option('connection'),
     reason: input.option('reason'),
-    text: files.length === 0 ? undefined : files.join('\n---\n'),
+    text,
   };
   const summary = new ReplaySummary();
   for (let from: number | undefined, isFirst = true; isFirst || from !== undefined; isFirst = false) {
@@ -103,7 +104,6 @@ async function runReplay(input: CommandInput): Promise<undefined> {
     from = page.next;
   }
   await input.show({ kind: 'summary', ...summary.facts }, summary.lines);
-  return undefined;
 }
 
 /** The rooms that decide are loaded by this command only, so that others start at once. */
@@ -118,7 +118,7 @@ async function runTest(input: CommandInput): Promise<number | undefined> {
   const loaded = await Promise.all(input.positionals.map((file) => loadCases(file, documents)));
   const sets = loaded.filter((one) => 'cases' in one);
   const wrong = [...problems, ...loaded.flatMap((one) => ('cases' in one ? [] : one))];
-  if (wrong.length > 0) return complain(input, wrong, text.problemLine);
+  if (wrong.length > 0) return complainOf(input, wrong);
   const reader = new SqlReading();
   try {
     const results = [];
@@ -143,23 +143,10 @@ async function runTest(input: CommandInput): Promise<number | undefined> {
 async function sharedResources(
   files: readonly string[],
 ): Promise<{ readonly documents: readonly PlacedDocument[]; readonly problems: readonly FileProblem[] }> {
-  const { isProblem, readDocuments } = await import('./policy-files.ts');
+  const { readDocuments } = await import('./policy-files.ts');
   const read = await Promise.all(files.map((file) => readDocuments(file)));
   return {
-    documents: read.flatMap((one) => (isProblem(one) ? [] : one)),
-    problems: read.filter((one) => isProblem(one)),
+    documents: read.flatMap(({ documents }) => documents),
+    problems: read.flatMap(({ problems }) => problems),
   };
-}
-
-/** Everything that is wrong, each once: several files of cases may name one file of resources. */
-function complain(
-  input: CommandInput,
-  problems: readonly FileProblem[],
-  lineOf: (problem: FileProblem) => string,
-): number {
-  const once = [...new Map(problems.map((problem) => [lineOf(problem), problem])).values()];
-  const lines = once.map((problem) => `${lineOf(problem)}\n`);
-  const text = input.json ? `${terminalJson(JSON.stringify({ problems: once }))}\n` : lines.join('');
-  input.context.warn(text);
-  return MALFORMED_STATUS;
 }

@@ -5,19 +5,11 @@
 
 import { isAbsolute, join } from 'node:path';
 import { type LocatedDocument, parseLocatedYaml } from '../config/yaml.ts';
-import { CountersignError, reasonOf } from '../core/errors.ts';
 import type { ResourceDocument } from '../resources/documents.ts';
 import { parseResource, resourceProblems } from '../resources/parse.ts';
 import { referenceProblems } from '../resources/references.ts';
 import { keyOf, ResourceView, type StoredResource } from '../resources/view.ts';
-import { readText } from './secret-input.ts';
-
-/** Something that is wrong with a file. */
-export interface FileProblem {
-  readonly file: string;
-  readonly line: number;
-  readonly says: string;
-}
+import { type FileProblem, readFileText } from './file-problems.ts';
 
 export interface Place {
   readonly file: string;
@@ -37,28 +29,29 @@ export interface LoadedResources {
   readonly problems: readonly FileProblem[];
 }
 
-/** The documents of a file, or its one problem. */
-export async function readDocuments(file: string): Promise<readonly PlacedDocument[] | FileProblem> {
-  let text: string;
-  try {
-    text = await readText(file);
-  } catch (error) {
-    const reason = error instanceof CountersignError ? error.details['reason'] : undefined;
-    return { file, line: 1, says: `it cannot be read: ${String(reason ?? reasonOf(error))}` };
-  }
-  const parsed = parseLocatedYaml(text);
-  if (parsed.kind === 'problem') return { file, line: parsed.line, says: parsed.problem };
-  return parsed.documents.map((document) => ({ file, document }));
+/** The documents of a file that can be read, and what is wrong with it. */
+export interface ReadFile {
+  readonly documents: readonly PlacedDocument[];
+  readonly problems: readonly FileProblem[];
 }
 
-export function isProblem(read: readonly PlacedDocument[] | FileProblem): read is FileProblem {
-  return 'says' in read;
+export async function readDocuments(file: string): Promise<ReadFile> {
+  const read = await readFileText(file);
+  if (!('text' in read)) return { documents: [], problems: [read] };
+  const { text } = read;
+  const parsed = parseLocatedYaml(text);
+  const problems = parsed.kind === 'problem' ? parsed.problems : [];
+  return {
+    documents: parsed.documents.map((document) => ({ file, document })),
+    problems: problems.map(({ line, problem: says }) => ({ file, line, says })),
+  };
 }
 
 /** Takes them in as `apply` would on an installation that has nothing. */
 export function takeIn(given: readonly PlacedDocument[]): LoadedResources {
   const problems: FileProblem[] = [];
   const places = new Map<string, Place>();
+  const taken = new Map<string, PlacedDocument>();
   const resources: StoredResource[] = [];
   for (const { file, document } of given) {
     const place = { file, line: document.lineOf([]) };
@@ -72,6 +65,7 @@ export function takeIn(given: readonly PlacedDocument[]): LoadedResources {
     const before = places.get(key);
     if (before === undefined) {
       places.set(key, place);
+      taken.set(key, { file, document });
       resources.push(stored(resource));
     } else {
       problems.push({ ...place, says: `${key} stands in ${before.file}:${before.line} already` });
@@ -79,7 +73,7 @@ export function takeIn(given: readonly PlacedDocument[]): LoadedResources {
   }
   const view = new ResourceView(resources);
   // What is not there may be what could not be taken in.
-  if (problems.length === 0) problems.push(...missing(view, places));
+  if (problems.length === 0) problems.push(...missing(view, taken));
   return { view, places, problems };
 }
 
@@ -88,10 +82,10 @@ export function pathFrom(directory: string, file: string): string {
   return isAbsolute(file) ? file : join(directory, file);
 }
 
-function missing(view: ResourceView, places: ReadonlyMap<string, Place>): readonly FileProblem[] {
-  return referenceProblems(view).map(({ kind, name, reason }) => {
-    const { file, line } = places.get(`${kind}/${name}`) ?? { file: '', line: 1 };
-    return { file, line, says: `${kind} "${name}": ${reason}` };
+function missing(view: ResourceView, taken: ReadonlyMap<string, PlacedDocument>): readonly FileProblem[] {
+  return referenceProblems(view).map(({ kind, name, path, reason }) => {
+    const { file = '', document } = taken.get(`${kind}/${name}`) ?? {};
+    return { file, line: document?.lineOf(path) ?? 1, says: `${kind} "${name}": ${reason}` };
   });
 }
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SqlReading } from '../session/sql-reading.ts';
 import { type CaseSet, loadCases } from './policy-cases.ts';
-import type { FileProblem } from './policy-files.ts';
+import type { FileProblem } from './file-problems.ts';
 import { runCases } from './policy-run.ts';
 import { caseLines } from './policy-text.ts';
 

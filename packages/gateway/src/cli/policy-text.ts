@@ -6,7 +6,7 @@ import { safeText } from '../recording/table-text.ts';
 import { counted, oneLine } from './output.ts';
 import type { PolicyCase } from './policy-cases.ts';
 import { lineOf } from './policy-requests.ts';
-import type { FileProblem, Place } from './policy-files.ts';
+import type { Place } from './policy-files.ts';
 import type { CaseResult } from './policy-run.ts';
 import { underlined } from './underlined.ts';
 
@@ -28,11 +28,6 @@ export function caseLines(result: CaseResult, places: Places): readonly string[]
 export function summaryLine(results: readonly CaseResult[]): string {
   const failed = results.filter(({ passed }) => !passed).length;
   return `${counted(results.length - failed, 'case', 'cases')} passed, ${failed} failed`;
-}
-
-/** `cases.yaml:12: cases.3: there is no rule "x"`. */
-export function problemLine({ file, line, says }: FileProblem): string {
-  return safeText(`${file}:${line}: ${says}`);
 }
 
 /** The same for programs. */

@@ -6,8 +6,9 @@ import { CountersignError } from '../core/errors.ts';
 import { safeText } from '../recording/table-text.ts';
 import { clientOf } from './client.ts';
 import { CLIENT_OPTIONS, type Command, type CommandInput } from './command.ts';
+import { sendFiles } from './file-problems.ts';
 import { columns, diffLine, shortTime, terminalJson } from './output.ts';
-import { readPassword, readText } from './secret-input.ts';
+import { readPassword } from './secret-input.ts';
 
 const FILE = {
   file: { type: 'string', short: 'f', value: 'FILE', says: 'YAML documents; - is standard input' },
@@ -32,15 +33,16 @@ function sendFile(path: 'apply' | 'diff', summary: string): Command {
     positionals: [],
     options: { ...FILE, ...CLIENT_OPTIONS },
     async run(input) {
-      const text = await readText(input.required('file'));
+      const file = input.required('file');
       const client = await clientOf(input);
-      await showChanges(
-        input,
-        await client.json<ChangesAnswer & Partial<DiffAnswer>>('POST', `/v1/resources/${path}`, {
-          body: { text },
-        }),
+      return sendFiles(input, [file], async (text) =>
+        showChanges(
+          input,
+          await client.json<ChangesAnswer & Partial<DiffAnswer>>('POST', `/v1/resources/${path}`, {
+            body: { text },
+          }),
+        ),
       );
-      return undefined;
     },
   };
 }

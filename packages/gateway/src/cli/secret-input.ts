@@ -40,12 +40,17 @@ export async function askCode(input: CommandInput, question: string): Promise<st
 
 /** A file's text, or standard input for `-`; of bounded length. */
 export async function readText(file: string): Promise<string> {
+  return (await readBytes(file)).toString('utf8');
+}
+
+/** The same as bytes. */
+export async function readBytes(file: string): Promise<Buffer> {
   const { fileBytesMax: allowed } = LIMITS.cli;
   try {
     if (file !== '-') {
       const { size } = await stat(file);
       if (size > allowed) throw tooLarge(size);
-      return await readFile(file, 'utf8');
+      return await readFile(file);
     }
     const chunks: Buffer[] = [];
     let length = 0;
@@ -55,7 +60,7 @@ export async function readText(file: string): Promise<string> {
       if (length > allowed) throw tooLarge(length);
       chunks.push(bytes);
     }
-    return Buffer.concat(chunks).toString('utf8');
+    return Buffer.concat(chunks);
   } catch (error) {
     if (error instanceof CountersignError) throw error;
     throw new CountersignError('REQUEST_INVALID', { reason: reasonOf(error) }, { cause: error });

@@ -22,10 +22,25 @@ export function problemsOf(schema: TSchema, value: unknown): readonly SchemaProb
     // What an unknown key fails is said by the object that it is in.
     if (problem.keyword === 'boolean') continue;
     const union = isInUnion(problem) || problem.keyword === 'anyOf';
+    if (!union && problem.keyword === 'additionalProperties') {
+      for (const one of unknownKeys(problem)) found.set(one.says, one);
+      continue;
+    }
     const says = union ? describeUnion(problem, schema) : describe(problem);
     found.set(says, { path: placeOf(problem, union), says });
   }
   return [...found.values()];
+}
+
+/** Each at its own place. */
+function unknownKeys(
+  problem: Extract<Problem, { readonly keyword: 'additionalProperties' }>,
+): readonly SchemaProblem[] {
+  const keys = segmentsOf(problem.instancePath);
+  return problem.params.additionalProperties.map((key) => ({
+    path: [...keys, key],
+    says: `${pathOf(keys)} has no key "${key}"`,
+  }));
 }
 
 /** The library stops at eight of itself. */
@@ -39,12 +54,9 @@ function allErrors(schema: TSchema, value: unknown): readonly Problem[] {
   }
 }
 
-/** What is not known is at its own key, everything else at the value. */
 function placeOf(problem: Problem, union: boolean): readonly string[] {
   const keys = segmentsOf(problem.instancePath);
-  if (union) return keys.slice(0, unionDepth(problem));
-  const [unknown] = problem.keyword === 'additionalProperties' ? problem.params.additionalProperties : [];
-  return unknown === undefined ? keys : [...keys, unknown];
+  return union ? keys.slice(0, unionDepth(problem)) : keys;
 }
 
 /**

@@ -34,8 +34,20 @@ describe('parts of a document', () => {
   });
 
   it('that cannot be read have a line too', () => {
-    expect(parseLocatedYaml('a: 1\nb: 1.5\n')).toMatchObject({ kind: 'problem', line: 1 });
+    expect(parseLocatedYaml('a: 1\nb: 1.5\n')).toMatchObject({ kind: 'problem', line: 2 });
+    expect(parseLocatedYaml('a:\n  - b\n  - c: [1, 2,\n      0.5]\n')).toMatchObject({ line: 4 });
     expect(parseLocatedYaml('a: 1\na: 2\n')).toMatchObject({ kind: 'problem', line: 2 });
+  });
+});
+
+describe('a text of several documents', () => {
+  it('says of each what cannot be read, and has the others', () => {
+    const text = 'a: 1\na: 2\nb: 3\nb: 4\n---\nc: 5\n---\nd: !x 6\n---\ne: 7.5\n---\nf: 8\n';
+    const parsed = parseLocatedYaml(text);
+    if (parsed.kind !== 'problem') throw new Error('it was read');
+    expect(parsed.problems.map(({ line }) => line)).toEqual([2, 4, 8, 10]);
+    expect(parsed.documents.map(({ value }) => value)).toEqual([{ c: 5 }, { f: 8 }]);
+    expect([parsed.line, parsed.problem]).toEqual([2, parsed.problems[0]?.problem]);
   });
 });
 
@@ -63,5 +75,9 @@ describe('problemsOf', () => {
     ]);
     expect(JSON.stringify(problems)).not.toContain('canary');
     expect(problemsOf(schema, { list: [], name: 'xx' })).toEqual([]);
+    expect(problemsOf(schema, { list: [], name: 'xx', b: 1, a: 2 })).toEqual([
+      { path: ['b'], says: 'the document has no key "b"' },
+      { path: ['a'], says: 'the document has no key "a"' },
+    ]);
   });
 });

@@ -27,7 +27,22 @@ export interface LocatedDocument {
 
 export type LocatedYaml =
   | { readonly kind: 'documents'; readonly documents: readonly LocatedDocument[] }
-  | { readonly kind: 'problem'; readonly problem: string; readonly line: number };
+  | {
+      readonly kind: 'problem';
+      /** The first of them. */
+      readonly problem: string;
+      readonly line: number;
+      /** Everything, in the order of the text. */
+      readonly problems: readonly YamlProblem[];
+      /** Those that can be read. */
+      readonly documents: readonly LocatedDocument[];
+    };
+
+/** Why a document cannot be read, and on which line, from 1. */
+export interface YamlProblem {
+  readonly problem: string;
+  readonly line: number;
+}
 
 /** Parses every document of a text; empty ones are left out. */
 export function parseYaml(text: string): YamlResult {
@@ -39,7 +54,10 @@ export function parseYaml(text: string): YamlResult {
 /** The same, for whoever says on which line something is wrong. */
 export function parseLocatedYaml(text: string): LocatedYaml {
   if (Buffer.byteLength(text) > LIMITS.resources.textBytesMax) {
-    return problem(`the text has more than ${LIMITS.resources.textBytesMax} bytes`, 1);
+    return result(
+      [],
+      [{ problem: `the text has more than ${LIMITS.resources.textBytesMax} bytes`, line: 1 }],
+    );
   }
   const lineCounter = new LineCounter();
   const parsed = parseAllDocuments(text, {
@@ -53,31 +71,45 @@ export function parseLocatedYaml(text: string): LocatedYaml {
     logLevel: 'error',
   });
   const documents: LocatedDocument[] = [];
+  const problems: YamlProblem[] = [];
   for (const document of parsed) {
     // A warning is an unresolved tag: something that would not mean what it says.
-    const [first] = [...document.errors, ...document.warnings];
-    if (first !== undefined) {
-      const { line, col } = lineCounter.linePos(first.pos[0]);
-      return problem(`line ${line}, column ${col}: ${first.message}`, line);
+    const wrong = [...document.errors, ...document.warnings];
+    for (const { pos, message } of wrong) {
+      const { line, col } = lineCounter.linePos(pos[0]);
+      problems.push({ problem: `line ${line}, column ${col}: ${message}`, line });
     }
+    if (wrong.length > 0) continue;
+    const lineOf = (path: readonly string[]): number =>
+      lineCounter.linePos(document.contents === null ? document.range[0] : offsetOf(document, path)).line;
     if (documents.length >= LIMITS.resources.documentsMax) {
-      return problem(`there are more than ${LIMITS.resources.documentsMax} documents`, 1);
+      problems.push({
+        problem: `there are more than ${LIMITS.resources.documentsMax} documents`,
+        line: lineOf([]),
+      });
+      break;
     }
+    const path: string[] = [];
     try {
-      const value = toPlain(document.toJS({ maxAliasCount: LIMITS.resources.aliasesMax }), 0);
+      const value = toPlain(document.toJS({ maxAliasCount: LIMITS.resources.aliasesMax }), path);
       // What follows a last `---`, or is all comment.
       if (value === null) continue;
-      documents.push({ value, lineOf: (path) => lineCounter.linePos(offsetOf(document, path)).line });
+      documents.push({ value, lineOf });
     } catch (error) {
-      const { line } = lineCounter.linePos(document.contents?.range?.[0] ?? document.range[0]);
-      return problem(error instanceof Error ? error.message : 'it cannot be read', line);
+      problems.push({
+        problem: error instanceof Error ? error.message : 'it cannot be read',
+        line: lineOf(path),
+      });
     }
   }
-  return { kind: 'documents', documents };
+  return result(documents, problems);
 }
 
-function problem(text: string, line: number): LocatedYaml {
-  return { kind: 'problem', problem: text, line };
+function result(documents: readonly LocatedDocument[], problems: readonly YamlProblem[]): LocatedYaml {
+  const [first] = problems;
+  return first === undefined
+    ? { kind: 'documents', documents }
+    : { kind: 'problem', ...first, problems, documents };
 }
 
 /** Where a key or an item begins. */
@@ -101,16 +133,26 @@ function offsetOf(document: Document.Parsed, path: readonly string[]): number {
   return offset;
 }
 
-function toPlain(value: unknown, depth: number): Plain {
-  if (depth > LIMITS.resources.depthMax) throw new Error(`deeper than ${LIMITS.resources.depthMax} levels`);
+/** The value, or throws; the path then leads to what is wrong. */
+function toPlain(value: unknown, path: string[]): Plain {
+  if (path.length > LIMITS.resources.depthMax) {
+    throw new Error(`deeper than ${LIMITS.resources.depthMax} levels`);
+  }
   if (value === null || typeof value === 'boolean' || typeof value === 'string') return value;
   if (typeof value === 'number') {
     if (!Number.isSafeInteger(value)) throw new Error('a number is not an integer below 2^53');
     return value;
   }
-  if (Array.isArray(value)) return value.map((item) => toPlain(item, depth + 1));
+  if (Array.isArray(value)) return value.map((item, index) => plainAt(String(index), item, path));
   if (typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype) {
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, toPlain(item, depth + 1)]));
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plainAt(key, item, path)]));
   }
   throw new Error(`a value of type ${typeof value} has no place here`);
+}
+
+function plainAt(key: string, value: unknown, path: string[]): Plain {
+  path.push(key);
+  const plain = toPlain(value, path);
+  path.pop();
+  return plain;
 }

@@ -8,16 +8,37 @@ export type ErrorCode = keyof typeof ERRORS;
 /** Values for the placeholders of a sentence; shown to people, so never secrets. */
 export type ErrorDetails = Readonly<Record<string, string | number>>;
 
+/** One of several things that are wrong with a text that somebody handed in; values of it are not repeated. */
+export interface ErrorProblem {
+  /** What was expected. */
+  readonly says: string;
+  /** From 1; absent where nobody knows where it stands. */
+  readonly line?: number;
+  /** Of the resource that it is about. */
+  readonly kind?: string;
+  readonly name?: string;
+  /** The keys that lead to it. */
+  readonly path?: readonly string[];
+}
+
 /** The one error class; `code` says which row of {@link ERRORS} it is. */
 export class CountersignError extends Error {
   readonly code: ErrorCode;
   readonly details: ErrorDetails;
+  /** Everything that is wrong, where the message says the first of it; else empty. */
+  readonly problems: readonly ErrorProblem[];
 
-  constructor(code: ErrorCode, details: ErrorDetails = {}, options?: { readonly cause?: unknown }) {
-    super(sentence(ERRORS[code].says, details), options);
+  constructor(
+    code: ErrorCode,
+    details: ErrorDetails = {},
+    options: { readonly cause?: unknown; readonly problems?: readonly ErrorProblem[] } = {},
+  ) {
+    const { problems = [], ...rest } = options;
+    super(sentence(ERRORS[code].says, details), rest);
     this.name = 'CountersignError';
     this.code = code;
     this.details = details;
+    this.problems = problems;
   }
 
   get row(): ErrorRow {

@@ -16,7 +16,7 @@ import {
 } from '../core/effects.ts';
 import type { ActorKind } from '../core/principal.ts';
 import { guessOf, isMet } from './estimated.ts';
-import { covers, describe, letsThrough, matches, type Range } from './matches.ts';
+import { allowedWrites, covers, describe, letsThrough, matches, type Range } from './matches.ts';
 import { isSeenInCatalog } from './observed.ts';
 import { inRange, matchesClient, withinHours } from './patterns.ts';
 import { fetches, type KnownStatements, usesNames, withPrepared } from './prepared-facts.ts';
@@ -343,7 +343,7 @@ function isObservable(rule: CompiledRule): boolean {
  * can count them: those that TRUNCATE takes away.
  */
 function mayDecideNow(rule: CompiledRule, statement: StatementFacts): boolean {
-  if (statement.http !== undefined) return !isWithin(rule, statement.http);
+  if (statement.http !== undefined) return !isWithin(rule, statement, statement.http);
   if (rule.returned !== undefined) return false;
   if (rule.rows === undefined) return true;
   if (statement.writes.some(({ verb }) => verb === 'truncate')) return true;
@@ -351,8 +351,9 @@ function mayDecideNow(rule: CompiledRule, statement: StatementFacts): boolean {
 }
 
 /** Whether a request says by itself that it stays below a rule's numbers; of what it does not say, nobody knows. */
-function isWithin({ rows, returned }: CompiledRule, http: HttpFacts): boolean {
-  if (rows !== undefined) return http.rows !== undefined && http.rows <= rows.allowed;
+function isWithin(rule: CompiledRule, statement: StatementFacts, http: HttpFacts): boolean {
+  const { rows, returned } = rule;
+  if (rows !== undefined) return http.rows !== undefined && http.rows <= allowedWrites(rule, [statement]);
   return returned !== undefined && http.returned !== undefined && http.returned <= returned.allowed;
 }
 
@@ -363,9 +364,11 @@ function said(number: number | undefined, allowed: number, what: string): string
 }
 
 /** What is said of these numbers in a cause. */
-function numbersOf({ rows, returned, http: conditions }: CompiledRule, { http }: StatementFacts): string {
+function numbersOf(rule: CompiledRule, statement: StatementFacts): string {
+  const { rows, returned, http: conditions } = rule;
+  const { http } = statement;
   if (http === undefined) return '';
-  if (rows !== undefined) return said(http.rows, rows.allowed, 'writes');
+  if (rows !== undefined) return said(http.rows, allowedWrites(rule, [statement]), 'writes');
   if (returned !== undefined) return said(http.returned, returned.allowed, 'asks for');
   if (conditions?.documents === undefined) return '';
   return http.documents === 'unknown'

@@ -33,27 +33,30 @@ export function termsOf({ name, then: consequence }: Rule): HoldTerms {
 
 /** Throws a PatternProblem for what would promise more than it holds. */
 export function checkGuard(rule: Rule): void {
-  const { when, on, who, then: consequence } = rule;
+  const [wrong] = guardProblems(rule);
+  if (wrong !== undefined) throw new PatternProblem(wrong);
+  checkTerms(termsOf(rule));
+}
+
+/** What would promise more than it holds, each in a sentence; durations aside. */
+export function guardProblems({ when, on, who, then: consequence }: Rule): readonly string[] {
   const changes = when.changes ?? [];
-  const other = Object.keys(when).find((key) => key !== 'changes');
-  if (other !== undefined) {
-    // A guard that is off for some callers, or for an hour, is off for whoever waits for that.
-    throw new PatternProblem(`when.changes stands alone, and when.${other} stands beside it`);
-  }
-  if (typeof consequence !== 'object' || !('hold' in consequence)) {
-    throw new PatternProblem('a rule on changes holds them: then: { hold: … }');
-  }
-  checkTerms(consequence.hold);
-  if (consequence.hold.inTransaction !== 'refuse') {
-    throw new PatternProblem('then.hold.inTransaction means nothing for a change of resources');
-  }
-  if (on.length > 0 && changes.some((kind) => kind !== 'Connection')) {
-    throw new PatternProblem('on goes with when: { changes: [Connection] } only');
-  }
+  const hold = typeof consequence === 'object' && 'hold' in consequence ? consequence.hold : undefined;
   const makesOthers = ['Person', 'ServiceAccount'].every((kind) => changes.includes(kind));
-  if (who.length > 0 && !makesOthers) {
-    throw new PatternProblem(
-      'who goes with changes of Person and ServiceAccount: else whom it names makes another account',
-    );
-  }
+  return [
+    // A guard that is off for some callers, or for an hour, is off for whoever waits for that.
+    ...Object.keys(when)
+      .filter((key) => key !== 'changes')
+      .map((other) => `when.changes stands alone, and when.${other} stands beside it`),
+    ...(hold === undefined ? ['a rule on changes holds them: then: { hold: … }'] : []),
+    ...(hold?.inTransaction === 'wait'
+      ? ['then.hold.inTransaction means nothing for a change of resources']
+      : []),
+    ...(on.length > 0 && changes.some((kind) => kind !== 'Connection')
+      ? ['on goes with when: { changes: [Connection] } only']
+      : []),
+    ...(who.length > 0 && !makesOthers
+      ? ['who goes with changes of Person and ServiceAccount: else whom it names makes another account']
+      : []),
+  ];
 }

@@ -17,6 +17,14 @@ import { holdsOverHttp, mayBeNamed } from './http-conditions.ts';
 import { matchesColumns, matchesName, type NamePattern } from './patterns.ts';
 import type { CompiledRule } from './rule.ts';
 
+const MERGED: ReadonlySet<Effect> = new Set<Effect>([
+  'insert',
+  'update',
+  'update-unqualified',
+  'delete',
+  'delete-unqualified',
+]);
+
 /** What of a statement a rule is about; `from` and `to` are bytes of its text. */
 export interface Range {
   readonly what: string;
@@ -78,8 +86,9 @@ function isWritten(rule: CompiledRule, table: WrittenTable, statement: Statement
   );
 }
 
-/** `delete` and `delete-unqualified` are effects of a DELETE. */
+/** `delete` and `delete-unqualified` are effects of a DELETE, and of a MERGE so is whatever its actions do. */
 function isOf(verb: WriteVerb, effect: Effect): boolean {
+  if (verb === 'merge' && MERGED.has(effect)) return true;
   return effect === verb || effect === `${verb}-unqualified`;
 }
 
@@ -104,6 +113,15 @@ function matchFunctions(
   return statement.functions
     .filter((called) => functions.some((pattern) => matchesName(pattern, called)))
     .map((called) => ({ what: `call of ${nameOf(called)}`, from: called.from, to: called.to }));
+}
+
+/** Up to so many written rows of these statements a rule does not apply. */
+export function allowedWrites(rule: CompiledRule, statements: readonly StatementFacts[]): number {
+  const { rows, anyRows: effects } = rule;
+  if (rows === undefined) return 0;
+  const isAny =
+    effects !== undefined && statements.some((one) => matches({ ...rule, effects }, one).length > 0);
+  return isAny ? 0 : rows.allowed;
 }
 
 /** A rule that holds asks somebody each time; one on rows, only where there are too many. */

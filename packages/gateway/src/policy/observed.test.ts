@@ -1,9 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import { causeOfCount, type ObservedTable, overBound } from './observed.ts';
-import { rule } from './testing-facts.ts';
+import type { StatementFacts } from '../core/effects.ts';
+import { rule, statement } from './testing-facts.ts';
 
 function table(name: string, inserted: number, updated: number, deleted: number): ObservedTable {
   return { schema: 'rr', name, inserted, updated, deleted };
+}
+
+function updates(name: string, isUnqualified: boolean): StatementFacts {
+  const of = { from: 0, to: 6, object: name };
+  return statement({
+    effects: [
+      { effect: 'update', ...of },
+      ...(isUnqualified ? [{ effect: 'update-unqualified' as const, ...of }] : []),
+    ],
+    writes: [{ schema: undefined, name, verb: 'update', columns: ['boost'] }],
+  });
 }
 
 describe('rows that the server counted', () => {
@@ -51,6 +63,23 @@ describe('rows that the server counted', () => {
     expect(over.map((one) => causeOfCount(one).what).every((what) => /definitions \(pg_/.test(what))).toBe(
       true,
     );
+  });
+
+  it.each<readonly [string, readonly StatementFacts[], number, boolean]>([
+    ['one row without a condition', [updates('scores', true)], 1, true],
+    ['one row beside another statement', [updates('log', false), updates('scores', true)], 1, true],
+    ['no row', [updates('scores', true)], 0, false],
+    ['99 rows with a condition', [updates('scores', false)], 99, false],
+    ['100 rows with a condition', [updates('scores', false)], 100, true],
+    ['99 rows where another table has none', [updates('log', true)], 99, false],
+    ['99 rows of which nobody says what wrote them', [], 99, false],
+  ])('hold from the first on where a rule says so of their statement: %s', (_, statements, rows, isOver) => {
+    const when = { writes: ['scores'], rows: '>= 100', anyRows: ['update-unqualified', 'copy-in'] };
+    const over = overBound([rule('r', when, 'hold')], [table('scores', 0, rows, 0)], statements);
+    expect(over.map((one) => one.rows)).toEqual(isOver ? [rows] : []);
+    const [first] = over;
+    const said = first === undefined ? '' : causeOfCount(first).what;
+    expect(said.includes('from one row on')).toBe(isOver && rows < 100);
   });
 
   it('leaves the catalog to the rules about definitions', () => {

@@ -5,8 +5,9 @@
  * deleted, by table: those of triggers, functions, cascades, MERGE, COPY and data-modifying CTEs too.
  */
 
-import type { Effect, QualifiedName } from '../core/effects.ts';
+import type { Effect, QualifiedName, StatementFacts } from '../core/effects.ts';
 import type { Cause } from './decide.ts';
+import { allowedWrites } from './matches.ts';
 import { matchesName, type NamePattern } from './patterns.ts';
 import type { CompiledRule } from './rule.ts';
 import { mfaSaid } from './second-factor.ts';
@@ -66,13 +67,18 @@ export function isSeenInCatalog(effect: Effect): boolean {
   return SEEN_IN_CATALOG[effect] !== undefined;
 }
 
-/** The rules that apply, with the rows of each; none: all is within what was allowed. */
+/**
+ * The rules that apply, with the rows of each; none: all is within what was allowed.
+ *
+ * @param statements that have just run; none: what they were has no say
+ */
 export function overBound(
   rules: readonly CompiledRule[],
   observed: readonly ObservedTable[],
+  statements: readonly StatementFacts[] = [],
 ): readonly Counted[] {
   return rules
-    .map((rule) => ({ rule, ...rowsOf(rule, observed), allowed: rule.rows?.allowed ?? 0 }))
+    .map((rule) => ({ rule, ...rowsOf(rule, observed), allowed: allowedWrites(rule, statements) }))
     .filter(({ rows, allowed }) => rows > allowed);
 }
 
@@ -83,7 +89,9 @@ export function causeOfCount({ rule, rows, allowed, defined }: Counted): Cause {
     rows === ROWS_UNKNOWN
       ? 'a table is truncated, rewritten or exchanged, which is nobody knows how many rows'
       : `${rows} rows are written`;
-  const counted = `${written}, and up to ${allowed} are not held up by it`;
+  const isAny = allowed < (rule.rows?.allowed ?? 0);
+  const bound = isAny ? 'by what is stopped from one row on' : `and up to ${allowed} are not held up by it`;
+  const counted = `${written}, ${bound}`;
   const found = defined.length === 0 ? counted : `it changes definitions (${defined.join(', ')})`;
   const what = `${found}${mfaSaid(rule)}`;
   return { rule: name, version, verdict, description, what, from: 0, to: 0 };

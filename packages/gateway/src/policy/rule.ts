@@ -7,6 +7,7 @@
 import type { Effect } from '../core/effects.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { ActorKind } from '../core/principal.ts';
+import { SECOND_FACTOR_LIMITS } from '../core/second-factor-limits.ts';
 import { effectsOf, WRITE_EFFECTS } from './effect-classes.ts';
 import { checkEstimated } from './estimated.ts';
 import { compileHttp, HTTP_CONDITIONS, type HttpConditions, type HttpWhen } from './http-conditions.ts';
@@ -34,6 +35,8 @@ export interface When extends HttpWhen {
   readonly functions?: readonly string[];
   /** Rows that the transaction has written, counted before COMMIT. */
   readonly rows?: string;
+  /** Effects of which one row is too many, whatever `rows` says. */
+  readonly anyRows?: readonly string[];
   /** Rows that the transaction has got, counted as they pass. */
   readonly returned?: string;
   /** Rows that the target guesses that the statement writes or returns, before it runs. */
@@ -60,6 +63,8 @@ export interface HoldTerms {
   readonly reason: 'required' | 'optional';
   /** What becomes of a client that asks inside of its own transaction, whose locks others would wait for. */
   readonly inTransaction: 'refuse' | 'wait';
+  /** How long ago the login of an approver may have had a second factor; left out, it needs none. */
+  readonly mfa?: string;
   /** Nobody opens it in an emergency; left out, a rule of that kind may say who does. */
   readonly breakGlass?: 'never';
 }
@@ -109,6 +114,7 @@ interface RuleConditions {
 /** A rule that decides. */
 export interface CompiledRule extends RuleConditions {
   readonly rows: RowBound | undefined;
+  readonly anyRows: ReadonlySet<Effect> | undefined;
   readonly returned: RowBound | undefined;
   readonly estimated: RowBound | undefined;
   readonly mfa: MfaBound | undefined;
@@ -133,21 +139,25 @@ export function compileRule(rule: Rule, version: number): CompiledRule | BreakGl
   }
   const hold = typeof consequence === 'object' ? consequence.hold : undefined;
   if (hold !== undefined) checkTerms(hold);
-  const compiled: CompiledRule = {
+  const compiled = uncheckedRule(rule, version);
+  for (const check of TOGETHER) check(compiled, when);
+  return compiled;
+}
+
+/** Every condition by itself; throws a PatternProblem that names the first that cannot be read. */
+export function uncheckedRule(rule: Rule, version: number): CompiledRule {
+  const { when, then: consequence } = rule;
+  return {
     ...conditionsOf(rule, version),
     rows: one(when.rows, 'when.rows', parseRowBound),
+    anyRows: when.anyRows === undefined ? undefined : effectsOf(when.anyRows),
     returned: one(when.returned, 'when.returned', parseRowBound),
     estimated: one(when.estimated, 'when.estimated', parseRowBound),
     mfa: one(when.mfa, 'when.mfa', parseMfa),
     http: compileHttp(when),
     verdict: typeof consequence === 'object' ? 'hold' : consequence,
-    hold,
+    hold: typeof consequence === 'object' && 'hold' in consequence ? consequence.hold : undefined,
   };
-  checkTogether(compiled, when);
-  checkReturned(compiled, when);
-  checkEstimated(compiled, when);
-  checkHttp(compiled);
-  return compiled;
 }
 
 function conditionsOf({ name, description, when }: Rule, version: number): RuleConditions {
@@ -166,10 +176,11 @@ function conditionsOf({ name, description, when }: Rule, version: number): RuleC
   };
 }
 
-/** Throws a PatternProblem for a duration that is none. */
-export function checkTerms({ expires, within }: HoldTerms): void {
+/** Throws a PatternProblem for a duration that is none, or too long to mean anything. */
+export function checkTerms({ expires, within, mfa }: HoldTerms): void {
   one(expires, 'then.hold.expires', parseDurationMs);
   one(within, 'then.hold.within', parseDurationMs);
+  if (mfa !== undefined) durationAtMost(mfa, 'then.hold.mfa', SECOND_FACTOR_LIMITS.ageMsMax);
 }
 
 function durationAtMost(text: string, where: string, msMax: number): void {
@@ -179,50 +190,95 @@ function durationAtMost(text: string, where: string, msMax: number): void {
 
 /** What it opens is one thing, once, by one person: whatever is less exact than that is refused. */
 function compileBreakGlass(rule: Rule, version: number, terms: BreakGlassTerms): BreakGlassRule {
-  const { who, when } = rule;
-  const { useWithinMsMax, reviewMsMax } = LIMITS.approvals;
-  durationAtMost(terms.within, 'then.breakGlass.within', useWithinMsMax);
-  durationAtMost(terms.review, 'then.breakGlass.review', reviewMsMax);
-  if (who.length === 0) throw new PatternProblem('a rule with breakGlass must say who may');
-  const account = who.find((name) => name.startsWith('service:'));
-  if (account !== undefined) throw new PatternProblem(`"${account}": only people break the glass`);
-  const extra = (
-    ['rows', 'returned', 'estimated', 'kinds', 'address', 'client', 'mfa', ...HTTP_CONDITIONS] as const
-  ).find((key) => when[key] !== undefined);
-  if (extra !== undefined) {
-    throw new PatternProblem(`when.${extra} has no place beside breakGlass: it is about who, what and when`);
-  }
+  checkBreakGlass(terms);
   const compiled: BreakGlassRule = { ...conditionsOf(rule, version), terms };
-  const { writes = [], reads = [], functions = [] } = compiled;
-  const columns = [...writes, ...reads, ...functions].find((name) => name.columns !== undefined);
-  if (columns !== undefined) throw new PatternProblem(`"${columns.text}": no columns beside breakGlass`);
+  const [wrong] = breakGlassProblems(rule, compiled);
+  if (wrong !== undefined) throw new PatternProblem(wrong);
   return compiled;
 }
 
-/** Combinations that would promise what cannot be held. */
-function checkTogether(rule: CompiledRule, when: When): void {
-  const writesOnly = (when.effects ?? []).every((word) => WRITE_EFFECTS.has(word) || word === 'write');
-  if (rule.writes !== undefined && !writesOnly) {
-    throw new PatternProblem('when.writes goes with effects that write rows, and with no other');
-  }
-  if (rule.rows !== undefined && (!writesOnly || rule.reads !== undefined || rule.functions !== undefined)) {
+/** Throws a PatternProblem for a duration that is none, or too long. */
+export function checkBreakGlass({ within, review }: BreakGlassTerms): void {
+  const { useWithinMsMax, reviewMsMax } = LIMITS.approvals;
+  durationAtMost(within, 'then.breakGlass.within', useWithinMsMax);
+  durationAtMost(review, 'then.breakGlass.review', reviewMsMax);
+}
+
+/** What is less exact than that, each in a sentence. */
+export function breakGlassProblems({ who, when }: Rule, conditions: RuleConditions): readonly string[] {
+  const { writes = [], reads = [], functions = [] } = conditions;
+  const extra = (
+    [
+      'rows',
+      'anyRows',
+      'returned',
+      'estimated',
+      'kinds',
+      'address',
+      'client',
+      'mfa',
+      ...HTTP_CONDITIONS,
+    ] as const
+  ).filter((key) => when[key] !== undefined);
+  const columns = [...writes, ...reads, ...functions].filter((name) => name.columns !== undefined);
+  return [
+    ...(who.length === 0 ? ['a rule with breakGlass must say who may'] : []),
+    ...who
+      .filter((name) => name.startsWith('service:'))
+      .map((account) => `"${account}": only people break the glass`),
+    ...extra.map((key) => `when.${key} has no place beside breakGlass: it is about who, what and when`),
+    ...columns.map(({ text }) => `"${text}": no columns beside breakGlass`),
+  ];
+}
+
+/** Combinations that would promise what cannot be held: each throws a PatternProblem. */
+export const TOGETHER: readonly ((rule: CompiledRule, when: When) => void)[] = [
+  checkWrites,
+  checkRows,
+  checkAnyRows,
+  checkAllowing,
+  checkColumns,
+  checkReturned,
+  checkEstimated,
+  checkHttp,
+];
+
+function checkWrites(rule: CompiledRule, when: When): void {
+  if (rule.writes === undefined || areWrites(when)) return;
+  throw new PatternProblem('when.writes goes with effects that write rows, and with no other');
+}
+
+function areWrites({ effects = [] }: Pick<When, 'effects'>): boolean {
+  return effects.every((word) => WRITE_EFFECTS.has(word) || word === 'write');
+}
+
+function checkRows(rule: CompiledRule, when: When): void {
+  if (rule.rows === undefined) return;
+  if (!areWrites(when) || rule.reads !== undefined || rule.functions !== undefined) {
     throw new PatternProblem(
       'when.rows counts rows that are written: it goes with writes and their effects only',
     );
   }
-  if (rule.rows !== undefined && rule.verdict === 'allow') {
+  if (rule.verdict === 'allow') {
     throw new PatternProblem('when.rows stops what is too much; it cannot allow');
   }
-  const names = rule.effects ?? rule.writes ?? rule.reads ?? rule.functions ?? rule.http?.paths;
-  if (rule.verdict === 'allow' && names === undefined) {
-    throw new PatternProblem('a rule that allows must say what: effects, writes, reads, functions or paths');
-  }
-  const columns = [...(rule.reads ?? []), ...(rule.functions ?? [])].find(
-    (name) => name.columns !== undefined,
-  );
-  if (columns !== undefined) {
-    throw new PatternProblem(`"${columns.text}": columns can be named in when.writes only`);
-  }
+}
+
+/** Without a bound there is nothing that it would be stricter than. */
+function checkAnyRows({ rows }: CompiledRule, { anyRows }: When): void {
+  if (anyRows === undefined || (rows !== undefined && areWrites({ effects: anyRows }))) return;
+  throw new PatternProblem('when.anyRows has effects that write rows, and goes with when.rows only');
+}
+
+function checkAllowing({ effects, writes, reads, functions, http, verdict }: CompiledRule): void {
+  if (verdict !== 'allow' || (effects ?? writes ?? reads ?? functions ?? http?.paths) !== undefined) return;
+  throw new PatternProblem('a rule that allows must say what: effects, writes, reads, functions or paths');
+}
+
+function checkColumns({ reads = [], functions = [] }: CompiledRule): void {
+  const columns = [...reads, ...functions].find((name) => name.columns !== undefined);
+  if (columns === undefined) return;
+  throw new PatternProblem(`"${columns.text}": columns can be named in when.writes only`);
 }
 
 /** What would promise that something is asked of a request which only statements have. */

@@ -185,13 +185,13 @@ function withRows(
   rowsOf: RowsOf,
   piece: Piece,
 ): Omit<Rehearsed, 'openers'> & { readonly openers: readonly (readonly BreakGlassRule[])[] } {
-  const { kind, causes, counted, holds, returned, onlyReads, estimated: unestimated } = decision;
+  const { kind, causes, counted, holds, returned, onlyReads, estimated: unestimated, statements } = decision;
   if (kind === 'block') return { ...refused(causes, read), unestimated };
   const [first] = [...holds, ...counted, ...(onlyReads ? [] : returned)];
   const why = first === undefined ? undefined : notConducted(read, piece);
   if (first !== undefined && why !== undefined) return refused([causeOf(first, why)], read);
   const rows = counted.length === 0 ? [] : rowsOf(read);
-  const over = overBound(counted, rows ?? []);
+  const over = overBound(counted, rows ?? [], statements);
   const blocked = over.filter(({ rule }) => rule.verdict === 'block');
   const given = returned.length === 0 ? 0 : piece.returned(read);
   const beyond = returned.filter((rule) => (given ?? 0) > allowedRows(rule));

@@ -123,7 +123,7 @@ function requestOf(
 }
 
 function demandOf({ rule, version, terms, what }: Holding): HoldDemand {
-  const { approvers, count, expires, within, reason } = terms;
+  const { approvers, count, expires, within, reason, mfa } = terms;
   return {
     rule: { name: rule.name, version },
     approvers,
@@ -131,6 +131,7 @@ function demandOf({ rule, version, terms, what }: Holding): HoldDemand {
     expiresMs: parseDurationMs(expires),
     useWithinMs: parseDurationMs(within),
     requireReason: reason === 'required',
+    ...(mfa === undefined ? {} : { mfaMs: parseDurationMs(mfa) }),
     reason: [what, rule.description].filter((part) => part !== undefined).join(': '),
   };
 }

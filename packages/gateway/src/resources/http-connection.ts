@@ -86,8 +86,8 @@ export function httpConnectionSchema(name: TSchema, labels: TSchema): TSchema {
 }
 
 /** Options that mean nothing together, or nothing that could be held. */
-export function httpContradictionOf({ target, credential }: HttpConnection): string | undefined {
-  return targetProblem(target) ?? credentialProblem(credential);
+export function httpContradictionsOf({ target, credential }: HttpConnection): readonly string[] {
+  return [targetProblem(target), credentialProblem(credential)].filter((one) => one !== undefined);
 }
 
 function targetProblem({ url: text, tls, version, ca }: HttpConnection['target']): string | undefined {

@@ -176,8 +176,12 @@ to: [reranker-db, label:class=reranking]
       thrown = error;
     }
     expect(thrown).toMatchObject({ code });
-    expect(String(thrown)).toContain(says);
-    expect(String(thrown)).not.toContain('canary');
+    const problems = thrown instanceof CountersignError ? thrown.problems : [];
+    expect([String(thrown), ...problems.map((one) => one.says)].join('\n')).toContain(says);
+    expect(`${String(thrown)}${JSON.stringify(problems)}`).not.toContain('canary');
+    // What is wrong stands somewhere.
+    expect(problems.every(({ line }) => line !== undefined && line >= 1)).toBe(true);
+    expect(problems).not.toEqual([]);
   });
 
   it('throws nothing but its own error, whatever comes', () => {

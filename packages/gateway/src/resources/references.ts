@@ -2,38 +2,48 @@
 
 import { CountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import { POLICY_LIMITS } from '../core/policy-limits.ts';
 import type { Secret } from '../core/secret.ts';
 import { detectorsNamed, detectorsProblem } from '../masking/plan/detector.ts';
 import { isOfProtocol, type Mask } from '../masking/plan/mask.ts';
 import type { Rule } from '../policy/rule.ts';
-import type { Access, Connection, Group, ResourceDocument, ResourceKind } from './documents.ts';
+import type { Connection, Group, ResourceDocument, ResourceKind } from './documents.ts';
 import type { PlannedChange } from './plan.ts';
 import type { ResourceView } from './view.ts';
 
-/** A resource that names what is not there. */
-interface ReferenceProblem {
-  readonly kind: ResourceKind;
-  readonly name: string;
+/** What is wrong within one resource, and the keys that lead to it. */
+interface Missing {
+  readonly path: readonly string[];
   readonly reason: string;
 }
 
-/** Every resource that names what is not there, with the first such name. */
+/** A resource that names what is not there. */
+interface ReferenceProblem extends Missing {
+  readonly kind: ResourceKind;
+  readonly name: string;
+}
+
+/** Every name of what is not there, in every resource. */
 export function referenceProblems(next: ResourceView): readonly ReferenceProblem[] {
   const problems = next.all.flatMap(({ document }): readonly ReferenceProblem[] => {
-    const reason = problemWith(document, next);
-    return reason === undefined ? [] : [{ kind: document.kind, name: document.name, reason }];
+    const { kind, name } = document;
+    return problemsWith(document, next).map((missing) => ({ kind, name, ...missing }));
   });
   const detectors = next.documents('Detector');
   const [detector] = detectors;
   const together = detectorsProblem(detectors);
   if (detector === undefined || together === undefined) return problems;
-  return [...problems, { kind: 'Detector', name: detector.name, reason: together }];
+  return [...problems, { kind: 'Detector', name: detector.name, path: [], reason: together }];
 }
 
-/** Throws RESOURCE_INVALID for the first of them. */
+/** Throws RESOURCE_INVALID for the first of them, which has all. */
 export function checkReferences(next: ResourceView): void {
-  const [first] = referenceProblems(next);
-  if (first !== undefined) throw new CountersignError('RESOURCE_INVALID', { ...first });
+  const found = referenceProblems(next).slice(0, POLICY_LIMITS.problemsMax);
+  const [first] = found;
+  if (first === undefined) return;
+  const { kind, name, reason } = first;
+  const problems = found.map(({ reason: says, ...rest }) => ({ ...rest, says }));
+  throw new CountersignError('RESOURCE_INVALID', { kind, name, reason }, { problems });
 }
 
 /** Nobody could undo a change that leaves no administrator. */
@@ -96,87 +106,98 @@ export function checkPassword(view: ResourceView, name: string, password: Secret
   }
 }
 
-function problemWith(document: ResourceDocument, view: ResourceView): string | undefined {
+function problemsWith(document: ResourceDocument, view: ResourceView): readonly Missing[] {
   switch (document.kind) {
     case 'Person':
     case 'ServiceAccount':
-      return problemWithAccount(document, view);
+      return problemsWithAccount(document, view);
     case 'Group':
-      return problemWithMembers(document, view);
+      return problemsWithMembers(document, view);
     case 'Access':
-      return problemWithAccess(document, view);
+      return [
+        ...problemsWithWho(document.who, ['who'], view),
+        ...problemsWithTargets(document.to, ['to'], view),
+      ];
     case 'Rule':
-      return problemWithRule(document, view);
+      return problemsWithRule(document, view);
     case 'Mask':
-      return problemWithMask(document, view);
+      return problemsWithMask(document, view);
     case 'Detector':
-      return undefined;
+      return [];
     case 'Connection':
-      return problemWithHosts(document, view);
+      return problemsWithHosts(document, view);
     default:
       return document satisfies never;
   }
 }
 
 /** A host name leads to one connection. */
-function problemWithHosts(document: Connection, view: ResourceView): string | undefined {
-  if (document.protocol !== 'http') return undefined;
-  for (const other of view.documents('Connection')) {
-    if (other.protocol !== 'http' || other.name === document.name) continue;
-    const shared = document.hosts?.find((host) => other.hosts?.includes(host) === true);
-    if (shared !== undefined) return `the host ${shared} leads to the Connection "${other.name}" already`;
-  }
-  return undefined;
+function problemsWithHosts(document: Connection, view: ResourceView): readonly Missing[] {
+  if (document.protocol !== 'http') return [];
+  const { hosts = [] } = document;
+  return view.documents('Connection').flatMap((other): readonly Missing[] => {
+    if (other.protocol !== 'http' || other.name === document.name) return [];
+    const shared = hosts.findIndex((host) => other.hosts?.includes(host) === true);
+    const reason = `the host ${hosts[shared] ?? ''} leads to the Connection "${other.name}" already`;
+    return shared === -1 ? [] : [{ path: ['hosts', String(shared)], reason }];
+  });
 }
 
-function problemWithAccount(
+function problemsWithAccount(
   document: Extract<ResourceDocument, { readonly kind: 'Person' | 'ServiceAccount' }>,
   view: ResourceView,
-): string | undefined {
+): readonly Missing[] {
   const other = document.kind === 'Person' ? 'ServiceAccount' : 'Person';
-  if (view.find(other, document.name) !== undefined) return `a ${other} has that name already`;
-  const missing = document.groups.find((group) => !isGroup(group, view));
-  return missing === undefined ? undefined : `there is no group "${missing}"`;
+  const twice = view.find(other, document.name) !== undefined;
+  return [
+    ...(twice ? [{ path: ['name'], reason: `a ${other} has that name already` }] : []),
+    ...eachAt(document.groups, ['groups'], (group) => groupProblem(group, view)),
+  ];
 }
 
-function problemWithMembers(group: Group, view: ResourceView): string | undefined {
-  for (const member of group.members) {
-    const problem = problemWithName(member, view);
-    if (problem !== undefined) return problem;
-  }
-  return undefined;
+function problemsWithMembers({ members }: Group, view: ResourceView): readonly Missing[] {
+  return eachAt(members, ['members'], (member) => nameProblem(member, view));
 }
 
-function problemWithAccess(access: Access, view: ResourceView): string | undefined {
-  return problemWithWho(access.who, view) ?? problemWithTargets(access.to, view);
-}
-
-function problemWithRule(rule: Rule, view: ResourceView): string | undefined {
+function problemsWithRule(rule: Rule, view: ResourceView): readonly Missing[] {
   const { on, who, unless, then: consequence } = rule;
-  return (
-    problemWithWho([...who, ...unless, ...decidersOf(consequence)], view) ?? problemWithTargets(on, view)
-  );
+  return [
+    ...problemsWithWho(who, ['who'], view),
+    ...problemsWithWho(unless, ['unless'], view),
+    ...problemsWithDeciders(consequence, view),
+    ...problemsWithTargets(on, ['on'], view),
+  ];
 }
 
-function problemWithMask(mask: Mask, view: ResourceView): string | undefined {
+function problemsWithDeciders(consequence: Rule['then'], view: ResourceView): readonly Missing[] {
+  if (typeof consequence !== 'object') return [];
+  return 'hold' in consequence
+    ? problemsWithWho(consequence.hold.approvers, ['then', 'hold', 'approvers'], view)
+    : problemsWithWho(consequence.breakGlass.reviewers, ['then', 'breakGlass', 'reviewers'], view);
+}
+
+function problemsWithMask(mask: Mask, view: ResourceView): readonly Missing[] {
   const { on, who, unless, reveal } = mask;
-  const approvers = reveal?.approvers ?? [];
-  return (
-    problemWithWho([...who, ...unless, ...approvers], view) ??
-    problemWithTargets(on, view) ??
-    problemWithProtocol(mask, view) ??
-    problemWithDetectors(mask, view)
-  );
+  const protocol = problemWithProtocol(mask, view);
+  return [
+    ...problemsWithWho(who, ['who'], view),
+    ...problemsWithWho(unless, ['unless'], view),
+    ...problemsWithWho(reveal?.approvers ?? [], ['reveal', 'approvers'], view),
+    ...problemsWithTargets(on, ['on'], view),
+    ...(protocol === undefined ? [] : [{ path: ['on'], reason: protocol }]),
+    ...problemsWithDetectors(mask, view).map((reason) => ({ path: ['detect'], reason })),
+  ];
 }
 
 /** A Mask that looks for what nobody has said would promise something and find nothing. */
-function problemWithDetectors({ detect = [] }: Mask, view: ResourceView): string | undefined {
+function problemsWithDetectors({ detect = [] }: Mask, view: ResourceView): readonly string[] {
   const { isAll, names } = detectorsNamed(detect);
-  const missing = names.find((name) => view.find('Detector', name) === undefined);
-  if (missing !== undefined) return `there is no Detector "${missing}"`;
+  const missing = names
+    .filter((name) => view.find('Detector', name) === undefined)
+    .map((name) => `there is no Detector "${name}"`);
   return isAll && view.documents('Detector').length === 0
-    ? 'there is no Detector, and detect: [custom] would find nothing'
-    : undefined;
+    ? [...missing, 'there is no Detector, and detect: [custom] would find nothing']
+    : missing;
 }
 
 /** A connection that is named, and has nothing that the Mask is about. */
@@ -195,31 +216,45 @@ function problemWithProtocol(mask: Mask, view: ResourceView): string | undefined
     : `columns are of databases, and the connection "${name}" is ${protocol}: name fields, or what to detect`;
 }
 
-function decidersOf(consequence: Rule['then']): readonly string[] {
-  if (typeof consequence !== 'object') return [];
-  return 'hold' in consequence ? consequence.hold.approvers : consequence.breakGlass.reviewers;
+function problemsWithWho(
+  names: readonly string[],
+  path: readonly string[],
+  view: ResourceView,
+): readonly Missing[] {
+  return eachAt(names, path, (who) =>
+    who.startsWith('group:') ? groupProblem(who.slice('group:'.length), view) : nameProblem(who, view),
+  );
 }
 
-function problemWithWho(names: readonly string[], view: ResourceView): string | undefined {
-  for (const who of names) {
-    const problem = who.startsWith('group:')
-      ? problemWithGroup(who.slice('group:'.length), view)
-      : problemWithName(who, view);
-    if (problem !== undefined) return problem;
-  }
-  return undefined;
+function problemsWithTargets(
+  targets: readonly string[],
+  path: readonly string[],
+  view: ResourceView,
+): readonly Missing[] {
+  return eachAt(targets, path, (to) =>
+    to.startsWith('label:') || view.connection(to) !== undefined
+      ? undefined
+      : `there is no connection "${to}"`,
+  );
 }
 
-function problemWithTargets(targets: readonly string[], view: ResourceView): string | undefined {
-  const missing = targets.find((to) => !to.startsWith('label:') && view.connection(to) === undefined);
-  return missing === undefined ? undefined : `there is no connection "${missing}"`;
+/** What is wrong with each item of a list, at its place. */
+function eachAt(
+  items: readonly string[],
+  path: readonly string[],
+  problemWith: (item: string) => string | undefined,
+): readonly Missing[] {
+  return items.flatMap((item, index) => {
+    const reason = problemWith(item);
+    return reason === undefined ? [] : [{ path: [...path, String(index)], reason }];
+  });
 }
 
-function problemWithGroup(name: string, view: ResourceView): string | undefined {
+function groupProblem(name: string, view: ResourceView): string | undefined {
   return isGroup(name, view) ? undefined : `there is no group "${name}"`;
 }
 
-function problemWithName(who: string, view: ResourceView): string | undefined {
+function nameProblem(who: string, view: ResourceView): string | undefined {
   if (!who.startsWith('service:')) {
     return view.find('Person', who) === undefined ? `there is no person "${who}"` : undefined;
   }

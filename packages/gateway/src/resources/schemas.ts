@@ -113,6 +113,7 @@ const WHEN: TSchema = Type.Object(
     reads: Type.Optional(patterns()),
     functions: Type.Optional(patterns()),
     rows: Type.Optional(printable(32)),
+    anyRows: Type.Optional(words(EFFECT_WORDS, 1)),
     returned: Type.Optional(printable(32)),
     estimated: Type.Optional(printable(32)),
     kinds: Type.Optional(words(['user', 'ci', 'service', 'agent'], 1)),
@@ -162,7 +163,8 @@ const HOLD: TSchema = Type.Object(
     within: Type.String({ default: '15m', maxLength: 8 }),
     reason: Type.Enum(['required', 'optional'], { default: 'optional' }),
     inTransaction: Type.Enum(['refuse', 'wait'], { default: 'refuse' }),
-    // Left out, it stays out: one that was applied before keeps its digest.
+    // Left out, these stay out: one that was applied before keeps its digest.
+    mfa: Type.Optional(Type.String({ maxLength: 8 })),
     breakGlass: Type.Optional(Type.Enum(['never'])),
   },
   STRICT,

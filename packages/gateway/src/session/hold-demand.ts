@@ -19,6 +19,7 @@ export function demandOf(
     expiresMs: parseDurationMs(hold.expires),
     useWithinMs: parseDurationMs(hold.within),
     requireReason: hold.reason === 'required',
+    ...(hold.mfa === undefined ? {} : { mfaMs: parseDurationMs(hold.mfa) }),
     reason,
   };
 }

@@ -33,13 +33,14 @@ const CLOSED: ReadText = { kind: 'uninspectable', reason: 'the gateway is shutti
 
 /** Owns its threads. */
 export class ParserPool {
-  readonly #wasm: Uint8Array;
+  readonly #startWorker: () => Worker;
   readonly #threads = new Set<ParserThread>();
   readonly #queue: Job[] = [];
   #closed = false;
 
-  constructor(wasm: Uint8Array) {
-    this.#wasm = wasm;
+  /** @param startWorker what answers each question with one answer, after one that says it is ready */
+  constructor(wasm: Uint8Array, startWorker: () => Worker = () => startParser(wasm)) {
+    this.#startWorker = startWorker;
   }
 
   /** What the text does; never rejects. */
@@ -71,7 +72,7 @@ export class ParserPool {
   }
 
   #start(): void {
-    const thread: ParserThread = new ParserThread(this.#wasm, {
+    const thread: ParserThread = new ParserThread(this.#startWorker(), {
       free: () => this.#assign(),
       gone: () => {
         this.#threads.delete(thread);
@@ -104,16 +105,9 @@ class ParserThread {
   #job: Job | undefined;
   #deadline: NodeJS.Timeout | undefined;
 
-  constructor(wasm: Uint8Array, events: ThreadEvents) {
+  constructor(worker: Worker, events: ThreadEvents) {
     this.#events = events;
-    this.#worker = startThread('./parser-worker', import.meta.url, {
-      name: 'parser',
-      workerData: { wasm },
-      resourceLimits: {
-        stackSizeMb: LIMITS.sql.parserStackMegabytes,
-        maxOldGenerationSizeMb: LIMITS.sql.parserHeapMegabytes,
-      },
-    });
+    this.#worker = worker;
     // Nothing of it keeps the process alive.
     this.#worker.unref();
     this.#worker.on('message', (answer: ParserAnswer) => this.#answered(answer));
@@ -158,6 +152,17 @@ class ParserThread {
     this.#job = undefined;
     if (job !== undefined) finish(job, read);
   }
+}
+
+function startParser(wasm: Uint8Array): Worker {
+  return startThread('./parser-worker', import.meta.url, {
+    name: 'parser',
+    workerData: { wasm },
+    resourceLimits: {
+      stackSizeMb: LIMITS.sql.parserStackMegabytes,
+      maxOldGenerationSizeMb: LIMITS.sql.parserHeapMegabytes,
+    },
+  });
 }
 
 function finish(job: Job, read: ReadText): void {

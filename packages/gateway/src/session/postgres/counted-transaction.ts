@@ -7,6 +7,7 @@
 
 import { CountersignError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
+import type { StatementFacts } from '../../core/effects.ts';
 import { type Counted, type ObservedTable, overBound } from '../../policy/observed.ts';
 import type { CompiledRule } from '../../policy/rule.ts';
 import type { Grant } from './asking.ts';
@@ -62,12 +63,14 @@ export class CountedTransaction {
    * Rules whose bound is passed, and of which nobody has granted so many rows.
    *
    * @param tagged rows of tables that only the statement's own tag tells of
+   * @param statements that have just run
    */
   over(
     now: RowCounts,
     tagged: readonly ObservedTable[],
     grants: readonly Grant[],
     rules: readonly CompiledRule[] = [...this.#rules],
+    statements: readonly StatementFacts[] = [],
   ): readonly Counted[] {
     const before = this.#before;
     if (before === undefined || before.transaction !== now.transaction) {
@@ -76,8 +79,8 @@ export class CountedTransaction {
     this.#remember(now);
     const over = new Map<CompiledRule, Counted>();
     this.#toldLast = [...this.#told, ...tagged.filter((table) => !isInCounters(table, now))];
-    const told = [...overBound(rules, tagged), ...overBound(rules, this.#toldLast)];
-    for (const one of [...told, ...overBound(rules, writtenBetween(before, now))]) {
+    const found = [tagged, this.#toldLast, writtenBetween(before, now)];
+    for (const one of found.flatMap((tables) => overBound(rules, tables, statements))) {
       if (one.rows >= (over.get(one.rule)?.rows ?? 0)) over.set(one.rule, one);
     }
     return [...over.values()].filter(

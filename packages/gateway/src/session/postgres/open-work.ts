@@ -135,7 +135,8 @@ export class OpenWork {
       if (count.kind === 'error') return count;
       const { deferrable } = count.rows;
       if (deferred === 'wait' || deferrable === undefined || deferrable === known) {
-        const over = this.transaction.over(count.rows, tagged, grants, rules);
+        const { statements } = ran?.judgement.decision ?? {};
+        const over = this.transaction.over(count.rows, tagged, grants, rules, statements);
         return over.length === 0 ? { kind: 'rows' } : { kind: 'over', over };
       }
       known = deferrable;

@@ -171,11 +171,17 @@ function hiddenWrites(
         ({ source, writes }) =>
           source === 'rule' && writes.some((write) => write.relation === relation.oid && write.verb === use),
       );
-      // Nobody has looked at the condition that a rule has.
-      if (isOfRule && (use === 'update' || use === 'delete')) add(`${use}-unqualified`, nameText(name));
+      // Nobody has looked at the condition that a rule has; a view hands on that there is none.
+      if ((use === 'update' || use === 'delete') && (isOfRule || isUnqualified(statement, use))) {
+        add(`${use}-unqualified`, nameText(name));
+      }
       return [{ ...name, verb: use, columns: columnsOf(relation, use) }];
     });
   });
+}
+
+function isUnqualified({ effects }: StatementFacts, use: 'update' | 'delete'): boolean {
+  return effects.some(({ effect }) => effect === `${use}-unqualified`);
 }
 
 /** What MERGE does is said as `merge`, and COPY FROM inserts. */
