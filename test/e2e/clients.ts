@@ -34,6 +34,12 @@ export function serverVersions(): readonly ServerVersion[] {
   ];
 }
 
+/** Those, and the two between them, which the private root brings along. */
+export function everyServerVersion(): readonly ServerVersion[] {
+  const between = [17, 16].map((major) => ({ version: `embedded-${major}`, major, isPresent: true }));
+  return [...serverVersions(), ...between];
+}
+
 /** Past the gateway, as the superuser. */
 export async function directly({ server }: Harness, database = 'postgres'): Promise<Client> {
   const { host, port, password } = server;

@@ -9,7 +9,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OidNames, transcriptOf } from '../differential/transcript.ts';
 import type { ServerFrame } from '../differential/wire-client.ts';
-import { serverVersions } from '../e2e/clients.ts';
+import { everyServerVersion, serverVersions } from '../e2e/clients.ts';
 import { makeSecrets, SEED } from './canaries.ts';
 import { DatabaseCopy } from './copies.ts';
 import { HARMLESS } from './harmless/harmless.ts';
@@ -19,7 +19,7 @@ import { present, type Rig, startRig } from './rig.ts';
 import { rewriteSecrets, schemaWith } from './schema.ts';
 import { runScript } from './session-script.ts';
 import { StatementSession } from './statement-session.ts';
-import { someTriesFor } from './tries.ts';
+import { SOAKS, someTriesFor } from './tries.ts';
 import { RIGHT } from './tries/try.ts';
 
 const ENFORCED = masksAreEnforced();
@@ -83,7 +83,10 @@ function verdictOf(found: Compared): {
   return { different: found.different, comparedEnough };
 }
 
-describe.each(serverVersions())('PostgreSQL $major', ({ version, major, isPresent }) => {
+/** Those between the newest and the oldest in a soak: each has four databases to make. */
+const VERSIONS = SOAKS ? everyServerVersion() : serverVersions();
+
+describe.each(VERSIONS)('PostgreSQL $major', ({ version, major, isPresent }) => {
   let rig: Rig;
 
   beforeAll(async () => {

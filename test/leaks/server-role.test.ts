@@ -7,7 +7,7 @@ import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MaskDdlAnswer } from '../../packages/gateway/src/api/answers.ts';
 import type { Endpoint, ServerFrame } from '../differential/wire-client.ts';
-import { serverVersions } from '../e2e/clients.ts';
+import { everyServerVersion, serverVersions } from '../e2e/clients.ts';
 import { type Harness, startHarness } from '../e2e/harness.ts';
 import { canariesOf, makeSecrets, SEED } from './canaries.ts';
 import { compareHarmless } from './compare-harmless.ts';
@@ -16,7 +16,7 @@ import { EVERYTHING_MAY, SERVER_ROLE_MASKS } from './masks.ts';
 import { schemaWith } from './schema.ts';
 import { LeakSearch } from './search.ts';
 import { runScript, type Seen } from './session-script.ts';
-import { someTriesFor } from './tries.ts';
+import { SOAKS, someTriesFor } from './tries.ts';
 import { type Guess, RIGHT, type Try, WRONG } from './tries/try.ts';
 
 const SEARCH = new LeakSearch(canariesOf(makeSecrets(SEED)));
@@ -50,7 +50,10 @@ grant all on all tables in schema public, vault to ${ROLE};
 grant all on all sequences in schema public, vault to ${ROLE};
 `;
 
-describe.each(serverVersions())('PostgreSQL $major', ({ version, major, isPresent }) => {
+/** Those between the newest and the oldest in a soak. */
+const VERSIONS = SOAKS ? everyServerVersion() : serverVersions();
+
+describe.each(VERSIONS)('PostgreSQL $major', ({ version, major, isPresent }) => {
   if (!isPresent) return;
   let harness: Harness;
   let copy: DatabaseCopy;

@@ -32,9 +32,9 @@ export function triesFor(major: number): readonly Try[] {
   return TRIES.filter(({ since = 0 }) => since <= major);
 }
 
-const SOAKS = process.env['COUNTERSIGN_SOAK'] === '1';
+export const SOAKS: boolean = process.env['COUNTERSIGN_SOAK'] === '1';
 
-/** Every so many of them, one; all of them in a soak. */
-export function someTriesFor(major: number, every: number): readonly Try[] {
-  return triesFor(major).filter((_, at) => SOAKS || at % every === 0);
+/** Every so many of them, one, beginning with the one at `from`; all of them in a soak. */
+export function someTriesFor(major: number, every: number, from = 0): readonly Try[] {
+  return triesFor(major).filter((_, at) => SOAKS || at % every === from);
 }
