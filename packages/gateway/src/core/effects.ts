@@ -137,6 +137,8 @@ export interface StatementFacts {
   readonly transaction: TransactionVerb | undefined;
   /** Options of a COPY … TO STDOUT; absent of anything else. */
   readonly copyOut?: readonly CommandOption[];
+  /** The same of a COPY … FROM. */
+  readonly copyIn?: readonly CommandOption[];
   /** The name that PREPARE gives, and EXECUTE or DEALLOCATE uses; undefined for ALL. */
   readonly prepared:
     | { readonly verb: 'prepare' | 'execute' | 'deallocate'; readonly name: string | undefined }

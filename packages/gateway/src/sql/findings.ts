@@ -60,6 +60,7 @@ export class Findings {
   #transaction: TransactionVerb | undefined;
   #prepared: StatementFacts['prepared'];
   #copyOut: readonly CommandOption[] | undefined;
+  #copyIn: readonly CommandOption[] | undefined;
   #undoable = true;
   #onlyPlanned = false;
   /** Calls of set_config whose setting the SELECT around them tells. */
@@ -122,6 +123,10 @@ export class Findings {
     this.#copyOut = options;
   }
 
+  copyIn(options: readonly CommandOption[]): void {
+    this.#copyIn = options;
+  }
+
   lasting(): void {
     if (!this.#onlyPlanned) this.#undoable = false;
   }
@@ -156,6 +161,7 @@ export class Findings {
       transaction: this.#transaction,
       prepared: this.#prepared,
       ...(this.#copyOut === undefined ? {} : { copyOut: this.#copyOut }),
+      ...(this.#copyIn === undefined ? {} : { copyIn: this.#copyIn }),
       undoable: this.#undoable,
     };
   }

@@ -199,6 +199,7 @@ function foundCopy(fields: TreeNode, findings: Findings): void {
   }
   const columns = stringsOf(fields['attlist']);
   findings.effect('copy-in', span, object);
+  findings.copyIn(listOf(fields['options']).map(optionOf));
   findings.write('copy-in', nodeOf(relation), columns.length === 0 ? 'all' : columns);
 }
 

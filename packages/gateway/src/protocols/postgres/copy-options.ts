@@ -1,8 +1,8 @@
 /**
- * Options of COPY … TO STDOUT → how its rows are written.
+ * Options of COPY … TO STDOUT and COPY … FROM STDIN → how its rows are written.
  *
  * Spec: PostgreSQL 18, "COPY"; ProcessCopyOptions in src/backend/commands/copy.c.
- * Refused: options that are not of COPY TO or not known, values that the server refuses, and what would
+ * Refused: options that are not of that COPY or not known, values that the server refuses, and what would
  * make rows that nobody but the server can read: encodings with ASCII inside of characters (`SJIS`,
  * `BIG5`, `GBK`), and delimiters and NULLs that are no ASCII.
  */
@@ -45,6 +45,23 @@ export interface CopyRefused {
   readonly reason: string;
 }
 
+/** What tells fields apart in what a client sends; of anything else the server judges. */
+export type CopyInFormat =
+  | Pick<CopyOutText, 'kind' | 'delimiter'>
+  | Pick<CopyOutCSV, 'kind' | 'delimiter' | 'quote' | 'escape'>
+  | Pick<CopyOutBinary, 'kind'>;
+
+/** @param clientEncoding what the session has, where the statement names none */
+export function copyInFormat(
+  options: readonly CopyOption[],
+  clientEncoding: string,
+): CopyInFormat | CopyRefused {
+  const own = options.filter(([name]) => !NAMES_IN.has(name));
+  const unknown = own.find(([name]) => !NAMES.has(name) || name === 'force_quote')?.[0];
+  if (unknown !== undefined) return refused(`the option ${unknown} is not one of COPY FROM that is known`);
+  return copyOutFormat(own, clientEncoding);
+}
+
 /** @param clientEncoding what the session has, where the statement names none */
 export function copyOutFormat(
   options: readonly CopyOption[],
@@ -78,6 +95,20 @@ const NAMES: ReadonlyMap<string, readonly CopyOutFormat['kind'][]> = new Map([
   ['escape', ['csv']],
   // Quotes that came stay, and so it does not matter of which columns they are.
   ['force_quote', ['csv']],
+]);
+
+/** Of COPY FROM alone, and of its NULLs and headers, by which fields are not told apart. */
+const NAMES_IN: ReadonlySet<string> = new Set([
+  'convert_selectively',
+  'default',
+  'force_not_null',
+  'force_null',
+  'freeze',
+  'header',
+  'log_verbosity',
+  'null',
+  'on_error',
+  'reject_limit',
 ]);
 
 const BACKSLASH = 0x5c;

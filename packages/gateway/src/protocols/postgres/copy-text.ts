@@ -13,7 +13,7 @@ import type { CopyOutText } from './copy-options.ts';
 import type { CopyRows, ReplaceField } from './copy-out.ts';
 
 /** Letters behind a backslash, and what they stand for. */
-const ESCAPES: ReadonlyMap<number, number> = new Map([
+export const ESCAPES: ReadonlyMap<number, number> = new Map([
   [0x62, 0x08],
   [0x66, 0x0c],
   [0x6e, 0x0a],
@@ -158,7 +158,7 @@ function escapeAt(raw: Uint8Array, at: number): readonly [byte: number, next: nu
 }
 
 /** 16 for what is no digit. */
-function digitOf(byte: number): number {
+export function digitOf(byte: number): number {
   if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
   const lower = byte | 0x20;
   return lower >= 0x61 && lower <= 0x66 ? lower - 0x61 + 10 : 16;

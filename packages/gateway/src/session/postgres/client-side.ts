@@ -23,6 +23,7 @@ import type { ResponseQueue } from '../../protocols/postgres/response-queue.ts';
 import type { RequestKind } from '../../protocols/postgres/states.ts';
 import { Batch, type Understood } from './batch.ts';
 import type { ClientSideEvents, ConductorPort } from './client-side-ports.ts';
+import { CLIENT_LEFT, COPY_REFUSED, copyFromClient } from './copy-fail.ts';
 import type { Gate } from './gate.ts';
 import type { Intents } from './intents.ts';
 import type { LargeMessage, OpenLargeMessage, SpooledMessage } from './large-message.ts';
@@ -30,7 +31,6 @@ import { failingMessage } from './refusal.ts';
 import type { Request } from './request.ts';
 
 const FLUSH = encodeFrontend({ kind: 'Flush' });
-const COPY_FAIL = encodeFrontend({ kind: 'CopyFail', reasonBytes: Buffer.from('its client has left') });
 /** Behind it no Execute of before is open. */
 const SIMPLE: ReadonlySet<RequestKind> = new Set(['Query', 'FunctionCall', 'Sync', 'MalformedSync']);
 const PIPELINE_ENDS: ReadonlySet<number> = new Set([FRONTEND.Sync, FRONTEND.Flush]);
@@ -256,10 +256,10 @@ export class ClientSide {
   }
 
   /** Nothing of its data will come any more: the target would wait for ever. */
-  #failCopy(): void {
+  #failCopy(failing = CLIENT_LEFT): void {
     this.#letPass();
     this.#responses.copy(FRONTEND.CopyFail);
-    this.#gate.pass({ bytes: [COPY_FAIL], bodyBytes: 0 });
+    this.#gate.pass({ bytes: [failing], bodyBytes: 0 });
   }
 
   /** The client sends nothing more. */
@@ -353,10 +353,9 @@ export class ClientSide {
       this.#copyDiscarded = advice !== 'forward';
     }
     if (this.#copyDiscarded) return true;
-    if (this.#reader.type === FRONTEND.CopyData && event !== FRAME.begins) {
-      this.#responses.head?.operation?.copyFromClient(this.#reader.body());
-    }
-    this.#keep();
+    const advice = copyFromClient(this.#responses.head?.operation, event, this.#reader);
+    if (advice !== 'fail') this.#keep();
+    if (advice !== 'keep') this.#failCopy(COPY_REFUSED);
     return true;
   }
 

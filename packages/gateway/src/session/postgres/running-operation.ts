@@ -6,6 +6,7 @@ import type { Hash } from 'node:crypto';
 import { createHash } from 'node:crypto';
 import type { BodyValue } from '../../core/ledger-port.ts';
 import { ResponseDigest } from './response-digest.ts';
+import type { CopiedIn } from './masked/copied-in.ts';
 import type { OperationMasking } from './masked/operation-masking.ts';
 import type { Runs } from './request.ts';
 import type { OutcomeStatus } from './session-leaves.ts';
@@ -41,6 +42,8 @@ export class RunningOperation {
   shownText: Uint8Array | undefined;
   /** What was masked; undefined where nothing could be. */
   masking: OperationMasking | undefined;
+  /** Looks through what the client copies in; undefined where nothing has to. */
+  copied: CopiedIn | undefined;
   #tags: string[] = [];
   #tagsCount = 0;
   #sqlstate: string | undefined;
@@ -76,6 +79,7 @@ export class RunningOperation {
     this.#copied ??= { hash: createHash('sha256'), bytes: 0 };
     this.#copied.hash.update(data);
     this.#copied.bytes += data.length;
+    this.copied?.push(data);
   }
 
   /** SHA-256 of the COPY data that has come so far, hex; undefined where there was none. */

@@ -3,7 +3,7 @@
 import type { StatementFacts } from '../../../core/effects.ts';
 import { CountersignError } from '../../../core/errors.ts';
 import type { RowMasker } from '../../../masking/rows/row-masker.ts';
-import { copyOutFormat } from '../../../protocols/postgres/copy-options.ts';
+import { copyInFormat, copyOutFormat } from '../../../protocols/postgres/copy-options.ts';
 import { CopyOutStream } from '../../../protocols/postgres/copy-out.ts';
 import type { CopyResponse } from '../../../protocols/postgres/messages.ts';
 
@@ -20,10 +20,13 @@ export function copyResult(
   return new CopyOutStream(format, response, (index, value) => masker.maskField(index, value));
 }
 
-/** Whether a COPY can be masked as it is written. */
-export function whyNoCopy({ copyOut }: StatementFacts, clientEncoding: string): string | undefined {
-  const format = copyOut === undefined ? undefined : copyOutFormat(copyOut, clientEncoding);
-  return format?.kind === 'refused' ? format.reason : undefined;
+/** Why nothing of a COPY could be masked as it is written, or looked through as it comes. */
+export function whyNoCopy({ copyOut, copyIn }: StatementFacts, clientEncoding: string): string | undefined {
+  const out = copyOut === undefined ? undefined : copyOutFormat(copyOut, clientEncoding);
+  if (out?.kind === 'refused') return `what it copies cannot be masked: ${out.reason}`;
+  const into = copyIn === undefined ? undefined : copyInFormat(copyIn, clientEncoding);
+  if (into?.kind === 'refused') return `what it copies cannot be looked through: ${into.reason}`;
+  return undefined;
 }
 
 function impossible(reason: string): CountersignError {

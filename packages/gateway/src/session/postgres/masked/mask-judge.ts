@@ -138,7 +138,7 @@ export function judgeMasks(
       causes.push(causeOf(any, said.writesBack, statement));
     for (const what of outOfSight(statement, said, now)) stop(statement, what);
     const noCopy = whyNoCopy(statement, clientEncoding);
-    if (noCopy !== undefined) stop(statement, `what it copies cannot be masked: ${noCopy}`);
+    if (noCopy !== undefined) stop(statement, noCopy);
     if (said?.labels === undefined) {
       if (said === undefined || said.hasQuery) stop(statement, 'nobody can tell which columns it is about');
       continue;

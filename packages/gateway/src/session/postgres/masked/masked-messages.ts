@@ -102,6 +102,12 @@ export class MaskedMessages {
     return this.#said(frame, about, masking);
   }
 
+  /** Whether an ErrorResponse, whole, ends the session. */
+  isFatal(frame: Uint8Array): boolean {
+    const message = read(frame);
+    return message !== undefined && FATAL.has(field(message, 'V'));
+  }
+
   /** A NoticeResponse, whole; undefined where the client does not want it. */
   notice(
     frame: Uint8Array,
@@ -175,6 +181,8 @@ export function refusalWords<R extends { readonly message: string; readonly fram
   const words = fields.find(({ code }) => code === 'M')?.valueBytes ?? new Uint8Array(0);
   return { ...said, message: Buffer.from(words).toString('utf8'), frame: encodeBackend(hidden) };
 }
+
+const FATAL: ReadonlySet<string> = new Set(['FATAL', 'PANIC']);
 
 /** Texts of a message that keeps its words: literals may be quoted in them. */
 const QUOTING: ReadonlySet<string> = new Set(['M', 'D', 'H']);

@@ -6,6 +6,7 @@
  * the client gets none of them. Untrusted: every byte.
  */
 
+import type { StatementFacts } from '../../../core/effects.ts';
 import { CountersignError } from '../../../core/errors.ts';
 import { MASKED_SESSION_LIMITS } from '../../../core/masking-limits.ts';
 import { decodeBackend } from '../../../protocols/postgres/decode.ts';
@@ -16,6 +17,7 @@ import type { ResponseQueue } from '../../../protocols/postgres/response-queue.t
 import { classifyNotice } from '../../../sql/server-tree/notice.ts';
 import type { Request } from '../request.ts';
 import type { RunningOperation } from '../running-operation.ts';
+import type { CopiedIn } from './copied-in.ts';
 import type { KnownTree, KnownTrees } from './known-trees.ts';
 import type { MaskedMessages } from './masked-messages.ts';
 import { OperationMasking } from './operation-masking.ts';
@@ -44,6 +46,8 @@ export interface MaskedStreamPorts {
   readonly messages: MaskedMessages;
   /** What is for the target side, between two frames; gives what is for the client. */
   readonly pass: (bytes: Uint8Array) => readonly Uint8Array[];
+  /** Looks through what a client copies in; undefined where nothing has to. */
+  readonly copiedIn: (statement: StatementFacts | undefined, formatCode: number) => CopiedIn | undefined;
   /** The server no longer says what it should: it has to be asked for its trees again. */
   readonly treeless: () => void;
 }
@@ -123,6 +127,9 @@ export class MaskedStream {
       case BACKEND.CopyData:
         if (head?.operation === undefined) return this.#keepFrame();
         return this.#row(this.#begin(type, head.operation));
+      case BACKEND.CopyInResponse:
+        if (head?.operation !== undefined) this.#copyBegins(head.operation);
+        return this.#keepFrame();
       case BACKEND.FunctionCallResponse:
         return this.#keep(this.#ports.results.functionResult(this.#whole(), masking(head?.operation)));
       case BACKEND.ErrorResponse:
@@ -193,6 +200,12 @@ export class MaskedStream {
     return begun;
   }
 
+  /** The client is asked for data. */
+  #copyBegins(operation: RunningOperation): void {
+    const statement = statementOf(this.#resultOf(operation));
+    operation.copied = this.#ports.copiedIn(statement, this.#reader.body()[0] ?? 0);
+  }
+
   #resultOf(operation: RunningOperation | undefined): ResultOf {
     if (operation !== this.#running) this.#at = 0;
     this.#running = operation;
@@ -227,6 +240,9 @@ export class MaskedStream {
     const about = { statement: statementOf(result), trees: treesOf(result, learned) };
     if (head?.operation === undefined) this.#notMade(head);
     else forgetBy(result, learned);
+    const refusal = head?.operation?.copied?.refusal;
+    // What ends the session says so in its own words.
+    if (refusal !== undefined && !messages.isFatal(this.#whole())) return this.#keep(refusal.answer);
     this.#keep(messages.error(this.#whole(), about, masking(head?.operation)));
   }
 

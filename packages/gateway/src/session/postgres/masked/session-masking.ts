@@ -7,7 +7,7 @@
  */
 
 import type { ColumnLabel, StatementLabels } from '../../../core/column-labels.ts';
-import type { ReadText } from '../../../core/effects.ts';
+import type { ReadText, StatementFacts } from '../../../core/effects.ts';
 import type { MaskingKeyRing } from '../../../masking/operators/key-ring.ts';
 import type { Wire } from '../../../masking/operators/operator.ts';
 import { findLabel, type MaskedLookup } from '../../../masking/plan/masked-lookup.ts';
@@ -37,6 +37,7 @@ import { maskInValues, writes as writesRows } from './written-back.ts';
 import { Arming, levelAtStart } from './arming.ts';
 import { AskMasks } from './ask-masks.ts';
 import { KnownTrees } from './known-trees.ts';
+import { CopiedIn } from './copied-in.ts';
 import { exposesLiterals, writesAny } from './literal-exposure.ts';
 import { type AskedStatement, causeOf, judgeMasks, type Judged, type MaskedNow } from './mask-judge.ts';
 import { MaskedMessages, refusalWords } from './masked-messages.ts';
@@ -158,6 +159,7 @@ export class SessionMasking {
       results,
       messages,
       pass: options.pass,
+      copiedIn: (statement, formatCode) => this.#copiedIn(statement, formatCode),
       treeless: () => this.arming.doubt(),
     });
   }
@@ -220,6 +222,13 @@ export class SessionMasking {
     };
     const what = maskInValues(this.#options.keys, values, typeOf, this.#settings());
     return what === undefined ? judgement : blockedBy(judgement, [causeOf(mask, what, statement)]);
+  }
+
+  #copiedIn(statement: StatementFacts | undefined, formatCode: number): CopiedIn | undefined {
+    const { keys, masksNow } = this.#options;
+    const [mask] = masksNow().columns;
+    if (mask === undefined) return undefined;
+    return new CopiedIn({ keys, mask, settings: this.#settings(), statement, formatCode });
   }
 
   /** What the server says of a text that it does not take, without the literals that it quotes. */
