@@ -399,6 +399,13 @@ describe.each(serverVersions())('PostgreSQL $major', ({ version, isPresent }) =>
     const intent = log.findLast(({ leaf: { type } }) => type === 'statement.intent');
     expect(intent?.body).toMatchObject({ sql: "select 'in the clear' as a where 1 = $1" });
     expect(intent?.body).not.toHaveProperty('sealed_literals');
+    // Which Masks that is, it says itself; of whom they reach nothing is said.
+    expect(intent?.body['masks_exempt']).toEqual([
+      { mask: 'mails', version: 1 },
+      { mask: 'names', version: expect.any(Number) },
+    ]);
+    const exempt = log.filter(({ body }) => 'masks_exempt' in body);
+    expect(new Set(exempt.map(({ leaf }) => leaf.actor))).toEqual(new Set([intent?.leaf.actor]));
     const found = await recordings();
     expect(found.length).toBeGreaterThanOrEqual(before);
     const own = found.find(({ shown }) => shown.includes("select 'in the clear'"));

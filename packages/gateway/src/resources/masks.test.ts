@@ -157,6 +157,19 @@ describe('a Mask', () => {
     expect(reasons(maskWith('unless: [service:none]'))).toEqual(['there is no service account "none"']);
   });
 
+  it('says which leave somebody out by their `unless` alone', () => {
+    const ofOthers = maskWith('who: [ana], unless: [pia]');
+    const elsewhere = maskWith('on: [other], unless: [pia]').replace('name: m', 'name: elsewhere');
+    const view = viewOf(WORLD, CUSTOMERS, ofOthers, elsewhere);
+    expect(view.masks({ name: 'pia' }, 'db').exempt).toEqual([{ mask: 'customers', version: 1 }]);
+    expect(view.masks({ name: 'pia' }, 'db').by('target').exempt).toHaveLength(1);
+    expect(view.masks({ name: 'pia' }, 'other').exempt.map(({ mask }) => mask)).toEqual([
+      'customers',
+      'elsewhere',
+    ]);
+    for (const name of ['ana', 'root', '', 'zoe']) expect(view.masks({ name }, 'db').exempt).toEqual([]);
+  });
+
   it('of fields is of HTTP, and says so where it names a database', () => {
     expect(reasons(fieldsWith('on: [db]'))).toEqual([
       'fields are of HTTP, and the connection "db" is postgres: name columns, or what to detect',

@@ -177,6 +177,9 @@ export class ResourceView {
       reaching.map(({ compiled }) => compiled),
       ['gateway'],
       this.#detectors,
+      this.#masks
+        .filter(({ mask }) => this.#isExempt(mask, name, connection))
+        .map(({ compiled: { mask, version } }) => ({ mask, version })),
     );
   }
 
@@ -310,8 +313,13 @@ export class ResourceView {
 
   /** As {@link #reaches}; a connection that is gone is one of which everything hides. */
   #hidesFrom(mask: Mask, name: string, connection: Connection | undefined): boolean {
-    const isThere = connection === undefined || (isAbout(mask, connection) && isOfProtocol(mask, connection));
-    return isThere && this.concerns(mask, name);
+    return isThere(mask, connection) && this.concerns(mask, name);
+  }
+
+  /** Whether it hides nothing because of its `unless` alone. */
+  #isExempt(mask: Mask, name: string, connection: Connection | undefined): boolean {
+    if (!isThere(mask, connection) || this.concerns(mask, name)) return false;
+    return this.concerns({ who: mask.who, unless: [] }, name);
   }
 
   /**
@@ -410,4 +418,8 @@ function invert(groups: ReadonlyMap<string, ReadonlySet<string>>): ReadonlyMap<s
 /** By code units: the same order on every machine. */
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function isThere(mask: Mask, connection: Connection | undefined): boolean {
+  return connection === undefined || (isAbout(mask, connection) && isOfProtocol(mask, connection));
 }

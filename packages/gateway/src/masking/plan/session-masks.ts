@@ -6,6 +6,7 @@ import type { ColumnMask, CompiledMask, DetectingMask, FieldMask } from './compi
 import type { ColumnPattern } from './column-pattern.ts';
 import type { DetectMask } from './column-plan.ts';
 import { customRuleOf, type Detector } from './detector.ts';
+import type { MaskRef } from './mask.ts';
 import { detectorEntity, EVERY_DETECTOR } from './detect-words.ts';
 import type { MaskDirection } from './mask.ts';
 import { type Choice, strictest } from './precedence.ts';
@@ -61,6 +62,8 @@ export class SessionMasks {
   readonly #byName: ReadonlyMap<string, readonly ColumnMask[]>;
   readonly #all: readonly CompiledMask[];
   readonly #detectors: Detectors;
+  /** Masks that would reach the session, but for their `unless`; in the order of their names. */
+  readonly exempt: readonly MaskRef[];
 
   /**
    * @param hiddenBy of which Masks the columns are: of those that the gateway has to hide, unless somebody asks for others
@@ -70,8 +73,10 @@ export class SessionMasks {
     masks: readonly CompiledMask[],
     hiddenBy: readonly HiddenBy[] = ['gateway'],
     detectors: Detectors = NO_DETECTORS,
+    exempt: readonly MaskRef[] = [],
   ) {
     this.#detectors = detectors;
+    this.exempt = exempt.toSorted((one, other) => (one.mask < other.mask ? -1 : 1));
     const sorted = masks.toSorted((one, other) => (one.mask < other.mask ? -1 : 1));
     this.#all = sorted;
     const columns = sorted.filter((mask) => mask.kind === 'columns');
@@ -101,7 +106,7 @@ export class SessionMasks {
 
   /** The same Masks, with the columns of those that somebody else hides, or everybody. */
   by(...hiddenBy: readonly HiddenBy[]): SessionMasks {
-    return new SessionMasks(this.#all, hiddenBy, this.#detectors);
+    return new SessionMasks(this.#all, hiddenBy, this.#detectors, this.exempt);
   }
 
   /** The Masks of these patterns, each once, by name; undefined where a pattern is of none. */

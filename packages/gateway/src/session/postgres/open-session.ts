@@ -124,7 +124,7 @@ async function open(
       target: admission.connection,
       policy: admission.policy,
     };
-    const leaves = new SessionLeaves(context, literals);
+    const leaves = new SessionLeaves(context, literals, () => admission.policyNow().masks.exempt);
     const start = await ledger.append(leaves.start(startBody(client, admission, target, ready)));
     begun = true;
     const session = new PostgresSession({

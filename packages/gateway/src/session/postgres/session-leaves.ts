@@ -5,6 +5,7 @@
  */
 
 import type { BodyValue, LedgerEvent } from '../../core/ledger-port.ts';
+import type { MaskRef } from '../../masking/plan/mask.ts';
 import type { SessionLiterals } from './hidden/session-literals.ts';
 import type { Judgement } from './inspection.ts';
 import type { RunningOperation } from './running-operation.ts';
@@ -32,16 +33,23 @@ export interface IntentOf {
   readonly operation: RunningOperation | undefined;
 }
 
+const NONE = (): readonly MaskRef[] => [];
+
 /** Leaves of one session. */
 export class SessionLeaves {
   readonly #context: LeafContext;
   readonly #atTheDoor: Decided;
   readonly #literals: SessionLiterals | undefined;
+  readonly #exempt: () => readonly MaskRef[];
 
-  /** @param literals what hides them, where Masks reach the session */
-  constructor(context: LeafContext, literals?: SessionLiterals) {
+  /**
+   * @param literals what hides them, where Masks reach the session
+   * @param exempt Masks that leave its principal out, at this moment
+   */
+  constructor(context: LeafContext, literals?: SessionLiterals, exempt: () => readonly MaskRef[] = NONE) {
     this.#context = context;
     this.#literals = literals;
+    this.#exempt = exempt;
     this.#atTheDoor = { decision: 'allow', policy: context.policy };
   }
 
@@ -70,10 +78,16 @@ export class SessionLeaves {
     of?: IntentOf,
   ): LedgerEvent {
     const base = { ...this.#base('statement.intent'), ...decided };
-    if (this.#literals === undefined) return { ...base, body };
+    if (this.#literals === undefined) return { ...base, body: this.#withExempt(body) };
     const { body: shown, text } = this.#literals.intent(body, of?.judgement);
     if (of?.operation !== undefined) of.operation.shownText = text;
-    return { ...base, body: shown };
+    return { ...base, body: this.#withExempt(shown) };
+  }
+
+  #withExempt(body: Readonly<Record<string, BodyValue>>): Readonly<Record<string, BodyValue>> {
+    const exempt = this.#exempt();
+    if (exempt.length === 0) return body;
+    return { ...body, masks_exempt: exempt.map(({ mask, version }) => ({ mask, version })) };
   }
 
   outcome(ref: number, status: OutcomeStatus, body: Readonly<Record<string, BodyValue>>): LedgerEvent {
