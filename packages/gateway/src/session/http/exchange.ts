@@ -411,9 +411,10 @@ export class Exchange implements RunningExchange {
     this.#session.record(channel, this.#number, kind, bytes);
   }
 
-  /** Why it was broken off goes before what broke then. */
+  /** Why it was broken off goes before what broke then; a content that is none is one, whoever left behind it. */
   #reasonOf(thrown: unknown): CountersignError {
     const { signal } = this.#abort;
+    if (thrown instanceof CountersignError && thrown.code === 'HTTP_CONTENT_REFUSED') return thrown;
     return toCountersignError(signal.aborted ? signal.reason : thrown);
   }
 }
