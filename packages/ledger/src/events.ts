@@ -86,7 +86,7 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
   ),
   'http.outcome': event(
     'durable',
-    'http_status headers body_bytes body_sha256 body_form bytes_from_client sha256_from_client forwarded_bytes forwarded_sha256 duration_us target_us held_us masked masked_more error',
+    'http_status headers body_bytes body_sha256 body_form bytes_from_client sha256_from_client forwarded_bytes forwarded_sha256 duration_us target_us held_us masked masked_more hosts_rewritten error',
     'ok error cancelled blocked unknown',
   ),
   'rerank.call': event(

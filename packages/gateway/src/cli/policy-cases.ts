@@ -13,6 +13,7 @@ import { LIMITS } from '../core/limits.ts';
 import type { ActorKind } from '../core/principal.ts';
 import type { Verdict } from '../policy/decide.ts';
 import type { ObservedTable } from '../policy/observed.ts';
+import { CONNECTION_RULE } from '../policy/otherwise.ts';
 import { parseDurationMs, parseNamePattern, PatternProblem } from '../policy/patterns.ts';
 import type { RequestToRehearse } from '../rehearsal/rehearsed-request.ts';
 import type { ResourceView } from '../resources/view.ts';
@@ -321,8 +322,13 @@ function checkRule(
 ): void {
   if (rule === undefined) return;
   if (expect === 'allow') complain('rule', '"rule" says what blocks or holds, and this expects allow');
-  const access = rule === 'access' || rule.startsWith('access:');
-  if (!access && view.find('Rule', rule) === undefined) complain('rule', `there is no rule "${rule}"`);
+  if (rule === 'access' || rule.startsWith('access:')) return;
+  if (rule.startsWith(CONNECTION_RULE)) {
+    const { otherwise } = view.connection(rule.slice(CONNECTION_RULE.length)) ?? {};
+    if (otherwise === undefined) complain('rule', `there is no connection with otherwise for "${rule}"`);
+    return;
+  }
+  if (view.find('Rule', rule) === undefined) complain('rule', `there is no rule "${rule}"`);
 }
 
 function checkBreakGlass(

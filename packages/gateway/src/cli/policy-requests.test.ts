@@ -23,10 +23,11 @@ afterAll(async () => {
 
 const RESOURCES = `resources:
   - { kind: Connection, name: db, protocol: postgres, target: { host: db, database: d }, credential: { user: u } }
+  - { kind: Connection, name: store, protocol: http, target: { url: https://s.example }, credential: { scheme: none }, dialect: qdrant, otherwise: { hold: { approvers: [zoe] } } }
   - { kind: Person, name: ana, displayName: Ana }
   - { kind: Person, name: zoe, displayName: Zoe }
   - { kind: Group, name: night, members: [ana] }
-  - { kind: Access, name: all, who: [ana], to: [db] }
+  - { kind: Access, name: all, who: [ana], to: [db, store] }
   - { kind: Rule, name: many, when: { documents: "> 2" }, then: block }
   - { kind: Rule, name: drops, when: { effects: [drop], paths: [/collections/*] }, then: { hold: { approvers: [zoe] } } }
   - { kind: Rule, name: glass, who: [ana], when: { effects: [drop] }, then: { breakGlass: { reviewers: [zoe] } } }
@@ -75,6 +76,24 @@ describe('a case with a request', () => {
       'POST /v2/rerank, and it has 3 documents, where up to 2 are not held up by it',
     );
     expect(lines.join('\n')).toContain('POST /v2/rerank?x=1');
+  });
+
+  it('is held by its connection where that says who is asked about the rest', async () => {
+    const put =
+      'request: { method: PUT, path: /collections/c/points, dialect: qdrant, body: { points: [] } }';
+    expect(
+      await linesOf(`  - { name: a, on: store, ${put}, expect: hold, rule: "connection:store", breakGlass: false }
+  - { name: b, on: store, request: { path: /no/such/route, body: {} }, expect: hold, rule: "connection:store" }
+  - { name: c, on: store, request: { method: GET, path: /collections/c, dialect: qdrant }, expect: allow }
+`),
+    ).toEqual(['ok    a', 'ok    b', 'ok    c']);
+    const failed = await linesOf(`  - { name: a, on: store, ${put}, expect: allow }\n`);
+    expect(failed.join('\n')).toMatch(
+      /hold {6}by connection:store \(version \d+, .*cases\.yaml:\d+\): nothing allows insert of c/,
+    );
+    expect(
+      await problemsOf('  - { name: a, request: { path: / }, expect: hold, rule: "connection:db" }\n'),
+    ).toEqual([expect.stringContaining('there is no connection with otherwise for "connection:db"')]);
   });
 
   it('is said to be wrong with its line', async () => {

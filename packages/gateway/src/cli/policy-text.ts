@@ -2,6 +2,7 @@
 
 import type { ReadText } from '../core/effects.ts';
 import type { Cause } from '../policy/decide.ts';
+import { CONNECTION_RULE } from '../policy/otherwise.ts';
 import { safeText } from '../recording/table-text.ts';
 import { counted, oneLine } from './output.ts';
 import type { PolicyCase } from './policy-cases.ts';
@@ -95,8 +96,9 @@ function placeOf({ rule }: Cause, places: Places): object {
   return place === undefined ? {} : { place };
 }
 
-/** `access:NAME` is an Access resource, everything else a Rule. */
+/** `access:NAME` is an Access resource, `connection:NAME` a Connection, everything else a Rule. */
 function keyOf(rule: string): string {
+  if (rule.startsWith(CONNECTION_RULE)) return `Connection/${rule.slice(CONNECTION_RULE.length)}`;
   return rule.startsWith('access:') ? `Access/${rule.slice('access:'.length)}` : `Rule/${rule}`;
 }
 

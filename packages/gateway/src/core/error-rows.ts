@@ -142,6 +142,14 @@ export const ERRORS = {
     exit: 5,
     fixedBy: 'caller',
   },
+  HTTP_HOST_WITHHELD: {
+    says: 'The answer of connection "{connection}" is withheld: it may name an address that leads past the gateway ({reason}).',
+    hint: 'A Connection whose target.url is the host of the index makes it one of the gateway: see the guide on HTTP.',
+    http: 502,
+    sqlstate: '08001',
+    exit: 5,
+    fixedBy: 'operator',
+  },
   HTTP_MALFORMED: {
     says: 'The request is malformed: {reason}.',
     hint: 'Nothing was forwarded.',

@@ -116,10 +116,15 @@ export class HttpListener {
 
   #accept(socket: Socket): void {
     const { tls } = this.#options;
-    const address = socket.remoteAddress ?? '';
-    this.#sockets.add(socket);
+    const { remoteAddress: address } = socket;
     // A socket without a listener for 'error' would end the process.
     socket.on('error', () => undefined);
+    // Who has reset has no address any more, and yet what they sent before could be read: no rule would reach them.
+    if (address === undefined) {
+      socket.destroy();
+      return;
+    }
+    this.#sockets.add(socket);
     this.#strangers.add(socket, address);
     socket.once('close', () => {
       this.#sockets.delete(socket);
@@ -248,9 +253,15 @@ export class HttpListener {
     server.on('session', (session) => {
       this.#http2Sessions.add(session);
       const { remoteAddress = '', remotePort = 0 } = session.socket;
-      this.#origins.set(session, this.#byPeer.get(`${remoteAddress} ${remotePort}`) ?? NOWHERE);
-      session.once('close', () => this.#http2Sessions.delete(session));
+      const origin = this.#byPeer.get(`${remoteAddress} ${remotePort}`);
       session.on('error', () => undefined);
+      // It was reset, as in #accept: what it sent is nobody's.
+      if (origin === undefined) {
+        session.destroy();
+        return;
+      }
+      this.#origins.set(session, origin);
+      session.once('close', () => this.#http2Sessions.delete(session));
       session.setTimeout(LIMITS.keepAliveMs, () => {
         // A stream that is quiet for long is not idle: it may wait for people, or be a stream of events.
         if ((this.#openStreams.get(session) ?? 0) === 0) session.close();
@@ -311,7 +322,11 @@ export class HttpListener {
     request.on('error', () => undefined);
     response.on('error', () => undefined);
     const { stream } = request;
-    const origin = (stream.session === undefined ? undefined : this.#origins.get(stream.session)) ?? NOWHERE;
+    const origin = stream.session === undefined ? undefined : this.#origins.get(stream.session);
+    if (origin === undefined) {
+      stream.destroy();
+      return;
+    }
     const target = request.headers[':path'] ?? '';
     this.#take({
       head: { version: '2', method: request.method, target, rawFields: request.rawHeaders },

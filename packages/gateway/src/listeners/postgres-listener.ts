@@ -80,11 +80,16 @@ export class PostgresListener {
   }
 
   async #accept(socket: Socket): Promise<void> {
-    this.#sockets.add(socket);
-    socket.once('close', () => this.#sockets.delete(socket));
-    const address = socket.remoteAddress ?? '';
     // A socket without a listener for 'error' would end the process.
     socket.on('error', () => undefined);
+    const { remoteAddress: address } = socket;
+    // Who has reset has no address any more, and yet what they sent before could be read: no rule would reach them.
+    if (address === undefined) {
+      socket.destroy();
+      return;
+    }
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
     this.#strangers.add(socket, address);
     socket.once('close', () => this.#strangers.remove(socket, address));
     const client = new ClientSocket(socket);

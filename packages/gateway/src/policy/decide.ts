@@ -17,6 +17,7 @@ import {
 import type { ActorKind } from '../core/principal.ts';
 import { guessOf, isMet } from './estimated.ts';
 import { allowedWrites, covers, describe, letsThrough, matches, type Range } from './matches.ts';
+import type { Otherwise } from './otherwise.ts';
 import { isSeenInCatalog } from './observed.ts';
 import { inRange, matchesClient, withinHours } from './patterns.ts';
 import { fetches, type KnownStatements, usesNames, withPrepared } from './prepared-facts.ts';
@@ -39,7 +40,10 @@ export interface Caller {
 
 /** Why; `from` and `to` are the bytes of the text that caused it. */
 export interface Cause {
-  /** The rule's name; `access:NAME` where the Access resource does not let it through. */
+  /**
+   * The rule's name; `access:NAME` where the Access resource does not let it through, and `connection:NAME` where
+   * the Connection has somebody asked about that.
+   */
   readonly rule: string;
   readonly version: number;
   readonly verdict: Verdict;
@@ -77,6 +81,8 @@ export interface Allowance {
   readonly effects: ReadonlySet<Effect>;
   /** Of HTTP requests; left out: the same. */
   readonly overHttp?: ReadonlySet<Effect>;
+  /** What becomes of HTTP requests that nothing lets through; left out: they are blocked. */
+  readonly otherwise?: Otherwise | undefined;
 }
 
 const NOTHING_KNOWN: KnownStatements = () => undefined;
@@ -223,7 +229,12 @@ export class SessionPolicy {
     const returned = returnedRules(this.#returned, statements, cursors);
     for (const statement of statements) {
       for (const rule of this.#countedFor(statement)) counted.add(rule);
-      causes.push(...this.#notAllowed(statement, rules), ...this.#uncounting(statement));
+      const missing = this.#notAllowed(statement, rules);
+      causes.push(...missing, ...this.#uncounting(statement));
+      const { otherwise } = this.#allowance;
+      if (otherwise?.kind === 'hold' && missing.some(({ rule }) => rule === otherwise.rule.name)) {
+        holds.add(otherwise.rule);
+      }
       for (const rule of rules) {
         if (rule.verdict === 'allow' || !mayDecideNow(rule, statement)) continue;
         const found = matches(rule, statement);
@@ -268,20 +279,23 @@ export class SessionPolicy {
 
   /** Effects that neither the Access resource nor a rule lets through, or lets others agree to. */
   #notAllowed(statement: StatementFacts, rules: readonly CompiledRule[]): readonly Cause[] {
-    const { access, version, effects, overHttp = effects } = this.#allowance;
+    const { access, version, effects, overHttp = effects, otherwise } = this.#allowance;
     const allowed = statement.http === undefined ? effects : overHttp;
-    return statement.effects
+    const missing = statement.effects
       .filter((found) => !allowed.has(found.effect))
       .filter((found) => !rules.some((rule) => letsThrough(rule) && covers(rule, statement, found)))
-      .map((found) => ({
-        rule: `access:${access}`,
-        version,
-        verdict: 'block',
-        description: undefined,
-        what: `nothing allows ${describe(found)}`,
-        from: found.from,
-        to: found.to,
-      }));
+      .map((found) => ({ what: `nothing allows ${describe(found)}`, from: found.from, to: found.to }));
+    const own = statement.http === undefined ? undefined : otherwise;
+    if (own?.kind === 'hold') return missing.map((found) => causeOf(own.rule, found));
+    return missing.map(({ what, ...place }, index) => ({
+      rule: `access:${access}`,
+      version,
+      verdict: 'block',
+      description: undefined,
+      // Once is enough for all that one request does.
+      what: own === undefined || index < missing.length - 1 ? what : `${what}: ${own.why}`,
+      ...place,
+    }));
   }
 
   /** No rule about rows would see anything any more. */

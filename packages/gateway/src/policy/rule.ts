@@ -177,10 +177,10 @@ function conditionsOf({ name, description, when }: Rule, version: number): RuleC
 }
 
 /** Throws a PatternProblem for a duration that is none, or too long to mean anything. */
-export function checkTerms({ expires, within, mfa }: HoldTerms): void {
-  one(expires, 'then.hold.expires', parseDurationMs);
-  one(within, 'then.hold.within', parseDurationMs);
-  if (mfa !== undefined) durationAtMost(mfa, 'then.hold.mfa', SECOND_FACTOR_LIMITS.ageMsMax);
+export function checkTerms({ expires, within, mfa }: HoldTerms, where = 'then.hold'): void {
+  one(expires, `${where}.expires`, parseDurationMs);
+  one(within, `${where}.within`, parseDurationMs);
+  if (mfa !== undefined) durationAtMost(mfa, `${where}.mfa`, SECOND_FACTOR_LIMITS.ageMsMax);
 }
 
 function durationAtMost(text: string, where: string, msMax: number): void {

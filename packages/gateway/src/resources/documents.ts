@@ -3,6 +3,7 @@
 import type { SourceOption } from '../config/config.ts';
 import type { Detector } from '../masking/plan/detector.ts';
 import type { Mask } from '../masking/plan/mask.ts';
+import type { OtherwiseTerms } from '../policy/otherwise.ts';
 import type { Rule } from '../policy/rule.ts';
 
 export interface Person {
@@ -61,6 +62,8 @@ export interface PostgresConnection {
   readonly serverTree?: 'off' | 'auto' | 'ask';
   /** Whether texts that it gives out are found again among the documents of rerank calls. */
   readonly lineage?: boolean;
+  /** Of HTTP. */
+  readonly otherwise?: undefined;
 }
 
 export interface HttpConnection {
@@ -93,6 +96,8 @@ export interface HttpConnection {
   readonly dialect?: string;
   /** Host names under which the gateway is reached for this connection alone, in small letters. */
   readonly hosts?: readonly string[];
+  /** Who is asked about what nothing lets through; left out, that is blocked. */
+  readonly otherwise?: { readonly hold: OtherwiseTerms };
   readonly labels: Readonly<Record<string, string>>;
   /** As of PostgreSQL. */
   readonly lineage?: boolean;

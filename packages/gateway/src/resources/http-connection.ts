@@ -4,11 +4,14 @@ import { type TSchema, Type } from 'typebox';
 import { sourceSchema } from '../config/schema.ts';
 import { HTTP_LIMITS } from '../core/http-limits.ts';
 import { LIMITS } from '../core/limits.ts';
+import { checkOtherwise } from '../policy/otherwise.ts';
+import { PatternProblem } from '../policy/patterns.ts';
 import { DIALECT_NAMES } from '../protocols/http/operations/dialects.ts';
 import type { HttpConnection } from './documents.ts';
 
 const STRICT = { additionalProperties: false } as const;
 const HOST_NAME = '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?([.][a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$';
+const APPROVER = '^(group:)?[a-z0-9][a-z0-9_.@-]{0,62}$';
 const FIELD_NAME = '^[a-z0-9][a-z0-9-]{0,63}$';
 
 /** Fields that are the gateway's own to send, and no credential. */
@@ -61,6 +64,29 @@ const CREDENTIAL: TSchema = Type.Object(
   STRICT,
 );
 
+/** As `then: { hold: … }` of a Rule, without what is about transactions. */
+const OTHERWISE: TSchema = Type.Object(
+  {
+    hold: Type.Object(
+      {
+        approvers: Type.Array(Type.String({ pattern: APPROVER, maxLength: 200 }), {
+          minItems: 1,
+          maxItems: LIMITS.resources.listMax,
+          uniqueItems: true,
+        }),
+        count: Type.Integer({ default: 1, minimum: 1, maximum: 16 }),
+        expires: Type.String({ default: '15m', maxLength: 8 }),
+        within: Type.String({ default: '15m', maxLength: 8 }),
+        reason: Type.Enum(['required', 'optional'], { default: 'optional' }),
+        mfa: Type.Optional(Type.String({ maxLength: 8 })),
+        breakGlass: Type.Optional(Type.Enum(['never'])),
+      },
+      STRICT,
+    ),
+  },
+  STRICT,
+);
+
 /** The schema of a Connection of HTTP; name and labels are those of every Connection. */
 export function httpConnectionSchema(name: TSchema, labels: TSchema): TSchema {
   return Type.Object(
@@ -78,6 +104,7 @@ export function httpConnectionSchema(name: TSchema, labels: TSchema): TSchema {
           uniqueItems: true,
         }),
       ),
+      otherwise: Type.Optional(OTHERWISE),
       labels,
       lineage: Type.Optional(Type.Boolean()),
     },
@@ -86,8 +113,22 @@ export function httpConnectionSchema(name: TSchema, labels: TSchema): TSchema {
 }
 
 /** Options that mean nothing together, or nothing that could be held. */
-export function httpContradictionsOf({ target, credential }: HttpConnection): readonly string[] {
-  return [targetProblem(target), credentialProblem(credential)].filter((one) => one !== undefined);
+export function httpContradictionsOf(connection: HttpConnection): readonly string[] {
+  const { target, credential, otherwise } = connection;
+  return [targetProblem(target), credentialProblem(credential), otherwiseProblem(otherwise)].filter(
+    (one) => one !== undefined,
+  );
+}
+
+function otherwiseProblem(otherwise: HttpConnection['otherwise']): string | undefined {
+  if (otherwise === undefined) return undefined;
+  try {
+    checkOtherwise(otherwise.hold);
+    return undefined;
+  } catch (error) {
+    if (error instanceof PatternProblem) return error.message;
+    throw error;
+  }
 }
 
 function targetProblem({ url: text, tls, version, ca }: HttpConnection['target']): string | undefined {

@@ -125,7 +125,7 @@ function problemsWith(document: ResourceDocument, view: ResourceView): readonly 
     case 'Detector':
       return [];
     case 'Connection':
-      return problemsWithHosts(document, view);
+      return [...problemsWithHosts(document, view), ...problemsWithOtherwise(document, view)];
     default:
       return document satisfies never;
   }
@@ -141,6 +141,10 @@ function problemsWithHosts(document: Connection, view: ResourceView): readonly M
     const reason = `the host ${hosts[shared] ?? ''} leads to the Connection "${other.name}" already`;
     return shared === -1 ? [] : [{ path: ['hosts', String(shared)], reason }];
   });
+}
+
+function problemsWithOtherwise({ otherwise }: Connection, view: ResourceView): readonly Missing[] {
+  return problemsWithWho(otherwise?.hold.approvers ?? [], ['otherwise', 'hold', 'approvers'], view);
 }
 
 function problemsWithAccount(

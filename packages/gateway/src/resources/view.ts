@@ -24,6 +24,7 @@ import {
   type ResourceKind,
   type ServiceAccount,
 } from './documents.ts';
+import { otherwiseOf } from './otherwise.ts';
 import { canonical } from './parse.ts';
 
 /** A resource with what the store knows of it. */
@@ -161,7 +162,9 @@ export class ResourceView {
     const overHttp = new Set(granting.flatMap(({ may }) => [...effectsThatMayOverHttp(may)]));
     const version = this.find('Access', first.name)?.version ?? 0;
     const breakGlass = reaching.filter((rule) => 'terms' in rule);
-    return { rules, allowance: { access: first.name, version, effects, overHttp }, breakGlass };
+    const asked = otherwiseOf(this, connection, account);
+    const otherwise = asked === undefined ? {} : { otherwise: asked };
+    return { rules, allowance: { access: first.name, version, effects, overHttp, ...otherwise }, breakGlass };
   }
 
   /** What hides values from a principal on a connection: from one that is not known, everything that hides there. */

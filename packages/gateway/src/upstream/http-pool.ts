@@ -17,6 +17,7 @@ import { Agent as TlsAgent, request as requestTls } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { CountersignError, reasonOf } from '../core/errors.ts';
+import { HTTP_INTERIM_LIMITS as INTERIM } from '../core/http-interim-limits.ts';
 import { HTTP_LIMITS as LIMITS } from '../core/http-limits.ts';
 import type { HttpFields } from '../core/http-message.ts';
 import {
@@ -271,6 +272,11 @@ function answerOf(outgoing: ClientRequest, target: HttpTarget): Promise<Upstream
   return new Promise((resolve, reject) => {
     outgoing.once('timeout', () => {
       outgoing.destroy(new Error(`it said nothing for ${LIMITS.upstreamSilenceMs / 1_000} s`));
+    });
+    let interim = 0;
+    outgoing.on('information', () => {
+      interim += 1;
+      if (interim > INTERIM.answersMax) outgoing.destroy(new Error('it says 1xx without an end'));
     });
     // An error that nobody gets costs more than the rest of a small request.
     let isAnswered = false;

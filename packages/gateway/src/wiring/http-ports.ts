@@ -14,6 +14,7 @@ import { resolveCredential, resolveTrustedCertificates } from '../upstream/crede
 import type { HttpCredential } from '../upstream/http-credential.ts';
 import type { HttpTarget } from '../upstream/http-exchange.ts';
 import { UpstreamPool } from '../upstream/http-pool.ts';
+import { indexAddresses } from './index-addresses.ts';
 import { holdLink } from './notify.ts';
 import type { Rooms, RoomsOptions } from './rooms.ts';
 import { policyOf } from './session-ports.ts';
@@ -30,6 +31,7 @@ export function httpPorts(config: Config, rooms: Rooms, ports: SessionPorts, env
     holdUrl: (id) => holdLink(config, id),
     login: (token, peer) => identity.identity.bearer(token, peer),
     connectionOfHost: hostsOf(rooms),
+    indexAddress: indexAddresses(rooms.resources),
     admit: async (principal, connection, caller) => admit(rooms, env, principal, connection, caller),
     refusedStranger: ({ address, port }, connection, reason, code) => {
       const unreported = strangers.take();

@@ -15,6 +15,8 @@ import { approve } from './approval.ts';
 import { blockedError, intentBody, judge, type JudgedRequest } from './decide-request.ts';
 import { Forwarding } from './forwarding.ts';
 import type { ContentShare } from './content-budget.ts';
+import { mayNameHosts } from '../../protocols/http/operations/pinecone-hosts.ts';
+import { IndexHosts } from './index-hosts.ts';
 import { checkDeclaredLength, decodeContent, type HeldContent, holdContent } from './held-content.ts';
 import type { HttpOutcomeStatus } from './http-leaves.ts';
 import type { ClientRequest } from './http-ports.ts';
@@ -32,6 +34,8 @@ export interface KnownRequest {
   /** What is matched and forwarded: normalised, and without what stays here. */
   readonly head: HttpRequestHead;
   readonly authority: string;
+  /** Its connection was found by the host name. */
+  readonly isByHost: boolean;
   readonly contentLength: number | 'chunked' | 'none';
   readonly budget: ContentShare;
 }
@@ -52,6 +56,7 @@ export class Exchange implements RunningExchange {
   #intent: number | undefined;
   #forwarding: Forwarding | undefined;
   #done: Done | undefined;
+  #hosts: IndexHosts | undefined;
   #dialect: string;
   #rerank: RerankEvidence | undefined;
   #masking: RequestMasking | undefined;
@@ -91,6 +96,7 @@ export class Exchange implements RunningExchange {
     } finally {
       this.#content?.release();
       this.#masking?.release();
+      this.#hosts?.release();
     }
   }
 
@@ -107,6 +113,7 @@ export class Exchange implements RunningExchange {
     const decoded = wanted ? await this.#decoded() : undefined;
     const understood = understand(admission.dialect, head, looked ? decoded : undefined, unread);
     this.#dialect = understood.reading.dialect ?? this.#dialect;
+    if (mayNameHosts(admission.dialect, understood.reading)) this.#hosts = this.#indexHosts();
     const decided = judge(admission, understood, ports.clock.nowUs());
     const judged = masking?.shown(decided) ?? decided;
     // What is approved is this content and no other.
@@ -119,6 +126,13 @@ export class Exchange implements RunningExchange {
     if (judged.decision.kind === 'hold' && !(await this.#isApprovedWithin(decoded, judged))) return undefined;
     this.#abort.signal.throwIfAborted();
     return this.#forward(understood.reading.strip);
+  }
+
+  #indexHosts(): IndexHosts {
+    const { connection, principal, ports } = this.#session;
+    const { authority, isByHost, budget, request } = this.#known;
+    const asked = { authority, isByHost, isTls: request.peer.tls !== 'none' };
+    return new IndexHosts(connection, budget, (host) => ports.indexAddress(host, asked, principal));
   }
 
   /** The Masks that reach what the client sends; from here on its head is shown and forwarded behind them. */
@@ -269,6 +283,7 @@ export class Exchange implements RunningExchange {
       restoring: masking?.restoring,
       rerank: this.#rerank,
       retrieved: admission.lineage ? new RetrievedContent(this.#session, this.#intent ?? 0) : undefined,
+      hosts: this.#hosts,
       strip,
       number: this.#number,
       signal: this.#abort.signal,
@@ -396,9 +411,10 @@ export class Exchange implements RunningExchange {
     this.#session.record(channel, this.#number, kind, bytes);
   }
 
-  /** Why it was broken off goes before what broke then. */
+  /** Why it was broken off goes before what broke then; a content that is none is one, whoever left behind it. */
   #reasonOf(thrown: unknown): CountersignError {
     const { signal } = this.#abort;
+    if (thrown instanceof CountersignError && thrown.code === 'HTTP_CONTENT_REFUSED') return thrown;
     return toCountersignError(signal.aborted ? signal.reason : thrown);
   }
 }

@@ -35,6 +35,7 @@ import type { HeldContent } from './held-content.ts';
 import type { HttpOutcomeStatus } from './http-leaves.ts';
 import type { ClientRequest } from './http-ports.ts';
 import type { HttpSession } from './http-session.ts';
+import type { IndexHosts } from './index-hosts.ts';
 import type { AnswerChange } from './answer-change.ts';
 import { answerMasking } from './masked-answer.ts';
 import { RestoredAnswer } from './restored-answer.ts';
@@ -57,6 +58,8 @@ export interface ForwardedRequest {
   readonly rerank: RerankEvidence | undefined;
   /** Where texts of the answer are remembered. */
   readonly retrieved: RetrievedContent | undefined;
+  /** Where the answer may name addresses that lead past the gateway. */
+  readonly hosts: IndexHosts | undefined;
   /** Fields that would lead past what was decided on. */
   readonly strip: readonly string[];
   /** Of the exchange in its session. */
@@ -152,7 +155,7 @@ export class Forwarding {
       return 'ok';
     }
     try {
-      await this.#deliver(answer);
+      await this.#deliver(await this.#atTheGate(answer));
     } catch (error) {
       // What nobody reads any more must not hold a socket of the target.
       upstream.destroy();
@@ -177,6 +180,7 @@ export class Forwarding {
       body_sha256: this.#received.hash.copy().digest('hex'),
       body_form: 'delivered',
       ...this.#masking?.body(),
+      ...this.#forwarded.hosts?.body(),
     };
   }
 
@@ -213,7 +217,8 @@ export class Forwarding {
     const injected = inject(target.credential, head.query, connection);
     const own = new Set([...fieldsOf(target.credential), ...strip]);
     const plain = requestFieldsFor(head.fields, own).filter(([name]) => name !== 'content-length');
-    const passing = this.#masking?.request(plain) ?? plain;
+    const asked = this.#forwarded.hosts?.request(plain) ?? plain;
+    const passing = this.#masking?.request(asked) ?? asked;
     signal.throwIfAborted();
     this.#forwardedUs = ports.clock.monotonicUs();
     const upstream = await ports.upstream.begin(target, {
@@ -265,6 +270,16 @@ export class Forwarding {
     if (trailers.length === 0) return;
     this.#record(CHANNEL.clientToTarget, RECORDED.trailers, Buffer.from(JSON.stringify(trailers)));
     upstream.trailers(trailers);
+  }
+
+  /** The answer with addresses of the gateway, where it may name others. */
+  async #atTheGate(answer: UpstreamAnswer): Promise<UpstreamAnswer> {
+    try {
+      return (await this.#forwarded.hosts?.answer(answer)) ?? answer;
+    } catch (error) {
+      this.#forwarded.signal.throwIfAborted();
+      throw error instanceof CountersignError ? error : this.#broken(reasonOf(error), error);
+    }
   }
 
   async #deliver(answer: UpstreamAnswer): Promise<void> {

@@ -24,6 +24,7 @@ import { refusalOf, sendRefusal } from './refuse.ts';
 interface Route {
   readonly connection: string;
   readonly path: string;
+  readonly isByHost: boolean;
 }
 
 const NOTHING: ReadonlySet<string> = new Set();
@@ -54,6 +55,7 @@ export class HttpGate {
         request,
         head: { method, path: route.path, query, fields: requestFieldsFor(fields, NOTHING) },
         authority: read.authority,
+        isByHost: route.isByHost,
         contentLength: contentLengthOf(request, read),
         budget: this.#budget.shareOf(session.principal.id, session.connection),
       });
@@ -77,7 +79,7 @@ export class HttpGate {
     if (byServerName !== undefined && byServerName !== byHost) {
       throw new CountersignError('HTTP_MISDIRECTED', { connection: byServerName });
     }
-    if (byHost !== undefined) return { connection: byHost, path };
+    if (byHost !== undefined) return { connection: byHost, path, isByHost: true };
     const split = splitFirstSegment(path);
     if (split === undefined) {
       throw new CountersignError('HTTP_MALFORMED', {
@@ -85,7 +87,7 @@ export class HttpGate {
       });
     }
     // Whether there is such a connection is told to those who may use it.
-    return { connection: split.first, path: split.rest };
+    return { connection: split.first, path: split.rest, isByHost: false };
   }
 
   async #sessionFor(

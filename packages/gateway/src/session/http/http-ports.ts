@@ -35,6 +35,15 @@ export interface HttpAdmission {
   isCurrent(): boolean;
 }
 
+/** How a client came to the gate. */
+export interface AddressAsked {
+  /** Host and port that the client named. */
+  readonly authority: string;
+  /** The connection was found by its host name, and not by the path. */
+  readonly isByHost: boolean;
+  readonly isTls: boolean;
+}
+
 export interface HttpPeer {
   readonly address: string;
   readonly port: number;
@@ -67,6 +76,8 @@ export interface HttpPorts
   ): Promise<{ readonly principal: Principal; readonly tokenId: string }>;
   /** The connection that a host name stands for. */
   connectionOfHost(hostName: string): string | undefined;
+  /** Where a client finds at the gate what a target says is at this address; undefined: nowhere. */
+  indexAddress(host: string, asked: AddressAsked, principal: Principal): string | undefined;
   readonly upstream: UpstreamPool;
   /** What records of rerank calls need. */
   readonly rerank: RerankPorts;
