@@ -9,6 +9,7 @@ import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type PostgresServer, startPostgres } from '../../examples/demo/postgres-server.ts';
 import { loadConfig } from '../../packages/gateway/src/config/config.ts';
+import { LIMITS } from '../../packages/gateway/src/core/limits.ts';
 import { type RunningGateway, startGateway } from '../../packages/gateway/src/main.ts';
 import { parseResources } from '../../packages/gateway/src/resources/parse.ts';
 
@@ -18,6 +19,8 @@ let directory: string;
 const told: string[] = [];
 
 beforeAll(async () => {
+  // What is waited for here in whole, twice.
+  Object.assign(LIMITS.store, { busyTimeoutMs: 1_500, answerTimeoutMs: 5_000 });
   server = await startPostgres({ settings: { fsync: 'off' } });
   directory = await mkdtemp(join(tmpdir(), 'countersign-store-'));
 }, 60_000);

@@ -72,8 +72,12 @@ describe.skipIf(CHROMIUM === undefined)('in a browser', () => {
     await page.getByLabel(/verifier key/).fill(key);
     await page.getByLabel(/Drop the package/).setInputFiles([]);
     await page.getByLabel(/Drop the package/).setInputFiles(file);
-    await page.locator('#progress').waitFor({ state: 'hidden' });
-    await page.locator('#result').waitFor({ state: 'visible' });
+    // Looked at each frame; a locator looks twice a second by then.
+    await page.waitForFunction(
+      () =>
+        document.getElementById('progress')?.hidden === true &&
+        document.getElementById('result')?.hidden === false,
+    );
   }
 
   async function verdict(file: string, key: string): Promise<string> {

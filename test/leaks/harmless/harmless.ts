@@ -17,7 +17,7 @@ export interface Harmless {
 }
 
 /** By their titles. */
-const ENDLESS: ReadonlySet<string> = new Set(['TypeORM, Sequelize, Drizzle 8']);
+export const ENDLESS: ReadonlySet<string> = new Set(['TypeORM, Sequelize, Drizzle 8']);
 
 /** Each list is one session, from its beginning to its end. */
 export const HARMLESS: readonly (readonly [session: string, statements: readonly Harmless[]])[] = [
