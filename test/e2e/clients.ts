@@ -98,7 +98,9 @@ export async function deciding(
   const seen = new Set<HoldId>();
   const state = { over: false };
   void answered.then(() => (state.over = true));
-  while (!state.over) {
+  for (;;) {
+    // What is refused while it asks is over before anybody has looked.
+    const { over } = state;
     // oxlint-disable-next-line no-await-in-loop -- It is looked at again.
     for (const { id } of await gateway.approvals.page(undefined, 'open', 100)) {
       if (seen.has(id)) continue;
@@ -106,10 +108,10 @@ export async function deciding(
       // oxlint-disable-next-line no-await-in-loop -- One behind the other.
       await decide(id);
     }
+    if (over) return seen.size;
     // oxlint-disable-next-line no-await-in-loop -- It is looked at again.
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  return seen.size;
 }
 
 /** What was approved in one test is not for the next. */
