@@ -343,8 +343,9 @@ export class ClientSide {
   }
 
   #takeCopy(event: FrameEvent): boolean {
+    const { type } = this.#reader;
     if (event !== FRAME.piece) {
-      const advice = this.#responses.copy(this.#reader.type);
+      const advice = this.#responses.copy(type);
       if (advice === 'wait') {
         this.#askForAnswers();
         return false;
@@ -356,6 +357,9 @@ export class ClientSide {
     const advice = copyFromClient(this.#responses.head?.operation, event, this.#reader);
     if (advice !== 'fail') this.#keep();
     if (advice !== 'keep') this.#failCopy(COPY_REFUSED);
+    // The Sync behind it waits for the answer; the Flush behind its Execute was read over.
+    else if (this.#conducts && type === FRONTEND.CopyDone && this.#responses.mayBeUnflushed)
+      this.#batch.add(FLUSH, 0, FLUSH.length);
     return true;
   }
 
