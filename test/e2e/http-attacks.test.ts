@@ -87,12 +87,19 @@ function ask(path: string, client = 'tries'): Promise<Response> {
 }
 
 /** With lines of one name, as fetch never sends them. */
-async function askWith(path: string, prefer: readonly string[],
-  more: Readonly<Record<string, string>> = {}): Promise<{ status: number; hold: string }> {
+async function askWith(
+  path: string,
+  prefer: readonly string[],
+  more: Readonly<Record<string, string>> = {},
+): Promise<{ status: number; hold: string }> {
   const outgoing = httpRequest(`${harness.url}${path}`, {
     method: 'POST',
     headers: {
-        ...more, authorization: `Bearer ${token}`, prefer: [...prefer], 'content-type': 'application/json' },
+      ...more,
+      authorization: `Bearer ${token}`,
+      prefer: [...prefer],
+      'content-type': 'application/json',
+    },
   });
   outgoing.end('{"a":1}');
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- What the event gives.

@@ -59,7 +59,10 @@ async function leavesOf(path: string, body?: string): Promise<readonly string[]>
     method: body === undefined ? 'GET' : 'POST',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     ...(body === undefined ? {} : { body }),
-  }).then((answer) => answer.text(), () => undefined);
+  }).then(
+    (answer) => answer.text(),
+    () => undefined,
+  );
   const log = await harness.finishedLog();
   return log
     .slice(size)
