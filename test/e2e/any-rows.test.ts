@@ -35,6 +35,7 @@ beforeAll(async () => {
   harness = await startHarness({ postgres: { settings: { fsync: 'off' } } });
   direct = await directly(harness);
   await direct.query('create table scores(id int primary key, score int default 0)');
+  await direct.query('create table others(id int)');
   await direct.query('create view seen as select id, score from scores');
   token = await harness.token('ana');
   await harness.apply(RULES);
@@ -110,6 +111,17 @@ describe('a few rows', () => {
       /Held by rule "scores".*2 rows are written, by what is stopped/s,
     );
     await session.close();
+    expect(await rowsOf(direct, 'scores')).toBe(5);
+  });
+
+  it('by COPY in the extended protocol, which is answered before its Sync passes', async () => {
+    const session = await rawSession(harness, token);
+    const frames = [...run('copy others from stdin'), ...copy('8\n9\n'), ...run('select 1'), SYNC];
+    await session.send([...frames, ...run('copy others from stdin'), ...copy('10\n'), SYNC], 2);
+    expect(await rowsOf(direct, 'others')).toBe(3);
+    await session.send([...run('copy scores from stdin'), ...copy('8\t1\n'), SYNC], 3);
+    await session.close();
+    expect(session.answers().join('\n')).toMatch(/1 rows are written, by what is stopped/);
     expect(await rowsOf(direct, 'scores')).toBe(5);
   });
 

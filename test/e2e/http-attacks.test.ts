@@ -87,10 +87,19 @@ function ask(path: string, client = 'tries'): Promise<Response> {
 }
 
 /** With lines of one name, as fetch never sends them. */
-async function askWith(path: string, prefer: readonly string[]): Promise<{ status: number; hold: string }> {
+async function askWith(
+  path: string,
+  prefer: readonly string[],
+  more: Readonly<Record<string, string>> = {},
+): Promise<{ status: number; hold: string }> {
   const outgoing = httpRequest(`${harness.url}${path}`, {
     method: 'POST',
-    headers: { authorization: `Bearer ${token}`, prefer: [...prefer], 'content-type': 'application/json' },
+    headers: {
+      ...more,
+      authorization: `Bearer ${token}`,
+      prefer: [...prefer],
+      'content-type': 'application/json',
+    },
   });
   outgoing.end('{"a":1}');
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- What the event gives.
@@ -146,6 +155,17 @@ it('a second line of a field is another request than the one that was approved',
   expect(second.hold).not.toBe(first.hold);
   expect((await askWith('/api/things', ['tx=rollback'])).status).toBe(200);
   expect(seen.at(-1)).toBe('POST /things tx=rollback');
+}, 90_000);
+
+it('another database of Milvus is another request than the one that was approved', async () => {
+  const first = await askWith('/api/databases', []);
+  expect(first.status).toBe(423);
+  await approve(first.hold);
+  const before = seen.length;
+  const second = await askWith('/api/databases', [], { 'db-name': 'production' });
+  expect([second.status, seen.length]).toEqual([423, before]);
+  expect(second.hold).not.toBe(first.hold);
+  expect((await askWith('/api/databases', [])).status).toBe(200);
 }, 90_000);
 
 it('a WebSocket is nothing that is read, and is held', async () => {

@@ -230,6 +230,24 @@ describe('by content', () => {
     expect(await outcome(one)).toBe(expected);
   });
 
+  it.each(['text/plain', 'text/csv', 'application/x-www-form-urlencoded', 'text/event-stream'])(
+    'what a lenient reader takes for JSON, said to be %s',
+    async (type) => {
+      const text = `{"a":"${escaped(CANARY)}"}`;
+      const near = [
+        `\ufeff${text}`,
+        `{}\n${text}\n`,
+        `1\n${text}`,
+        text.replace('}', ',"b":NaN}'),
+        text.replace('}', ',}'),
+      ];
+      for (const body of near) {
+        // oxlint-disable-next-line no-await-in-loop -- What was heard is of one try.
+        expect(await outcome({ body, type })).toMatch(/heard|400/);
+      }
+    },
+  );
+
   it('extensions of chunks', async () => {
     const before = heard.length;
     const head = `POST /plain/things HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Type: ${JSON_TYPE}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n`;

@@ -70,6 +70,9 @@ const BOUND_FIELDS = [
   'x-amz-copy-source',
   'x-copy-from',
   'x-upsert',
+  // The database of Milvus, where its content names none.
+  'db-name',
+  'x-pinecone-api-version',
 ];
 
 /** Gone from what is shown, because that is decoded. */

@@ -30,6 +30,8 @@ const SHOWN_FIELDS: ReadonlySet<string> = new Set([
   'content-encoding',
   'content-length',
   'content-type',
+  // Of Milvus; no name of an object has it.
+  'db-name',
   'user-agent',
   'x-request-id',
 ]);

@@ -8,6 +8,7 @@
 import { CountersignError, toCountersignError } from '../../core/errors.ts';
 import { HTTP_LIMITS as LIMITS } from '../../core/http-limits.ts';
 import type { HttpRequestHead } from '../../core/http-message.ts';
+import type { LedgerEvent } from '../../core/ledger-port.ts';
 import { valuesOf } from '../../protocols/http/fields.ts';
 import { RECORDED, type RecordedKind } from '../../protocols/http/recorded.ts';
 import { CHANNEL } from '../../recording/segment-format.ts';
@@ -53,7 +54,10 @@ export class Exchange implements RunningExchange {
   readonly #receivedUs: number;
   #number = 0;
   #content: HeldContent | undefined;
+  /** Until its outcome is written. */
   #intent: number | undefined;
+  /** How far its leaves have come; `ending`: its outcome is on its way, or was not taken. */
+  #written: 'nothing' | 'intent' | 'ending' | 'outcome' = 'nothing';
   #forwarding: Forwarding | undefined;
   #done: Done | undefined;
   #hosts: IndexHosts | undefined;
@@ -208,6 +212,7 @@ export class Exchange implements RunningExchange {
     if (own === undefined) throw new CountersignError('INTERNAL');
     const { index } = own;
     this.#intent = index;
+    this.#written = 'intent';
     this.#rerank = rerank;
     if (call !== undefined) rerank?.written(call.index);
     this.#session.intentWritten();
@@ -316,9 +321,17 @@ export class Exchange implements RunningExchange {
   async #failed(error: CountersignError): Promise<void> {
     const { ports } = this.#session;
     try {
-      if (error.row.http >= 500 && !NOT_OURS.has(error.code)) ports.onError(error, this.#session.id);
+      const isOurs = error.row.http >= 500 || this.#written === 'ending';
+      if (isOurs && !NOT_OURS.has(error.code)) ports.onError(error, this.#session.id);
       const gone = error.code === 'HTTP_CLIENT_LEFT';
-      if (this.#intent === undefined && !gone) await this.#writeRefusedIntent(error);
+      if (this.#written === 'outcome') {
+        // What broke behind its end changes nothing of what happened to it.
+        if (this.#forwarding?.hasAnswered !== true) this.#known.request.answer.destroy();
+        return;
+      }
+      // The session ends; another intent would tell of a request that nobody has sent.
+      if (this.#written === 'ending') throw error;
+      if (this.#written === 'nothing' && !gone) await this.#writeRefusedIntent(error);
       const status = this.#statusOf(error);
       if (this.#forwarding?.hasAnswered === true || gone) {
         this.#known.request.answer.destroy();
@@ -378,6 +391,7 @@ export class Exchange implements RunningExchange {
     const intent = this.#intent;
     if (intent === undefined) return;
     this.#intent = undefined;
+    this.#written = 'ending';
     const { ports, leaves } = this.#session;
     const nowUs = ports.clock.monotonicUs();
     const forwarding = this.#forwarding;
@@ -390,15 +404,37 @@ export class Exchange implements RunningExchange {
       ...(error === undefined ? {} : { error: `${error.code}: ${error.message}` }),
     };
     const result = await this.#rerank?.result(status, error);
-    const outcome = leaves.outcome(intent, status, body);
-    // One group: what a model answered is in the log as surely as that it did.
-    const [appended] = await ports.ledger.appendMany(result === undefined ? [outcome] : [outcome, result]);
+    let index: number | undefined;
+    try {
+      index = await this.#appendOutcome(leaves.outcome(intent, status, body), result);
+    } catch (thrown) {
+      // Whoever ends it because of that tries once more.
+      this.#intent = intent;
+      throw thrown;
+    }
+    this.#written = 'outcome';
     const done = this.#done;
     this.#done = undefined;
     await done?.(
       status === 'ok' || status === 'error' ? 'ok' : status === 'blocked' ? 'failed' : 'unknown',
-      appended?.index,
+      index,
     );
+  }
+
+  /** One group: what a model answered is in the log as surely as that it did. */
+  async #appendOutcome(outcome: LedgerEvent, result: LedgerEvent | undefined): Promise<number | undefined> {
+    const { ledger } = this.#session.ports;
+    try {
+      const [own] = await ledger.appendMany(result === undefined ? [outcome] : [outcome, result]);
+      return own?.index;
+    } catch (thrown) {
+      const error = toCountersignError(thrown);
+      if (result === undefined || error.code !== 'LIMIT_EXCEEDED') throw error;
+      const { body: _, ...rest } = result;
+      const short = { ...rest, body: { unread: error.message } };
+      const [own] = await ledger.appendMany([outcome, short]);
+      return own?.index;
+    }
   }
 
   #recordBroken(error: CountersignError): void {

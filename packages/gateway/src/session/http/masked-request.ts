@@ -47,6 +47,9 @@ const ABOUT_CONTENT: ReadonlySet<string> = new Set([
 /** What JSON may be sent as: in a text its escapes are letters, and would hide what they stand for. */
 const UNSTRUCTURED: ReadonlySet<BodyFormat> = new Set<BodyFormat>(['text', 'form', 'csv', 'event-stream']);
 
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
 export interface ForwardedContent {
   readonly bytes: Uint8Array;
   readonly sha256: string;
@@ -167,7 +170,11 @@ export class RequestMasking {
   #formatOf(fields: HttpFields, decoded: Uint8Array): BodyFormat {
     const said = bodyFormatOf(valueOf(fields, 'content-type'));
     // Many servers do not look at the type, and policy does not either.
-    const isJson = said !== undefined && UNSTRUCTURED.has(said) && parseJson(decoded).kind === 'json';
+    const isUnstructured = said !== undefined && UNSTRUCTURED.has(said);
+    const isJson = isUnstructured && parseJson(decoded).kind === 'json';
+    if (isUnstructured && !isJson && mayHideInEscapes(decoded)) {
+      throw this.#refused('it may be JSON to somebody, and is none');
+    }
     const format = isJson ? 'json' : said;
     if (format === undefined) throw this.#refused('nobody can look into a content of its type');
     return format;
@@ -228,6 +235,21 @@ export class RequestMasking {
   #refused(reason: string, cause?: unknown): CountersignError {
     return refused(this.#connection, reason, cause);
   }
+}
+
+/** Behind one of these any letter may stand, or a slash. */
+const ESCAPE = /\\(?:u[0-9A-Fa-f]{4}|\/)/;
+/** A line that begins as JSON with strings in it, behind a byte order mark. */
+const LIKE_JSON = /^(?:\xef\xbb\xbf)?\s*[[{"]/m;
+
+/**
+ * Whether a reader that is less strict, about a byte order mark, several values, a comma too many or NaN, would take
+ * strings with escapes out of what is no JSON.
+ */
+function mayHideInEscapes(bytes: Uint8Array): boolean {
+  if (!bytes.includes(BACKSLASH) || !bytes.includes(QUOTE)) return false;
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+  return ESCAPE.test(text) && LIKE_JSON.test(text);
 }
 
 function refused(connection: string, reason: string, cause?: unknown): CountersignError {

@@ -11,7 +11,6 @@ import { LIMITS } from '../../core/limits.ts';
 import { SYNCS } from '../../protocols/postgres/answer-tables.ts';
 import { violation } from '../../protocols/postgres/byte-reader.ts';
 import { readFrontend } from '../../protocols/postgres/decode.ts';
-import { encodeFrontend } from '../../protocols/postgres/encode.ts';
 import { FRAME, type FrameEvent, FRONTEND_FRAMES, FrameReader } from '../../protocols/postgres/frames.ts';
 import {
   FRONTEND,
@@ -23,14 +22,13 @@ import type { ResponseQueue } from '../../protocols/postgres/response-queue.ts';
 import type { RequestKind } from '../../protocols/postgres/states.ts';
 import { Batch, type Understood } from './batch.ts';
 import type { ClientSideEvents, ConductorPort } from './client-side-ports.ts';
-import { CLIENT_LEFT, COPY_REFUSED, copyFromClient } from './copy-fail.ts';
+import { CLIENT_LEFT, COPY_REFUSED, copyFromClient, FLUSH } from './copy-fail.ts';
 import type { Gate } from './gate.ts';
 import type { Intents } from './intents.ts';
 import type { LargeMessage, OpenLargeMessage, SpooledMessage } from './large-message.ts';
 import { failingMessage } from './refusal.ts';
 import type { Request } from './request.ts';
 
-const FLUSH = encodeFrontend({ kind: 'Flush' });
 /** Behind it no Execute of before is open. */
 const SIMPLE: ReadonlySet<RequestKind> = new Set(['Query', 'FunctionCall', 'Sync', 'MalformedSync']);
 const PIPELINE_ENDS: ReadonlySet<number> = new Set([FRONTEND.Sync, FRONTEND.Flush]);
@@ -356,6 +354,9 @@ export class ClientSide {
     const advice = copyFromClient(this.#responses.head?.operation, event, this.#reader);
     if (advice !== 'fail') this.#keep();
     if (advice !== 'keep') this.#failCopy(COPY_REFUSED);
+    // The Sync behind it waits for the answer; the Flush behind its Execute was read over.
+    else if (this.#conducts && this.#responses.mayBeUnflushed && this.#reader.type === FRONTEND.CopyDone)
+      this.#batch.add(FLUSH, 0, FLUSH.length);
     return true;
   }
 

@@ -5,6 +5,8 @@ import { FRAME, type FrameEvent } from '../../protocols/postgres/frames.ts';
 import { FRONTEND } from '../../protocols/postgres/messages.ts';
 import type { RunningOperation } from './running-operation.ts';
 
+/** Makes the target say what it holds back. */
+export const FLUSH: Uint8Array = encodeFrontend({ kind: 'Flush' });
 /** The data will have no end. */
 export const CLIENT_LEFT: Uint8Array = failWith('its client has left');
 /** Policy stops it. */
