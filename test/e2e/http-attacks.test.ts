@@ -157,6 +157,26 @@ it('a second line of a field is another request than the one that was approved',
   expect(seen.at(-1)).toBe('POST /things tx=rollback');
 }, 90_000);
 
+it.each(['db-name', 'x-tenant', 'x-merge-mode'])(
+  'what %s says, which nobody knows, is approved too',
+  async (name) => {
+    const path = `/api/tenants-${name}`;
+    const first = await askWith(path, [], { [name]: 'test', 'x-request-id': '1', 'user-agent': 'a' });
+    expect(first.status).toBe(423);
+    await approve(first.hold);
+    const before = seen.length;
+    for (const other of [{}, { [name]: 'production' }]) {
+      // oxlint-disable-next-line no-await-in-loop -- One behind the other.
+      const second = await askWith(path, [], other);
+      expect([second.status, seen.length]).toEqual([423, before]);
+      expect(second.hold).not.toBe(first.hold);
+    }
+    const again = { [name]: 'test', 'x-request-id': '2', 'x-stainless-retry-count': '1', 'user-agent': 'b' };
+    expect((await askWith(path, [], again)).status).toBe(200);
+  },
+  90_000,
+);
+
 it('another database of Milvus is another request than the one that was approved', async () => {
   const first = await askWith('/api/databases', []);
   expect(first.status).toBe(423);

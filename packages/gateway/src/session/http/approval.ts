@@ -48,31 +48,59 @@ export type Approval =
       readonly approval: { readonly id: string; readonly url: string };
     };
 
-/** Fields that change what the content means. */
-const BOUND_FIELDS = [
-  'content-type',
-  'content-encoding',
-  'accept',
-  'prefer',
-  'x-amz-target',
-  'if-match',
-  'if-none-match',
-  'if-modified-since',
-  'if-unmodified-since',
-  'if',
-  'range',
-  'content-range',
-  'accept-profile',
-  'content-profile',
-  'destination',
-  'depth',
-  'overwrite',
-  'x-amz-copy-source',
-  'x-copy-from',
-  'x-upsert',
-  // The database of Milvus, where its content names none.
-  'db-name',
-  'x-pinecone-api-version',
+/**
+ * Fields that an approval is not bound to: they change from try to try, or say nothing of what is done. Every other
+ * one is bound, because nobody knows what a service reads in it: a database, a version, a way to merge.
+ */
+const UNBOUND_FIELDS: ReadonlySet<string> = new Set([
+  // What is bound by itself, or belongs to the connection.
+  'content-length',
+  'host',
+  'date',
+  'expect',
+  'te',
+  'priority',
+  // Which program asks, and in which form it wants to be answered.
+  'user-agent',
+  'accept-encoding',
+  'accept-language',
+  'cache-control',
+  'pragma',
+  'dnt',
+  'origin',
+  'referer',
+  'x-client-name',
+  'x-client-version',
+  'x-elastic-client-meta',
+  // One try of many, for those who look for it in a log.
+  'sec-websocket-key',
+  'idempotency-key',
+  'x-idempotency-key',
+  'x-retry-count',
+  'x-opaque-id',
+  'request-id',
+  'x-request-id',
+  'x-client-request-id',
+  'x-ms-client-request-id',
+  'x-correlation-id',
+  'traceparent',
+  'tracestate',
+  'baggage',
+  'b3',
+  'sentry-trace',
+  'uber-trace-id',
+  'x-amzn-trace-id',
+  'x-cloud-trace-context',
+]);
+/** Beginnings of names of such fields, as SDKs send them. */
+const UNBOUND_PREFIXES = [
+  'x-stainless-',
+  'x-fern-',
+  'x-b3-',
+  'x-datadog-',
+  'amz-sdk-',
+  'sec-fetch-',
+  'sec-ch-',
 ];
 
 /** Gone from what is shown, because that is decoded. */
@@ -231,15 +259,18 @@ function boundFields(
 }
 
 function boundValues({ fields }: HttpRequestHead): Readonly<Record<string, string>> {
+  const names = new Set(fields.map(([name]) => name).filter(isBound));
   return Object.fromEntries(
-    BOUND_FIELDS.flatMap((name) => {
+    [...names].map((name) => {
       // All of them: a second line would change what the first one says.
       const values = valuesOf(fields, name);
-      return values.length === 0
-        ? []
-        : [[name, values.length === 1 ? (values[0] ?? '') : JSON.stringify(values)]];
+      return [name, values.length === 1 ? (values[0] ?? '') : JSON.stringify(values)];
     }),
   );
+}
+
+function isBound(name: string): boolean {
+  return !UNBOUND_FIELDS.has(name) && !UNBOUND_PREFIXES.some((prefix) => name.startsWith(prefix));
 }
 
 /** What approvers read, and what is bound: the request line, what the content is, and its beginning. */
