@@ -42,6 +42,7 @@ afterAll(async () => {
 
 /** The ledger has no room for the first group with an outcome. */
 function refusesAnOutcome(): void {
+  // oxlint-disable-next-line typescript/unbound-method -- It is called on what it was called on.
   const append = Ledger.prototype.appendMany;
   let refused = false;
   vi.spyOn(Ledger.prototype, 'appendMany').mockImplementation(function (this: Ledger, group) {
