@@ -41,5 +41,7 @@ export function reviewText({ review: said, reviewBy }: ApprovalRow): string {
 
 /** Connection and database, or what it is about. */
 export function whereOf({ protocol, connection, database }: ApprovalRow): string {
-  return connection === undefined ? protocol : `${connection}/${database ?? ''}`;
+  if (connection === undefined) return protocol;
+  // Of HTTP there is none.
+  return database === undefined || database === '' ? connection : `${connection}/${database}`;
 }

@@ -248,6 +248,12 @@ describe('resources', () => {
     );
     expect((await run(admin, 'diff', '-f', file)).out).toContain('Connection/db created, version 1');
     expect((await run(admin, 'apply', '-f', file)).out).toContain('target.port: + 5432');
+    const second = join(home, 'second.yaml');
+    await writeFile(second, 'kind: Person\nname: bea\ndisplayName: Bea\n');
+    const both = (await run(admin, 'diff', '-f', file, '-f', second)).out;
+    expect(both).toMatch(
+      /^Nothing is changed yet; .*\n(.*\n)*Connection\/db unchanged.*\n(.*\n)*Person\/bea created/,
+    );
     const yaml = await run(admin, 'get', 'connection', 'db', '-o', 'yaml');
     await writeFile(file, yaml.out);
     expect((await run(admin, 'apply', '-f', file)).out).toBe('Connection/db unchanged, version 1\n');

@@ -11,7 +11,13 @@ import { columns, diffLine, shortTime, terminalJson } from './output.ts';
 import { readPassword } from './secret-input.ts';
 
 const FILE = {
-  file: { type: 'string', short: 'f', value: 'FILE', says: 'YAML documents; - is standard input' },
+  file: {
+    type: 'string',
+    short: 'f',
+    multiple: true,
+    value: 'FILE',
+    says: 'YAML documents; - is standard input; may be given more than once, and is one change',
+  },
 } as const;
 
 /** How people write kinds. */
@@ -33,11 +39,13 @@ function sendFile(path: 'apply' | 'diff', summary: string): Command {
     positionals: [],
     options: { ...FILE, ...CLIENT_OPTIONS },
     async run(input) {
-      const file = input.required('file');
+      const files = input.options('file');
+      if (files.length === 0) throw new CountersignError('REQUEST_INVALID', { reason: '--file is missing' });
       const client = await clientOf(input);
-      return sendFiles(input, [file], async (text) =>
+      return sendFiles(input, files, async (text) =>
         showChanges(
           input,
+          path === 'diff',
           await client.json<ChangesAnswer & Partial<DiffAnswer>>('POST', `/v1/resources/${path}`, {
             body: { text },
           }),
@@ -91,7 +99,7 @@ const remove: Command = {
   options: CLIENT_OPTIONS,
   async run(input) {
     const client = await clientOf(input);
-    await showChanges(input, await client.json<ChangesAnswer>('DELETE', pathOf(input)));
+    await showChanges(input, false, await client.json<ChangesAnswer>('DELETE', pathOf(input)));
     return undefined;
   },
 };
@@ -133,10 +141,15 @@ function pathOf(input: CommandInput): string {
   return name === undefined ? path : `${path}/${encodeURIComponent(name)}`;
 }
 
-async function showChanges(input: CommandInput, answer: ChangesAnswer & Partial<DiffAnswer>): Promise<void> {
+async function showChanges(
+  input: CommandInput,
+  isDiff: boolean,
+  answer: ChangesAnswer & Partial<DiffAnswer>,
+): Promise<void> {
   const { changes, heldBy = [] } = answer;
   const lines = changes.length === 0 ? ['Nothing given'] : changes.flatMap(changeLines);
-  await input.show(answer, [...lines, ...heldBy.map(heldByLine)]);
+  const head = isDiff ? ['Nothing is changed yet; apply would make of it:'] : [];
+  await input.show(answer, [...head, ...lines, ...heldBy.map(heldByLine)]);
 }
 
 function heldByLine({ rule, version, what, approvers, count }: HeldByRow): string {

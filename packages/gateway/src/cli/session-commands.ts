@@ -35,7 +35,7 @@ const list: Command = {
     const rows = answer.sessions.map((session) => [
       session.id,
       session.name,
-      `${session.connection}/${session.database}`,
+      session.database === '' ? session.connection : `${session.connection}/${session.database}`,
       session.address,
       shortTime(session.startedAt),
       session.endedAt === undefined
