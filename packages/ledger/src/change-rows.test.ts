@@ -271,6 +271,8 @@ describe('a request over HTTP that changes a model', () => {
     ],
     ['the service failed', 'allow', effects, ['error', { http_status: 500 }], 'unasked'],
     ['nobody knows', 'allow', effects, ['unknown', {}], 'unasked'],
+    ['it stopped in its middle', 'allow', effects, ['error', { http_status: 409 }], 'unasked'],
+    ['it was held and took too long', 'hold', effects, ['error', { http_status: 408 }], 'in-doubt'],
     ['the service refused it', 'allow', effects, ['error', { http_status: 404 }], undefined],
     ['it was given up before', 'allow', effects, ['cancelled', {}], undefined],
     ['it was blocked', 'block', effects, ['blocked', { http_status: 403 }], undefined],

@@ -182,14 +182,17 @@ export class ChangeRows {
   }
 }
 
+/** Statuses below 500 of what began, and stopped or was given up in its middle: RFC 9110 §15.5, RFC 4918 §11.4. */
+const STOPPED: ReadonlySet<Json> = new Set([408, 409, 424, 499]);
+
 /**
- * A service that fails may have done it; one that refuses, by a status below 500, has not. What its client gave up may
- * have been done too, once any of it was on its way.
+ * A service that fails may have done it; one that refuses, by most statuses below 500, has not. What its client gave
+ * up may have been done too, once any of it was on its way.
  */
 function mayHaveRun({ status }: Leaf, values: Values): boolean {
   const { http_status: http, bytes_from_client: sent } = own(values, 'http_status', 'bytes_from_client');
   if (status === 'cancelled') return sent !== undefined;
-  return status === 'error' && (typeof http !== 'number' || http >= 500);
+  return status === 'error' && (typeof http !== 'number' || http >= 500 || STOPPED.has(http));
 }
 
 function rowOf(change: Change, kinds: ReadonlySet<ChangeKind>): Row {
