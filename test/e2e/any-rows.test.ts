@@ -23,7 +23,7 @@ displayName: Olga Owner
 ---
 kind: Rule
 name: scores
-when: { writes: [scores], rows: '>= 100', anyRows: [update-unqualified, copy-in] }
+when: { writes: [scores, parted, kin], rows: '>= 100', anyRows: [update-unqualified, copy-in] }
 then: { hold: { approvers: [olga], expires: 1m } }
 `;
 
@@ -37,6 +37,10 @@ beforeAll(async () => {
   await direct.query('create table scores(id int primary key, score int default 0)');
   await direct.query('create table others(id int)');
   await direct.query('create view seen as select id, score from scores');
+  await direct.query('create table parted(id int, score int) partition by list (id)');
+  await direct.query('create table parted_rest partition of parted default');
+  await direct.query('create table kin(id int, score int)');
+  await direct.query('create table child() inherits (kin)');
   token = await harness.token('ana');
   await harness.apply(RULES);
 }, 60_000);
@@ -44,8 +48,10 @@ beforeAll(async () => {
 afterEach(() => withdrawAll(harness));
 
 beforeEach(async () => {
-  await direct.query('truncate scores');
+  await direct.query('truncate scores, parted, kin');
   await direct.query('insert into scores select g from generate_series(1, 5) g');
+  await direct.query('insert into parted select g from generate_series(1, 4) g');
+  await direct.query('insert into child select g from generate_series(11, 12) g');
 });
 
 afterAll(async () => {
@@ -81,6 +87,8 @@ describe('a few rows', () => {
     ['an UPDATE without a condition', 'update scores set score = 1', [5]],
     ['one that no row can fail', 'update scores set score = 1 where id = id and 1 < 2', [5]],
     ['one of a view', 'update seen set score = 1', [5]],
+    ['one of a partition by its own name', 'update parted_rest set score = 1', [4]],
+    ['one of a child by its own name', 'update child set score = 1', [2]],
     ['one in a CTE', 'with u as (update scores set score = 1 returning 1) select * from u', [5]],
     ['one beside others', 'select 1; update scores set score = 1', [5]],
     [

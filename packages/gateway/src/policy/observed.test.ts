@@ -82,6 +82,21 @@ describe('rows that the server counted', () => {
     expect(said.includes('from one row on')).toBe(isOver && rows < 100);
   });
 
+  it('hold from the first on what is written to a part of the table by its own name', () => {
+    const when = { writes: ['scores'], rows: '>= 100', anyRows: ['update-unqualified'] };
+    // Which of the names is whose, the server does not say.
+    for (const [own, other] of [
+      ['scores_1', 'scores'],
+      ['scores', 'scores_1'],
+    ] as const) {
+      const part = { ...table(own, 0, 5, 0), partOf: [{ schema: 'rr', name: other }] };
+      const over = (one: StatementFacts): number =>
+        overBound([rule('r', when, 'hold')], [part], [one]).length;
+      expect([over(updates('scores_1', true)), over(updates('scores_1', false))]).toEqual([1, 0]);
+      expect(over(updates('log', true))).toBe(0);
+    }
+  });
+
   it('leaves the catalog to the rules about definitions', () => {
     const catalog = { ...table('pg_class', 5, 5, 5), schema: 'pg_catalog' };
     expect(overBound([rule('r', { effects: ['write'], rows: '>= 1' })], [catalog])).toEqual([]);

@@ -17,7 +17,7 @@ export interface ObservedTable {
   /** Undefined where it is not known. */
   readonly schema: string | undefined;
   readonly name: string;
-  /** Tables of which it is a partition or a child: its rows are theirs. */
+  /** The other tables whose rows they are: it is a partition or a child of them, or they are of it. */
   readonly partOf?: readonly QualifiedName[];
   readonly inserted: number;
   readonly updated: number;
@@ -78,8 +78,23 @@ export function overBound(
   statements: readonly StatementFacts[] = [],
 ): readonly Counted[] {
   return rules
-    .map((rule) => ({ rule, ...rowsOf(rule, observed), allowed: allowedWrites(rule, statements) }))
+    .map((rule) => ({
+      rule,
+      ...rowsOf(rule, observed),
+      allowed: allowedWrites(withNames(rule, observed), statements),
+    }))
     .filter(({ rows, allowed }) => rows > allowed);
+}
+
+/** The rule by every name of what it saw written: a statement can name a table, and a part of it, and mean the same. */
+function withNames(rule: CompiledRule, observed: readonly ObservedTable[]): CompiledRule {
+  const { writes, anyRows } = rule;
+  if (writes === undefined || anyRows === undefined) return rule;
+  const names = observed
+    .filter((table) => isNamed(writes, table))
+    .flatMap(({ partOf = [], ...own }) => (partOf.length === 0 ? [] : [own, ...partOf]))
+    .map(({ schema, name }): NamePattern => ({ text: name, schema, name, columns: undefined }));
+  return names.length === 0 ? rule : { ...rule, writes: [...writes, ...names] };
 }
 
 /** A cause without a place in the text: it is what the statement did. */
