@@ -47,10 +47,12 @@ const DECODERS: Readonly<Record<string, () => Transform>> = {
   zstd: createZstdDecompress,
 };
 
+/** What is asked of a target whose answer is changed. */
 export function changedRequest(fields: HttpFields): HttpFields {
   return [...fields.filter(([name]) => !ASKS.has(name)), ['accept-encoding', 'identity']];
 }
 
+/** Of a request or an answer: what is about the content that it had. */
 export function withoutContentFields(fields: HttpFields): HttpFields {
   return fields.filter(([name]) => !ABOUT_CONTENT.has(name));
 }

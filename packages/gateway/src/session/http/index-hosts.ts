@@ -14,21 +14,8 @@ import { valuesOf } from '../../protocols/http/fields.ts';
 import { parseJson } from '../../protocols/http/json/parse-json.ts';
 import { rewriteHosts } from '../../protocols/http/operations/pinecone-hosts.ts';
 import type { UpstreamAnswer } from '../../upstream/http-exchange.ts';
+import { changedRequest, withoutContentFields } from './answer-change.ts';
 import type { ContentShare } from './content-budget.ts';
-
-/** What asks for a part or for an encoding, neither of which could be read. */
-const ASKS: ReadonlySet<string> = new Set(['accept-encoding', 'range', 'if-range', 'te']);
-/** What would be wrong about a content that was changed. */
-const ABOUT_CONTENT: ReadonlySet<string> = new Set([
-  'content-length',
-  'content-encoding',
-  'content-md5',
-  'content-digest',
-  'repr-digest',
-  'digest',
-  'etag',
-  'accept-ranges',
-]);
 
 /** Owned by one request. */
 export class IndexHosts {
@@ -46,7 +33,7 @@ export class IndexHosts {
 
   /** What is asked of the target. */
   request(fields: HttpFields): HttpFields {
-    return [...fields.filter(([name]) => !ASKS.has(name)), ['accept-encoding', 'identity']];
+    return changedRequest(fields);
   }
 
   /** The answer as it is given out. Throws HTTP_HOST_WITHHELD, LIMIT_EXCEEDED or HTTP_CONTENT_SHARE. */
@@ -54,7 +41,7 @@ export class IndexHosts {
     const bytes = await this.#read(answer.content);
     if (bytes.length === 0) return { ...answer, content: contentOf(bytes) };
     const rewritten = this.#rewrite(answer, bytes);
-    const fields = answer.fields.filter(([name]) => !ABOUT_CONTENT.has(name));
+    const fields = withoutContentFields(answer.fields);
     return {
       ...answer,
       fields: [...fields, ['content-length', String(rewritten.length)]],

@@ -29,20 +29,11 @@ import type {
 } from '../../masking/plan/session-masks.ts';
 import { valueOf } from '../../protocols/http/fields.ts';
 import { parseJson } from '../../protocols/http/json/parse-json.ts';
+import { withoutContentFields } from './answer-change.ts';
 import type { ContentShare } from './content-budget.ts';
 import type { JudgedRequest } from './decide-request.ts';
 import { pseudonymousCall, RerankSafeCall } from './rerank-safe-request.ts';
 import { OperationMasking } from '../postgres/masked/operation-masking.ts';
-
-/** What would be wrong about a content that was changed, or is sent without its encoding. */
-const ABOUT_CONTENT: ReadonlySet<string> = new Set([
-  'content-length',
-  'content-encoding',
-  'content-md5',
-  'content-digest',
-  'repr-digest',
-  'digest',
-]);
 
 /** What JSON may be sent as: in a text its escapes are letters, and would hide what they stand for. */
 const UNSTRUCTURED: ReadonlySet<BodyFormat> = new Set<BodyFormat>(['text', 'form', 'csv', 'event-stream']);
@@ -89,7 +80,7 @@ export class RequestMasking {
       method: head.method,
       path: this.#headMasker.path(head.path),
       query: this.#headMasker.query(head.query),
-      fields: this.#headMasker.fields(head.fields.filter(([name]) => !ABOUT_CONTENT.has(name))),
+      fields: this.#headMasker.fields(withoutContentFields(head.fields)),
     };
   }
 
