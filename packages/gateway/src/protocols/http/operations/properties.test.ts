@@ -311,6 +311,17 @@ describe('a path that two servers may read in two ways', () => {
     expect(read('qdrant', line)).toMatchObject({ effects: ['unknown'], template: undefined });
     expect(read('http', line).effects).toEqual(['unknown']);
   });
+
+  it.each(['auto', 'cohere-v2', 'http'])('is of a rerank call where its content is, to %s', (dialect) => {
+    const call = { model: 'm', query: 'q', documents: ['a', 'b'] };
+    for (const path of ['/v2/rerank;x=1', '/v2/rerank%3Bx', '/v2%2Frerank', '/a//rerank']) {
+      expect(read(dialect, `POST ${path}`, call)).toMatchObject({
+        effects: ['rerank', 'unknown'],
+        rerank: { documents: { count: 2 } },
+        reasons: expect.arrayContaining(['its path can be read in two ways']),
+      });
+    }
+  });
 });
 
 describe('rows', () => {

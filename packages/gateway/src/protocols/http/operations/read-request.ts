@@ -134,6 +134,7 @@ function unrecognised(
   parts: readonly string[] | undefined,
   content: JsonBody | undefined,
 ): Known {
+  const doubtful = parts === undefined ? ['its path can be read in two ways'] : [];
   const nothing: Known = {
     dialect: undefined,
     template: undefined,
@@ -144,19 +145,19 @@ function unrecognised(
     returned: undefined,
     rerank: undefined,
     modelChange: undefined,
-    reasons: [parts === undefined ? 'its path can be read in two ways' : 'no route of its kind is known'],
+    reasons: parts === undefined ? doubtful : ['no route of its kind is known'],
   };
-  if (parts === undefined) return nothing;
   if (method === 'POST' && content?.root !== undefined && looksLikeRerank(ANY_WORDS, content)) {
-    const isSaid = RERANK_WORDS.has(parts.at(-1) ?? '');
+    const isSaid = RERANK_WORDS.has(parts?.at(-1) ?? '');
     return {
       ...nothing,
       dialect: ANY_RERANK.name,
       effects: isSaid && dialect !== PLAIN ? ['rerank'] : ['rerank', 'unknown'],
       rerank: rerankCall(ANY_RERANK.name, ANY_WORDS, [], content),
-      reasons: isSaid ? [] : ['its content looks like a rerank call, and its path does not'],
+      reasons: isSaid ? [] : [...doubtful, 'its content looks like a rerank call, and its path does not'],
     };
   }
+  if (parts === undefined) return nothing;
   return dialect === PLAIN ? { ...nothing, effects: plainEffects(method), reasons: [] } : nothing;
 }
 
