@@ -2,7 +2,7 @@
 
 import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
-import { type Settings, WAY_NAMES, type WayName } from './stage.ts';
+import { type Settings, WAY_NAMES, type WayName, WAYS_COMPARED } from './stage.ts';
 
 export const USAGE = `Usage: npm run bench -- [OPTION…]
 
@@ -10,7 +10,7 @@ Direct, PgBouncer, HAProxy and the gateway in one interleaved run; of HTTP, dire
 bench/results/DATE.md; a part of it is only printed.
 
   --only ID,ID…      measurements whose name begins so: select, select/16/prepared, http, http/32, …
-  --ways NAME,NAME…  of ${WAY_NAMES.join(', ')}
+  --ways NAME,NAME…  of ${WAY_NAMES.join(', ')} (all but relay, which looks at no byte)
   --rounds N         rounds of each measurement (5)
   --seconds N        seconds of each run of pgbench, or of calls (2)
   --dir DIRECTORY    on the disk that is measured (${tmpdir()})
@@ -45,7 +45,7 @@ export function parseOptions(args: readonly string[]): Options {
   const ways = listOf(values.ways);
   return {
     only,
-    ways: ways.length === 0 ? WAY_NAMES : ways.map(wayName),
+    ways: ways.length === 0 ? WAYS_COMPARED : ways.map(wayName),
     rounds: countOf('--rounds', values.rounds),
     seconds: countOf('--seconds', values.seconds),
     parent: values.dir,

@@ -14,10 +14,14 @@ import { startHaproxy } from './peers/haproxy.ts';
 import { HttpGround } from './peers/http-ground.ts';
 import { OwnedProcesses, removeWhenGone } from './peers/owned-processes.ts';
 import { startPgbouncer } from './peers/pgbouncer.ts';
+import { startRelay } from './peers/relay.ts';
 
-export const WAY_NAMES = ['direct', 'pgbouncer', 'haproxy', 'countersign'] as const;
+export const WAY_NAMES = ['direct', 'pgbouncer', 'haproxy', 'relay', 'countersign'] as const;
 
 export type WayName = (typeof WAY_NAMES)[number];
+
+/** The relay is nobody's choice of a gateway: it is measured where one asks for the floor. */
+export const WAYS_COMPARED: readonly WayName[] = WAY_NAMES.filter((name) => name !== 'relay');
 
 export interface Way {
   readonly name: WayName;
@@ -197,6 +201,7 @@ export class Stage {
       direct: async () => this.direct,
       pgbouncer: () => this.#startPeer('pgbouncer', '/usr/sbin/pgbouncer', '--version', startPgbouncer),
       haproxy: () => this.#startPeer('haproxy', '/usr/sbin/haproxy', '-v', startHaproxy),
+      relay: () => startRelay(this.#peer),
       countersign: async () => {
         const { profile } = this.#settings;
         this.#gateway = await startGatewayProcess({ ...this.#peer, label: 'gateway', profile });

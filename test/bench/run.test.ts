@@ -24,7 +24,8 @@ it.skipIf(!there)(
     try {
       await chmod(directory, 0o711);
       const only = 'select/1/prepared,result/narrow,recording,masking/column';
-      const args = ['--only', only, '--rounds', '1', '--seconds', '1', '--dir', directory];
+      const ways = WAY_NAMES.join(',');
+      const args = ['--only', only, '--ways', ways, '--rounds', '1', '--seconds', '1', '--dir', directory];
       const child = spawn(process.execPath, ['--conditions=source', BENCH, ...args]);
       let said = '';
       for (const stream of [child.stdout, child.stderr]) {
