@@ -2,7 +2,7 @@
 
 import { type PgbenchRun, runPgbench } from '../measure/pgbench.ts';
 import { formatSpread, ratios, spreadOf } from '../measure/statistics.ts';
-import { type Stage, WARM_UP_SECONDS_MAX, type WayName } from '../stage.ts';
+import { type Stage, WARM_UP_RUNS, WARM_UP_SECONDS_MAX, type WayName } from '../stage.ts';
 import { type Goal, metIf, type Row, type RowResult, type Table } from './row.ts';
 
 interface Workload {
@@ -62,8 +62,9 @@ export async function prepareTables(stage: Stage): Promise<void> {
   const to = ['-h', direct.host, '-p', String(direct.port), '-U', direct.user];
   await stage.children.run(stage.pgbench, ['-i', '-s', '5', '-q', ...to, direct.database], env);
   for (const way of stage.ways) {
-    const seconds = way.name === 'countersign' ? Math.min(WARM_UP_SECONDS_MAX, 2 * stage.seconds) : 1;
-    await runPgbench(stage, way, { args: ['-S', '-M', 'prepared'], clients: 2, seconds });
+    const own = way.name === 'countersign';
+    const seconds = own ? Math.min(WARM_UP_SECONDS_MAX, WARM_UP_RUNS * stage.seconds) : 1;
+    await runPgbench(stage, way, { args: ['-S', '-M', 'prepared'], clients: own ? 16 : 2, seconds });
   }
 }
 
