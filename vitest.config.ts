@@ -1,5 +1,9 @@
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import FailuresAtOnce from './test/failures-at-once.ts';
+
+/** More than an hour. */
+const isSoak = process.env['COUNTERSIGN_SOAK'] !== undefined;
 
 /** Half of all the time. Begun late, one of them would run beside an idle core. */
 const LONGEST = [
@@ -34,6 +38,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['source'] } },
   test: {
     include: ['packages/*/src/**/*.test.ts', 'test/**/*.test.ts'],
+    reporters: isSoak ? ['default', new FailuresAtOnce()] : ['default'],
     exclude: ['**/node_modules/**'],
     execArgv: ['--conditions=source'],
     // What these import has a condition `source` of its own, and Node strips no types in node_modules.
