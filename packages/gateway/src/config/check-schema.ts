@@ -17,26 +17,47 @@ export interface SchemaProblem {
 
 /** Everything that is wrong with a value, each once. Values are never repeated. */
 export function problemsOf(schema: TSchema, value: unknown): readonly SchemaProblem[] {
+  return problemsAt({ schema, value, at: [] });
+}
+
+/** A value, what it is to be, and the keys that lead to it. */
+interface Checked {
+  readonly schema: TSchema;
+  readonly value: unknown;
+  readonly at: readonly string[];
+}
+
+function problemsAt(checked: Checked): readonly SchemaProblem[] {
   const found = new Map<string, SchemaProblem>();
-  for (const problem of allErrors(schema, value)) {
+  // An error of each alternative, and one of the union itself.
+  const unions = new Set<string>();
+  for (const problem of allErrors(checked.schema, checked.value)) {
     // What an unknown key fails is said by the object that it is in.
     if (problem.keyword === 'boolean') continue;
-    const union = isInUnion(problem) || problem.keyword === 'anyOf';
-    if (!union && problem.keyword === 'additionalProperties') {
-      for (const one of unknownKeys(problem)) found.set(one.says, one);
-      continue;
-    }
-    const says = union ? describeUnion(problem, schema) : describe(problem);
-    found.set(says, { path: placeOf(problem, union), says });
+    for (const one of placed(problem, checked, unions)) found.set(one.says, one);
   }
   return [...found.values()];
+}
+
+function placed(problem: Problem, checked: Checked, unions: Set<string>): readonly SchemaProblem[] {
+  if (isOfUnion(problem)) {
+    const keys = unionKeys(problem);
+    const union = JSON.stringify(keys);
+    if (unions.has(union)) return [];
+    unions.add(union);
+    return unionProblems(problem, checked);
+  }
+  if (problem.keyword === 'additionalProperties') return unknownKeys(problem, checked.at);
+  const path = [...checked.at, ...segmentsOf(problem.instancePath)];
+  return [{ path, says: describe(problem, path) }];
 }
 
 /** Each at its own place. */
 function unknownKeys(
   problem: Extract<Problem, { readonly keyword: 'additionalProperties' }>,
+  at: readonly string[],
 ): readonly SchemaProblem[] {
-  const keys = segmentsOf(problem.instancePath);
+  const keys = [...at, ...segmentsOf(problem.instancePath)];
   return problem.params.additionalProperties.map((key) => ({
     path: [...keys, key],
     says: `${pathOf(keys)} has no key "${key}"`,
@@ -54,11 +75,6 @@ function allErrors(schema: TSchema, value: unknown): readonly Problem[] {
   }
 }
 
-function placeOf(problem: Problem, union: boolean): readonly string[] {
-  const keys = segmentsOf(problem.instancePath);
-  return union ? keys.slice(0, unionDepth(problem)) : keys;
-}
-
 /**
  * What is wrong with a value, or nothing. Values are never repeated: a password may stand in the
  * wrong place.
@@ -72,15 +88,20 @@ export function problemOf(schema: TSchema, value: unknown): string | undefined {
   const chosen =
     outer.find((problem) => problem.keyword === 'additionalProperties') ?? outer[0] ?? problems[0];
   if (chosen === undefined) return 'the document does not fit the schema';
-  return isInUnion(chosen) || chosen.keyword === 'anyOf' ? describeUnion(chosen, schema) : describe(chosen);
+  if (!isOfUnion(chosen)) return describe(chosen, segmentsOf(chosen.instancePath));
+  return unionProblems(chosen, { schema, value, at: [] })[0]?.says;
+}
+
+function isOfUnion(problem: Problem): boolean {
+  return isInUnion(problem) || problem.keyword === 'anyOf';
 }
 
 function isInUnion(problem: Problem): boolean {
   return problem.schemaPath.includes('/anyOf/');
 }
 
-function describe(problem: Problem): string {
-  const path = pathOf(segmentsOf(problem.instancePath));
+function describe(problem: Problem, keys: readonly string[]): string {
+  const path = pathOf(keys);
   if (problem.keyword === 'additionalProperties') {
     return `${path} has no key "${problem.params.additionalProperties.join('", "')}"`;
   }
@@ -94,18 +115,58 @@ function describe(problem: Problem): string {
   return `${path} ${problem.message}`;
 }
 
-/** Names the union that nothing fitted, from the path of the error in one of its alternatives. */
-function describeUnion(problem: Problem, schema: TSchema): string {
+/**
+ * What is wrong with the alternative that is meant, where its keys say which one; else that none of them fits. The
+ * union is found by the path of the error in one of its alternatives.
+ */
+function unionProblems(problem: Problem, { schema, value, at }: Checked): readonly SchemaProblem[] {
   const [before = ''] = problem.schemaPath.split('/anyOf/', 1);
-  const keys = segmentsOf(before);
-  let node: unknown = schema;
-  for (const key of keys) node = childOf(node, key);
-  const path = pathOf(segmentsOf(problem.instancePath).slice(0, unionDepth(problem)));
-  const alternatives = childOf(node, 'alternatives');
-  return `${path} must be ${typeof alternatives === 'string' ? alternatives : 'one of its alternatives'}`;
+  const union = memberAt(schema, segmentsOf(before));
+  const keys = unionKeys(problem);
+  const inner = memberAt(value, keys);
+  const path = [...at, ...keys];
+  const meant = alternativeMeant(union, inner);
+  const within = meant === undefined ? [] : problemsAt({ schema: meant, value: inner, at: path });
+  if (within.length > 0) return within;
+  const alternatives = childOf(union, 'alternatives');
+  const fits = typeof alternatives === 'string' ? alternatives : 'one of its alternatives';
+  return [{ path, says: `${pathOf(path)} must be ${fits}` }];
 }
 
-/** How many keys lead to the outermost union of an error. */
+/**
+ * The only alternative all of whose required keys the value has, with the words that such a key must be; undefined
+ * where there is not one.
+ */
+function alternativeMeant(union: unknown, value: unknown): TSchema | undefined {
+  const alternatives: unknown = childOf(union, 'anyOf');
+  if (typeof value !== 'object' || value === null || !Array.isArray(alternatives)) return undefined;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The alternatives of a schema are schemas.
+  const meant = (alternatives as readonly TSchema[]).filter((alternative) => {
+    const required = childOf(alternative, 'required');
+    return (
+      Array.isArray(required) &&
+      required.length > 0 &&
+      required.every((key) => typeof key === 'string' && mayBe(alternative, value, key))
+    );
+  });
+  return meant.length === 1 ? meant[0] : undefined;
+}
+
+function mayBe(alternative: TSchema, value: object, key: string): boolean {
+  if (!Object.hasOwn(value, key)) return false;
+  const word = childOf(childOf(childOf(alternative, 'properties'), key), 'const');
+  return word === undefined || word === childOf(value, key);
+}
+
+function memberAt(value: unknown, keys: readonly string[]): unknown {
+  return keys.reduce(childOf, value);
+}
+
+/** The keys that lead to the outermost union of an error. */
+function unionKeys(problem: Problem): readonly string[] {
+  return segmentsOf(problem.instancePath).slice(0, unionDepth(problem));
+}
+
 function unionDepth({ schemaPath }: Problem): number {
   const [before = ''] = schemaPath.split('/anyOf/', 1);
   const keys = segmentsOf(before);

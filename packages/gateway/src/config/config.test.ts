@@ -84,7 +84,7 @@ describe('loadConfig', () => {
     ['installationKey: { env: A, file: b }', 'installationKey must be { file: PATH }, { env: NAME } or'],
     ['installationKey: canary', 'installationKey must be { file: PATH }, { env: NAME } or'],
     ['store: { kind: mysql }', 'store must be { kind: sqlite, file: PATH } or { kind: postgres'],
-    ['store: { kind: postgres, url: "postgres://u:canary@h/d" }', 'store must be { kind: sqlite'],
+    ['store: { kind: postgres, url: "postgres://u:canary@h/d" }', 'store.url must be { file: PATH }'],
     ['node: GW', 'node must match ^[a-z0-9]'],
     ['origin: https://x/y', 'origin must match'],
     ['node: a\nnode: b', 'line 2, column 1: Map keys must be unique'],

@@ -68,7 +68,7 @@ describe('problemsOf', () => {
     const value = { list: ['a', { b: 'canary' }, 7], name: 'x', more: 1 };
     const problems = problemsOf(schema, value);
     expect(problems.toSorted((a, b) => (a.says < b.says ? -1 : 1))).toEqual([
-      { path: ['list', '1'], says: 'list.1 must be a or { b: NUMBER }' },
+      { path: ['list', '1', 'b'], says: 'list.1.b must be integer' },
       { path: ['list', '2'], says: 'list.2 must be a or { b: NUMBER }' },
       { path: ['name'], says: 'name must not have fewer than 2 characters' },
       { path: ['more'], says: 'the document has no key "more"' },

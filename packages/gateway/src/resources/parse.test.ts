@@ -91,11 +91,31 @@ to: [reranker-db, label:class=reranking]
     ],
     ['kind: Rule\nname: a\nwhen: { rows: ">= 5" }\nthen: allow', 'RESOURCE_INVALID', 'it cannot allow'],
     ['kind: Rule\nname: a\nwhen: {}\nthen: allow', 'RESOURCE_INVALID', 'must say what'],
-    ['kind: Rule\nname: a\nwhen: {}\nthen: { hold: { approvers: [] } }', 'RESOURCE_INVALID', 'then'],
+    [
+      'kind: Rule\nname: a\nwhen: {}\nthen: { hold: { approvers: [] } }',
+      'RESOURCE_INVALID',
+      'then.hold.approvers',
+    ],
+    [
+      'kind: Rule\nname: a\nwhen: {}\nthen: { hold: { approvers: [x], wait: 1s } }',
+      'RESOURCE_INVALID',
+      'then.hold has no key "wait"',
+    ],
+    ['kind: Rule\nname: a\nwhen: {}\nthen: { hold: {} }', 'RESOURCE_INVALID', 'then.hold needs "approvers"'],
+    [
+      'kind: Rule\nname: a\nwhen: {}\nthen: { held: {} }',
+      'RESOURCE_INVALID',
+      'then must be allow, block, { hold',
+    ],
+    [
+      'kind: Rule\nname: a\nwhen: {}\nthen: { hold: { approvers: [x] }, breakGlass: { reviewers: [x] } }',
+      'RESOURCE_INVALID',
+      'then must be allow, block, { hold',
+    ],
     [
       'kind: Rule\nname: a\nwhen: {}\nthen: { hold: { approvers: [x], inTransaction: queue } }',
       'RESOURCE_INVALID',
-      'then',
+      'then.hold.inTransaction must be one of refuse, wait',
     ],
     ['kind: Mask\nname: a', 'RESOURCE_INVALID', 'Mask "a" is not valid'],
     [
