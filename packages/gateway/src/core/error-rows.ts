@@ -5,6 +5,8 @@
  * `details`. No secrets and no values of rows are ever put into details.
  */
 
+import { HTTP_ERRORS } from './http-error-rows.ts';
+
 export interface ErrorRow {
   /** One sentence: what was expected, what came. */
   readonly says: string;
@@ -18,8 +20,8 @@ export interface ErrorRow {
   readonly fixedBy: 'caller' | 'operator' | 'policy owner' | 'us';
 }
 
-/** Every stable error code with how each protocol says it. */
-export const ERRORS = {
+/** Of every protocol; {@link HTTP_ERRORS} has those of HTTP alone. */
+const COMMON_ERRORS = {
   ACCESS_DENIED: {
     says: 'No Access resource lets {principal} use connection "{connection}".',
     hint: 'Ask an administrator for an Access resource that names you or one of your groups.',
@@ -117,53 +119,6 @@ export const ERRORS = {
     http: 403,
     sqlstate: '57014',
     exit: 3,
-    fixedBy: 'caller',
-  },
-  HTTP_CLIENT_LEFT: {
-    says: 'The client left before its answer was complete.',
-    http: 499,
-    sqlstate: '57014',
-    exit: 5,
-    fixedBy: 'caller',
-  },
-  HTTP_CONTENT_REFUSED: {
-    says: 'The content of the request cannot be read: {reason}.',
-    hint: 'Policy looks at the content of requests on this connection. Send it whole, in one encoding, and without tricks.',
-    http: 400,
-    sqlstate: '22000',
-    exit: 6,
-    fixedBy: 'caller',
-  },
-  HTTP_CONTENT_SHARE: {
-    says: 'The gateway holds {held} of {allowed} bytes of requests for {whose}, and this one needs {needed} more.',
-    hint: 'Nothing was forwarded. Send fewer large requests at once, or have those that wait decided.',
-    http: 503,
-    sqlstate: '53200',
-    exit: 5,
-    fixedBy: 'caller',
-  },
-  HTTP_HOST_WITHHELD: {
-    says: 'The answer of connection "{connection}" is withheld: it may name an address that leads past the gateway ({reason}).',
-    hint: 'A Connection whose target.url is the host of the index makes it one of the gateway: see the guide on HTTP.',
-    http: 502,
-    sqlstate: '08001',
-    exit: 5,
-    fixedBy: 'operator',
-  },
-  HTTP_MALFORMED: {
-    says: 'The request is malformed: {reason}.',
-    hint: 'Nothing was forwarded.',
-    http: 400,
-    sqlstate: '08P01',
-    exit: 6,
-    fixedBy: 'caller',
-  },
-  HTTP_MISDIRECTED: {
-    says: 'The TLS connection was made for connection "{connection}", and the request is for another host.',
-    hint: 'Open a connection of its own for each host name.',
-    http: 421,
-    sqlstate: '08P01',
-    exit: 6,
     fixedBy: 'caller',
   },
   INTERNAL: {
@@ -495,3 +450,6 @@ export const ERRORS = {
     fixedBy: 'caller',
   },
 } as const;
+
+/** Every stable error code with how each protocol says it. */
+export const ERRORS: typeof COMMON_ERRORS & typeof HTTP_ERRORS = { ...COMMON_ERRORS, ...HTTP_ERRORS };
