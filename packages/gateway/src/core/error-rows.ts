@@ -12,6 +12,8 @@ export interface ErrorRow {
   readonly says: string;
   /** What the reader can do about it. */
   readonly hint?: string;
+  /** The same to whoever sent a request over HTTP, where it is another sentence than of a statement. */
+  readonly hintHttp?: string;
   readonly http: number;
   /** SQLSTATE, PostgreSQL 18, Appendix A. */
   readonly sqlstate: string;
@@ -92,7 +94,7 @@ const COMMON_ERRORS = {
   },
   HOLD_EXPIRED: {
     says: 'Approval {id} expired before enough people approved.',
-    hint: 'Send the statement again to ask again.',
+    hint: 'Send exactly the same again to ask again.',
     http: 403,
     sqlstate: '42501',
     exit: 3,
@@ -100,7 +102,7 @@ const COMMON_ERRORS = {
   },
   HOLD_NOT_USABLE: {
     says: 'Approval {id} cannot be used: {why}.',
-    hint: 'Send the statement again to ask again.',
+    hint: 'Send exactly the same again to ask again.',
     http: 409,
     sqlstate: '42501',
     exit: 3,
@@ -201,6 +203,7 @@ const COMMON_ERRORS = {
   POLICY_HELD: {
     says: 'Held by rule "{rule}" (version {version}): {what}. Approval {id} is asked for.',
     hint: 'When it is approved, send exactly the same again: it passes once. See: countersign approvals show ID.',
+    hintHttp: 'The target has not seen this request. Ask whoever owns the rule, or change the request.',
     http: 423,
     sqlstate: '42501',
     exit: 7,
