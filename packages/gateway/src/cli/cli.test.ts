@@ -167,6 +167,16 @@ describe('words', () => {
       '--days must be a whole number',
     ],
     ['an output that is none', ['get', 'people', '-o', 'xml'], '--output must be yaml or json'],
+    [
+      'a configuration that is not there',
+      ['up', '--config', '/nowhere/gateway.yaml', '--data', '/nowhere'],
+      'The configuration is not valid: /nowhere/gateway.yaml cannot be read: there is no such file.',
+    ],
+    [
+      'a configuration that is a directory',
+      ['ledger', 'verify', '--config', '/', '--data', '/nowhere'],
+      '/ cannot be read: it is a directory.',
+    ],
     ['a server that is none', ['whoami', '--server', 'ftp://x'], 'expected a server like'],
   ];
   for (const [what, words, says] of cases) {

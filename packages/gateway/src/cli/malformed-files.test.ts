@@ -198,7 +198,7 @@ then: { hold: { approvers: [group:empty] } }
     const done = await run('apply', '-f', join(home, 'nothing.yaml'));
     expect([done.status, linesOf(done)]).toEqual([
       2,
-      [expect.stringMatching(/^nothing\.yaml:1: it cannot be read: ENOENT/)],
+      [expect.stringMatching(/^nothing\.yaml:1: it cannot be read: there is no such file$/)],
     ]);
   });
 

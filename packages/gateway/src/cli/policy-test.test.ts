@@ -253,7 +253,7 @@ cases:
       '/good-too.yaml:3: cases.0: there is no connection "db"',
       '/bad.yaml:9: cases.0 needs "expect"',
       '/bad.yaml:11: cases.0 has no key "expected"',
-      expect.stringMatching(/^\/nothing\.yaml:1: it cannot be read: ENOENT/),
+      expect.stringMatching(/^\/nothing\.yaml:1: it cannot be read: there is no such file$/),
       expect.stringMatching(/^\/bad\.yaml:4: when\.effects\.0 must be one of read, write/),
       '/bad.yaml:5: then must be allow, block, { hold: { approvers: [group:NAME, …] } } or { breakGlass: { reviewers: [group:NAME, …] } }',
       expect.stringMatching(/^\/bad\.yaml:7: name must match/),
