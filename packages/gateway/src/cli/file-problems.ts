@@ -1,7 +1,7 @@
 /** What is wrong with files that somebody handed in: a line for each, `file:line: what was expected`. */
 
 import { isUtf8 } from 'node:buffer';
-import { CountersignError, type ErrorProblem } from '../core/errors.ts';
+import { byLine, CountersignError, type ErrorProblem } from '../core/errors.ts';
 import { safeText } from '../recording/table-text.ts';
 import type { CommandInput } from './command.ts';
 import { terminalJson } from './output.ts';
@@ -61,7 +61,7 @@ export async function sendFiles(
     if (problems.length > 0)
       return complainOf(
         input,
-        problems.map((problem) => inFile(problem, texts)),
+        problems.toSorted(byLine).map((problem) => inFile(problem, texts)),
       );
     // One that is too long has no line, and one that would leave no administrator neither.
     if (!ABOUT_TEXTS.has(String(details['code']))) throw error;
@@ -69,9 +69,14 @@ export async function sendFiles(
   }
 }
 
-/** Prints everything, each once: several files of cases may name one file of resources. */
+/**
+ * Prints everything, file by file in the order of its lines, each once: several files of cases may name one file of
+ * resources.
+ */
 export function complainOf(input: CommandInput, problems: readonly FileProblem[]): number {
-  const once = [...new Map(problems.map((problem) => [problemLine(problem), problem])).values()];
+  const found = new Map(problems.map((problem) => [problemLine(problem), problem]));
+  const byFile = Map.groupBy(found.values(), ({ file }) => file);
+  const once = [...byFile.values()].flatMap((ofOne) => ofOne.toSorted(byLine));
   const lines = once.map((problem) => `${problemLine(problem)}\n`);
   const text = input.json ? `${terminalJson(JSON.stringify({ problems: once }))}\n` : lines.join('');
   input.context.warn(text);

@@ -251,18 +251,18 @@ cases:
     expect(err.replaceAll(home, '').trimEnd().split('\n')).toEqual([
       '/good-too.yaml:3: cases.0: there is no person or service account "ana"',
       '/good-too.yaml:3: cases.0: there is no connection "db"',
-      '/bad.yaml:9: cases.0 needs "expect"',
-      '/bad.yaml:11: cases.0 has no key "expected"',
-      expect.stringMatching(/^\/nothing\.yaml:1: it cannot be read: there is no such file$/),
       expect.stringMatching(/^\/bad\.yaml:4: when\.effects\.0 must be one of read, write/),
       '/bad.yaml:5: then must be allow, block, { hold: { approvers: [group:NAME, …] } } or { breakGlass: { reviewers: [group:NAME, …] } }',
       expect.stringMatching(/^\/bad\.yaml:7: name must match/),
+      '/bad.yaml:9: cases.0 needs "expect"',
+      '/bad.yaml:11: cases.0 has no key "expected"',
+      expect.stringMatching(/^\/nothing\.yaml:1: it cannot be read: there is no such file$/),
       '/twice.yaml:3: cases.0: there is no group "strangers"',
       '/twice.yaml:3: cases.0: there is no connection "nowhere"',
+      expect.stringMatching(/^\/twice\.yaml:8: cases\.1: expected a name as table, schema\.table/),
       '/twice.yaml:9: cases.1: expected a date and time that exist',
       '/twice.yaml:11: cases.1: "rule" says what blocks or holds, and this expects allow',
       '/twice.yaml:11: cases.1: there is no rule "nope"',
-      expect.stringMatching(/^\/twice\.yaml:8: cases\.1: expected a name as table, schema\.table/),
       expect.stringMatching(/^\/broken\.yaml:\d: line \d, column \d/),
     ]);
     const doubled = await run('policy', 'test', good, '--resources', resources, '--resources', resources);
