@@ -309,6 +309,7 @@ describe('sessions', () => {
       kind: 'statement',
       sql: 'select title from documents',
       outcome: 'completed',
+      leafStatus: 'ok',
     });
     expect(lines[1].results[0].rows).toEqual([['a \u001b[2J book']]);
     const intent = (await leaves())[lines[1].leaf];

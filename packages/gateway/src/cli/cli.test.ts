@@ -288,7 +288,7 @@ describe('sessions', () => {
     const replayed = await run(auditor, 'sessions', 'replay', id, '--reason', 'a look');
     expect(replayed.status).toBe(0);
     expect(replayed.out).toMatch(
-      /\d\dZ {2}leaf \d+ {2}completed {2}1\.5 ms\n {2}select title\n {4}from documents\n/,
+      /\d\dZ {2}leaf \d+ {2}ok {2}1\.5 ms\n {2}select title\n {4}from documents\n/,
     );
     expect(replayed.out).toContain('\n a \\x1b[2J book\nSELECT 1\n');
     for (const { out } of [listed, shown, replayed]) expect(out).not.toContain('\u001b');
