@@ -155,6 +155,29 @@ then: { breakGlass: { reviewers: [group:owners] } }
     );
   });
 
+  it('shows a text once behind all that is about the same part of it', async () => {
+    const resources = await file('resources.yaml', RESOURCES);
+    const path = await file(
+      'once.yaml',
+      cases('{ name: both, sql: "drop table a, b; drop table a", expect: allow }'),
+    );
+    const by = `      block     by no-drops (version 0, ${resources}:13):`;
+    expect((await run('policy', 'test', path, '--resources', resources)).out.split('\n')).toEqual([
+      `FAIL  both  (${path}:3)`,
+      '      expected  allow',
+      '      decided   block',
+      `${by} drop of a`,
+      `${by} drop of b`,
+      '        drop table a, b; drop table a',
+      '        ~~~~~~~~~~~~~~~',
+      `${by} drop of a`,
+      '        drop table a, b; drop table a',
+      '                         ~~~~~~~~~~~~',
+      '0 cases passed, 1 failed',
+      '',
+    ]);
+  });
+
   it('shows what was decided, by which rule and version, with the tokens underlined', async () => {
     const resources = await file('resources.yaml', RESOURCES);
     const path = await file(
