@@ -128,7 +128,7 @@ async function startDemoGateway(
     data,
     postgresPort: await freePort(POSTGRES_PORT),
     httpPort: await freePort(HTTP_PORT),
-    apiPort: await freePort(API_PORT),
+    apiPort: await knownPort(API_PORT),
   });
   return startGateway(config, {
     env,
@@ -209,10 +209,24 @@ async function tellWhenDecided(open: OpenRequest, api: DemoApi, people: DemoPeop
 
 /** The usual port where nobody has it; 0 lets the system choose. */
 function freePort(port: number): Promise<number> {
-  return new Promise((found) => {
+  return boundPort(port).catch(() => 0);
+}
+
+/** The same as a number that is known before the start: it stands in the address of a hold. */
+function knownPort(port: number): Promise<number> {
+  return boundPort(port).catch(() => boundPort(0));
+}
+
+/** Of a socket that could listen there; 0 lets the system choose. */
+function boundPort(port: number): Promise<number> {
+  return new Promise((found, refused) => {
     const probe = createServer();
-    probe.once('error', () => found(0));
-    probe.listen(port, '127.0.0.1', () => probe.close(() => found(port)));
+    probe.once('error', refused);
+    probe.listen(port, '127.0.0.1', () => {
+      const address = probe.address();
+      const bound = typeof address === 'object' && address !== null ? address.port : port;
+      probe.close(() => found(bound));
+    });
   });
 }
 
