@@ -79,6 +79,10 @@ export interface ApiPorts {
   readonly listen: { readonly host: string; readonly port: number };
   /** Of the PostgreSQL listener. */
   readonly postgresPort: number;
+  /** Of the HTTP listener. */
+  readonly httpPort: number;
+  /** Between clients and both listeners. */
+  readonly clientTls: { readonly mode: 'optional' | 'required' | 'off'; readonly isSelfSigned: boolean };
   /** Name of this gateway: `/ledger/<node>/checkpoint`. */
   readonly node: string;
   /** Origin of the ledger. */

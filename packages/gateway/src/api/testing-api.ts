@@ -80,6 +80,8 @@ export async function testingOnlyApi(change: Partial<ApiPorts> = {}): Promise<Te
     listen: { host: '127.0.0.1', port: 0 },
     node: config.node,
     postgresPort: 15_432,
+    httpPort: 8_441,
+    clientTls: { mode: 'optional', isSelfSigned: true },
     origin: config.origin,
     software: 'countersign test',
     ...rooms,

@@ -62,6 +62,14 @@ const COMMON_ERRORS = {
     exit: 2,
     fixedBy: 'operator',
   },
+  CONNECTION_NOT_USABLE: {
+    says: 'There is no connection "{connection}" that {principal} may use.',
+    hint: 'Look at how it is spelled, or ask an administrator for an Access resource that names you or one of your groups.',
+    http: 404,
+    sqlstate: '3D000',
+    exit: 1,
+    fixedBy: 'caller',
+  },
   CONNECTION_UNKNOWN: {
     says: 'There is no connection "{connection}".',
     hint: 'The database name selects the connection: name, or name/database.',
@@ -195,6 +203,7 @@ const COMMON_ERRORS = {
   POLICY_BLOCKED: {
     says: 'Blocked by rule "{rule}" (version {version}): {what}.',
     hint: 'The target has not seen this statement. Ask whoever owns the rule, or change the statement.',
+    hintHttp: 'The target has not seen this request. Ask whoever owns the rule, or change the request.',
     http: 403,
     sqlstate: '42501',
     exit: 3,
@@ -203,7 +212,6 @@ const COMMON_ERRORS = {
   POLICY_HELD: {
     says: 'Held by rule "{rule}" (version {version}): {what}. Approval {id} is asked for.',
     hint: 'When it is approved, send exactly the same again: it passes once. See: countersign approvals show ID.',
-    hintHttp: 'The target has not seen this request. Ask whoever owns the rule, or change the request.',
     http: 423,
     sqlstate: '42501',
     exit: 7,
@@ -363,6 +371,14 @@ const COMMON_ERRORS = {
     exit: 3,
     fixedBy: 'policy owner',
   },
+  SESSION_OPEN: {
+    says: 'Session {session} is still open: {what} when it is over.',
+    hint: 'It ends with its client, over HTTP a minute or so after the last request. Whose it is, and administrators, end it at once: countersign sessions end ID.',
+    http: 409,
+    sqlstate: '55006',
+    exit: 6,
+    fixedBy: 'caller',
+  },
   SHREDDED: {
     says: 'The content of session {session} was shredded; its proofs remain valid.',
     http: 410,
@@ -374,14 +390,6 @@ const COMMON_ERRORS = {
     says: 'The gateway is shutting down.',
     http: 503,
     sqlstate: '57P01',
-  SESSION_OPEN: {
-    says: 'Session {session} is still open: {what} when it is over.',
-    hint: 'It ends with its client, over HTTP a minute or so after the last request. Whose it is, and administrators, end it at once: countersign sessions end ID.',
-    http: 409,
-    sqlstate: '55006',
-    exit: 6,
-    fixedBy: 'caller',
-  },
     exit: 5,
     fixedBy: 'operator',
   },
