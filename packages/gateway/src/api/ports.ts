@@ -77,6 +77,8 @@ export type MaskDdlReader = (request: MaskDdlRequest) => Promise<MaskDdl>;
 export interface ApiPorts {
   /** Where to listen; port 0 takes a free one. Loopback unless the operator says otherwise. */
   readonly listen: { readonly host: string; readonly port: number };
+  /** Where people reach this API; undefined: where it listens. */
+  readonly baseUrl: string | undefined;
   /** Of the PostgreSQL listener. */
   readonly postgresPort: number;
   /** Of the HTTP listener. */

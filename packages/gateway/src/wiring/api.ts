@@ -38,6 +38,7 @@ export async function startConfiguredApi(
     ...rooms,
     ...options,
     listen: config.listen.api,
+    baseUrl: config.notify.baseUrl,
     postgresPort: options.postgres.port,
     httpPort: options.http.port,
     clientTls: { mode: config.tls.mode, isSelfSigned: config.tls.files === undefined },
