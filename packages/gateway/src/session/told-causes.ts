@@ -5,9 +5,9 @@ import type { Cause } from '../policy/decide.ts';
 /** How many causes are told beside the first. */
 const CAUSES_SHOWN_MAX = 8;
 
-/** What the rule found, and why it is there. */
+/** What the rule found, and why it is there: a description may be a sentence, and the one around it goes on. */
 export function toldCause({ what, description }: Pick<Cause, 'what' | 'description'>): string {
-  return description === undefined ? what : `${what} (${description})`;
+  return description === undefined ? what : `${what} (${description.replace(/\.$/, '')})`;
 }
 
 /** `Also: RULE: what; RULE: what`; undefined where there is nothing else. */

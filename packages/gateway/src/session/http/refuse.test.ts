@@ -18,12 +18,12 @@ function textOf(error: CountersignError, approval?: typeof APPROVAL): unknown {
 describe('a refused request', () => {
   it('is told of what the rule found with its description, and of the other rules', () => {
     const causes = [
-      cause('no-deletes', 'delete of things', 'ask the owners'),
+      cause('no-deletes', 'delete of things', 'Ask the owners (A.8.32).'),
       cause('no-deletes', 'delete of others', 'ask the owners'),
       cause('access:all', 'nothing allows delete of things'),
     ];
     expect(textOf(blockedError({ causes }))).toBe(
-      'Blocked by rule "no-deletes" (version 3): delete of things; delete of others (ask the owners). Also: access:all: nothing allows delete of things. The target has not seen this request. Ask whoever owns the rule, or change the request.',
+      'Blocked by rule "no-deletes" (version 3): delete of things; delete of others (Ask the owners (A.8.32)). Also: access:all: nothing allows delete of things. The target has not seen this request. Ask whoever owns the rule, or change the request.',
     );
   });
 
