@@ -2,20 +2,20 @@
  * The demo: a real PostgreSQL with a reranking database and a real reranking service, the gateway in front of both
  * with the rules and Masks of a pack, a tour of real traffic, the package that proves it, and a request that waits for the visitor.
  *
- * Usage: npm run -s demo -- [--json] [--no-tour] [--data DIR]. Runs until SIGTERM or Ctrl-C.
+ * Usage: npm run -s demo -- [--json] [--no-tour] [--data DIR] [--help]. Runs until SIGTERM or Ctrl-C.
  */
 
 import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { join } from 'node:path';
 import { loadConfig } from '../../packages/gateway/src/config/config.ts';
 import { type RunningGateway, startGateway } from '../../packages/gateway/src/main.ts';
 import { DemoApi } from './api-client.ts';
 import { loadDatabase } from './database.ts';
 import { runMaskTour } from './mask-tour.ts';
+import { HELP, readOptions, UsageError } from './options.ts';
 import { startReranker } from './reranker/server.ts';
 import { runRerankTour } from './rerank-tour.ts';
 import { leaveOneOpen, look, type OpenRequest, runPolicyTour } from './policy-tour.ts';
@@ -40,15 +40,7 @@ const POSTGRES_PORT = 15_432;
 const HTTP_PORT = 8_441;
 const API_PORT = 8_440;
 
-interface Options {
-  readonly json: boolean;
-  readonly tour: boolean;
-  readonly data: string | undefined;
-}
-
 class Stopped extends Error {}
-
-class UsageError extends Error {}
 
 /** What is running, to be ended in the reverse order. */
 const running: (() => Promise<unknown>)[] = [];
@@ -63,33 +55,12 @@ function end(): Promise<void> {
   return ending;
 }
 
-function readOptions(): Options {
-  const values = parseOptions();
-  return {
-    json: values.json,
-    tour: !values['no-tour'],
-    data: values.data === undefined ? undefined : resolve(values.data),
-  };
-}
-
-function parseOptions(): { json: boolean; 'no-tour': boolean; data?: string | undefined } {
-  try {
-    const { values } = parseArgs({
-      options: {
-        json: { type: 'boolean', default: false },
-        'no-tour': { type: 'boolean', default: false },
-        data: { type: 'string' },
-      },
-    });
-    return values;
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`${reason}\n\nUsage: npm run -s demo -- [--json] [--no-tour] [--data DIR]`);
-  }
-}
-
 async function main(): Promise<void> {
-  const options = readOptions();
+  const options = readOptions(process.argv.slice(2));
+  if (options.help) {
+    process.stdout.write(HELP);
+    return;
+  }
   const started = performance.now();
   const say = (text: string): void => {
     if (!options.json) process.stderr.write(`${text}\n`);
@@ -157,7 +128,7 @@ async function startDemoGateway(
     data,
     postgresPort: await freePort(POSTGRES_PORT),
     httpPort: await freePort(HTTP_PORT),
-    apiPort: await freePort(API_PORT),
+    apiPort: await knownPort(API_PORT),
   });
   return startGateway(config, {
     env,
@@ -238,10 +209,24 @@ async function tellWhenDecided(open: OpenRequest, api: DemoApi, people: DemoPeop
 
 /** The usual port where nobody has it; 0 lets the system choose. */
 function freePort(port: number): Promise<number> {
-  return new Promise((found) => {
+  return boundPort(port).catch(() => 0);
+}
+
+/** The same as a number that is known before the start: it stands in the address of a hold. */
+function knownPort(port: number): Promise<number> {
+  return boundPort(port).catch(() => boundPort(0));
+}
+
+/** Of a socket that could listen there; 0 lets the system choose. */
+function boundPort(port: number): Promise<number> {
+  return new Promise((found, refused) => {
     const probe = createServer();
-    probe.once('error', () => found(0));
-    probe.listen(port, '127.0.0.1', () => probe.close(() => found(port)));
+    probe.once('error', refused);
+    probe.listen(port, '127.0.0.1', () => {
+      const address = probe.address();
+      const bound = typeof address === 'object' && address !== null ? address.port : port;
+      probe.close(() => found(bound));
+    });
   });
 }
 

@@ -127,7 +127,10 @@ it('is replayed as requests with their answers, and drives no terminal', async (
   expect([second?.answer.text, third?.fromGateway]).toEqual([undefined, true]);
   const intents = (await harness.log()).filter(({ leaf }) => leaf.type === 'http.intent');
   expect(requests.map(({ leaf }) => leaf)).toEqual(intents.map(({ leaf }) => leaf.n));
+  // In the words in which the session is listed.
+  expect(requests.map(({ leafStatus }) => leafStatus)).toEqual(['ok', 'ok', 'blocked', 'unknown']);
   const shown = lines.map(replayText).join('');
+  expect(shown).toMatch(/leaf \d+ {2}blocked {2}.*\n {2}DELETE \/gone/);
   expect(shown).toContain('POST /words?x=1');
   expect(shown).not.toContain('\u001b');
   expect(text).not.toContain(SECRET);

@@ -66,6 +66,20 @@ export interface WhoamiAnswer {
   readonly postgresPort: number;
 }
 
+/** How a connection is reached: the host is the one that the gateway is known by. */
+export interface ConnectionAnswer {
+  readonly name: string;
+  /** `postgres`, `http`. */
+  readonly protocol: string;
+  readonly port: number;
+  /** Between clients and the gateway: `optional`, `required`, `off`. */
+  readonly tls: string;
+  /** Nobody has given the gateway a certificate: clients have to be told which one it is. */
+  readonly selfSigned: boolean;
+  /** Names under which an HTTP connection is reached without its own name in the path. */
+  readonly hosts: readonly string[];
+}
+
 export interface InvitationAnswer {
   readonly name: string;
   /** Shown once. */

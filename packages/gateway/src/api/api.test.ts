@@ -309,6 +309,7 @@ describe('sessions', () => {
       kind: 'statement',
       sql: 'select title from documents',
       outcome: 'completed',
+      leafStatus: 'ok',
     });
     expect(lines[1].results[0].rows).toEqual([['a \u001b[2J book']]);
     const intent = (await leaves())[lines[1].leaf];
@@ -318,7 +319,15 @@ describe('sessions', () => {
 
   it('are not replayed while they are open, and are ended by an administrator or their own', async () => {
     const { id, ended } = await api.openSession('ana');
-    expect((await call(`GET /v1/sessions/${id}/replay`, api.people.admin)).json.code).toBe('STATE_CONFLICT');
+    const open = await call(`GET /v1/sessions/${id}/replay`, api.people.admin);
+    expect([open.status, open.json]).toEqual([
+      409,
+      {
+        code: 'SESSION_OPEN',
+        message: `Session ${id} is still open: its recording is read when it is over.`,
+        hint: expect.stringContaining('countersign sessions end ID'),
+      },
+    ]);
     expect((await call(`DELETE /v1/sessions/${id}`, api.people.auditor)).status).toBe(404);
     expect((await call(`DELETE /v1/sessions/${id}`, api.people.admin)).json).toEqual({ ended: true });
     expect(ended).toEqual([{ reason: 'ended by root' }]);
@@ -365,9 +374,10 @@ describe('the ledger', () => {
     const open = await api.openSession('ana');
     const body = { session: id, reason: 'request 17 of the data subject' };
     expect((await call('POST /v1/ledger/shred', auditor, body)).status).toBe(403);
-    expect((await call('POST /v1/ledger/shred', admin, { ...body, session: open.id })).json.code).toBe(
-      'STATE_CONFLICT',
-    );
+    expect((await call('POST /v1/ledger/shred', admin, { ...body, session: open.id })).json).toMatchObject({
+      code: 'SESSION_OPEN',
+      message: `Session ${open.id} is still open: it is shredded when it is over.`,
+    });
     const shredded = await call<ShredAnswer>('POST /v1/ledger/shred', admin, body);
     expect((await leaves())[shredded.json.leaf]).toMatchObject({ type: 'ledger.shred', status: 'ok' });
     expect((await call('POST /v1/ledger/shred', admin, body)).json.code).toBe('SHREDDED');

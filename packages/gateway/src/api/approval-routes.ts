@@ -1,6 +1,7 @@
 /** Holds: which there are, what they are about, and what people say to them. */
 
 import { Type } from 'typebox';
+import { Check } from 'typebox/value';
 import type { BreakRefusal, ReviewRefusal } from '../approvals/break-glass.ts';
 import { type HoldRecord, VERDICTS } from '../approvals/hold-record.ts';
 import type { VoteRefusal } from '../approvals/votes.ts';
@@ -8,6 +9,7 @@ import { secondFactorUs } from '../core/authentication.ts';
 import { CountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { ApprovalAnswer, ApprovalsAnswer } from './answers.ts';
+import { approvalPage } from './approval-page.ts';
 import { findHold, holdDetail, listHolds } from './approval-view.ts';
 import { actorOf } from './leaf-actor.ts';
 import type { ApiPorts } from './ports.ts';
@@ -94,6 +96,8 @@ const show = route({
   summary: 'What is held, why, and who said what; a leaf says that somebody else than who asked saw it',
   params: ID,
   answer: ANSWER,
+  // People are told this address, and most of them open it.
+  page: (params, server) => (Check(ID, params) ? approvalPage(params.id, server) : undefined),
   async handle(input): Promise<ApprovalAnswer> {
     const { ports, params } = input;
     const caller = input.caller();

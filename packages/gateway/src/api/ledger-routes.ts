@@ -83,7 +83,7 @@ export const LEDGER_ROUTES: readonly Route[] = [status, proof, shred];
 
 function checkClosed(ports: ApiPorts, session: string): void {
   if (ports.sessions.get(parseId('session', session)) === undefined) return;
-  throw new CountersignError('STATE_CONFLICT', { reason: `session ${session} is open; end it first` });
+  throw new CountersignError('SESSION_OPEN', { session, what: 'it is shredded' });
 }
 
 /** Where the key could not be destroyed, a second leaf takes the first one back. */

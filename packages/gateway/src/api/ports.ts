@@ -77,8 +77,14 @@ export type MaskDdlReader = (request: MaskDdlRequest) => Promise<MaskDdl>;
 export interface ApiPorts {
   /** Where to listen; port 0 takes a free one. Loopback unless the operator says otherwise. */
   readonly listen: { readonly host: string; readonly port: number };
+  /** Where people reach this API; undefined: where it listens. */
+  readonly baseUrl: string | undefined;
   /** Of the PostgreSQL listener. */
   readonly postgresPort: number;
+  /** Of the HTTP listener. */
+  readonly httpPort: number;
+  /** Between clients and both listeners. */
+  readonly clientTls: { readonly mode: 'optional' | 'required' | 'off'; readonly isSelfSigned: boolean };
   /** Name of this gateway: `/ledger/<node>/checkpoint`. */
   readonly node: string;
   /** Origin of the ledger. */

@@ -9,13 +9,14 @@ import { toCountersignError } from '../core/errors.ts';
 import type { SessionId } from '../core/ids.ts';
 import { LIMITS } from '../core/limits.ts';
 import { recordedText } from '../literals/recorded-text.ts';
-import { readHttpTranscript } from '../recording/http-transcript.ts';
+import { readHttpTranscript, type ReplayedHttpItem } from '../recording/http-transcript.ts';
 import { type ExpectedSegment, readRecording } from '../recording/recording-reader.ts';
 import type { ReplayedItem, ReplayedStatement } from '../recording/replayed-statement.ts';
 import { readTranscript } from '../recording/transcript.ts';
 import type { SessionRow } from './answers.ts';
 import { errorAnswer } from './http-errors.ts';
 import type { ApiPorts } from './ports.ts';
+import { OutcomeWindow } from './outcome-window.ts';
 import { type LeafRange, type SessionLeaf, sessionLeaves } from './session-leaves.ts';
 
 export interface ReplayRequest {
@@ -31,13 +32,14 @@ export async function* replayLines(
   { session, sessionId, range, key }: ReplayRequest,
 ): AsyncGenerator<string, void> {
   const intents = new IntentWindow(sessionLeaves(ports.reader, range, key));
+  const outcomes = new OutcomeWindow(ports.reader, range);
   try {
     yield line({ kind: 'session', session });
     const { isHttp, expected } = await recordedIn(ports, range, key);
     const directory = ports.recordingsDirectory;
     const entries = readRecording({ directory, sessionId, scopeKey: key, expected });
-    if (isHttp) for await (const item of readHttpTranscript(entries)) yield line(item);
-    else for await (const item of readTranscript(entries)) yield line(await withLeaf(item, intents));
+    const items = isHttp ? readHttpTranscript(entries) : withLeaves(readTranscript(entries), intents);
+    for await (const item of items) yield line(await withStatus(item, outcomes));
   } catch (thrown) {
     // The status is sent already; a reader that stops at an unexpected end sees why.
     const error = toCountersignError(thrown);
@@ -45,6 +47,7 @@ export async function* replayLines(
     yield line({ kind: 'error', ...errorAnswer(error) });
   } finally {
     await intents.close();
+    await outcomes.close();
     key.fill(0);
   }
 }
@@ -68,7 +71,23 @@ async function recordedIn(
   return { isHttp, expected };
 }
 
-async function withLeaf(item: ReplayedItem, intents: IntentWindow): Promise<unknown> {
+/** What became of it by its outcome leaf, in the words of `sessions show`. */
+async function withStatus(item: LeafedItem | ReplayedHttpItem, outcomes: OutcomeWindow): Promise<unknown> {
+  const leaf = 'leaf' in item ? item.leaf : undefined;
+  const leafStatus = leaf === undefined ? undefined : await outcomes.statusOf(leaf);
+  return leafStatus === undefined ? item : { ...item, leafStatus };
+}
+
+type LeafedItem = ReplayedItem & { readonly leaf?: number };
+
+async function* withLeaves(
+  items: AsyncIterable<ReplayedItem>,
+  intents: IntentWindow,
+): AsyncGenerator<LeafedItem, void> {
+  for await (const item of items) yield await withLeaf(item, intents);
+}
+
+async function withLeaf(item: ReplayedItem, intents: IntentWindow): Promise<LeafedItem> {
   if (item.kind !== 'statement') return item;
   const intent = await intents.find(item);
   if (intent === undefined) return item;

@@ -3,6 +3,7 @@
 import type { FastifyReply } from 'fastify';
 import type { Static, TSchema } from 'typebox';
 import type { HttpPeer } from '../identity/login.ts';
+import type { Page } from './approval-page.ts';
 import type { ApiPorts } from './ports.ts';
 import type { Caller, RouteKey } from './who-may.ts';
 
@@ -33,6 +34,8 @@ export interface Route {
   /** Schema of the answer: what it does not name is not sent. */
   readonly answer: TSchema | OtherAnswer;
   readonly status?: 200 | 201 | 202;
+  /** What a browser is shown that has no token; knows nothing but the path and where the gateway is reached. */
+  readonly page?: (params: unknown, server: string) => Page | undefined;
   handle(input: RouteInput): Promise<unknown>;
 }
 
@@ -56,12 +59,13 @@ export function route<
   P extends TSchema | undefined = undefined,
   Q extends TSchema | undefined = undefined,
 >(typed: TypedRoute<B, P, Q>): Route {
-  const { body, params, query, key, summary, answer, status } = typed;
+  const { body, params, query, key, summary, answer, status, page } = typed;
   return {
     key,
     summary,
     answer,
     ...(status === undefined ? {} : { status }),
+    ...(page === undefined ? {} : { page }),
     ...(body === undefined ? {} : { body }),
     ...(params === undefined ? {} : { params }),
     ...(query === undefined ? {} : { query }),

@@ -1,6 +1,7 @@
 /** All routes of the API, in the order of its description. */
 
 import { APPROVAL_ROUTES } from './approval-routes.ts';
+import { CONNECTION_ROUTES } from './connection-routes.ts';
 import { EVIDENCE_ROUTES } from './evidence-routes.ts';
 import { IDENTITY_ROUTES } from './identity-routes.ts';
 import { LEDGER_ROUTES } from './ledger-routes.ts';
@@ -17,6 +18,7 @@ export const ROUTES: readonly Route[] = [
   ...IDENTITY_ROUTES,
   ...SECOND_FACTOR_ROUTES,
   ...RESOURCE_ROUTES,
+  ...CONNECTION_ROUTES,
   ...SESSION_ROUTES,
   ...APPROVAL_ROUTES,
   ...POLICY_ROUTES,

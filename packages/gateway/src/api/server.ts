@@ -13,6 +13,7 @@ import { LIMITS } from '../core/limits.ts';
 import { Strangers } from '../core/strangers.ts';
 import { Secret } from '../core/secret.ts';
 import type { HttpPeer } from '../identity/login.ts';
+import { type Page, wantsPage } from './approval-page.ts';
 import { errorAnswer, requestError } from './http-errors.ts';
 import type { ApiPorts, RunningApi } from './ports.ts';
 import type { OtherAnswer, Route, RouteInput } from './route.ts';
@@ -120,7 +121,7 @@ function addRoute(
     url,
     schema: {
       summary: route.summary,
-      description: `May be called by: ${who}.`,
+      description: `May be called by: ${who}.${route.page === undefined ? '' : PAGE_SAYS}`,
       operationId: operationId(method, url),
       security: open ? [] : [{ [BEARER]: [] }],
       ...(route.body === undefined ? {} : { body: route.body }),
@@ -129,10 +130,13 @@ function addRoute(
       response: { [route.status ?? 200]: answerSchema(route.answer), default: ERROR },
     },
     // Before the body is read: who is unknown sends none.
-    onRequest: async (request) => {
-      if (ports === undefined || open) return;
+    onRequest: async (request, reply) => {
+      if (ports === undefined || open) return undefined;
+      const page = pageFor(request, ports, route);
+      if (page !== undefined) return answerPage(reply, page);
       callers.set(request, await identify(request, ports, route));
       strangers.remove(request.socket, request.socket.remoteAddress ?? '');
+      return undefined;
     },
     handler: async (request, reply) => {
       if (ports === undefined) throw new CountersignError('INTERNAL');
@@ -140,6 +144,25 @@ function addRoute(
       return route.handle(inputOf(request, reply, ports));
     },
   });
+}
+
+const PAGE_SAYS =
+  ' A browser that asks without a token gets a page with 401 that says what to do, and nothing of what is asked for.';
+
+/** What a browser is shown: it has no token, and whoever shows one gets JSON. */
+function pageFor(request: FastifyRequest, ports: ApiPorts, route: Route): Page | undefined {
+  const { accept, authorization } = request.headers;
+  if (route.page === undefined || authorization !== undefined || !wantsPage(accept)) return undefined;
+  const { host } = ports.listen;
+  const own = `http://${host.includes(':') ? `[${host}]` : host}:${request.socket.localPort ?? ports.listen.port}`;
+  return route.page(request.params, new URL(ports.baseUrl ?? own).origin);
+}
+
+function answerPage(reply: FastifyReply, { html, fields }: Page): FastifyReply {
+  return reply
+    .status(401)
+    .headers({ ...fields, 'www-authenticate': 'Bearer' })
+    .send(html);
 }
 
 /** Who each request is by, between its two hooks. */

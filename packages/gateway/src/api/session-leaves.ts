@@ -72,7 +72,7 @@ export async function readStatements(
         rows.set(leaf.n, statementRow(leaf, body));
         open += 1;
       }
-    } else if (OUTCOMES.has(leaf.type) && row !== undefined && leaf.ref !== undefined) {
+    } else if (isOutcome(leaf) && row !== undefined && leaf.ref !== undefined) {
       rows.set(leaf.ref, withOutcome(row, leaf, body));
       open -= 1;
     }
@@ -83,6 +83,11 @@ export async function readStatements(
 
 const INTENTS: ReadonlySet<string> = new Set(['statement.intent', 'http.intent']);
 const OUTCOMES: ReadonlySet<string> = new Set(['statement.outcome', 'http.outcome']);
+
+/** Whether a leaf says what became of an operation. */
+export function isOutcome({ type }: Leaf): boolean {
+  return OUTCOMES.has(type);
+}
 
 function statementRow(leaf: Leaf, body: SessionLeaf['body']): StatementRow {
   return { leaf: leaf.n, at: leaf.t, status: 'open', ...(body === undefined ? {} : { intent: body }) };

@@ -119,7 +119,7 @@ const replay = route({
     const row = await findSession(ports.store, params.id, input.caller());
     const sessionId = parseId('session', row.id);
     if (ports.sessions.get(sessionId) !== undefined) {
-      throw new CountersignError('STATE_CONFLICT', { reason: `session ${row.id} is still open` });
+      throw new CountersignError('SESSION_OPEN', { session: row.id, what: 'its recording is read' });
     }
     const key = await ports.scopeKeys.find(row.id);
     if (key === undefined) throw new CountersignError('SHREDDED', { session: row.id });

@@ -79,7 +79,10 @@ export async function testingOnlyApi(change: Partial<ApiPorts> = {}): Promise<Te
   const api = await startApi({
     listen: { host: '127.0.0.1', port: 0 },
     node: config.node,
+    baseUrl: undefined,
     postgresPort: 15_432,
+    httpPort: 8_441,
+    clientTls: { mode: 'optional', isSelfSigned: true },
     origin: config.origin,
     software: 'countersign test',
     ...rooms,

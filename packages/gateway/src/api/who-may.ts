@@ -39,6 +39,7 @@ export const WHO_MAY = {
   'POST /v1/resources/diff': 'administrators',
   'POST /v1/resources/apply': 'administrators',
   'DELETE /v1/resources/:kind/:name': 'administrators',
+  'GET /v1/connections/:name': 'identified',
   'PUT /v1/connections/:name/password': 'administrators',
   'GET /v1/sessions': 'own, or administrators and auditors',
   'GET /v1/sessions/:id': 'own, or administrators and auditors',

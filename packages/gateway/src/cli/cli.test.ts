@@ -167,6 +167,16 @@ describe('words', () => {
       '--days must be a whole number',
     ],
     ['an output that is none', ['get', 'people', '-o', 'xml'], '--output must be yaml or json'],
+    [
+      'a configuration that is not there',
+      ['up', '--config', '/nowhere/gateway.yaml', '--data', '/nowhere'],
+      'The configuration is not valid: /nowhere/gateway.yaml cannot be read: there is no such file.',
+    ],
+    [
+      'a configuration that is a directory',
+      ['ledger', 'verify', '--config', '/', '--data', '/nowhere'],
+      '/ cannot be read: it is a directory.',
+    ],
     ['a server that is none', ['whoami', '--server', 'ftp://x'], 'expected a server like'],
   ];
   for (const [what, words, says] of cases) {
@@ -278,7 +288,7 @@ describe('sessions', () => {
     const replayed = await run(auditor, 'sessions', 'replay', id, '--reason', 'a look');
     expect(replayed.status).toBe(0);
     expect(replayed.out).toMatch(
-      /\d\dZ {2}leaf \d+ {2}completed {2}1\.5 ms\n {2}select title\n {4}from documents\n/,
+      /\d\dZ {2}leaf \d+ {2}ok {2}1\.5 ms\n {2}select title\n {4}from documents\n/,
     );
     expect(replayed.out).toContain('\n a \\x1b[2J book\nSELECT 1\n');
     for (const { out } of [listed, shown, replayed]) expect(out).not.toContain('\u001b');
@@ -316,14 +326,94 @@ describe('what is handed over', () => {
     expect(verified.status).toBeGreaterThan(0);
   });
 
-  it('is a proof, a token, a psql line', async () => {
+  it('is a proof, a token', async () => {
     const { ana } = api.people;
     expect(parseTlogProof((await run(ana, 'ledger', 'proof', '3')).out).index).toBe(3);
     const created = await run(ana, 'token', 'create', '--name', 'psql', '--days', '1');
     expect(created.out).toMatch(/^cs_\S+\n$/);
     expect((await run(ana, 'token', 'list')).out).toContain('psql');
-    const connect = await run(ana, 'connect', 'db/rerank');
-    expect(connect.out).toContain("psql 'host=127.0.0.1 port=15432 user=ana dbname=db/rerank'");
     expect((await run(ana, 'ledger', 'status')).out).toContain('countersign.local/ledger/gw1');
+  });
+});
+
+describe('connect', () => {
+  beforeAll(async () => {
+    const file = join(home, 'connections.yaml');
+    await writeFile(
+      file,
+      `kind: Connection
+name: shop-db
+protocol: postgres
+target: { host: db, database: shop }
+credential: { user: app }
+---
+kind: Connection
+name: reranker
+protocol: http
+target: { url: 'http://127.0.0.1:9', tls: disable }
+credential: { scheme: none }
+hosts: [reranker.example]
+---
+kind: Connection
+name: not-for-ana
+protocol: postgres
+target: { host: db, database: hr }
+credential: { user: app }
+---
+kind: Access
+name: of-ana
+who: [ana]
+to: [shop-db, reranker]
+`,
+    );
+    const { err } = await run(api.people.admin, 'apply', '-f', file);
+    if (err !== '') throw new Error(err);
+  });
+
+  it('prints a psql line for a database, and a curl line for a service', async () => {
+    const { ana } = api.people;
+    const database = await run(ana, 'connect', 'shop-db/shop');
+    expect(database.out).toContain("psql 'host=127.0.0.1 port=15432 user=ana dbname=shop-db/shop'");
+    const service = await run(ana, 'connect', 'reranker');
+    expect(service.out).toMatch(
+      /^curl -H "Authorization: Bearer \$TOKEN" 'http:\/\/127\.0\.0\.1:8441\/reranker\/PATH'\n/,
+    );
+    expect(service.out).not.toContain('psql');
+    const moved = await run(ana, 'connect', 'reranker', '--host', 'h', '--port', '9', '--json');
+    expect(JSON.parse(moved.out)).toMatchObject({
+      baseUrl: 'https://h:9/reranker',
+      byHost: ['https://reranker.example:9'],
+    });
+  });
+
+  it('says the same of a name that does not exist and of one that somebody may not use, and ends with 1', async () => {
+    const { ana, admin } = api.people;
+    const said = async (who: TestingPerson, name: string): Promise<readonly unknown[]> => {
+      const { status, out, err } = await run(who, 'connect', name);
+      return [status, out, err.replaceAll(name.split('/')[0] ?? '', 'NAME')];
+    };
+    const refused = [
+      1,
+      '',
+      `countersign: There is no connection "NAME" that ana may use.\nLook at how it is spelled, or ask an administrator for an Access resource that names you or one of your groups.\n`,
+    ];
+    for (const name of ['not-for-ana', 'nowhere', 'nowhere/shop', 'No Name', 'x?y#z']) {
+      expect(await said(ana, name)).toEqual(refused);
+    }
+    // Who administers resources uses them by an Access, too.
+    expect((await run(admin, 'connect', 'shop-db')).status).toBe(1);
+    expect((await run(ana, 'connect', '../whoami')).status).toBe(2);
+  });
+
+  it('runs psql for databases only', async () => {
+    const { ana } = api.people;
+    for (const words of [['reranker', '--exec'], ['reranker/x']]) {
+      const { status, out, err } = await run(ana, 'connect', ...words);
+      expect([status, out, err]).toEqual([
+        2,
+        '',
+        expect.stringContaining('connection "reranker" is one of HTTP'),
+      ]);
+    }
   });
 });

@@ -1,11 +1,11 @@
 /** What is wrong with files that somebody handed in: a line for each, `file:line: what was expected`. */
 
 import { isUtf8 } from 'node:buffer';
-import { CountersignError, type ErrorProblem, reasonOf } from '../core/errors.ts';
+import { byLine, CountersignError, type ErrorProblem } from '../core/errors.ts';
 import { safeText } from '../recording/table-text.ts';
 import type { CommandInput } from './command.ts';
 import { terminalJson } from './output.ts';
-import { readBytes } from './secret-input.ts';
+import { readBytes, whyUnread } from './secret-input.ts';
 
 /** Something that is wrong with a file. */
 export interface FileProblem {
@@ -32,8 +32,9 @@ export async function readFileText(file: string): Promise<FileText> {
   try {
     bytes = await readBytes(file);
   } catch (error) {
-    const reason = error instanceof CountersignError ? (error.details['reason'] ?? error.message) : '';
-    return { file, line: 1, says: `it cannot be read: ${String(reason) || reasonOf(error)}` };
+    // What is too long has no cause: it says so itself.
+    const cause = error instanceof CountersignError ? error.cause : undefined;
+    return { file, line: 1, says: `it cannot be read: ${whyUnread(cause ?? error)}` };
   }
   // Decoded anyway, a name would be another one, and a rule on it would be about nothing.
   return isUtf8(bytes)
@@ -60,7 +61,7 @@ export async function sendFiles(
     if (problems.length > 0)
       return complainOf(
         input,
-        problems.map((problem) => inFile(problem, texts)),
+        problems.toSorted(byLine).map((problem) => inFile(problem, texts)),
       );
     // One that is too long has no line, and one that would leave no administrator neither.
     if (!ABOUT_TEXTS.has(String(details['code']))) throw error;
@@ -68,9 +69,14 @@ export async function sendFiles(
   }
 }
 
-/** Prints everything, each once: several files of cases may name one file of resources. */
+/**
+ * Prints everything, file by file in the order of its lines, each once: several files of cases may name one file of
+ * resources.
+ */
 export function complainOf(input: CommandInput, problems: readonly FileProblem[]): number {
-  const once = [...new Map(problems.map((problem) => [problemLine(problem), problem])).values()];
+  const found = new Map(problems.map((problem) => [problemLine(problem), problem]));
+  const byFile = Map.groupBy(found.values(), ({ file }) => file);
+  const once = [...byFile.values()].flatMap((ofOne) => ofOne.toSorted(byLine));
   const lines = once.map((problem) => `${problemLine(problem)}\n`);
   const text = input.json ? `${terminalJson(JSON.stringify({ problems: once }))}\n` : lines.join('');
   input.context.warn(text);

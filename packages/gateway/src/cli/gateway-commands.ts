@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { stat, statfs } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { type CountersignError, reasonOf } from '../core/errors.ts';
+import { reasonOf } from '../core/errors.ts';
 import { safeText } from '../recording/table-text.ts';
 import { Client } from './client.ts';
 import {
@@ -16,7 +16,7 @@ import {
 import { credentialsFile } from './credentials.ts';
 import { checkLedger, verifierKeysOf } from './ledger-check.ts';
 import { loadedConfig, OFFLINE_OPTIONS } from './offline-config.ts';
-import { columns } from './output.ts';
+import { columns, errorLine } from './output.ts';
 
 const FREE_BYTES_MIN = 1_073_741_824;
 const NODE_MAJOR_MIN = 24;
@@ -30,7 +30,7 @@ const up: Command = {
     const { context } = input;
     const config = await loadedConfig(input);
     const gateway = await context.ports.startGateway(config, {
-      onError: (error, where) => context.warn(`${errorLine(error, where)}\n`),
+      onError: (error, where) => context.warn(`${errorLine(error, where, new Date())}\n`),
       onNotice: (line) => context.warn(`${safeText(line)}\n`),
     });
     await input.show(readyFacts(gateway), readyLines(config.node, gateway));
@@ -164,14 +164,6 @@ function readyLines(node: string, gateway: StartedGateway): string[] {
 
 function urlOf({ host, port }: { readonly host: string; readonly port: number }): string {
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
-}
-
-function errorLine(error: CountersignError, where: string): string {
-  const cause = error.cause === undefined ? '' : ` (${reasonOf(error.cause)})`;
-  return `${new Date().toISOString()} ${error.code} ${where}: ${error.message}${cause}`.replaceAll(
-    /\s+/g,
-    ' ',
-  );
 }
 
 function nodeCheck(): Check {

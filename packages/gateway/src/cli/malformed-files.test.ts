@@ -4,7 +4,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ErrorAnswer } from '../api/answers.ts';
 import { type TestingApi, testingOnlyApi } from '../api/testing-api.ts';
+import { testingOnlyCall } from '../api/testing-call.ts';
 import { POLICY_LIMITS } from '../core/policy-limits.ts';
 import { type TestingRun, testingOnlyRun } from './testing-command.ts';
 
@@ -83,6 +85,11 @@ as: unheard-of
 a: !tag 1
 `;
 
+/** A rule on a connection that is not there. */
+function ruleOn(name: string): string {
+  return `kind: Rule\nname: ${name}\non: [no-${name}]\nwhen: { effects: [drop] }\nthen: block\n`;
+}
+
 describe('a file that is wrong', () => {
   it('is told everything with its line, and nothing of it is applied', async () => {
     const path = await file('wrong.yaml', WRONG);
@@ -143,17 +150,35 @@ then:
     const before = await groups();
     const done = await run('apply', '-f', path);
     expect([done.status, done.out]).toEqual([2, '']);
-    expect(linesOf(done).toSorted()).toEqual(
-      [
-        'missing.yaml:4: Group "team": there is no person "nobody"',
-        'missing.yaml:5: Group "team": there is no service account "nothing"',
-        'missing.yaml:9: Access "way": there is no group "strangers"',
-        'missing.yaml:11: Access "way": there is no connection "nowhere"',
-        'missing.yaml:15: Rule "held": there is no connection "db-too"',
-        'missing.yaml:20: Rule "held": there is no group "ghosts"',
-      ].toSorted(),
-    );
+    expect(linesOf(done)).toEqual([
+      'missing.yaml:4: Group "team": there is no person "nobody"',
+      'missing.yaml:5: Group "team": there is no service account "nothing"',
+      'missing.yaml:9: Access "way": there is no group "strangers"',
+      'missing.yaml:11: Access "way": there is no connection "nowhere"',
+      'missing.yaml:15: Rule "held": there is no connection "db-too"',
+      'missing.yaml:20: Rule "held": there is no group "ghosts"',
+    ]);
     expect(await groups()).toBe(before);
+  });
+
+  it('of several is told of each file in its order, and to a program of the first line first', async () => {
+    const second = await file('b.yaml', `${ruleOn('z')}---\nkind: Group\nname: g\nmembers: [nobody]\n`);
+    const first = await file('a.yaml', ruleOn('k'));
+    const done = await run('apply', '-f', second, '-f', first);
+    expect(linesOf(done)).toEqual([
+      'b.yaml:3: Rule "z": there is no connection "no-z"',
+      'b.yaml:9: Group "g": there is no person "nobody"',
+      'a.yaml:3: Rule "k": there is no connection "no-k"',
+    ]);
+    const text = `${ruleOn('z')}---\n${ruleOn('a')}`;
+    const { json } = await testingOnlyCall<ErrorAnswer>(
+      api.url,
+      api.people.admin.token,
+      'POST /v1/resources/apply',
+      { text },
+    );
+    expect(json.message).toContain('Rule "z" is not valid: there is no connection "no-z" (line 3)');
+    expect(json.problems?.map(({ line }) => line)).toEqual([3, 9]);
   });
 
   it('that nobody could satisfy has its line, too', async () => {
@@ -198,7 +223,7 @@ then: { hold: { approvers: [group:empty] } }
     const done = await run('apply', '-f', join(home, 'nothing.yaml'));
     expect([done.status, linesOf(done)]).toEqual([
       2,
-      [expect.stringMatching(/^nothing\.yaml:1: it cannot be read: ENOENT/)],
+      [expect.stringMatching(/^nothing\.yaml:1: it cannot be read: there is no such file$/)],
     ]);
   });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { terminalJson } from './output.ts';
+import { CountersignError } from '../core/errors.ts';
+import { errorLine, terminalJson } from './output.ts';
 
 const STEERS = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 
@@ -11,5 +12,24 @@ describe('JSON for a terminal', () => {
     expect(text).not.toMatch(STEERS);
     expect(JSON.parse(text)).toEqual(value);
     expect(text).toContain('\u{1f600}');
+  });
+});
+
+describe('a line of the log', () => {
+  const at = new Date('2026-11-28T12:00:00Z');
+  const reason = 'password authentication failed for user "app"';
+
+  it('says a reason once, also where it is the cause of the error', () => {
+    const cause = new Error(reason);
+    const error = new CountersignError('UPSTREAM_FAILED', { connection: 'db', reason }, { cause });
+    expect(errorLine(error, 'ses_1', at)).toBe(
+      `2026-11-28T12:00:00.000Z UPSTREAM_FAILED ses_1: The target of connection "db" cannot be reached (${reason}).`,
+    );
+  });
+
+  it('says the cause where the sentence leaves it out, and is one line', () => {
+    const error = new CountersignError('INTERNAL', {}, { cause: new Error('no\nroom\u001b[2J') });
+    expect(errorLine(error, 'GET /healthz', at)).toMatch(/refused to go on\. \(no room\\x1b\[2J\)$/);
+    expect(errorLine(new CountersignError('SHUTTING_DOWN'), 'x', at)).toMatch(/is shutting down\.$/);
   });
 });

@@ -1,5 +1,6 @@
 /** What people read: aligned columns, times in UTC, numbers with units, and no control character. */
 
+import { type CountersignError, reasonOf } from '../core/errors.ts';
 import { safeText } from '../recording/table-text.ts';
 
 /** Columns under their heads; texts may be untrusted. */
@@ -76,6 +77,15 @@ export function diffLine({
   const before = from === undefined ? '' : ` - ${JSON.stringify(from)}`;
   const after = to === undefined ? '' : ` + ${JSON.stringify(to)}`;
   return `  ${safeText(`${path}:${before}${after}`)}`;
+}
+
+/** A line of the operator's log: when, what, where, why, and the cause where the sentence does not have it already. */
+export function errorLine(error: CountersignError, where: string, at: Date): string {
+  const cause = error.cause === undefined ? '' : reasonOf(error.cause);
+  const because = error.message.includes(cause.replace(/\.$/, '')) ? '' : ` (${cause})`;
+  const line = `${at.toISOString()} ${error.code} ${where}: ${error.message}${because}`;
+  // A target says what it likes.
+  return safeText(line.replaceAll(/\s+/g, ' '));
 }
 
 /** A text on one line, cut. */

@@ -33,11 +33,14 @@ describe('packs', () => {
       ['reranking-iso27001', 9],
     ]);
     for (const { name, rules, summary } of packs) {
-      expect([rules, summary]).toEqual([expect.any(Number), expect.stringMatching(/^Rules for .*[.:,]/)]);
+      expect([rules, summary]).toEqual([expect.any(Number), expect.stringMatching(/^Rules for [^.]*\.$/)]);
       expect(rules).toBeGreaterThan(9);
       expect(parseResources(await readPack(name, 'rules')).length).toBeGreaterThan(rules);
       expect(await readPack(name, 'cases')).toContain(`  - ${name}.yaml\n`);
     }
+    expect(packs[1]?.summary).toBe(
+      'Rules for what ranks search results: databases, vector stores and reranking services, connections with the label class=reranking.',
+    );
     await expect(readPack('../package', 'rules')).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 

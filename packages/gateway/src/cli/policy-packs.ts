@@ -22,9 +22,13 @@ export async function listPacks(): Promise<readonly PackFacts[]> {
   return Promise.all(
     (await packNames()).map(async (name) => {
       const text = await readPack(name, 'rules');
-      const summary = text.split('\n', 1)[0]?.replace(/^# /, '') ?? '';
       const count = (kind: RegExp): number => text.match(kind)?.length ?? 0;
-      return { name, rules: count(/^kind: Rule$/gm), masks: count(/^kind: Mask$/gm), summary };
+      return {
+        name,
+        rules: count(/^kind: Rule$/gm),
+        masks: count(/^kind: Mask$/gm),
+        summary: firstSentence(text),
+      };
     }),
   );
 }
@@ -36,6 +40,17 @@ export async function readPack(name: string, part: 'rules' | 'cases'): Promise<s
     throw new CountersignError('NOT_FOUND', { what: `pack "${name}"; there are ${names.join(', ')}` });
   }
   return readFile(join(DIRECTORY, `${name}${part === 'rules' ? RULES : CASES}`), 'utf8');
+}
+
+/** Of the comment at its beginning, which may go over several lines. */
+function firstSentence(text: string): string {
+  const lines = text.split('\n');
+  const end = lines.findIndex((line) => !line.startsWith('# '));
+  const paragraph = lines
+    .slice(0, end === -1 ? lines.length : end)
+    .map((line) => line.slice(2).trim())
+    .join(' ');
+  return /^.*?\.(?= |$)/.exec(paragraph)?.[0] ?? paragraph;
 }
 
 async function packNames(): Promise<readonly string[]> {

@@ -155,6 +155,29 @@ then: { breakGlass: { reviewers: [group:owners] } }
     );
   });
 
+  it('shows a text once behind all that is about the same part of it', async () => {
+    const resources = await file('resources.yaml', RESOURCES);
+    const path = await file(
+      'once.yaml',
+      cases('{ name: both, sql: "drop table a, b; drop table a", expect: allow }'),
+    );
+    const by = `      block     by no-drops (version 0, ${resources}:13):`;
+    expect((await run('policy', 'test', path, '--resources', resources)).out.split('\n')).toEqual([
+      `FAIL  both  (${path}:3)`,
+      '      expected  allow',
+      '      decided   block',
+      `${by} drop of a`,
+      `${by} drop of b`,
+      '        drop table a, b; drop table a',
+      '        ~~~~~~~~~~~~~~~',
+      `${by} drop of a`,
+      '        drop table a, b; drop table a',
+      '                         ~~~~~~~~~~~~',
+      '0 cases passed, 1 failed',
+      '',
+    ]);
+  });
+
   it('shows what was decided, by which rule and version, with the tokens underlined', async () => {
     const resources = await file('resources.yaml', RESOURCES);
     const path = await file(
@@ -251,18 +274,18 @@ cases:
     expect(err.replaceAll(home, '').trimEnd().split('\n')).toEqual([
       '/good-too.yaml:3: cases.0: there is no person or service account "ana"',
       '/good-too.yaml:3: cases.0: there is no connection "db"',
-      '/bad.yaml:9: cases.0 needs "expect"',
-      '/bad.yaml:11: cases.0 has no key "expected"',
-      expect.stringMatching(/^\/nothing\.yaml:1: it cannot be read: ENOENT/),
       expect.stringMatching(/^\/bad\.yaml:4: when\.effects\.0 must be one of read, write/),
       '/bad.yaml:5: then must be allow, block, { hold: { approvers: [group:NAME, …] } } or { breakGlass: { reviewers: [group:NAME, …] } }',
       expect.stringMatching(/^\/bad\.yaml:7: name must match/),
+      '/bad.yaml:9: cases.0 needs "expect"',
+      '/bad.yaml:11: cases.0 has no key "expected"',
+      expect.stringMatching(/^\/nothing\.yaml:1: it cannot be read: there is no such file$/),
       '/twice.yaml:3: cases.0: there is no group "strangers"',
       '/twice.yaml:3: cases.0: there is no connection "nowhere"',
+      expect.stringMatching(/^\/twice\.yaml:8: cases\.1: expected a name as table, schema\.table/),
       '/twice.yaml:9: cases.1: expected a date and time that exist',
       '/twice.yaml:11: cases.1: "rule" says what blocks or holds, and this expects allow',
       '/twice.yaml:11: cases.1: there is no rule "nope"',
-      expect.stringMatching(/^\/twice\.yaml:8: cases\.1: expected a name as table, schema\.table/),
       expect.stringMatching(/^\/broken\.yaml:\d: line \d, column \d/),
     ]);
     const doubled = await run('policy', 'test', good, '--resources', resources, '--resources', resources);

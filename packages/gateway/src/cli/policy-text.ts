@@ -58,12 +58,13 @@ function failureLines({ policyCase, decided }: CaseResult, places: Places): read
   const { what, breakGlass } = policyCase;
   const bytes = new TextEncoder().encode('sql' in what ? what.sql : lineOf(what.request));
   const { verdict, causes, read, uncounted, openers } = decided;
-  const shown = causes.slice(0, CAUSES_SHOWN_MAX);
-  const more = causes.length - shown.length;
+  const different = [...new Map(causes.map((cause) => [keyOfCause(cause), cause])).values()];
+  const shown = different.slice(0, CAUSES_SHOWN_MAX);
+  const more = different.length - shown.length;
   return [
     `expected  ${expected(policyCase)}`,
     `decided   ${verdict}`,
-    ...shown.flatMap((cause) => causeLines(cause, bytes, places)),
+    ...shown.flatMap((cause, index) => causeLines(cause, shown[index + 1], bytes, places)),
     ...(more > 0 ? [`and ${more} more`] : []),
     ...(causes.length === 0
       ? [`does      ${oneLine(effectsOf(read).join(', '), EFFECTS_CHARACTERS_MAX)}`]
@@ -83,12 +84,27 @@ function expected({ expect, rule, breakGlass }: PolicyCase): string {
   return `${verdict}, opened by ${breakGlass === false ? 'no rule' : breakGlass}`;
 }
 
-function causeLines(cause: Cause, bytes: Uint8Array, places: Places): readonly string[] {
-  const { rule, version, verdict, what, from, to } = cause;
+function keyOfCause({ rule, verdict, what, from, to }: Cause): string {
+  return JSON.stringify([rule, verdict, what, from, to]);
+}
+
+/** The text stands once behind all causes that are about the same part of it. */
+function causeLines(
+  cause: Cause,
+  next: Cause | undefined,
+  bytes: Uint8Array,
+  places: Places,
+): readonly string[] {
+  const { from, to } = cause;
+  const head = causeHead(cause, places);
+  if (next?.from === from && next.to === to) return [head];
+  return [head, ...underlined(bytes, from, to).map((line) => `  ${line}`)];
+}
+
+function causeHead({ rule, version, verdict, what }: Cause, places: Places): string {
   const place = places.get(keyOf(rule));
   const where = place === undefined ? '' : `, ${at(place)}`;
-  const head = `${verdict.padEnd(9)} by ${safeText(rule)} (version ${version}${where}): ${safeText(what)}`;
-  return [head, ...underlined(bytes, from, to).map((line) => `  ${line}`)];
+  return `${verdict.padEnd(9)} by ${safeText(rule)} (version ${version}${where}): ${safeText(what)}`;
 }
 
 function placeOf({ rule }: Cause, places: Places): object {

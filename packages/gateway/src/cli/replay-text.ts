@@ -10,8 +10,13 @@ import { counted, duration, facts, shortTime } from './output.ts';
 export type ReplayLine =
   | { readonly kind: 'session'; readonly session: SessionRow }
   | { readonly kind: 'error'; readonly code: string; readonly message: string }
-  | (ReplayedItem & { readonly leaf?: number })
-  | ReplayedRequest;
+  | (ReplayedItem & { readonly leaf?: number } & OfLeaf)
+  | (ReplayedRequest & OfLeaf);
+
+interface OfLeaf {
+  /** What became of it, by its outcome leaf; absent where none says it. */
+  readonly leafStatus?: string;
+}
 
 /** The text of one line; ends in an empty line. */
 export function replayText(line: ReplayLine): string {
@@ -19,7 +24,7 @@ export function replayText(line: ReplayLine): string {
     case 'session':
       return block(sessionLines(line.session));
     case 'statement':
-      return block(statementLines(line, line.leaf));
+      return block(statementLines(line));
     case 'request':
       return block(requestLines(line));
     case 'event':
@@ -49,7 +54,15 @@ export function sessionLines(session: SessionRow): string[] {
   ]);
 }
 
-function statementLines(statement: ReplayedStatement, leaf: number | undefined): string[] {
+/** The words of `sessions show`, for what has no leaf that says it. */
+const WORDS: Readonly<Record<string, string>> = { completed: 'ok', failed: 'error' };
+
+function wordOf({ outcome, leafStatus }: { readonly outcome: string } & OfLeaf): string {
+  return safeText(leafStatus ?? WORDS[outcome] ?? outcome);
+}
+
+function statementLines(statement: ReplayedStatement & { readonly leaf?: number } & OfLeaf): string[] {
+  const { leaf } = statement;
   const took = duration(Math.max(0, statement.endedUs - statement.startedUs));
   const place = leaf === undefined ? 'no leaf of its own' : `leaf ${leaf}`;
   const values = statement.parameters.map(
@@ -57,7 +70,7 @@ function statementLines(statement: ReplayedStatement, leaf: number | undefined):
   );
   const more = statement.resultsCount - statement.results.length;
   return [
-    `${clock(statement.startedUs)}  ${place}  ${statement.outcome}  ${took}`,
+    `${clock(statement.startedUs)}  ${place}  ${wordOf(statement)}  ${took}`,
     ...safeLines(statement.sql).map((text) => `  ${text}`),
     ...(statement.sqlCut ? ['  … (cut)'] : []),
     ...values.map((text) => `  ${text}`),
@@ -69,13 +82,13 @@ function statementLines(statement: ReplayedStatement, leaf: number | undefined):
   ];
 }
 
-function requestLines(request: ReplayedRequest): string[] {
-  const { leaf, status, outcome, fromGateway, reason, upgraded } = request;
+function requestLines(request: ReplayedRequest & OfLeaf): string[] {
+  const { leaf, status, fromGateway, reason, upgraded } = request;
   const took = duration(Math.max(0, request.endedUs - request.startedUs));
   const place = leaf === undefined ? 'no leaf of its own' : `leaf ${leaf}`;
   const by = fromGateway ? ' (said by the gateway)' : '';
   return [
-    `${clock(request.startedUs)}  ${place}  ${outcome}  ${took}`,
+    `${clock(request.startedUs)}  ${place}  ${wordOf(request)}  ${took}`,
     `  ${safeText(request.method)} ${safeText(request.path)}`,
     ...contentLines(request.request).map((text) => `  ${text}`),
     ...(status === undefined ? [] : [`${status}${by}`]),

@@ -63,9 +63,24 @@ export async function readBytes(file: string): Promise<Buffer> {
     return Buffer.concat(chunks);
   } catch (error) {
     if (error instanceof CountersignError) throw error;
-    throw new CountersignError('REQUEST_INVALID', { reason: reasonOf(error) }, { cause: error });
+    const what = file === '-' ? 'standard input' : file;
+    const reason = `${what} cannot be read: ${whyUnread(error)}`;
+    throw new CountersignError('REQUEST_INVALID', { reason }, { cause: error });
   }
 }
+
+/** Why a file cannot be read, in words; what has none says it as the system does. */
+export function whyUnread(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return UNREAD.get(code) ?? reasonOf(error);
+}
+
+const UNREAD: ReadonlyMap<string, string> = new Map([
+  ['ENOENT', 'there is no such file'],
+  ['ENOTDIR', 'there is no such file'],
+  ['EACCES', 'this user may not read it'],
+  ['EISDIR', 'it is a directory'],
+]);
 
 /** Fails where the file is there already: nothing is overwritten. */
 export async function createFile(file: string): Promise<Awaited<ReturnType<typeof open>>> {

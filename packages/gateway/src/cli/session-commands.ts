@@ -1,15 +1,15 @@
 /** Commands about sessions: which there were, what ran, the replay, and the end of an open one. */
 
-import type { SessionAnswer, SessionsAnswer, StatementRow } from '../api/answers.ts';
+import type { SessionAnswer, SessionsAnswer } from '../api/answers.ts';
 import { CountersignError } from '../core/errors.ts';
 import { parseId } from '../core/ids.ts';
 import { LIMITS } from '../core/limits.ts';
 import { clientOf } from './client.ts';
 import { CLIENT_OPTIONS, type Command } from './command.ts';
-import { columns, duration, oneLine, shortTime, terminalJson } from './output.ts';
+import { operationTable } from './operation-table.ts';
+import { columns, duration, shortTime, terminalJson } from './output.ts';
 import { type ReplayLine, replayText, sessionLines } from './replay-text.ts';
 
-const SQL_CHARACTERS = 100;
 const REASON = { reason: { type: 'string', value: 'TEXT', says: 'Why; it stands in the leaf' } } as const;
 
 const list: Command = {
@@ -70,10 +70,7 @@ const show: Command = {
     };
     const path = `/v1/sessions/${parseId('session', input.positional(0))}`;
     const answer = await client.json<SessionAnswer>('GET', path, { query });
-    const table = columns(
-      ['LEAF', 'AT', 'STATUS', 'ROWS', 'TOOK', 'STATEMENT'],
-      answer.statements.map(statementCells),
-    );
+    const table = operationTable(answer.statements);
     const shredded = answer.shredded
       ? ['', 'The content of this session was shredded; its proofs remain valid.']
       : [];
@@ -117,22 +114,6 @@ const end: Command = {
 };
 
 export const SESSION_COMMANDS: readonly Command[] = [list, show, replay, end];
-
-function statementCells({ leaf, at, status, intent, outcome }: StatementRow): string[] {
-  const rows = outcome?.['rows'] ?? outcome?.['http_status'];
-  const took = outcome?.['duration_us'];
-  const { sql, method, path } = intent ?? {};
-  const request = typeof method === 'string' && typeof path === 'string' ? `${method} ${path}` : '';
-  const text = typeof sql === 'string' ? sql : sql === undefined ? request : JSON.stringify(sql);
-  return [
-    String(leaf),
-    shortTime(at),
-    status,
-    typeof rows === 'number' || typeof rows === 'string' ? String(rows) : '-',
-    typeof took === 'number' ? duration(took) : '-',
-    oneLine(text, SQL_CHARACTERS),
-  ];
-}
 
 /** Lines of an answer, of bounded length. */
 async function* linesOf(response: Response): AsyncGenerator<string, void> {

@@ -5,11 +5,15 @@
  * `details`. No secrets and no values of rows are ever put into details.
  */
 
+import { HTTP_ERRORS } from './http-error-rows.ts';
+
 export interface ErrorRow {
   /** One sentence: what was expected, what came. */
   readonly says: string;
   /** What the reader can do about it. */
   readonly hint?: string;
+  /** The same to whoever sent a request over HTTP, where it is another sentence than of a statement. */
+  readonly hintHttp?: string;
   readonly http: number;
   /** SQLSTATE, PostgreSQL 18, Appendix A. */
   readonly sqlstate: string;
@@ -18,8 +22,8 @@ export interface ErrorRow {
   readonly fixedBy: 'caller' | 'operator' | 'policy owner' | 'us';
 }
 
-/** Every stable error code with how each protocol says it. */
-export const ERRORS = {
+/** Of every protocol; {@link HTTP_ERRORS} has those of HTTP alone. */
+const COMMON_ERRORS = {
   ACCESS_DENIED: {
     says: 'No Access resource lets {principal} use connection "{connection}".',
     hint: 'Ask an administrator for an Access resource that names you or one of your groups.',
@@ -58,6 +62,14 @@ export const ERRORS = {
     exit: 2,
     fixedBy: 'operator',
   },
+  CONNECTION_NOT_USABLE: {
+    says: 'There is no connection "{connection}" that {principal} may use.',
+    hint: 'Look at how it is spelled, or ask an administrator for an Access resource that names you or one of your groups.',
+    http: 404,
+    sqlstate: '3D000',
+    exit: 1,
+    fixedBy: 'caller',
+  },
   CONNECTION_UNKNOWN: {
     says: 'There is no connection "{connection}".',
     hint: 'The database name selects the connection: name, or name/database.',
@@ -90,7 +102,7 @@ export const ERRORS = {
   },
   HOLD_EXPIRED: {
     says: 'Approval {id} expired before enough people approved.',
-    hint: 'Send the statement again to ask again.',
+    hint: 'Send exactly the same again to ask again.',
     http: 403,
     sqlstate: '42501',
     exit: 3,
@@ -98,7 +110,7 @@ export const ERRORS = {
   },
   HOLD_NOT_USABLE: {
     says: 'Approval {id} cannot be used: {why}.',
-    hint: 'Send the statement again to ask again.',
+    hint: 'Send exactly the same again to ask again.',
     http: 409,
     sqlstate: '42501',
     exit: 3,
@@ -117,53 +129,6 @@ export const ERRORS = {
     http: 403,
     sqlstate: '57014',
     exit: 3,
-    fixedBy: 'caller',
-  },
-  HTTP_CLIENT_LEFT: {
-    says: 'The client left before its answer was complete.',
-    http: 499,
-    sqlstate: '57014',
-    exit: 5,
-    fixedBy: 'caller',
-  },
-  HTTP_CONTENT_REFUSED: {
-    says: 'The content of the request cannot be read: {reason}.',
-    hint: 'Policy looks at the content of requests on this connection. Send it whole, in one encoding, and without tricks.',
-    http: 400,
-    sqlstate: '22000',
-    exit: 6,
-    fixedBy: 'caller',
-  },
-  HTTP_CONTENT_SHARE: {
-    says: 'The gateway holds {held} of {allowed} bytes of requests for {whose}, and this one needs {needed} more.',
-    hint: 'Nothing was forwarded. Send fewer large requests at once, or have those that wait decided.',
-    http: 503,
-    sqlstate: '53200',
-    exit: 5,
-    fixedBy: 'caller',
-  },
-  HTTP_HOST_WITHHELD: {
-    says: 'The answer of connection "{connection}" is withheld: it may name an address that leads past the gateway ({reason}).',
-    hint: 'A Connection whose target.url is the host of the index makes it one of the gateway: see the guide on HTTP.',
-    http: 502,
-    sqlstate: '08001',
-    exit: 5,
-    fixedBy: 'operator',
-  },
-  HTTP_MALFORMED: {
-    says: 'The request is malformed: {reason}.',
-    hint: 'Nothing was forwarded.',
-    http: 400,
-    sqlstate: '08P01',
-    exit: 6,
-    fixedBy: 'caller',
-  },
-  HTTP_MISDIRECTED: {
-    says: 'The TLS connection was made for connection "{connection}", and the request is for another host.',
-    hint: 'Open a connection of its own for each host name.',
-    http: 421,
-    sqlstate: '08P01',
-    exit: 6,
     fixedBy: 'caller',
   },
   INTERNAL: {
@@ -238,6 +203,7 @@ export const ERRORS = {
   POLICY_BLOCKED: {
     says: 'Blocked by rule "{rule}" (version {version}): {what}.',
     hint: 'The target has not seen this statement. Ask whoever owns the rule, or change the statement.',
+    hintHttp: 'The target has not seen this request. Ask whoever owns the rule, or change the request.',
     http: 403,
     sqlstate: '42501',
     exit: 3,
@@ -405,6 +371,14 @@ export const ERRORS = {
     exit: 3,
     fixedBy: 'policy owner',
   },
+  SESSION_OPEN: {
+    says: 'Session {session} is still open: {what} when it is over.',
+    hint: 'It ends with its client, over HTTP a minute or so after the last request. Whose it is, and administrators, end it at once: countersign sessions end ID.',
+    http: 409,
+    sqlstate: '55006',
+    exit: 6,
+    fixedBy: 'caller',
+  },
   SHREDDED: {
     says: 'The content of session {session} was shredded; its proofs remain valid.',
     http: 410,
@@ -495,3 +469,6 @@ export const ERRORS = {
     fixedBy: 'caller',
   },
 } as const;
+
+/** Every stable error code with how each protocol says it. */
+export const ERRORS: typeof COMMON_ERRORS & typeof HTTP_ERRORS = { ...COMMON_ERRORS, ...HTTP_ERRORS };

@@ -4,8 +4,10 @@ import { CountersignError, toCountersignError } from './errors.ts';
 
 /** The table of errors in words; `npx vitest run packages/gateway/src/core --update` writes it. */
 function reference(): string {
-  const rows = Object.entries(ERRORS).map(([code, row]) => {
-    const hint = 'hint' in row ? ` ${row.hint}` : '';
+  const sorted = Object.entries(ERRORS).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const rows = sorted.map(([code, row]) => {
+    const overHttp = 'hintHttp' in row ? ` Over HTTP: ${row.hintHttp}` : '';
+    const hint = 'hint' in row ? ` ${row.hint}${overHttp}` : '';
     return `| \`${code}\` | ${row.says}${hint} | ${row.http} | ${row.sqlstate} | ${row.exit} | ${row.fixedBy} |`;
   });
   return [
@@ -25,8 +27,11 @@ describe('the errors', () => {
     await expect(reference()).toMatchFileSnapshot('../../../../docs/reference/errors.md');
   });
 
-  it('stand in the order of their codes', () => {
-    expect(Object.keys(ERRORS)).toEqual(Object.keys(ERRORS).toSorted());
+  it('stand in the order of their codes, those of HTTP behind the others', () => {
+    const codes = Object.keys(ERRORS);
+    const ofHttp = codes.filter((code) => code.startsWith('HTTP_')).toSorted();
+    const others = codes.filter((code) => !code.startsWith('HTTP_')).toSorted();
+    expect(codes).toEqual([...others, ...ofHttp]);
   });
 
   it('fill their sentence with what they were given, and nothing else', () => {

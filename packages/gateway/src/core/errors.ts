@@ -21,6 +21,12 @@ export interface ErrorProblem {
   readonly path?: readonly string[];
 }
 
+/** The order in which people read a text; what stands on no line of it comes last. */
+export function byLine(a: Pick<ErrorProblem, 'line'>, b: Pick<ErrorProblem, 'line'>): number {
+  const { MAX_SAFE_INTEGER: last } = Number;
+  return (a.line ?? last) - (b.line ?? last);
+}
+
 /** The one error class; `code` says which row of {@link ERRORS} it is. */
 export class CountersignError extends Error {
   readonly code: ErrorCode;

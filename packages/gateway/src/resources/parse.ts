@@ -8,7 +8,7 @@ import { type Json, jcs } from '@countersign/ledger/jcs';
 import { Default } from 'typebox/value';
 import { problemOf, problemsOf, type SchemaProblem } from '../config/check-schema.ts';
 import { type LocatedDocument, parseLocatedYaml, type YamlProblem } from '../config/yaml.ts';
-import { CountersignError, type ErrorProblem, reasonOf } from '../core/errors.ts';
+import { byLine, CountersignError, type ErrorProblem, reasonOf } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { POLICY_LIMITS } from '../core/policy-limits.ts';
 import { detectorProblems } from '../masking/plan/detector.ts';
@@ -82,9 +82,7 @@ function placedProblems(located: LocatedDocument): readonly ErrorProblem[] {
 
 /** The first by its code, and how many there are beside it. */
 function malformed(found: readonly ErrorProblem[]): CountersignError {
-  const problems = found
-    .toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0))
-    .slice(0, POLICY_LIMITS.problemsMax);
+  const problems = found.toSorted(byLine).slice(0, POLICY_LIMITS.problemsMax);
   const [first] = problems;
   if (first === undefined) return new CountersignError('INTERNAL');
   const more = problems.length - 1;

@@ -1,6 +1,6 @@
 /** Where in a text stands what only all resources together tell. */
 
-import { CountersignError, type ErrorProblem } from '../core/errors.ts';
+import { byLine, CountersignError, type ErrorProblem } from '../core/errors.ts';
 import type { LocatedResources } from './parse.ts';
 
 /** Does something with the resources of a text; what is wrong with them then has its line. */
@@ -19,14 +19,16 @@ export async function withLines<T>(
 
 function placed(error: CountersignError, { lineOf }: LocatedResources): CountersignError {
   const { code, details, cause } = error;
-  const problems = problemsOf(error).map((problem): ErrorProblem => {
-    const { kind = '', name = '', path = [] } = problem;
-    const line = problem.line ?? lineOf(kind, name, path);
-    return line === undefined ? problem : { ...problem, line };
-  });
-  const line = problems[0]?.line;
-  const reason = `${details['reason']}${line === undefined ? '' : ` (line ${line})`}`;
-  return new CountersignError(code, { ...details, reason }, { cause, problems });
+  const problems = problemsOf(error)
+    .map((problem): ErrorProblem => {
+      const { kind = '', name = '', path = [] } = problem;
+      const line = problem.line ?? lineOf(kind, name, path);
+      return line === undefined ? problem : { ...problem, line };
+    })
+    .toSorted(byLine);
+  const { kind = '', name = '', line, says = '' } = problems[0] ?? {};
+  const reason = `${says}${line === undefined ? '' : ` (line ${line})`}`;
+  return new CountersignError(code, { ...details, kind, name, reason }, { cause, problems });
 }
 
 /** An error about one resource is its one problem. */

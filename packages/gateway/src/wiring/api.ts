@@ -20,7 +20,8 @@ export interface ApiOptions extends Pick<RoomsOptions, 'env'> {
   readonly approvals: Approvals;
   readonly randomBytes: (length: number) => Uint8Array;
   readonly software: string;
-  readonly postgresPort: number;
+  readonly postgres: { readonly port: number };
+  readonly http: { readonly port: number };
   readonly onError: (error: CountersignError, where: string) => void;
 }
 
@@ -37,6 +38,10 @@ export async function startConfiguredApi(
     ...rooms,
     ...options,
     listen: config.listen.api,
+    baseUrl: config.notify.baseUrl,
+    postgresPort: options.postgres.port,
+    httpPort: options.http.port,
+    clientTls: { mode: config.tls.mode, isSelfSigned: config.tls.files === undefined },
     node: config.node,
     origin: config.origin,
     scopeKeys: rooms.keys,

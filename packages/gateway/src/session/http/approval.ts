@@ -15,6 +15,7 @@ import type { Decision } from '../../policy/decide.ts';
 import type { CompiledRule } from '../../policy/rule.ts';
 import { valueOf, valuesOf } from '../../protocols/http/fields.ts';
 import { demandOf } from '../hold-demand.ts';
+import { toldCause } from '../told-causes.ts';
 import type { HeldContent } from './held-content.ts';
 import type { HttpSession } from './http-session.ts';
 
@@ -291,10 +292,11 @@ function shownText(
 }
 
 function heldError({ hold, rule }: Demanded, { decision }: ApprovalRequest): CountersignError {
+  const cause = decision.causes.find((one) => one.rule === rule.name);
   return new CountersignError('POLICY_HELD', {
     rule: rule.name,
     version: rule.version,
-    what: decision.causes.find((one) => one.rule === rule.name)?.what ?? '',
+    what: cause === undefined ? '' : toldCause(cause),
     id: hold.id,
   });
 }

@@ -11,6 +11,7 @@ import { HTTP_LIMITS } from '../../core/http-limits.ts';
 import type { BodyValue } from '../../core/ledger-port.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { Decision } from '../../policy/decide.ts';
+import { toldCause, toldOthers } from '../told-causes.ts';
 import type { HeldContent } from './held-content.ts';
 import type { HttpAdmission } from './http-ports.ts';
 import type { HttpReading } from '../../protocols/http/operations/read-request.ts';
@@ -35,6 +36,8 @@ const SHOWN_FIELDS: ReadonlySet<string> = new Set([
   'user-agent',
   'x-request-id',
 ]);
+/** Of one rule, in one sentence. */
+const CAUSES_JOINED_MAX = 8;
 const SHOWN_PREFIXES = ['x-fern-', 'x-stainless-', 'x-elastic-client-'];
 
 /** What policy says now. */
@@ -112,15 +115,16 @@ export function shownFields(fields: HttpFields): BodyValue {
   return shown;
 }
 
-/** The error that says why a request is blocked. */
-export function blockedError({ decision }: JudgedRequest): CountersignError {
-  const [cause] = decision.causes;
+/** The error that says why a request is blocked: all that the first rule found, and what others did. */
+export function blockedError({ causes }: Pick<Decision, 'causes'>): CountersignError {
+  const [first] = causes;
+  const { rule = '', version = 0, description } = first ?? {};
+  const found = causes.filter((cause) => cause.rule === rule).slice(0, CAUSES_JOINED_MAX);
+  const what = toldCause({ what: found.map((cause) => cause.what).join('; '), description });
+  const also = toldOthers(causes.filter((cause) => cause.rule !== rule));
   return new CountersignError('POLICY_BLOCKED', {
-    rule: cause?.rule ?? '',
-    version: cause?.version ?? 0,
-    what: decision.causes
-      .slice(0, 8)
-      .map(({ what }) => what)
-      .join('; '),
+    rule,
+    version,
+    what: also === undefined ? what : `${what}. ${also}`,
   });
 }

@@ -126,7 +126,7 @@ export class Exchange implements RunningExchange {
     this.#abort.signal.throwIfAborted();
     await this.#writeIntent(judged, await RerankEvidence.begin(this.#session, understood));
     this.#abort.signal.throwIfAborted();
-    if (judged.decision.kind === 'block') return this.#refuse(blockedError(judged), 'blocked');
+    if (judged.decision.kind === 'block') return this.#refuse(blockedError(judged.decision), 'blocked');
     if (judged.decision.kind === 'hold' && !(await this.#isApprovedWithin(decoded, judged))) return undefined;
     this.#abort.signal.throwIfAborted();
     return this.#forward(understood.reading.strip);

@@ -30,10 +30,10 @@ export function refusalOf(
 ): Refusal {
   const { approval } = details;
   const status = details.status ?? STATUS[error.code] ?? error.row.http;
-  const hint =
-    approval === undefined
-      ? error.row.hint
-      : `${approval.url} has it; send the identical request again when it is approved.`;
+  const isWaiting = approval !== undefined && error.code === 'POLICY_HELD';
+  const hint = isWaiting
+    ? `${approval.url} has it; send the identical request again when it is approved.`
+    : (error.row.hintHttp ?? error.row.hint);
   const own = refusalBody(dialect, status, { message: error.message, hint, approval });
   const { contentType, body } = own;
   const fields: [string, string][] = [

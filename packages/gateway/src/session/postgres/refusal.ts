@@ -10,6 +10,7 @@ import { CountersignError, type ErrorCode } from '../../core/errors.ts';
 import type { Cause, Decision } from '../../policy/decide.ts';
 import { encodeErrorResponse, encodeFrontend } from '../../protocols/postgres/encode.ts';
 import type { RequestKind } from '../../protocols/postgres/states.ts';
+import { toldCause, toldOthers } from '../told-causes.ts';
 import type { Judgement } from './inspection.ts';
 
 export interface Refusal {
@@ -44,9 +45,6 @@ const STOPS_ONE_STATEMENT: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'STATE_CONFLICT',
   'STORE_FAILED',
 ]);
-
-/** How many causes are told. */
-const CAUSES_SHOWN_MAX = 8;
 
 /** What goes to the target in the place of a request. */
 export function failingMessage(kind: RequestKind): Uint8Array {
@@ -115,16 +113,11 @@ function refusalWith(
   const error = new CountersignError(code, {
     rule: first?.rule ?? '',
     version: first?.version ?? 0,
-    what: first === undefined ? 'no rule lets it through' : withDescription(first),
+    what: first === undefined ? 'no rule lets it through' : toldCause(first),
   });
-  const shown = others.slice(0, CAUSES_SHOWN_MAX).map((cause) => `${cause.rule}: ${cause.what}`);
-  const more = others.length > shown.length ? [`and ${others.length - shown.length} more`] : [];
-  const detail = shown.length === 0 ? undefined : `Also: ${[...shown, ...more].join('; ')}.`;
+  const also = toldOthers(others);
+  const detail = also === undefined ? undefined : `${also}.`;
   return { error, answer: encodeErrorResponse(error, 'ERROR', { detail, position }) };
-}
-
-function withDescription({ what, description }: Cause): string {
-  return description === undefined ? what : `${what} (${description})`;
 }
 
 /** Characters from 1, as the field `P` has it; undefined where the text is not UTF-8 up to there. */
