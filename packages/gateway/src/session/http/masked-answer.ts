@@ -11,7 +11,7 @@ import type { BodyValue } from '../../core/ledger-port.ts';
 import { bodyFormatOf } from '../../masking/bodies/body-format.ts';
 import { type BodyTools, bodyTools } from '../../masking/bodies/body-leaves.ts';
 import { type BodyMasker, bodyMasker } from '../../masking/bodies/body-masker.ts';
-import { BodyPlan } from '../../masking/bodies/body-plan.ts';
+import { type BodyPlan, bodyPlanOf } from '../../masking/bodies/body-plan.ts';
 import type { CompiledRules } from '../../masking/detect/custom-rules.ts';
 import { HeadMasker } from '../../masking/bodies/head-masker.ts';
 import type { MaskingKeyRing } from '../../masking/operators/key-ring.ts';
@@ -72,7 +72,7 @@ export async function answerMasking(
   masks: SessionMasks,
   keys: () => Promise<MaskingKeyRing>,
 ): Promise<AnswerChange | undefined> {
-  const plan = new BodyPlan(masks);
+  const plan = bodyPlanOf(masks);
   return plan.isEmpty ? undefined : new AnswerMasking(plan, await keys(), masks.rules);
 }
 
