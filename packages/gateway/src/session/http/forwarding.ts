@@ -286,8 +286,11 @@ export class Forwarding {
     const fields = masking?.answerFields(passing) ?? passing;
     this.#fields = fields;
     // What is masked may turn out to be no content that can be: then the client has seen nothing of it.
-    const came = rerank?.watch(answer, masking !== undefined) ?? answer;
-    const content = masking === undefined ? came.content : await firstOf(masking.content(came));
+    rerank?.watch(answer);
+    const content =
+      masking === undefined
+        ? answer.content
+        : await firstOf(masking.content(answer, (chunk) => rerank?.take(chunk)));
     this.#sendHead(answer.status, fields);
     const { body } = request.answer;
     try {

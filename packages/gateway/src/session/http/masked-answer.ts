@@ -21,6 +21,7 @@ import type { UpstreamAnswer } from '../../upstream/http-exchange.ts';
 import { OperationMasking } from '../postgres/masked/operation-masking.ts';
 import {
   type AnswerChange,
+  type Came,
   changedRequest,
   contentThrough,
   withheld,
@@ -49,11 +50,11 @@ class AnswerMasking implements AnswerChange {
     return this.#head.fields(withoutContentFields(fields));
   }
 
-  content(answer: UpstreamAnswer): Readable {
+  content(answer: UpstreamAnswer, came: Came): Readable {
     const { status, fields } = answer;
     // Of a part nobody can say what it is a part of; some stores have fields of their own that ask for one.
     if (status === 206 || valueOf(fields, 'content-range') !== undefined) throw withheld('it is a part');
-    return contentThrough(answer, this.#masker(valueOf(fields, 'content-type')));
+    return contentThrough(answer, this.#masker(valueOf(fields, 'content-type')), came);
   }
 
   body(): Record<string, BodyValue> {
