@@ -78,8 +78,34 @@ describe('a body sealed in one pass', () => {
     }
   });
 
+  it('is the same in whatever order keys stand, however deep, and whatever a text has of an escape', () => {
+    const nested = (depth: number): Json => (depth === 0 ? { b: 1, a: [true] } : { a: [nested(depth - 1)] });
+    const values: readonly Json[] = [
+      { b: 1, a: 2 },
+      { a: 2, b: { d: ['x'], c: -1 } },
+      { '10': 1, '9': 2, a: 3 },
+      { '\u20ac': 1, '\ud83d\ude00': 2, '\ufb33': 3 },
+      '\\ud800',
+      ['\\ud800', '\ud83d\ude00', '"\u2028\u0007'],
+      nested(3),
+      nested(20),
+      [],
+      {},
+    ];
+    for (const value of values) {
+      const { commitment, sealed } = sealer(5).seal({ value }, SESSION, key);
+      const salts = drawn(5)(SALT_BYTES * 2 + 12).subarray(0, SALT_BYTES * 2);
+      expect(commitment).toBe(toHex(openBody({ value }, salts).commitment));
+      expect(unsealBody(sealed, commitment, KEY).fields['value']).toMatchObject({ value });
+    }
+  });
+
   it('refuses what a body may not hold', () => {
-    for (const value of [null, 1.5, Number.NaN, 2 ** 53, '\ud800', [null], { a: 0.5 }, { '\udc00': 1 }]) {
+    const values = [null, 1.5, Number.NaN, 2 ** 53, '\ud800', [null], { a: 0.5 }, { '\udc00': 1 }];
+    const more = [['\ud800'], { a: ['\udfff'] }, { a: undefined }, [[[1.5]]], { a: { b: null } }];
+    let tooDeep: Json = 1;
+    for (let depth = 0; depth < 200; depth += 1) tooDeep = [tooDeep];
+    for (const value of [...values, ...more, tooDeep]) {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Values that the type refuses, too.
       const fields = { value } as Record<string, Json>;
       expect(() => sealer(1).seal(fields, SESSION, key)).toThrow(LedgerError);

@@ -52,6 +52,18 @@ export class BodyPlan {
   }
 }
 
+/** Made once for each set of Masks: every request asks for those of its session, which stay the same until they change. */
+const plans = new WeakMap<object, BodyPlan>();
+
+/** The plan of these Masks. @param masks the same object where they are the same */
+export function bodyPlanOf(masks: Pick<SessionMasks, 'fields' | 'detecting'>): BodyPlan {
+  const known = plans.get(masks);
+  if (known !== undefined) return known;
+  const made = new BodyPlan(masks);
+  plans.set(masks, made);
+  return made;
+}
+
 /** The places of one Mask. */
 export function fieldRules({
   patterns,

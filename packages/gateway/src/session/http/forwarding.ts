@@ -5,7 +5,6 @@
  * from the recording to both. What is not understood of an encoding is left alone: bytes pass as they are.
  */
 
-import { createHash, type Hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { CountersignError, reasonOf } from '../../core/errors.ts';
 import { HTTP_LIMITS as LIMITS } from '../../core/http-limits.ts';
@@ -38,6 +37,7 @@ import type { HttpSession } from './http-session.ts';
 import type { IndexHosts } from './index-hosts.ts';
 import type { AnswerChange } from './answer-change.ts';
 import { answerMasking } from './masked-answer.ts';
+import { PassedBytes } from './passed-bytes.ts';
 import { RestoredAnswer } from './restored-answer.ts';
 import { pump, Stalled } from './pump.ts';
 import type { RerankEvidence } from './rerank-evidence.ts';
@@ -68,17 +68,11 @@ export interface ForwardedRequest {
   readonly signal: AbortSignal;
 }
 
-/** Bytes of one direction. */
-interface Counted {
-  readonly hash: Hash;
-  bytes: number;
-}
-
 export class Forwarding {
   readonly #session: HttpSession;
   readonly #forwarded: ForwardedRequest;
-  readonly #sent: Counted = { hash: createHash('sha256'), bytes: 0 };
-  readonly #received: Counted = { hash: createHash('sha256'), bytes: 0 };
+  readonly #sent = new PassedBytes();
+  readonly #received = new PassedBytes();
   #masking: AnswerChange | undefined;
   #upstream: UpstreamExchange | undefined;
   #credential: HttpCredential = { scheme: 'none' };
@@ -177,7 +171,7 @@ export class Forwarding {
         : { target_us: Math.max(0, Math.round(this.#answeredUs - this.#forwardedUs)) }),
       ...this.#sentBody(),
       body_bytes: this.#received.bytes,
-      body_sha256: this.#received.hash.copy().digest('hex'),
+      body_sha256: this.#received.sha256(),
       body_form: 'delivered',
       ...this.#masking?.body(),
       ...this.#forwarded.hosts?.body(),
@@ -187,7 +181,7 @@ export class Forwarding {
   /** What came of the client, and where that is another content, what of it went to the target. */
   #sentBody(): Record<string, BodyValue> {
     const { received } = this.#forwarded;
-    const sent = { bytes: this.#sent.bytes, sha256: this.#sent.hash.copy().digest('hex') };
+    const sent = { bytes: this.#sent.bytes, sha256: this.#sent.sha256() };
     if (received === undefined) return { bytes_from_client: sent.bytes, sha256_from_client: sent.sha256 };
     return {
       bytes_from_client: received.bytes.length,
@@ -239,13 +233,13 @@ export class Forwarding {
     // An error of the target's side is told by its answer.
     sink.on('error', () => undefined);
     if (content !== undefined) {
-      count(this.#sent, content.bytes);
+      this.#sent.addHashed(content);
       sink.write(content.bytes);
     } else if (contentLength !== 'none') {
       request.sayContinue?.();
       await pump(request.content, sink, {
         take: (chunk) => {
-          count(this.#sent, chunk);
+          this.#sent.add(chunk);
           this.#record(CHANNEL.clientToTarget, RECORDED.content, chunk);
           return this.#session.room();
         },
@@ -292,8 +286,11 @@ export class Forwarding {
     const fields = masking?.answerFields(passing) ?? passing;
     this.#fields = fields;
     // What is masked may turn out to be no content that can be: then the client has seen nothing of it.
-    const came = rerank?.watch(answer, masking !== undefined) ?? answer;
-    const content = masking === undefined ? came.content : await firstOf(masking.content(came));
+    rerank?.watch(answer);
+    const content =
+      masking === undefined
+        ? answer.content
+        : await firstOf(masking.content(answer, (chunk) => rerank?.take(chunk)));
     this.#sendHead(answer.status, fields);
     const { body } = request.answer;
     try {
@@ -301,7 +298,7 @@ export class Forwarding {
         take: (chunk) => {
           if (masking === undefined) rerank?.take(chunk);
           retrieved?.take(chunk);
-          count(this.#received, chunk);
+          this.#received.add(chunk);
           this.#record(CHANNEL.targetToClient, RECORDED.content, chunk);
           return this.#session.room();
         },
@@ -348,7 +345,7 @@ export class Forwarding {
     await joinUpgraded(request.upgrade, upgraded, fields, {
       signal,
       take: (direction, chunk) => {
-        count(direction === 'up' ? this.#sent : this.#received, chunk);
+        (direction === 'up' ? this.#sent : this.#received).add(chunk);
         const channel = direction === 'up' ? CHANNEL.clientToTarget : CHANNEL.targetToClient;
         this.#record(channel, RECORDED.upgraded, chunk);
         return this.#session.room();
@@ -373,11 +370,6 @@ export class Forwarding {
   #record(channel: 0 | 1 | 2, kind: RecordedKind, bytes: Uint8Array): void {
     this.#session.record(channel, this.#forwarded.number, kind, bytes);
   }
-}
-
-function count(counted: Counted, chunk: Uint8Array): void {
-  counted.bytes += chunk.length;
-  counted.hash.update(chunk);
 }
 
 /** What was held has a length by now; it is sent in chunks only where trailers follow. */

@@ -3,9 +3,7 @@
  * it is complete. What is beyond a bound is not kept: its digest is in the outcome, its bytes in the recording.
  */
 
-import { pipeline, Transform } from 'node:stream';
 import { RERANK_LIMITS as LIMITS } from '../../core/rerank-limits.ts';
-import type { UpstreamAnswer } from '../../upstream/http-exchange.ts';
 
 /** Bytes of all answers that are kept at once. Owned by the gate. */
 export class AnswerBudget {
@@ -68,19 +66,6 @@ export class KeptAnswer {
       this.#length += chunk.length;
       this.#chunks.push(chunk);
     } else this.#drop('too many answers were being read at once');
-  }
-
-  /** The same answer, of which everything passes by here. */
-  passing(answer: UpstreamAnswer): UpstreamAnswer {
-    const passing = new Transform({
-      transform: (chunk: unknown, _encoding, done) => {
-        if (chunk instanceof Uint8Array) this.take(chunk);
-        done(null, chunk);
-      },
-    });
-    // What goes wrong is told by the stream that is read.
-    pipeline(answer.content, passing, () => undefined);
-    return { ...answer, content: passing, trailers: () => answer.trailers() };
   }
 
   /** What was kept, once. */

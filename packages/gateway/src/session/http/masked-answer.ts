@@ -11,7 +11,7 @@ import type { BodyValue } from '../../core/ledger-port.ts';
 import { bodyFormatOf } from '../../masking/bodies/body-format.ts';
 import { type BodyTools, bodyTools } from '../../masking/bodies/body-leaves.ts';
 import { type BodyMasker, bodyMasker } from '../../masking/bodies/body-masker.ts';
-import { BodyPlan } from '../../masking/bodies/body-plan.ts';
+import { type BodyPlan, bodyPlanOf } from '../../masking/bodies/body-plan.ts';
 import type { CompiledRules } from '../../masking/detect/custom-rules.ts';
 import { HeadMasker } from '../../masking/bodies/head-masker.ts';
 import type { MaskingKeyRing } from '../../masking/operators/key-ring.ts';
@@ -21,6 +21,7 @@ import type { UpstreamAnswer } from '../../upstream/http-exchange.ts';
 import { OperationMasking } from '../postgres/masked/operation-masking.ts';
 import {
   type AnswerChange,
+  type Came,
   changedRequest,
   contentThrough,
   withheld,
@@ -49,11 +50,11 @@ class AnswerMasking implements AnswerChange {
     return this.#head.fields(withoutContentFields(fields));
   }
 
-  content(answer: UpstreamAnswer): Readable {
+  content(answer: UpstreamAnswer, came: Came): Readable {
     const { status, fields } = answer;
     // Of a part nobody can say what it is a part of; some stores have fields of their own that ask for one.
     if (status === 206 || valueOf(fields, 'content-range') !== undefined) throw withheld('it is a part');
-    return contentThrough(answer, this.#masker(valueOf(fields, 'content-type')));
+    return contentThrough(answer, this.#masker(valueOf(fields, 'content-type')), came);
   }
 
   body(): Record<string, BodyValue> {
@@ -72,7 +73,7 @@ export async function answerMasking(
   masks: SessionMasks,
   keys: () => Promise<MaskingKeyRing>,
 ): Promise<AnswerChange | undefined> {
-  const plan = new BodyPlan(masks);
+  const plan = bodyPlanOf(masks);
   return plan.isEmpty ? undefined : new AnswerMasking(plan, await keys(), masks.rules);
 }
 

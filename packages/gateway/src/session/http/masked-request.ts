@@ -17,7 +17,7 @@ import type { RerankCall } from '../../core/rerank.ts';
 import { type BodyFormat, bodyFormatOf } from '../../masking/bodies/body-format.ts';
 import { type BodyTools, bodyTools } from '../../masking/bodies/body-leaves.ts';
 import { type BodyMasker, bodyMasker } from '../../masking/bodies/body-masker.ts';
-import { BodyPlan } from '../../masking/bodies/body-plan.ts';
+import { type BodyPlan, bodyPlanOf } from '../../masking/bodies/body-plan.ts';
 import { HeadMasker } from '../../masking/bodies/head-masker.ts';
 import { isWithheld } from '../../masking/bodies/withheld.ts';
 import type { MaskingKeyRing } from '../../masking/operators/key-ring.ts';
@@ -64,7 +64,7 @@ export class RequestMasking {
     this.#budget = budget;
     this.#connection = connection;
     this.#masks = masks;
-    this.#plan = new BodyPlan(masks);
+    this.#plan = bodyPlanOf(masks);
     this.#tools = bodyTools(keys, this.#operation.counts, masks.rules);
     this.#headMasker = new HeadMasker(this.#plan, this.#tools);
   }

@@ -104,13 +104,12 @@ export class RerankEvidence {
     this.#leaf = leaf;
   }
 
-  /** What is about to be delivered, as it came; where Masks change it, what they are given. */
-  watch(answer: UpstreamAnswer, masked: boolean): UpstreamAnswer {
+  /** What is about to be delivered, as it came. */
+  watch(answer: UpstreamAnswer): void {
     this.#answer = answer;
-    return masked ? this.#kept.passing(answer) : answer;
   }
 
-  /** A piece of what is delivered as it came. */
+  /** A piece of it, as it came. */
   take(chunk: Uint8Array): void {
     this.#kept.take(chunk);
   }

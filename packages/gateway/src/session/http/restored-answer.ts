@@ -12,7 +12,14 @@ import { bodyFormatOf } from '../../masking/bodies/body-format.ts';
 import type { BodyMasker } from '../../masking/bodies/body-masker.ts';
 import { valueOf } from '../../protocols/http/fields.ts';
 import type { UpstreamAnswer } from '../../upstream/http-exchange.ts';
-import { type AnswerChange, changedRequest, contentThrough, withoutContentFields } from './answer-change.ts';
+import {
+  type AnswerChange,
+  type Came,
+  changedRequest,
+  contentThrough,
+  passing,
+  withoutContentFields,
+} from './answer-change.ts';
 
 export class RestoredAnswer implements AnswerChange {
   readonly #restoring: () => BodyMasker;
@@ -29,8 +36,10 @@ export class RestoredAnswer implements AnswerChange {
     return isRead(fields) ? withoutContentFields(fields) : fields;
   }
 
-  content(answer: UpstreamAnswer): Readable {
-    return isRead(answer.fields) ? contentThrough(answer, this.#restoring()) : answer.content;
+  content(answer: UpstreamAnswer, came: Came): Readable {
+    return isRead(answer.fields)
+      ? contentThrough(answer, this.#restoring(), came)
+      : passing(answer.content, came);
   }
 
   body(): Record<string, BodyValue> {

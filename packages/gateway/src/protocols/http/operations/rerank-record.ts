@@ -12,7 +12,7 @@ import type { BodyValue } from '../../../core/ledger-port.ts';
 import { RERANK_LIMITS as LIMITS } from '../../../core/rerank-limits.ts';
 import type { JsonPattern, RerankCall, RerankResult } from '../../../core/rerank.ts';
 import type { JsonNode } from '../json/json-node.ts';
-import { type FoundNode, type JsonBody, nodesAt, textOf } from './json-values.ts';
+import { type FoundNode, type JsonBody, nodesAt, textOf, utf8Of } from './json-values.ts';
 
 /** HMAC-SHA-256 under a key of the installation, as hexadecimal digits. */
 export type KeyedHash = (bytes: Uint8Array) => string;
@@ -121,8 +121,8 @@ function queryFields(request: JsonBody, queries: readonly FoundNode[], hash: Key
   const one = { query_hash: hashText(text, hash), query_length: text.length };
   if (queries.length === 1) return one;
   const listed = queries.slice(0, LIMITS.queriesListedMax).map(({ node }) => {
-    const bytes = encoder.encode(textOf(request, node) ?? '');
-    return { hash: hash(bytes), bytes: bytes.length };
+    const bytes = utf8Of(request, node) ?? new Uint8Array(0);
+    return { bytes: bytes.length, hash: hash(bytes) };
   });
   const rest = queries.slice(listed.length).map(({ node }) => node);
   return { ...one, queries: listed, ...given('queries_rest', restOf(request, rest, hash)) };
@@ -147,7 +147,7 @@ function documentsOf({ documents }: RerankCall, request: JsonBody, tools: Record
   const listed = items.slice(0, LIMITS.documentsListedMax).map((item) => {
     const texts = patterns
       .flatMap((pattern) => nodesAt(item, pattern))
-      .map(({ node }) => textOf(request, node))
+      .map(({ node }) => utf8Of(request, node))
       .filter((text) => text !== undefined);
     return documentOf(item, texts, request, tools.hash);
   });
@@ -169,17 +169,21 @@ interface Document {
 }
 
 /** Of one with a single text that is ranked, its text; of any other, all of it, because nobody says what. */
-function documentOf(item: JsonNode, texts: readonly string[], request: JsonBody, hash: KeyedHash): Document {
+function documentOf(
+  item: JsonNode,
+  texts: readonly Uint8Array[],
+  request: JsonBody,
+  hash: KeyedHash,
+): Document {
   const [only, second] = texts;
   if (only !== undefined && second === undefined) {
-    const bytes = encoder.encode(only);
-    const entry = { hash: hash(bytes), bytes: bytes.length };
+    const entry = { bytes: only.length, hash: hash(only) };
     return { entry, texts: [entry.hash] };
   }
   const bytes = request.bytes.subarray(item.from, item.to);
   return {
-    entry: { hash: hash(bytes), bytes: bytes.length, of: 'object' },
-    texts: texts.slice(0, LIMITS.documentTextsMax).map((text) => hashText(text, hash)),
+    entry: { bytes: bytes.length, hash: hash(bytes), of: 'object' },
+    texts: texts.slice(0, LIMITS.documentTextsMax).map((text) => hash(text)),
   };
 }
 
@@ -228,8 +232,8 @@ function placesByText(
   }
   const pattern = echo.slice(`${result.list}/*`.length);
   return items.slice(0, LIMITS.resultsListedMax).map((item) => {
-    const text = textOf(answer, nodesAt(item, pattern)[0]?.node);
-    return text === undefined ? undefined : waiting.get(hashText(text, hash))?.shift();
+    const text = utf8Of(answer, nodesAt(item, pattern)[0]?.node);
+    return text === undefined ? undefined : waiting.get(hash(text))?.shift();
   });
 }
 
