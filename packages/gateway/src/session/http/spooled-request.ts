@@ -55,7 +55,8 @@ export async function spoolRequest(content: Readable, options: SpoolingOptions):
     return await spooling.finish();
   } catch (error) {
     // What is still being written is waited for, and a client that says nothing for as long as it may.
-    reading.catch(() => undefined).finally(() => spooling.release().catch(() => undefined));
+    const release = (): Promise<void> => spooling.release();
+    reading.then(release, release).catch(() => undefined);
     signal.throwIfAborted();
     if (error instanceof CountersignError) throw error;
     const reason = error instanceof Stalled ? error.message : 'it ended before it was complete';

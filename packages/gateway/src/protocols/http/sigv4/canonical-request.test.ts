@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   awsFour,
@@ -83,8 +83,10 @@ describe.each(['suite.txt', 's3.txt'])('vectors/sigv4/%s', (file) => {
     const time = timeOf(one);
     const scope = { date: time.slice(0, 8), region: 'us-east-1', service: one.service };
     const canonical = canonicalRequest(one.parts, one.service);
-    if (one.canonical !== undefined) expect(canonical).toBe(one.canonical);
-    if (one.text !== undefined) expect(stringToSign(time, scope, canonical)).toBe(one.text);
+    // Some have no more than their signature.
+    expect(canonical).toBe(one.canonical ?? canonical);
+    const signed = stringToSign(time, scope, canonical);
+    expect(signed).toBe(one.text ?? signed);
     expect(signParts(one.key, scope, time, one.parts)).toBe(one.signature);
     const signature = new Uint8Array(Buffer.from(one.signature, 'hex'));
     expect(isSignedBy(one.key, { scope, time, signature }, one.parts)).toBe(true);
@@ -130,7 +132,10 @@ describe('a signature', () => {
   });
 });
 
-const text = fc.string({ unit: fc.constantFrom(..."aZ09-._~ !*'()/:@?&=+,;%$#[]äλ€"), maxLength: 6 });
+const text = fc.string({
+  unit: fc.constantFrom(...Array.from("aZ09-._~ !*'()/:@?&=+,;%$#[]äλ€")),
+  maxLength: 6,
+});
 const request = fc.record({
   method: fc.constantFrom('GET', 'POST', 'PUT', 'DELETE'),
   segments: fc.array(
@@ -145,7 +150,7 @@ const request = fc.record({
   ),
   fields: fc.dictionary(
     fc.constantFrom('content-type', 'x-amz-target', 'x-amz-meta-a', 'my-field', 'accept'),
-    fc.string({ unit: fc.constantFrom(...'ab ,;="'), maxLength: 8 }),
+    fc.string({ unit: fc.constantFrom(...Array.from('ab ,;="')), maxLength: 8 }),
     { maxKeys: 4, noNullPrototype: true },
   ),
   body: fc.string({ maxLength: 12 }),

@@ -51,6 +51,7 @@ export type SignatureResult =
 /** In the place of a digest: the content is not signed. */
 export const UNSIGNED = 'UNSIGNED-PAYLOAD';
 
+const CONTENT = 'X-Amz-Content-Sha256';
 /** Of a query, in small letters; spelled like this, and once each. */
 const PARAMETERS: ReadonlyMap<string, string> = new Map(
   [
@@ -61,7 +62,7 @@ const PARAMETERS: ReadonlyMap<string, string> = new Map(
     'X-Amz-SignedHeaders',
     'X-Amz-Signature',
     'X-Amz-Security-Token',
-    'X-Amz-Content-Sha256',
+    CONTENT,
   ].map((name) => [name.toLowerCase(), name]),
 );
 const ACCESS_KEY_ID = /^\w{16,128}$/;
@@ -210,9 +211,10 @@ function fromAuthorization(values: readonly string[], fields: HttpFields): Said 
 
 function fromQuery(pieces: readonly Piece[]): Said | string {
   const members = new Map<string, string>();
-  for (const { name, value } of pieces) {
-    if (PARAMETERS.get(name.toLowerCase()) !== name)
-      return `its query has ${PARAMETERS.get(name.toLowerCase())} in another spelling`;
+  for (const { name: spelled, value } of pieces) {
+    const name = PARAMETERS.get(spelled.toLowerCase()) ?? spelled;
+    // Clients move the field of this name into the query as they spell it; it stays here.
+    if (name !== spelled && name !== CONTENT) return `its query has ${name} in another spelling`;
     if (members.has(name)) return `its query has ${name} twice`;
     members.set(name, value);
   }
@@ -224,7 +226,7 @@ function fromQuery(pieces: readonly Piece[]): Said | string {
     signature: members.get('X-Amz-Signature') ?? '',
     time: members.get('X-Amz-Date') ?? '',
     expires: members.get('X-Amz-Expires') ?? '',
-    contentSha256: members.get('X-Amz-Content-Sha256'),
+    contentSha256: members.get(CONTENT),
     isPresigned: true,
   };
 }
