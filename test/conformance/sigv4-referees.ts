@@ -93,8 +93,9 @@ interface Aws4 {
   sign(request: object, credentials: object): { readonly headers: Readonly<Record<string, string | number>> };
 }
 
+const require: NodeJS.Require = createRequire(import.meta.url);
 // oxlint-disable-next-line typescript/no-unsafe-assignment -- It has no types.
-const aws4: Aws4 = createRequire(import.meta.url)('aws4');
+const aws4: Aws4 = require('aws4');
 
 export function awsFour(request: RefereeRequest): RefereeSignature {
   const query = queryOf(request);

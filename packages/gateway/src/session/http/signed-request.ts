@@ -171,7 +171,13 @@ function refuse(whose: string, held: number, allowed: number, needed: number): v
 
 function readSigned(request: ClientRequest, read: ReadHead): RequestSignature {
   const { method, authority, fields } = read;
-  const result = readSignature({ method, target: request.head.target, authority, fields });
+  const result = readSignature({
+    method,
+    target: request.head.target,
+    authority,
+    version: request.version,
+    fields,
+  });
   switch (result.kind) {
     case 'signature':
       return result;

@@ -45,7 +45,13 @@ function head(fields: Fields = [], target = '/bedrock/rerank', more: Fields = []
   const named = new Set(fields.map(([name]) => name));
   const kept = usual.filter(([name]) => !named.has(name));
   const present = fields.filter(([, value]) => value !== '(none)');
-  return { method: 'POST', target, authority: 'gateway:8441', fields: [...kept, ...present, ...more] };
+  return {
+    method: 'POST',
+    target,
+    authority: 'gateway:8441',
+    version: '1.1',
+    fields: [...kept, ...present, ...more],
+  };
 }
 
 function read(one: SignableHead): RequestSignature {
@@ -73,6 +79,7 @@ const inQuery = (query: string, fields: Fields = [['host', 'gateway:8441']]): Si
   method: 'GET',
   target: `/bedrock/x?${query}`,
   authority: 'gateway:8441',
+  version: '1.1',
   fields,
 });
 
@@ -408,6 +415,16 @@ describe('the bytes that were signed', () => {
       '/bedrock/rerank',
       values.map((value) => ['x-a', value] as const),
     );
+
+  it('are those of :authority in the place of host, over HTTP/2 alone', () => {
+    const fields: Fields = [
+      ['authorization', authorization({ signed: ':authority;x-amz-content-sha256;x-amz-date' })],
+    ];
+    const one = head(fields);
+    expect(readSignature(one)).toMatchObject(refused(':authority is signed and not there'));
+    const other = { ...one, version: '2' } as const;
+    expect(of(other)).not.toBe(of({ ...other, authority: 'other:8441' }));
+  });
 
   it.each<[string, SignableHead, SignableHead, boolean]>([
     ['blanks around a value', withField('a b'), withField('  a   b '), true],

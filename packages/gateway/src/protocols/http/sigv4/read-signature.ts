@@ -13,6 +13,7 @@
 import type { HttpFields } from '../../../core/http-message.ts';
 import { SIGV4_LIMITS as LIMITS } from '../../../core/sigv4-limits.ts';
 import { valuesOf } from '../fields.ts';
+import type { HttpVersion } from '../request-head.ts';
 import { ALGORITHM, type SignatureScope, type SignedParts } from './canonical-request.ts';
 
 /** A request as it came. */
@@ -22,6 +23,8 @@ export interface SignableHead {
   readonly target: string;
   /** Of HTTP/1.1 its Host. */
   readonly authority: string;
+  /** Clients that speak HTTP/2 sign `:authority` in the place of `host`, or either of them. */
+  readonly version: HttpVersion;
   readonly fields: HttpFields;
 }
 
@@ -69,7 +72,7 @@ const ACCESS_KEY_ID = /^\w{16,128}$/;
 const SCOPE_PART = /^[a-z0-9][a-z0-9-]{0,63}$/;
 const TIME = /^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})Z$/;
 const SHA256 = /^[0-9a-f]{64}$/;
-const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
+const NAME = /^(?::authority|[!#$%&'*+\-.^_`|~0-9a-z]+)$/;
 
 /** What clients add when a request was signed already, or never sign; it says nothing of what is done. */
 const MAY_BE_UNSIGNED: ReadonlySet<string> = new Set([
@@ -123,6 +126,7 @@ export function readSignature(head: SignableHead): SignatureResult {
   const fields: HttpFields = [
     ...head.fields.filter(([name]) => name !== 'host'),
     ['host', head.authority] as const,
+    ...(head.version === '2' ? [[':authority', head.authority] as const] : []),
   ];
   const wrong = wrongNames(read.signedNames, fields);
   if (wrong !== undefined) return { kind: 'refused', reason: wrong };
@@ -267,7 +271,7 @@ function readSaid(said: Said): Read | string {
 
 function wrongNames(signedNames: readonly string[], fields: HttpFields): string | undefined {
   const signed = new Set(signedNames);
-  if (!signed.has('host')) return 'the field host is not signed';
+  if (!signed.has('host') && !signed.has(':authority')) return 'the field host is not signed';
   const unsigned = fields.find(([name]) => isAmazons(name) && !signed.has(name));
   if (unsigned !== undefined) return `the field ${unsigned[0].slice(0, 64)} is not signed`;
   const absent = signedNames.find((name) => !fields.some(([one]) => one === name));
