@@ -175,7 +175,10 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
     'signed',
     'resource_kind name version from_digest diff changed_by approval hold_ids',
   ),
-  'token.create': event('signed', 'token_id owner name expires_at created_by scopes amr authenticated_at'),
+  'token.create': event(
+    'signed',
+    'token_id owner name access_key_id expires_at created_by scopes amr authenticated_at',
+  ),
   'token.revoke': event('signed', 'token_id owner reason revoked_by'),
   'credential.change': event(
     'signed',

@@ -35,8 +35,10 @@ export interface ProblemRow {
 export interface TokenAnswer {
   readonly id: string;
   readonly owner: string;
-  /** Shown once. */
+  /** Shown once; of an access key pair its secret access key. */
   readonly token: string;
+  /** Of an access key pair. */
+  readonly accessKeyId?: string;
   readonly expiresAt: string;
   /** How its login was authenticated, RFC 8176; absent where it says nothing of that. */
   readonly amr?: readonly string[];
@@ -95,6 +97,8 @@ export interface TokenRow {
   readonly createdAt: string;
   readonly expiresAt: string;
   readonly lastUsedAt?: string;
+  /** Of an access key pair. */
+  readonly accessKeyId?: string;
 }
 
 export interface TokensAnswer {

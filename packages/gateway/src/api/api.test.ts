@@ -175,6 +175,20 @@ describe('people', () => {
     expect((await call(`DELETE /v1/tokens/${made.json.id}`, admin)).json).toEqual({ revoked: true });
     expect((await call('GET /v1/whoami', { name: 'ana', token: made.json.token })).status).toBe(401);
   });
+
+  it('makes access key pairs, which are listed by their ids and are no tokens', async () => {
+    const { ana } = api.people;
+    const made = await call<TokenAnswer>('POST /v1/tokens', ana, { name: 'bedrock', days: 1, aws: true });
+    expect(made.json).toMatchObject({
+      accessKeyId: expect.stringMatching(/^CSAK/),
+      token: expect.stringMatching(/^csaws_/),
+    });
+    const listed = await call<TokensAnswer>('GET /v1/tokens', ana);
+    const { id, accessKeyId, token } = made.json;
+    expect(listed.json.tokens).toContainEqual(expect.objectContaining({ id, accessKeyId, state: 'live' }));
+    expect(listed.text).not.toContain(token);
+    expect((await call('GET /v1/whoami', { name: 'ana', token })).status).toBe(401);
+  });
 });
 
 describe('requests', () => {

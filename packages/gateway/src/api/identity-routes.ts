@@ -24,7 +24,7 @@ const DAY_MS = 86_400_000;
 
 /** A token, and what it says of its login. */
 const TOKEN_ANSWER = object({
-  ...texts('id owner token expiresAt'),
+  ...texts('id owner token expiresAt accessKeyId?'),
   amr: Type.Optional(list(Type.String())),
 });
 
@@ -131,12 +131,15 @@ const invite = route({
 
 const createToken = route({
   key: 'POST /v1/tokens',
-  summary: 'A personal token, shown once',
+  summary: 'A personal token, or an access key pair for clients of AWS, shown once',
   body: Type.Object(
     {
       name: text(LIMITS.identity.tokenNameCharactersMax, 'What it is for'),
       owner: Type.Optional(name('Whose; oneself where absent')),
       days: Type.Optional(Type.Integer({ minimum: 1, maximum: LIMITS.identity.tokenLifetimeMs / DAY_MS })),
+      aws: Type.Optional(
+        Type.Boolean({ description: 'An access key pair, with which requests are signed (AWS SigV4)' }),
+      ),
     },
     STRICT,
   ),
@@ -146,10 +149,11 @@ const createToken = route({
     const { ports, body } = input;
     const caller = input.caller();
     const owner = await ownerOf(ports, caller, body.owner);
-    const { days = TOKEN_DAYS_DEFAULT } = body;
+    const { days = TOKEN_DAYS_DEFAULT, aws = false } = body;
     const make = (): Promise<CreatedToken> =>
       ports.identity.tokens.createToken(owner, {
         name: body.name,
+        aws,
         lifetimeMs: days * DAY_MS,
         createdBy: caller.principal,
         madeWith: parseId('token', caller.tokenId),
@@ -161,6 +165,7 @@ const createToken = route({
       diff: [
         { path: 'token', to: body.name },
         { path: 'days', to: days },
+        ...(aws ? [{ path: 'aws', to: true }] : []),
       ],
     };
     return tokenAnswer(owner.name, await ports.resources.letIn(act, facts, await changerOf(input), make));
@@ -171,7 +176,9 @@ const listTokens = route({
   key: 'GET /v1/tokens',
   summary: 'Tokens of oneself, or of another for administrators; never the tokens themselves',
   query: Type.Object({ owner: Type.Optional(name('Whose; oneself where absent')) }, STRICT),
-  answer: object({ tokens: list(object(texts('id owner name state createdAt expiresAt lastUsedAt?'))) }),
+  answer: object({
+    tokens: list(object(texts('id owner name state createdAt expiresAt lastUsedAt? accessKeyId?'))),
+  }),
   async handle(input): Promise<TokensAnswer> {
     const { ports, query } = input;
     const owner = await ownerOf(ports, input.caller(), query.owner);
@@ -236,12 +243,13 @@ async function ownerOf(
 
 function tokenAnswer(
   owner: string,
-  { id: tokenId, token, expiresUs, authentication }: CreatedToken,
+  { id: tokenId, token, accessKeyId, expiresUs, authentication }: CreatedToken,
 ): TokenAnswer {
   return {
     id: tokenId,
     owner,
     token: token.reveal(),
+    ...(accessKeyId === undefined ? {} : { accessKeyId }),
     expiresAt: formatTimeUs(expiresUs),
     ...(authentication === undefined ? {} : { amr: authentication.methods }),
   };
@@ -261,5 +269,6 @@ function tokenRow(ports: ApiPorts, owner: PrincipalRecord, token: TokenRecord): 
     createdAt: formatTimeUs(token.createdUs),
     expiresAt: formatTimeUs(token.expiresUs),
     ...optionalTime('lastUsedAt', token.lastUsedUs),
+    ...(token.pair === undefined ? {} : { accessKeyId: token.pair.accessKeyId }),
   };
 }

@@ -127,12 +127,14 @@ const invite: Command = {
 
 const createToken: Command = {
   path: 'token create',
-  summary: 'Make a personal token: the password for psql; shown once',
+  summary:
+    'Make a personal token, the password for psql, or an access key pair for clients of AWS; shown once',
   positionals: [],
   options: {
     name: { type: 'string', value: 'TEXT', says: 'What it is for' },
     days: { type: 'string', value: 'DAYS', says: 'How long it lives; 30 where absent' },
     owner: { type: 'string', value: 'NAME', says: 'Whose; administrators may name another' },
+    aws: { type: 'boolean', says: 'An access key pair, with which clients of AWS sign their requests' },
     ...CLIENT_OPTIONS,
   },
   async run(input) {
@@ -143,13 +145,16 @@ const createToken: Command = {
       name: input.required('name'),
       ...(owner === undefined ? {} : { owner }),
       ...(days === undefined ? {} : { days }),
+      ...(input.flag('aws') ? { aws: true } : {}),
     };
     const answer = await client.json<TokenAnswer>('POST', '/v1/tokens', { body });
     if (!input.json)
       input.context.warn(
         `Token ${answer.id} of ${answer.owner}, until ${shortTime(answer.expiresAt)}; shown once:\n`,
       );
-    await input.show(answer, [answer.token]);
+    const { accessKeyId, token } = answer;
+    const pair = [`AWS_ACCESS_KEY_ID=${accessKeyId}`, `AWS_SECRET_ACCESS_KEY=${token}`];
+    await input.show(answer, accessKeyId === undefined ? [token] : pair);
     return undefined;
   },
 };

@@ -150,7 +150,7 @@ function unreported(count: number): string {
 
 /** A token or code that was typed as the name is a secret that somebody may still use. */
 function stated(name: string): string {
-  return /^\s*cs(?:enrol)?_/i.test(name) ? '(withheld: it looks like a token)' : short(name);
+  return /^\s*cs(?:enrol|aws)?_/i.test(name) ? '(withheld: it looks like a token)' : short(name);
 }
 
 function short(text: string): string {

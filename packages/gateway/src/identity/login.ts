@@ -60,6 +60,12 @@ export interface HttpPeer {
   readonly tls: string;
 }
 
+/** What a signed request says of itself, and how its signature is checked. Untrusted: the id. */
+export interface SignatureProof {
+  readonly accessKeyId: string;
+  readonly isSignedBy: (secret: Secret<string>) => boolean;
+}
+
 /** Who came in over HTTP, and with which token. */
 export interface BearerLogin {
   readonly principal: Principal;
@@ -85,7 +91,7 @@ export interface Proved {
   readonly factor: SecondFactor | undefined;
 }
 
-/** The doors: SCRAM on the wire, bearer tokens and passwords on the API. */
+/** The doors: SCRAM on the wire, bearer tokens, signatures, and passwords on the API. */
 export class Identity {
   readonly #options: IdentityOptions;
   readonly #turns = new PasswordTurns();
@@ -104,7 +110,8 @@ export class Identity {
     const { scramIterations: iterations, scramCandidatesMin } = LIMITS.identity;
     const principal = await principals.findByName(name);
     const usable = principal !== undefined && mayLogIn(principal);
-    const live = await tokens.liveTokens(usable ? principal.id : '');
+    const all = await tokens.liveTokens(usable ? principal.id : '');
+    const live = all.filter(({ pair }) => pair === undefined);
     const candidates: NamedCandidates['candidates'][number][] = live.map((token) => {
       return { tokenId: token.id, storedKey: token.storedKey, serverKey: token.serverKey };
     });
@@ -132,16 +139,41 @@ export class Identity {
 
   /** A bearer token of an HTTP request. Untrusted: its text. */
   async bearer(text: Secret<string>, peer: HttpPeer): Promise<BearerLogin> {
-    const { principals, tokens, attempts } = this.#options;
+    const { tokens, attempts } = this.#options;
     const attempt: Attempt = { ...peer, name: undefined, method: 'bearer' };
     await attempts.admit(attempt);
-    const token = await tokens.findByText(text);
-    const principal = token === undefined ? undefined : await principals.findById(token.principalId);
-    const failure = this.#whyNot(principal, token);
-    if (principal === undefined || token === undefined || failure !== undefined) {
-      throw await attempts.failed(attempt, failure ?? 'wrong token', { principal, tokenId: token?.id });
-    }
-    return { principal: await this.#welcome(attempt, principal, tokens, token), tokenId: token.id };
+    return this.#comeIn(attempt, await tokens.findByText(text));
+  }
+
+  /** Whether an access key pair of this id is there, whose signatures are worth looking at. */
+  async hasPair(accessKeyId: string): Promise<boolean> {
+    const { token, principal } = await this.#findPair(accessKeyId);
+    return this.#whyNot(principal, token) === undefined;
+  }
+
+  /**
+   * Whose signature it is; throws AUTHENTICATION_FAILED, with its leaf. One that is good has no leaf here: whoever
+   * opens a session with it comes in by {@link signedLogin}.
+   */
+  async signature({ accessKeyId, isSignedBy }: SignatureProof, peer: HttpPeer): Promise<TokenId> {
+    const { tokens, attempts } = this.#options;
+    const { token, principal } = await this.#findPair(accessKeyId);
+    const secret = token === undefined ? undefined : tokens.secretOf(token);
+    // The same work for an id that there is not.
+    const isSigned = isSignedBy(secret ?? new Secret(Buffer.from(this.#mockSecret).toString('hex')));
+    const wrong = secret !== undefined && isSigned ? undefined : 'wrong signature';
+    const failure = this.#whyNot(principal, token) ?? wrong;
+    if (token !== undefined && failure === undefined) return token.id;
+    const attempt: Attempt = { ...peer, name: undefined, method: 'sigv4' };
+    throw await attempts.failed(attempt, failure ?? 'wrong signature', { principal, tokenId: token?.id });
+  }
+
+  /** Whoever has signed with an access key pair comes in; what was true of it is looked at again. */
+  async signedLogin(tokenId: TokenId, peer: HttpPeer): Promise<BearerLogin> {
+    const { tokens, attempts } = this.#options;
+    const attempt: Attempt = { ...peer, name: undefined, method: 'sigv4' };
+    await attempts.admit(attempt);
+    return this.#comeIn(attempt, await tokens.find(tokenId));
   }
 
   /** A name, a password and the code of a second factor give a token that soon expires. Untrusted: all of it. */
@@ -209,6 +241,17 @@ export class Identity {
     return { id, name, kind, displayName, issuer, subject, groups: this.#options.groupsOf(name) };
   }
 
+  /** The owner of a token that was shown, where both are good. */
+  async #comeIn(attempt: Attempt, token: TokenRecord | undefined): Promise<BearerLogin> {
+    const { principals, tokens, attempts } = this.#options;
+    const principal = token === undefined ? undefined : await principals.findById(token.principalId);
+    const failure = this.#whyNot(principal, token);
+    if (principal === undefined || token === undefined || failure !== undefined) {
+      throw await attempts.failed(attempt, failure ?? 'wrong token', { principal, tokenId: token?.id });
+    }
+    return { principal: await this.#welcome(attempt, principal, tokens, token), tokenId: token.id };
+  }
+
   async #welcome(
     attempt: Attempt,
     record: PrincipalRecord,
@@ -225,6 +268,15 @@ export class Identity {
       throw new CountersignError('AUTHENTICATION_FAILED', { user: record.name });
     }
     return this.principalOf(record);
+  }
+
+  async #findPair(accessKeyId: string): Promise<{
+    readonly token: TokenRecord | undefined;
+    readonly principal: PrincipalRecord | undefined;
+  }> {
+    const { principals, tokens } = this.#options;
+    const token = await tokens.findByAccessKeyId(accessKeyId);
+    return { token, principal: token && (await principals.findById(token.principalId)) };
   }
 
   async #findToken(id: string | undefined): Promise<TokenRecord | undefined> {

@@ -10,13 +10,23 @@ const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 
 /** A prefix and 160 random bits in 32 characters. */
 export function makeSecretText(prefix: string, randomBytes: (length: number) => Uint8Array): Secret<string> {
+  return new Secret(prefix + textOf(randomBytes(SECRET_BYTES)));
+}
+
+/** The id of an access key pair, as AWS's clients expect one: 80 random bits that are no secret. */
+export function makeAccessKeyId(randomBytes: (length: number) => Uint8Array): string {
+  return `CSAK${textOf(randomBytes(SECRET_BYTES / 2)).toUpperCase()}`;
+}
+
+/** A number of bytes that five divides. */
+function textOf(bytes: Uint8Array): string {
   let bits = 0n;
-  for (const byte of randomBytes(SECRET_BYTES)) bits = (bits << 8n) | BigInt(byte);
+  for (const byte of bytes) bits = (bits << 8n) | BigInt(byte);
   let text = '';
-  for (let shift = SECRET_BYTES * 8 - 5; shift >= 0; shift -= 5) {
+  for (let shift = bytes.length * 8 - 5; shift >= 0; shift -= 5) {
     text += ALPHABET.charAt(Number((bits >> BigInt(shift)) & 31n));
   }
-  return new Secret(prefix + text);
+  return text;
 }
 
 /** What is kept of a secret text. It cannot be guessed, so it needs neither salt nor stretching. */

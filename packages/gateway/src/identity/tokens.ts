@@ -1,5 +1,6 @@
 /**
- * Personal tokens: shown once, kept as a SHA-256 for HTTP and as a SCRAM verifier for PostgreSQL.
+ * Personal tokens: shown once, kept as a SHA-256 for HTTP and as a SCRAM verifier for PostgreSQL. Of an access key
+ * pair, with which AWS's clients sign, the secret is kept sealed: whoever checks a signature has to have it.
  *
  * Spec: RFC 5802, section 3, for the two keys. Every change is a leaf before it takes effect, so a
  * crash in between leaves a leaf without a token, never a token without a leaf.
@@ -19,14 +20,17 @@ import { LIMITS } from '../core/limits.ts';
 import type { Principal } from '../core/principal.ts';
 import { SECOND_FACTOR_LIMITS } from '../core/second-factor-limits.ts';
 import type { Secret } from '../core/secret.ts';
+import { openAwsSecret, sealAwsSecret } from '../keys/aws-secret.ts';
 import { makeVerifier } from '../protocols/postgres/scram.ts';
 import type { Schema, TokensTable } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import { Listeners } from './listeners.ts';
 import type { PrincipalRecord, Principals } from './principals.ts';
-import { hashSecretText, makeSecretText } from './secret-text.ts';
+import { hashSecretText, makeAccessKeyId, makeSecretText } from './secret-text.ts';
 
 const PREFIX = 'cs_';
+/** Of the secret of a pair, so that nobody takes it for a token. */
+const AWS_PREFIX = 'csaws_';
 /** The name of tokens that a password gave; nobody else may use it. */
 const LOGIN_TOKEN_NAME = 'login';
 
@@ -39,11 +43,14 @@ export interface TokensOptions {
   readonly ledger: LedgerPort;
   readonly principals: Principals;
   readonly clock: Clock;
+  readonly installationKey: Secret<Uint8Array>;
   readonly randomBytes: (length: number) => Uint8Array;
 }
 
 export interface NewToken {
   readonly name: string;
+  /** An access key pair, which signs and is good for nothing else. */
+  readonly aws?: boolean | undefined;
   readonly lifetimeMs: number;
   /** Undefined where the gateway itself makes it. */
   readonly createdBy: Principal | undefined;
@@ -53,8 +60,10 @@ export interface NewToken {
 
 export interface CreatedToken {
   readonly id: TokenId;
-  /** The only time that anybody sees it. */
+  /** The only time that anybody sees it; of a pair its secret. */
   readonly token: Secret<string>;
+  /** Of a pair. */
+  readonly accessKeyId: string | undefined;
   readonly expiresUs: number;
   /** What it says of the login that it comes from. */
   readonly authentication: Authentication | undefined;
@@ -71,6 +80,8 @@ export interface TokenRecord {
   readonly lastUsedUs: number | undefined;
   readonly storedKey: Uint8Array;
   readonly serverKey: Uint8Array;
+  /** Of an access key pair: its id, and its secret, sealed. */
+  readonly pair: { readonly accessKeyId: string; readonly sealed: Uint8Array } | undefined;
   /** How its owner had logged in who made it; undefined where that is not known, and of machines. */
   readonly authentication: Authentication | undefined;
 }
@@ -171,6 +182,22 @@ export class Tokens {
     return row === undefined ? undefined : parseRow(row);
   }
 
+  /** The access key pair of an id that a client named, whatever its state. */
+  async findByAccessKeyId(accessKeyId: string): Promise<TokenRecord | undefined> {
+    const { db } = this.#options.store;
+    const row = await db
+      .selectFrom('tokens')
+      .selectAll()
+      .where('access_key_id', '=', accessKeyId)
+      .executeTakeFirst();
+    return row === undefined ? undefined : parseRow(row);
+  }
+
+  /** The secret of a pair; undefined of any other token. */
+  secretOf({ id, pair }: TokenRecord): Secret<string> | undefined {
+    return pair === undefined ? undefined : openAwsSecret(this.#options.installationKey, id, pair.sealed);
+  }
+
   /** All tokens of somebody that are still kept, the oldest first. */
   async list(principalId: PrincipalId): Promise<readonly TokenRecord[]> {
     const rows = await this.#options.store.db
@@ -222,14 +249,14 @@ export class Tokens {
 
   async #create(
     owner: PrincipalRecord,
-    { name, lifetimeMs, createdBy, madeWith }: NewToken,
+    { name, lifetimeMs, createdBy, madeWith, aws = false }: NewToken,
     authentication: Authentication | undefined,
   ): Promise<CreatedToken> {
     checkLifetime(lifetimeMs);
     const { store, ledger, clock, randomBytes } = this.#options;
     const nowUs = clock.nowUs();
-    const token = makeSecretText(PREFIX, randomBytes);
-    const verifier = makeVerifier(token.reveal(), owner.scramSalt, LIMITS.identity.scramIterations);
+    const token = makeSecretText(aws ? AWS_PREFIX : PREFIX, randomBytes);
+    const accessKeyId = aws ? makeAccessKeyId(randomBytes) : undefined;
     const id = makeId('token', Math.floor(nowUs / 1000), randomBytes(10));
     const expiresUs = nowUs + lifetimeMs * 1000;
     if (name !== LOGIN_TOKEN_NAME) await checkRoom(store.db, owner.id, nowUs);
@@ -239,6 +266,7 @@ export class Tokens {
       name: name.toWellFormed(),
       expires_at: formatTimeUs(expiresUs),
       created_by: createdBy?.name ?? 'gateway',
+      ...(accessKeyId === undefined ? {} : { access_key_id: accessKeyId }),
       ...authenticationBody(authentication),
     };
     await ledger.append(await this.#leaf('token.create', owner.id, createdBy, body));
@@ -246,9 +274,7 @@ export class Tokens {
       id,
       principal_id: owner.id,
       name,
-      sha256: hashSecretText(token),
-      stored_key: verifier.storedKey,
-      server_key: verifier.serverKey,
+      ...this.#kept(owner, id, token, accessKeyId),
       created_us: nowUs,
       expires_us: expiresUs,
       revoked_us: null,
@@ -265,7 +291,35 @@ export class Tokens {
         await checkLive(tx, madeWith, clock.nowUs());
       await tx.insertInto('tokens').values(row).execute();
     });
-    return { id, token, expiresUs, authentication };
+    return { id, token, accessKeyId, expiresUs, authentication };
+  }
+
+  /** What is kept of a token. The secret of a pair is no bearer token and no password: nobody knows what it would be. */
+  #kept(
+    owner: PrincipalRecord,
+    id: TokenId,
+    token: Secret<string>,
+    accessKeyId: string | undefined,
+  ): KeptToken {
+    if (accessKeyId === undefined) {
+      const verifier = makeVerifier(token.reveal(), owner.scramSalt, LIMITS.identity.scramIterations);
+      const { storedKey: stored_key, serverKey: server_key } = verifier;
+      return {
+        sha256: hashSecretText(token),
+        stored_key,
+        server_key,
+        access_key_id: null,
+        sealed_secret: null,
+      };
+    }
+    const { randomBytes } = this.#options;
+    return {
+      sha256: randomBytes(32),
+      stored_key: randomBytes(32),
+      server_key: randomBytes(32),
+      access_key_id: accessKeyId,
+      sealed_secret: sealAwsSecret(this.#options, id, token),
+    };
   }
 
   async #leaf(
@@ -284,6 +338,11 @@ export class Tokens {
     return { type, ...actor, body };
   }
 }
+
+type KeptToken = Pick<
+  TokensTable,
+  'sha256' | 'stored_key' | 'server_key' | 'access_key_id' | 'sealed_secret'
+>;
 
 /** What a machine has was given to it: it has logged in with nothing that only somebody could have. */
 function isPerson({ kind }: PrincipalRecord): boolean {
@@ -362,8 +421,13 @@ function parseRow(row: TokensTable): TokenRecord {
     lastUsedUs: row.last_used_us ?? undefined,
     storedKey: row.stored_key,
     serverKey: row.server_key,
+    pair: parsePair(row),
     authentication: parseAuthentication(row),
   };
+}
+
+function parsePair({ access_key_id: accessKeyId, sealed_secret: sealed }: TokensTable): TokenRecord['pair'] {
+  return accessKeyId === null || sealed === null ? undefined : { accessKeyId, sealed };
 }
 
 function parseAuthentication({ amr, authenticated_us: atUs }: TokensTable): Authentication | undefined {

@@ -82,13 +82,20 @@ export interface HttpConnection {
     readonly database?: undefined;
   };
   readonly credential: {
-    readonly scheme: 'none' | 'bearer' | 'header' | 'basic' | 'query';
+    readonly scheme: 'none' | 'bearer' | 'header' | 'basic' | 'query' | 'sigv4';
     /** Of the header or of the parameter. */
     readonly name?: string;
     /** In front of what goes into the header. */
     readonly prefix?: string;
     /** Of `basic`. */
     readonly user?: string;
+    /** Of `sigv4`, whose `password` is the secret access key. It is no secret, but may come with one that ends. */
+    readonly accessKeyId?: string | SourceOption;
+    /** Of `sigv4`, beside keys that end soon. */
+    readonly sessionToken?: SourceOption;
+    /** Of `sigv4`: what requests are signed for, `eu-central-1` and `bedrock`. */
+    readonly region?: string;
+    readonly service?: string;
     /** `sealed`: set through the API and kept wrapped in the store. */
     readonly password?: SourceOption | { readonly sealed: true };
   };

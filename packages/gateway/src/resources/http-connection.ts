@@ -13,6 +13,9 @@ const STRICT = { additionalProperties: false } as const;
 const HOST_NAME = '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?([.][a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$';
 const APPROVER = '^(group:)?[a-z0-9][a-z0-9_.@-]{0,62}$';
 const FIELD_NAME = '^[a-z0-9][a-z0-9-]{0,63}$';
+const ACCESS_KEY_ID = '^[A-Za-z0-9_]{16,128}$';
+/** A region or a service, as signatures name them. */
+const SCOPE_PART = '^[a-z0-9][a-z0-9-]{0,63}$';
 
 /** Fields that are the gateway's own to send, and no credential. */
 const NO_CREDENTIAL: ReadonlySet<string> = new Set([
@@ -50,10 +53,19 @@ const TARGET: TSchema = Type.Object(
 
 const CREDENTIAL: TSchema = Type.Object(
   {
-    scheme: Type.Enum(['none', 'bearer', 'header', 'basic', 'query']),
+    scheme: Type.Enum(['none', 'bearer', 'header', 'basic', 'query', 'sigv4']),
     name: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$' })),
     prefix: Type.Optional(Type.String({ pattern: '^[ -~]{1,64}$' })),
     user: Type.Optional(Type.String({ pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f:]+$', maxLength: 256 })),
+    accessKeyId: Type.Optional(
+      Type.Union([Type.String({ pattern: ACCESS_KEY_ID }), sourceSchema('')], {
+        alternatives:
+          'an access key id, { file: PATH }, { env: NAME } or { command: [PROGRAM, ARGUMENT, …] }',
+      }),
+    ),
+    sessionToken: Type.Optional(sourceSchema('')),
+    region: Type.Optional(Type.String({ pattern: SCOPE_PART })),
+    service: Type.Optional(Type.String({ pattern: SCOPE_PART })),
     password: Type.Optional(
       Type.Union([sourceSchema(''), Type.Object({ sealed: Type.Literal(true) }, STRICT)], {
         alternatives:
@@ -167,12 +179,27 @@ function credentialProblem(credential: HttpConnection['credential']): string | u
       ? 'credential.user is missing, and the scheme is basic'
       : 'credential.user goes with the scheme basic';
   }
+  const signing = signingProblem(credential);
+  if (signing !== undefined) return signing;
   if (
     scheme === 'header' &&
     name !== undefined &&
     (!new RegExp(FIELD_NAME).test(name) || NO_CREDENTIAL.has(name))
   ) {
     return 'credential.name is no name of a field in small letters that can hold a credential';
+  }
+  return undefined;
+}
+
+/** What signatures need, and nothing else does. */
+function signingProblem(credential: HttpConnection['credential']): string | undefined {
+  const { scheme, accessKeyId, sessionToken, region, service } = credential;
+  const needed = { accessKeyId, region, service };
+  for (const [name, value] of Object.entries(scheme === 'sigv4' ? needed : { ...needed, sessionToken })) {
+    if ((value !== undefined) === (scheme === 'sigv4')) continue;
+    return scheme === 'sigv4'
+      ? `credential.${name} is missing, and the scheme is sigv4`
+      : `credential.${name} goes with the scheme sigv4`;
   }
   return undefined;
 }

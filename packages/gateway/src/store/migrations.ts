@@ -15,6 +15,7 @@ import { createVersion2 } from './version-2.ts';
 import { createVersion3 } from './version-3.ts';
 import { createVersion4 } from './version-4.ts';
 import { createVersion5 } from './version-5.ts';
+import { createVersion6 } from './version-6.ts';
 
 export interface Migration {
   readonly version: number;
@@ -33,6 +34,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 3, up: createVersion3 },
   { version: 4, up: createVersion4 },
   { version: 5, up: createVersion5 },
+  { version: 6, up: createVersion6 },
 ];
 
 function newestVersion(migrations: readonly Migration[]): number {

@@ -50,6 +50,10 @@ export interface TokensTable {
   readonly amr: string | null;
   /** and when. */
   readonly authenticated_us: number | null;
+  /** Of a pair that signs; its three verifiers above are of nothing. */
+  readonly access_key_id: string | null;
+  /** The secret of the pair, sealed for this token. */
+  readonly sealed_secret: Uint8Array | null;
 }
 
 /** One of each person; before it is confirmed it counts for nothing. */

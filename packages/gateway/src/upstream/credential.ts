@@ -47,13 +47,26 @@ export async function resolveCredential(
     if (found === undefined) throw failed(connection, 'its password was never set');
     return { user, password: found };
   }
+  return { user, password: await resolveSource(connection, 'its password', password, options.env) };
+}
+
+/**
+ * A part of a credential that is kept elsewhere; UPSTREAM_FAILED where it cannot be had.
+ *
+ * @param what it is, for the message
+ */
+export async function resolveSource(
+  connection: Pick<CredentialedConnection, 'name'>,
+  what: string,
+  source: SecretSource,
+  env: CredentialOptions['env'],
+): Promise<Secret<string>> {
   try {
     const bytesMax = LIMITS.resources.passwordBytesMax;
-    const source = { env: options.env, bytesMax, modeRefused: 0o007 } as const;
-    return { user, password: await readSecretSource(password, source) };
+    return await readSecretSource(source, { env, bytesMax, modeRefused: 0o007 });
   } catch (error) {
     const { reason } = error instanceof CountersignError ? error.details : {};
-    throw failed(connection, `its password: ${reason ?? 'cannot be read'}`, error);
+    throw failed(connection, `${what}: ${reason ?? 'cannot be read'}`, error);
   }
 }
 
@@ -73,6 +86,10 @@ export async function resolveTrustedCertificates(
   }
 }
 
-function failed(connection: CredentialedConnection, reason: string, cause?: unknown): CountersignError {
+function failed(
+  connection: Pick<CredentialedConnection, 'name'>,
+  reason: string,
+  cause?: unknown,
+): CountersignError {
   return new CountersignError('UPSTREAM_FAILED', { connection: connection.name, reason }, { cause });
 }

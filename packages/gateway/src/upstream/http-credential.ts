@@ -7,6 +7,7 @@
 import { CountersignError } from '../core/errors.ts';
 import type { HttpFields } from '../core/http-message.ts';
 import type { Secret } from '../core/secret.ts';
+import type { SigV4Credential } from './sigv4-fields.ts';
 
 /** How a target is shown who asks. */
 export type HttpCredential =
@@ -21,7 +22,8 @@ export type HttpCredential =
       readonly secret: Secret<string>;
     }
   | { readonly scheme: 'basic'; readonly user: string; readonly secret: Secret<string> }
-  | { readonly scheme: 'query'; readonly name: string; readonly secret: Secret<string> };
+  | { readonly scheme: 'query'; readonly name: string; readonly secret: Secret<string> }
+  | SigV4Credential;
 
 /** What is added to a request; the query has it at its end. */
 export interface Injected {
@@ -29,10 +31,11 @@ export interface Injected {
   readonly query: string;
 }
 
-/** Throws UPSTREAM_FAILED for a secret that no field can hold. */
+/** Throws UPSTREAM_FAILED for a secret that no field can hold. What is signed is so when all else is there. */
 export function inject(credential: HttpCredential, query: string, connection: string): Injected {
   switch (credential.scheme) {
     case 'none':
+    case 'sigv4':
       return { fields: [], query };
     case 'bearer':
       return { fields: [['authorization', `Bearer ${textOf(credential.secret, connection)}`]], query };

@@ -5,15 +5,14 @@ import { secondFactorUs } from '../core/authentication.ts';
 import { CountersignError, toCountersignError } from '../core/errors.ts';
 import { HTTP_LIMITS } from '../core/http-limits.ts';
 import type { Principal } from '../core/principal.ts';
-import type { Secret } from '../core/secret.ts';
 import type { HttpConnection } from '../resources/documents.ts';
 import type { HttpAdmission, HttpPorts } from '../session/http/http-ports.ts';
 import { AnswerBudget } from '../session/http/kept-answer.ts';
 import type { AdmittedCaller, SessionPorts } from '../session/session-ports.ts';
-import { resolveCredential, resolveTrustedCertificates } from '../upstream/credential.ts';
-import type { HttpCredential } from '../upstream/http-credential.ts';
+import { resolveTrustedCertificates } from '../upstream/credential.ts';
 import type { HttpTarget } from '../upstream/http-exchange.ts';
 import { UpstreamPool } from '../upstream/http-pool.ts';
+import { httpCredential, signedForOf } from './http-credential.ts';
 import { indexAddresses } from './index-addresses.ts';
 import { holdLink } from './notify.ts';
 import type { Rooms, RoomsOptions } from './rooms.ts';
@@ -30,6 +29,9 @@ export function httpPorts(config: Config, rooms: Rooms, ports: SessionPorts, env
     rerank: { answers: new AnswerBudget() },
     holdUrl: (id) => holdLink(config, id),
     login: (token, peer) => identity.identity.bearer(token, peer),
+    hasPair: (accessKeyId) => identity.identity.hasPair(accessKeyId),
+    signature: (proof, peer) => identity.identity.signature(proof, peer),
+    signedLogin: (tokenId, peer) => identity.identity.signedLogin(tokenId, peer),
     connectionOfHost: hostsOf(rooms),
     indexAddress: indexAddresses(rooms.resources),
     admit: async (principal, connection, caller) => admit(rooms, env, principal, connection, caller),
@@ -70,6 +72,7 @@ async function admit(
     authentication,
     dialect: connection.dialect ?? 'auto',
     lineage: connection.lineage === true,
+    signedFor: signedForOf(connection),
     policyNow: policyOf(principal, connection.name, caller, resources, 'http'),
     maskingKeys: () => rooms.maskingKeys.ring(),
     openTarget: () => openHttpTarget(connection, rooms, env),
@@ -120,34 +123,8 @@ async function openHttpTarget(connection: HttpConnection, rooms: Rooms, env: Env
     tls: target.tls,
     ca: await resolveTrustedCertificates(connection),
     version: target.version ?? 'auto',
-    credential: credentialOf(
-      connection,
-      (await resolveCredential(connection, { store, installationKey, env })).password,
-    ),
+    credential: await httpCredential(connection, { store, installationKey, env }),
   };
-}
-
-function credentialOf(
-  { name: connection, credential }: HttpConnection,
-  secret: Secret<string> | undefined,
-): HttpCredential {
-  const { scheme, name = '', prefix = '', user = '' } = credential;
-  if (scheme === 'none') return { scheme };
-  if (secret === undefined) {
-    throw new CountersignError('UPSTREAM_FAILED', { connection, reason: 'it has no password' });
-  }
-  switch (scheme) {
-    case 'bearer':
-      return { scheme, secret };
-    case 'header':
-      return { scheme, name, prefix, secret };
-    case 'basic':
-      return { scheme, user, secret };
-    case 'query':
-      return { scheme, name, secret };
-    default:
-      return scheme satisfies never;
-  }
 }
 
 /** How many requests of nobody have a leaf; a flood must not fill the log. */

@@ -3,22 +3,32 @@
  *
  * Spec: spec/http.md §4. RFC 6750 §2.1, RFC 7617; the other places are those of SDKs. Every one of these
  * fields stays here, whatever stands in it (fields.ts).
- * Refused: two different keys, a key in the query, SigV4 (what signs a request cannot show a token).
+ * Refused: two different keys, and a key in the query. What is signed with AWS Signature Version 4 shows no key: that is
+ * read in sigv4/.
  * Untrusted: every character.
  */
 
 import type { HttpFields } from '../../core/http-message.ts';
 import { valuesOf } from './fields.ts';
+import { saysItIsSigned } from './sigv4/read-signature.ts';
 
 export type FoundCredential =
   | { readonly kind: 'token'; readonly token: string }
+  | { readonly kind: 'signature' }
   | { readonly kind: 'none' }
   | { readonly kind: 'refused'; readonly reason: string };
 
 /** Besides Authorization. */
 const KEY_FIELDS = ['api-key', 'apikey', 'x-api-key', 'x-api-token', 'x-auth-token', 'x-goog-api-key'];
 /** Of a query, in small letters and without `-` and `_`. */
-const KEY_PARAMETERS: ReadonlySet<string> = new Set(['apikey', 'xapikey', 'accesstoken', 'authorization']);
+const KEY_PARAMETERS: ReadonlySet<string> = new Set([
+  'apikey',
+  'xapikey',
+  'accesstoken',
+  'authorization',
+  // Of AWS's Signature Version 2.
+  'awsaccesskeyid',
+]);
 /** What a gateway token looks like, wherever it stands. */
 const GATEWAY_TOKEN = /(?:^|[^A-Za-z0-9])cs_[0-9a-z]{16,}/;
 const TOKEN = /^[\x21-\x7e]{1,512}$/;
@@ -29,8 +39,13 @@ export function findCredential(fields: HttpFields, query: string): FoundCredenti
     return { kind: 'refused', reason: 'a key does not belong into a URL; send it as Authorization: Bearer' };
   }
   const authorization = valuesOf(fields, 'authorization');
-  if (authorization.some((value) => /^AWS4-/i.test(value.trim()))) {
-    return { kind: 'refused', reason: 'SigV4 is not taken; send the token as Authorization: Bearer' };
+  if (saysItIsSigned(fields, query)) {
+    const beside = KEY_FIELDS.some((name) =>
+      valuesOf(fields, name).some((value) => GATEWAY_TOKEN.test(value)),
+    );
+    return beside
+      ? { kind: 'refused', reason: 'it is signed, and has a token beside that' }
+      : { kind: 'signature' };
   }
   const found = new Set<string>();
   for (const value of authorization) {

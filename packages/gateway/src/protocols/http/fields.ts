@@ -49,6 +49,7 @@ const CREDENTIALS: ReadonlySet<string> = new Set([
   'x-amz-security-token',
   'x-amz-date',
   'x-amz-content-sha256',
+  'x-amz-s3session-token',
   'cookie',
 ]);
 

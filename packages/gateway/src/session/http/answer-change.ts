@@ -58,7 +58,7 @@ export function changedRequest(fields: HttpFields): HttpFields {
 
 /** Of a request or an answer: what is about the content that it had. */
 export function withoutContentFields(fields: HttpFields): HttpFields {
-  return fields.filter(([name]) => !ABOUT_CONTENT.has(name));
+  return fields.filter(([name]) => !ABOUT_CONTENT.has(name) && !name.startsWith('x-amz-checksum-'));
 }
 
 /** The content, decoded, behind whoever changes it. */

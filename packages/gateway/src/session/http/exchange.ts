@@ -28,6 +28,7 @@ import { RetrievedContent } from './retrieved-content.ts';
 import { refusalOf, sendRefusal } from './refuse.ts';
 import { checkNoneYet, type RequestMasking, requestMasking } from './masked-request.ts';
 import { isSameRequest } from './same-request.ts';
+import { checkSignedContent, checkSignedFor, type SignedRequest } from './signed-request.ts';
 
 /** A request of a client that is known, on a connection that it may use. */
 export interface KnownRequest {
@@ -39,6 +40,8 @@ export interface KnownRequest {
   readonly isByHost: boolean;
   readonly contentLength: number | 'chunked' | 'none';
   readonly budget: ContentShare;
+  /** Where it is signed. */
+  readonly signed: SignedRequest | undefined;
 }
 
 /** What an approval said, where one was needed. */
@@ -73,6 +76,7 @@ export class Exchange implements RunningExchange {
     this.#receivedUs = session.ports.clock.monotonicUs();
     this.#dialect = session.admission.dialect;
     this.#head = known.head;
+    this.#content = known.signed?.content;
     known.request.onGone(() => {
       this.#abort.abort(new CountersignError('HTTP_CLIENT_LEFT'));
       this.#forwarding?.destroy();
@@ -105,8 +109,9 @@ export class Exchange implements RunningExchange {
   }
 
   async #pass(): Promise<void> {
-    const { head } = this.#known;
+    const { head, signed } = this.#known;
     const { admission, ports } = this.#session;
+    checkSignedFor(admission, signed, this.#known.contentLength);
     const looked = wantsContent(admission.dialect, head);
     const masking = await this.#findMasks();
     const wanted = looked || masking !== undefined;
@@ -180,11 +185,12 @@ export class Exchange implements RunningExchange {
   }
 
   async #holdContent(): Promise<void> {
-    const { request, contentLength, budget } = this.#known;
+    const { request, contentLength, budget, signed } = this.#known;
     if (contentLength === 'none' || this.#content !== undefined) return;
     checkDeclaredLength(contentLength);
     request.sayContinue?.();
     this.#content = await holdContent(request.content, budget);
+    checkSignedContent(signed, this.#content.sha256);
   }
 
   async #decoded(): Promise<Uint8Array | undefined> {
@@ -273,7 +279,7 @@ export class Exchange implements RunningExchange {
   }
 
   async #forward(strip: readonly string[]): Promise<void> {
-    const { request, contentLength } = this.#known;
+    const { request, contentLength, budget, signed } = this.#known;
     const masking = this.#masking;
     const { admission, connection } = this.#session;
     const { masks } = admission.policyNow();
@@ -290,6 +296,8 @@ export class Exchange implements RunningExchange {
       retrieved: admission.lineage ? new RetrievedContent(this.#session, this.#intent ?? 0) : undefined,
       hosts: this.#hosts,
       strip,
+      budget,
+      signed,
       number: this.#number,
       signal: this.#abort.signal,
     });
@@ -303,8 +311,8 @@ export class Exchange implements RunningExchange {
     status: HttpOutcomeStatus,
     approval?: { readonly id: string; readonly url: string },
   ): Promise<void> {
-    const { request, head } = this.#known;
-    const refusal = refusalOf(error, this.#dialect, { approval });
+    const { request, head, signed } = this.#known;
+    const refusal = refusalOf(error, this.#dialect, { approval, isSigned: signed !== undefined });
     if (request.answer.isOpen && this.#intent !== undefined) {
       const shown = { status: refusal.status, fields: refusal.fields };
       this.#record(CHANNEL.gatewayToClient, RECORDED.head, Buffer.from(JSON.stringify(shown)));

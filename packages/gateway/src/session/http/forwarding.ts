@@ -5,6 +5,7 @@
  * from the recording to both. What is not understood of an encoding is left alone: bytes pass as they are.
  */
 
+import { hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { CountersignError, reasonOf } from '../../core/errors.ts';
 import { HTTP_LIMITS as LIMITS } from '../../core/http-limits.ts';
@@ -28,7 +29,14 @@ import {
   isInQuery,
   withoutSecret,
 } from '../../upstream/http-credential.ts';
-import type { HttpTarget, UpstreamAnswer, UpstreamExchange } from '../../upstream/http-exchange.ts';
+import type {
+  HttpTarget,
+  UpstreamAnswer,
+  UpstreamExchange,
+  UpstreamRequest,
+} from '../../upstream/http-exchange.ts';
+import { signatureFields } from '../../upstream/sigv4-fields.ts';
+import type { ContentShare } from './content-budget.ts';
 import { shownFields } from './decide-request.ts';
 import type { HeldContent } from './held-content.ts';
 import type { HttpOutcomeStatus } from './http-leaves.ts';
@@ -42,6 +50,8 @@ import { RestoredAnswer } from './restored-answer.ts';
 import { pump, Stalled } from './pump.ts';
 import type { RerankEvidence } from './rerank-evidence.ts';
 import type { RetrievedContent } from './retrieved-content.ts';
+import { checkSignedContent, type SignedRequest } from './signed-request.ts';
+import { type SpooledRequest, spoolRequest } from './spooled-request.ts';
 import { joinUpgraded } from './upgrade.ts';
 
 export interface ForwardedRequest {
@@ -62,6 +72,10 @@ export interface ForwardedRequest {
   readonly hosts: IndexHosts | undefined;
   /** Fields that would lead past what was decided on. */
   readonly strip: readonly string[];
+  /** What is read of it takes of this. */
+  readonly budget: ContentShare;
+  /** Where the client signed it: a content that nobody has read yet is checked before anything is sent. */
+  readonly signed: SignedRequest | undefined;
   /** Of the exchange in its session. */
   readonly number: number;
   /** Aborted when nothing of it is wanted any more. */
@@ -79,6 +93,8 @@ export class Forwarding {
   #answer: UpstreamAnswer | undefined;
   /** Of the head that the client gets. */
   #fields: HttpFields | undefined;
+  /** Where the target has to know the digest of the content first. */
+  #spooled: SpooledRequest | undefined;
   #forwardedUs: number | undefined;
   #answeredUs: number | undefined;
   #hasAnswered = false;
@@ -117,6 +133,14 @@ export class Forwarding {
 
   /** Resolves when the client has the whole answer. */
   async run(): Promise<HttpOutcomeStatus> {
+    try {
+      return await this.#run();
+    } finally {
+      await this.#spooled?.release();
+    }
+  }
+
+  async #run(): Promise<HttpOutcomeStatus> {
     const { request, signal } = this.#forwarded;
     const upstream = await this.#begin();
     const sending = this.#send(upstream);
@@ -192,7 +216,7 @@ export class Forwarding {
   }
 
   async #begin(): Promise<UpstreamExchange> {
-    const { request, head, contentLength, content, strip, signal, restoring } = this.#forwarded;
+    const { request, head, strip, signal, restoring } = this.#forwarded;
     const { ports, connection } = this.#session;
     const { admission } = this.#session;
     this.#masking = await answerMasking(admission.policyNow().masks, () => admission.maskingKeys());
@@ -213,18 +237,53 @@ export class Forwarding {
     const plain = requestFieldsFor(head.fields, own).filter(([name]) => name !== 'content-length');
     const asked = this.#forwarded.hosts?.request(plain) ?? plain;
     const passing = this.#masking?.request(asked) ?? asked;
+    const isSigned = target.credential.scheme === 'sigv4';
+    if (isSigned) await this.#readAll();
     signal.throwIfAborted();
-    this.#forwardedUs = ports.clock.monotonicUs();
-    const upstream = await ports.upstream.begin(target, {
+    const unsigned: UpstreamRequest = {
       method: head.method,
       path: pathAt(target, head.path, injected.query),
       fields: [...passing, ...injected.fields],
-      content: content === undefined ? contentLength : framedAs(content.bytes, contentLength, request),
+      content: this.#framing(),
       upgrade: request.upgrade === undefined ? undefined : 'websocket',
-    });
+    };
+    this.#forwardedUs = ports.clock.monotonicUs();
+    const upstream = await ports.upstream.begin(target, this.#signed(target, unsigned));
     this.#upstream = upstream;
     if (this.#destroyed) upstream.destroy();
     return upstream;
+  }
+
+  /** All of a content that the target's signature is about, and that of the client, before a byte of it is sent. */
+  async #readAll(): Promise<void> {
+    const { request, content, contentLength, signed, budget, signal } = this.#forwarded;
+    const { ports, principal } = this.#session;
+    if (content === undefined && contentLength !== 'none') {
+      request.sayContinue?.();
+      const options = { spool: ports.spool, owner: principal.id, share: budget, signal };
+      this.#spooled = await spoolRequest(request.content, options);
+      checkSignedContent(signed, this.#spooled.sha256);
+    }
+    if (request.rawTrailers().length === 0) return;
+    const reason = 'it has trailers, which no signature is about';
+    throw new CountersignError('HTTP_MALFORMED', { reason });
+  }
+
+  #framing(): UpstreamRequest['content'] {
+    const { request, content, contentLength } = this.#forwarded;
+    if (this.#spooled !== undefined) return this.#spooled.bytes;
+    return content === undefined ? contentLength : framedAs(content.bytes, contentLength, request);
+  }
+
+  /** With the signature of the gateway, over what is sent, where the target wants one. */
+  #signed(target: HttpTarget, request: UpstreamRequest): UpstreamRequest {
+    const { credential } = target;
+    if (credential.scheme !== 'sigv4') return request;
+    const { content } = this.#forwarded;
+    const sha256 = this.#spooled?.sha256 ?? content?.sha256 ?? hash('sha256', '', 'hex');
+    const nowUs = this.#session.ports.clock.nowUs();
+    const own = signatureFields(target, credential, request, sha256, nowUs);
+    return { ...request, fields: [...request.fields, ...own] };
   }
 
   async #send(upstream: UpstreamExchange): Promise<void> {
@@ -236,8 +295,9 @@ export class Forwarding {
       this.#sent.addHashed(content);
       sink.write(content.bytes);
     } else if (contentLength !== 'none') {
-      request.sayContinue?.();
-      await pump(request.content, sink, {
+      const spooled = this.#spooled;
+      if (spooled === undefined) request.sayContinue?.();
+      await pump(spooled?.read() ?? request.content, sink, {
         take: (chunk) => {
           this.#sent.add(chunk);
           this.#record(CHANNEL.clientToTarget, RECORDED.content, chunk);

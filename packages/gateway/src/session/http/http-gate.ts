@@ -12,13 +12,15 @@ import { Secret } from '../../core/secret.ts';
 import { findCredential } from '../../protocols/http/credentials.ts';
 import { requestFieldsFor, valueOf } from '../../protocols/http/fields.ts';
 import { type HeadResult, type ReadHead, readRequestHead } from '../../protocols/http/request-head.ts';
+import { saysItIsSigned } from '../../protocols/http/sigv4/read-signature.ts';
 import { splitFirstSegment } from '../../protocols/http/target.ts';
 import { ContentBudget } from './content-budget.ts';
 import { Exchange } from './exchange.ts';
-import type { ClientRequest, HttpPorts } from './http-ports.ts';
+import type { ClientRequest, HttpPeer, HttpPorts } from './http-ports.ts';
 import type { HttpSession } from './http-session.ts';
-import { openHttpSession } from './open-http-session.ts';
+import { type OpeningSession, openHttpSession } from './open-http-session.ts';
 import { refusalOf, sendRefusal } from './refuse.ts';
+import { checkSignature, moveContent, type SignedRequest, UnprovenContents } from './signed-request.ts';
 
 /** Which connection a request is for, and the path that is left of it. */
 interface Route {
@@ -27,12 +29,20 @@ interface Route {
   readonly isByHost: boolean;
 }
 
+/** How a client shows who it is. */
+interface Shown extends Pick<OpeningSession, 'login' | 'method'> {
+  /** The same for every request that is shown in the same way; it says nothing of a secret that could be guessed. */
+  readonly owner: string;
+  readonly signed: SignedRequest | undefined;
+}
+
 const NOTHING: ReadonlySet<string> = new Set();
 
 /** Owned by the listener. */
 export class HttpGate {
   readonly #ports: HttpPorts;
   readonly #budget = new ContentBudget();
+  readonly #unproven = new UnprovenContents();
   readonly #sessions = new Map<string, Promise<HttpSession>>();
   /** How many of them each token has. */
   readonly #perToken = new Map<string, number>();
@@ -46,23 +56,34 @@ export class HttpGate {
     const read = readRequestHead(request.head);
     if (read.kind === 'malformed') return this.#malformed(request, read);
     let route: Route | undefined;
+    let signed: SignedRequest | undefined;
     try {
       route = this.#route(read, request.serverName);
-      const session = await this.#sessionFor(request, read, route);
+      const peer = { ...request.peer, client: valueOf(read.fields, 'user-agent') ?? '' };
+      const contentLength = contentLengthOf(request, read);
+      const shown = await this.#shown(request, read, contentLength, peer);
+      ({ signed } = shown);
+      const session = await this.#sessionFor(shown, route.connection, peer);
       request.known();
-      const { method, query, fields } = read;
+      const budget = this.#budget.shareOf(session.principal.id, session.connection);
+      if (signed?.content !== undefined) signed = { ...signed, content: moveContent(signed.content, budget) };
+      const { method } = read;
+      const { query, fields } = signed ?? read;
       const exchange = new Exchange(session, {
         request,
         head: { method, path: route.path, query, fields: requestFieldsFor(fields, NOTHING) },
         authority: read.authority,
         isByHost: route.isByHost,
-        contentLength: contentLengthOf(request, read),
-        budget: this.#budget.shareOf(session.principal.id, session.connection),
+        contentLength,
+        budget,
+        signed,
       });
       await session.run(exchange, (number) => exchange.run(number));
     } catch (thrown) {
       const error = toCountersignError(thrown);
       this.#turnAway(request, read, error, route?.connection ?? '');
+    } finally {
+      signed?.content?.release();
     }
   }
 
@@ -90,20 +111,41 @@ export class HttpGate {
     return { connection: split.first, path: split.rest, isByHost: false };
   }
 
-  async #sessionFor(
+  /** Who a request is of, as it says; of one that is signed, as was checked. */
+  async #shown(
     request: ClientRequest,
-    { fields, query }: ReadHead,
-    { connection }: Route,
-  ): Promise<HttpSession> {
-    const found = findCredential(fields, query);
-    if (found.kind === 'none') throw new CountersignError('TOKEN_REQUIRED');
-    if (found.kind === 'refused') throw new CountersignError('HTTP_MALFORMED', { reason: found.reason });
-    const client = valueOf(fields, 'user-agent') ?? '';
-    const peer = { ...request.peer, client };
-    const key = keyOf([found.token, connection, peer.address, client]);
+    read: ReadHead,
+    contentLength: number | 'chunked' | 'none',
+    peer: HttpPeer,
+  ): Promise<Shown> {
+    const ports = this.#ports;
+    const found = findCredential(read.fields, read.query);
+    switch (found.kind) {
+      case 'none':
+        throw new CountersignError('TOKEN_REQUIRED');
+      case 'refused':
+        throw new CountersignError('HTTP_MALFORMED', { reason: found.reason });
+      case 'token': {
+        const token = new Secret(found.token);
+        const owner = keyOf([found.token]);
+        return { owner, method: 'bearer', login: () => ports.login(token, peer), signed: undefined };
+      }
+      case 'signature': {
+        const signed = await checkSignature(ports, this.#unproven, request, read, contentLength, peer);
+        const { tokenId } = signed;
+        const owner = keyOf(['sigv4', tokenId]);
+        return { owner, method: 'sigv4', login: () => ports.signedLogin(tokenId, peer), signed };
+      }
+      default:
+        return found satisfies never;
+    }
+  }
+
+  async #sessionFor(shown: Shown, connection: string, peer: HttpPeer): Promise<HttpSession> {
+    const key = keyOf([shown.owner, connection, peer.address, peer.client]);
     for (;;) {
       const known = this.#sessions.get(key);
-      const opening = known ?? this.#open(key, new Secret(found.token), connection, peer);
+      const opening = known ?? this.#open(key, shown, connection, peer);
       // oxlint-disable-next-line no-await-in-loop -- One that has ended meanwhile is opened again.
       const session = await opening;
       if (!session.isOver && !session.admission.isCurrent())
@@ -115,18 +157,17 @@ export class HttpGate {
 
   #open(
     key: string,
-    token: Secret<string>,
+    { owner, login, method }: Shown,
     connection: string,
-    peer: ClientRequest['peer'],
+    peer: HttpPeer,
   ): Promise<HttpSession> {
-    const owner = keyOf([token.reveal()]);
     const others = this.#perToken.get(owner) ?? 0;
     if (others >= LIMITS.sessionsPerTokenMax) {
       const allowed = LIMITS.sessionsPerTokenMax;
       throw new CountersignError('TOO_MANY_CONNECTIONS', { allowed, what: 'sessions of one token' });
     }
     this.#perToken.set(owner, others + 1);
-    const opening = openHttpSession(this.#ports, { token, connection, peer });
+    const opening = openHttpSession(this.#ports, { login, method, connection, peer });
     this.#sessions.set(key, opening);
     const forget = (): void => {
       if (this.#sessions.get(key) === opening) this.#sessions.delete(key);
@@ -141,7 +182,7 @@ export class HttpGate {
   #malformed(request: ClientRequest, { reason, status }: Extract<HeadResult, { kind: 'malformed' }>): void {
     const error = new CountersignError('HTTP_MALFORMED', { reason });
     this.#ports.refusedStranger(request.peer, '', reason, error.code);
-    this.#answer(request, request.head.method, error, status);
+    this.#answer(request, request.head.method, error, { status });
   }
 
   #turnAway(request: ClientRequest, head: ReadHead, error: CountersignError, connection: string): void {
@@ -151,17 +192,29 @@ export class HttpGate {
     if (NOBODY.has(error.code)) {
       this.#ports.refusedStranger(request.peer, connection, error.message, error.code);
     }
-    this.#answer(request, head.method, error);
+    const isSigned = saysItIsSigned(head.fields, head.query);
+    this.#answer(request, head.method, error, { isSigned });
   }
 
-  #answer(request: ClientRequest, method: string, error: CountersignError, status?: number): void {
+  #answer(
+    request: ClientRequest,
+    method: string,
+    error: CountersignError,
+    how: { readonly status?: number; readonly isSigned?: boolean },
+  ): void {
     request.answer.closeAfter();
-    sendRefusal(request.answer, method, refusalOf(error, 'auto', { status }));
+    sendRefusal(request.answer, method, refusalOf(error, 'auto', how));
   }
 }
 
 /** Errors of those who have shown no token: nothing else has a leaf of them. */
-const NOBODY: ReadonlySet<string> = new Set(['HTTP_MALFORMED', 'HTTP_MISDIRECTED', 'TOKEN_REQUIRED']);
+const NOBODY: ReadonlySet<string> = new Set([
+  'HTTP_MALFORMED',
+  'HTTP_MISDIRECTED',
+  'SIGNATURE_MALFORMED',
+  'SIGNATURE_REFUSED',
+  'TOKEN_REQUIRED',
+]);
 
 function contentLengthOf(
   { version, endsWithHead }: ClientRequest,

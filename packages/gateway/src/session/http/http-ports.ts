@@ -3,8 +3,10 @@
 import type { Duplex, Readable, Writable } from 'node:stream';
 import type { Authentication } from '../../core/authentication.ts';
 import type { HttpFields } from '../../core/http-message.ts';
+import type { TokenId } from '../../core/ids.ts';
 import type { Principal } from '../../core/principal.ts';
 import type { Secret } from '../../core/secret.ts';
+import type { SignatureProof } from '../../identity/login.ts';
 import type { MaskingKeyRing } from '../../masking/operators/key-ring.ts';
 import type { HttpVersion, RawHead } from '../../protocols/http/request-head.ts';
 import type { HttpTarget } from '../../upstream/http-exchange.ts';
@@ -12,6 +14,7 @@ import type { UpstreamPool } from '../../upstream/http-pool.ts';
 import type { AdmittedCaller, SessionPorts } from '../session-ports.ts';
 import type { PolicyNow } from '../postgres/inspection.ts';
 import type { RerankPorts } from './rerank-evidence.ts';
+import type { SignedFor } from './signed-request.ts';
 
 /** Why a principal may use a connection, and what it leads to. */
 export interface HttpAdmission {
@@ -24,6 +27,8 @@ export interface HttpAdmission {
   readonly dialect: string;
   /** Whether what it gives out is remembered, to be found again in rerank calls. */
   readonly lineage: boolean;
+  /** Where its target checks signatures; undefined where clients cannot sign either. */
+  readonly signedFor: SignedFor | undefined;
   policyNow(): PolicyNow;
   /** How the owner of the token had logged in who made it; undefined where that is not known. */
   readonly authentication: Authentication | undefined;
@@ -33,6 +38,12 @@ export interface HttpAdmission {
   openTarget(): Promise<HttpTarget>;
   /** Whether the connection is the one that it was. */
   isCurrent(): boolean;
+}
+
+/** Who came in, and with which token. */
+export interface HttpLogin {
+  readonly principal: Principal;
+  readonly tokenId: string;
 }
 
 /** How a client came to the gate. */
@@ -61,6 +72,7 @@ export interface HttpPorts
     | 'actorOf'
     | 'recorder'
     | 'retrieved'
+    | 'spool'
     | 'sessions'
     | 'clock'
     | 'randomBytes'
@@ -70,10 +82,13 @@ export interface HttpPorts
   /** Throws ACCESS_DENIED or CONNECTION_UNKNOWN. */
   admit(principal: Principal, connection: string, caller: AdmittedCaller): Promise<HttpAdmission>;
   /** Throws AUTHENTICATION_FAILED; the login is a durable leaf when it returns. */
-  login(
-    token: Secret<string>,
-    peer: HttpPeer,
-  ): Promise<{ readonly principal: Principal; readonly tokenId: string }>;
+  login(token: Secret<string>, peer: HttpPeer): Promise<HttpLogin>;
+  /** Whether there is an access key pair of this id that is good. */
+  hasPair(accessKeyId: string): Promise<boolean>;
+  /** Throws AUTHENTICATION_FAILED, with its leaf, where a signature is not the one of its key. */
+  signature(proof: SignatureProof, peer: HttpPeer): Promise<TokenId>;
+  /** As {@link login}, of whom {@link signature} has named. */
+  signedLogin(tokenId: TokenId, peer: HttpPeer): Promise<HttpLogin>;
   /** The connection that a host name stands for. */
   connectionOfHost(hostName: string): string | undefined;
   /** Where a client finds at the gate what a target says is at this address; undefined: nowhere. */

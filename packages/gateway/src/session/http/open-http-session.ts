@@ -1,5 +1,5 @@
 /**
- * From a token to an HTTP session: login, admission, key, recording, leaf.
+ * From a token or a signature to an HTTP session: login, admission, key, recording, leaf.
  *
  * Pipeline: admit. The first request of a session goes on only when `session.start` is durable.
  */
@@ -8,28 +8,29 @@ import { authenticationBody, secondFactorUs } from '../../core/authentication.ts
 import { CountersignError, toCountersignError } from '../../core/errors.ts';
 import { makeId } from '../../core/ids.ts';
 import type { BodyValue } from '../../core/ledger-port.ts';
-import type { Principal } from '../../core/principal.ts';
-import type { Secret } from '../../core/secret.ts';
 import { PROTOCOL_3_2 } from '../../protocols/postgres/messages.ts';
 import type { SessionRecording } from '../../recording/session-recording.ts';
+import type { HttpCredential } from '../../upstream/http-credential.ts';
 import type { HttpTarget } from '../../upstream/http-exchange.ts';
 import { makeCancelKey } from '../live-sessions.ts';
 import { HttpLeaves } from './http-leaves.ts';
-import type { HttpAdmission, HttpPeer, HttpPorts } from './http-ports.ts';
+import type { HttpAdmission, HttpLogin, HttpPeer, HttpPorts } from './http-ports.ts';
 import { HttpSession } from './http-session.ts';
 
 export interface OpeningSession {
-  readonly token: Secret<string>;
+  /** Throws AUTHENTICATION_FAILED; the login is a durable leaf when it returns. */
+  readonly login: () => Promise<HttpLogin>;
+  readonly method: 'bearer' | 'sigv4';
   readonly connection: string;
   readonly peer: HttpPeer;
 }
 
-/** Rejects where the token is no good, or nothing lets its owner use the connection; both have their leaf then. */
+/** Rejects where nobody comes in, or nothing lets its owner use the connection; both have their leaf then. */
 export async function openHttpSession(
   ports: HttpPorts,
-  { token, connection, peer }: OpeningSession,
+  { login, method, connection, peer }: OpeningSession,
 ): Promise<HttpSession> {
-  const who = await ports.login(token, peer);
+  const who = { ...(await login()), method };
   const actor = await ports.actorOf(who.principal);
   try {
     const caller = { address: peer.address, client: peer.client, tokenId: who.tokenId };
@@ -66,9 +67,11 @@ class SessionBegun extends Error {
   }
 }
 
+interface Who extends HttpLogin, Pick<OpeningSession, 'method'> {}
+
 async function open(
   ports: HttpPorts,
-  who: { readonly principal: Principal; readonly tokenId: string },
+  who: Who,
   peer: HttpPeer,
   admission: HttpAdmission,
   actor: string,
@@ -91,7 +94,7 @@ async function open(
     const key = await keys.create(id);
     ledger.openScope(id, key);
     recording = recorder.open(id, key);
-    const start = await ledger.append(leaves.start(startBody(principal, tokenId, peer, admission, target)));
+    const start = await ledger.append(leaves.start(startBody(who, peer, admission, target)));
     session = new HttpSession({
       id,
       principal,
@@ -135,11 +138,10 @@ async function open(
 }
 
 function startBody(
-  principal: Principal,
-  tokenId: string,
+  { principal, tokenId, method }: Who,
   peer: HttpPeer,
   admission: HttpAdmission,
-  target: HttpTarget,
+  { host, port, tls, credential }: HttpTarget,
 ): Readonly<Record<string, BodyValue>> {
   return {
     name: principal.name,
@@ -153,13 +155,19 @@ function startBody(
     client: peer.client.slice(0, 512).toWellFormed(),
     tls: peer.tls,
     token_id: tokenId,
-    method: 'bearer',
+    method,
     ...authenticationBody(admission.authentication),
     connection: admission.connection,
     protocol: 'http',
-    target_user: target.credential.scheme === 'basic' ? target.credential.user : target.credential.scheme,
-    target_address: `${target.host}:${target.port}`,
-    target_tls: target.tls,
+    target_user: targetUser(credential),
+    target_address: `${host}:${port}`,
+    target_tls: tls,
     access: admission.access,
   };
+}
+
+/** Who the gateway is to the target, where that has a name. */
+function targetUser(credential: HttpCredential): string {
+  if (credential.scheme === 'basic') return credential.user;
+  return credential.scheme === 'sigv4' ? credential.accessKeyId : credential.scheme;
 }

@@ -12,6 +12,13 @@ export interface Refusal {
   readonly body: string;
 }
 
+/** What AWS calls these; a client whose clock is wrong corrects it at InvalidSignatureException. */
+const AWS_ERRORS: Readonly<Record<string, string>> = {
+  SIGNATURE_MALFORMED: 'IncompleteSignatureException',
+  SIGNATURE_REFUSED: 'InvalidSignatureException',
+  AUTHENTICATION_FAILED: 'InvalidSignatureException',
+};
+
 /** 409 and 425 make some SDKs try again; what is not approved is 423. */
 const STATUS: Readonly<Record<string, number>> = { HOLD_NOT_USABLE: 423 };
 
@@ -26,15 +33,19 @@ export function refusalOf(
   details: {
     readonly status?: number | undefined;
     readonly approval?: { readonly id: string; readonly url: string } | undefined;
+    /** The client signs, and reads errors as AWS writes them. */
+    readonly isSigned?: boolean;
   } = {},
 ): Refusal {
-  const { approval } = details;
-  const status = details.status ?? STATUS[error.code] ?? error.row.http;
+  const { approval, isSigned = false } = details;
+  const own401 = isSigned && error.row.http === 401 ? 403 : error.row.http;
+  const status = details.status ?? STATUS[error.code] ?? own401;
   const isWaiting = approval !== undefined && error.code === 'POLICY_HELD';
   const hint = isWaiting
     ? `${approval.url} has it; send the identical request again when it is approved.`
     : (error.row.hintHttp ?? error.row.hint);
-  const own = refusalBody(dialect, status, { message: error.message, hint, approval });
+  const aws = isSigned ? (AWS_ERRORS[error.code] ?? true) : undefined;
+  const own = refusalBody(dialect, status, { message: error.message, hint, approval, aws });
   const { contentType, body } = own;
   const fields: [string, string][] = [
     ['content-type', contentType],

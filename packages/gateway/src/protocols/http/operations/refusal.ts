@@ -16,6 +16,8 @@ export interface RefusalText {
   readonly hint: string | undefined;
   /** Of what waits for somebody: its id, and where they decide. */
   readonly approval?: { readonly id: string; readonly url: string | undefined } | undefined;
+  /** For a client of AWS, whatever the dialect: the type of the error, or `true` for the one of the status. */
+  readonly aws?: string | true | undefined;
 }
 
 export interface RefusalBody {
@@ -74,7 +76,8 @@ export function refusalBody(dialect: string | undefined, status: number, refusal
   const { message, hint, approval } = refusal;
   const text = hint === undefined ? message : `${message} ${hint}`;
   const code = codeOf(status);
-  const form = (dialect === undefined ? undefined : dialectOf(dialect)?.error) ?? 'universal';
+  const native = dialect === undefined ? undefined : dialectOf(dialect)?.error;
+  const form = refusal.aws === undefined ? (native ?? 'universal') : 'aws';
   const members: Members = {
     message: text,
     detail: text,
@@ -86,6 +89,15 @@ export function refusalBody(dialect: string | undefined, status: number, refusal
   return {
     contentType: 'application/json',
     body: JSON.stringify(members),
-    fields: form === 'aws' ? [['x-amzn-errortype', 'AccessDeniedException']] : [],
+    fields: form === 'aws' ? [['x-amzn-errortype', awsTypeOf(status, refusal.aws)]] : [],
   };
+}
+
+/** SDKs make a class of it, and try again what AWS says is over in a moment. */
+function awsTypeOf(status: number, said: string | true | undefined): string {
+  if (typeof said === 'string') return said;
+  if (status === 400 || status === 413 || status === 422) return 'ValidationException';
+  if (status === 429) return 'ThrottlingException';
+  if (status === 502 || status === 503) return 'ServiceUnavailableException';
+  return status >= 500 ? 'InternalServerException' : 'AccessDeniedException';
 }
