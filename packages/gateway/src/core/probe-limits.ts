@@ -25,6 +25,8 @@ export const PROBE_LIMITS = {
   modelsMax: 64,
   /** Characters of one member of an identity: digests have 64, names and paths below 200. */
   memberCharactersMax: 512,
+  /** Of a whole identity, which stands in a leaf of each look: one model has below 2,000, and 64 of a server 10,000. */
+  identityCharactersMax: 32_768,
   /** Bytes of a score: as in rerank-limits.ts. */
   scoreBytesMax: 64,
   /** Characters of a failure as a leaf has it. */

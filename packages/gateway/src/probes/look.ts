@@ -58,6 +58,9 @@ export async function lookAtIdentity(dialect: string, model: string | undefined,
     if (found !== undefined) identity[request.path] = found;
     else if (at === 0) return { source, seen: `${path} says nothing of a model that is known` };
   }
+  if (JSON.stringify(identity).length > LIMITS.identityCharactersMax) {
+    return { source, seen: `it says more than ${LIMITS.identityCharactersMax} characters of its models` };
+  }
   return { source, seen: { kind: 'identity', digest: identityDigest(identity), identity } };
 }
 

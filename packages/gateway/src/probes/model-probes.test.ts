@@ -259,6 +259,24 @@ describe('a look at a model', () => {
     expect(await look(world)).toBe('identity unknown');
   });
 
+  it('is unknown where a service says more of its models than a leaf should have', async () => {
+    const world = startWorld({
+      connections: [{ ...RERANKER, identity: 'xinference', model: undefined, canary: undefined }],
+    });
+    const models = (count: number): unknown => ({
+      data: Array.from({ length: count }, (_, at) => ({
+        id: `m${at}`,
+        model_name: 'x'.repeat(2_000),
+        model_type: 'y'.repeat(2_000),
+      })),
+    });
+    world.says = { '/v1/models': models(20) };
+    expect(await look(world)).toBe('identity same first');
+    world.says = { '/v1/models': models(64) };
+    expect(await look(world)).toBe('identity unknown');
+    expect(JSON.stringify(world.events.map(({ event }) => event)).length).toBeLessThan(40_000);
+  });
+
   it('goes on after a start where the store has not heard of the last leaf', async () => {
     const world = startWorld();
     await look(world);
