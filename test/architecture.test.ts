@@ -52,6 +52,9 @@ const HOUSE: House = {
     reveal: may('core keys masking policy audit approvals resources package:ledger'),
     // What Masks of the mode server-role need of a target, asked of it as a preview is.
     'server-role': may('core sql masking upstream preview'),
+    // What a model behind a connection says of itself and how it answers, asked with the gateway's own credential.
+    // Ledger: answers are compared there, by the function that a verifier has.
+    probes: may('core store protocols upstream package:ledger'),
     listeners: may('core config identity protocols session'),
     // Verify: the package carries its verifier, and the export says that it verified.
     evidence: may(
@@ -62,7 +65,7 @@ const HOUSE: House = {
     // Ledger: a proof of a leaf is made of the log's own parts.
     // Rehearsal: a changed policy is replayed over what was recorded.
     api: may(
-      'core store identity resources approvals recording audit evidence session rehearsal preview literals reveal server-role package:ledger',
+      'core store identity resources approvals recording audit evidence session rehearsal preview literals reveal server-role probes package:ledger',
     ),
     // Verify: `countersign verify` is the code of `countersign-verify`.
     // Recording: what was recorded is shown as tables, and must not steer the terminal.
@@ -74,7 +77,7 @@ const HOUSE: House = {
     // What main opens and in which order: a room only so that main stays a page.
     // Masking: the ring of the masking keys is made where they are opened.
     wiring: may(
-      'core config files store keys policy masking audit identity resources approvals upstream recording session listeners preview reveal server-role evidence notify api package:ledger',
+      'core config files store keys policy masking audit identity resources approvals upstream recording session listeners preview reveal server-role probes evidence notify api package:ledger',
     ),
   },
   packages: {

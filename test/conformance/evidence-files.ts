@@ -191,11 +191,19 @@ function seedOf(name: string): Uint8Array {
   return createHash('sha256').update(name).digest();
 }
 
+/** The package as version 1.3 had it: without looks at models. */
+export function asVersion13(files: Files): void {
+  withoutPopulations(files, ['model-probes']);
+  for (const name of ['changes', 'changes-unapproved']) withoutRowsOf(files, name, 'model.identity');
+  replaceIn('data/generation.json', '"version":"1.4"', '"version":"1.3"')(files);
+}
+
 /** The package as version 1.2 had it: without lists of requests, and without requests in others. */
 export function asVersion12(files: Files): void {
+  asVersion13(files);
   withoutPopulations(files, ['http-requests', 'rerank-requests']);
   for (const name of ['changes', 'changes-unapproved']) {
-    withoutRequests(files, name);
+    withoutRowsOf(files, name, 'http.intent');
     withoutColumns(files, name, ['method', 'path', 'operation', 'http_status']);
   }
   replaceIn('data/generation.json', '"version":"1.3"', '"version":"1.2"')(files);
@@ -216,14 +224,14 @@ function withoutPopulations(files: Files, names: readonly string[]): void {
   setLines(files, 'data/index.csv', kept);
 }
 
-/** Rows of requests over HTTP, which others do not have; counts follow. */
-function withoutRequests(files: Files, population: string): void {
+/** Without rows of an event that later versions have; counts follow. */
+function withoutRowsOf(files: Files, population: string, type: string): void {
   const stem = `data/populations/${population}`;
-  const kept = lines(files, `${stem}.jsonl`).filter((line) => !line.includes('"event_type":"http.intent"'));
+  const kept = lines(files, `${stem}.jsonl`).filter((line) => !line.includes(`"event_type":"${type}"`));
   setLines(files, `${stem}.jsonl`, kept);
   const [header = [], ...rows] = parseCsv(text(files, `${stem}.csv`));
   const at = header.indexOf('event_type');
-  const csv = [header, ...rows.filter((row) => row[at] !== 'http.intent')];
+  const csv = [header, ...rows.filter((row) => row[at] !== type)];
   files.set(`${stem}.csv`, utf8(csv.map((row) => formatCsvRow(row)).join('')));
   const count = new RegExp(`"${population}":\\d+`);
   replaceIn('data/generation.json', count, () => `"${population}":${kept.length}`)(files);

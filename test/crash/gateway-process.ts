@@ -36,6 +36,7 @@ const tokens = JSON.parse(readFileSync(tokensFile, 'utf8')) as Record<string, st
 const ready: Ready = {
   port: gateway.postgres.port,
   apiPort: gateway.api.port,
+  httpPort: gateway.http.port,
   tokens,
   verifierKey: gateway.rooms.ledger.verifierKey,
 };

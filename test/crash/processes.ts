@@ -12,6 +12,7 @@ export const PEOPLE: readonly string[] = ['ana', 'bo', 'cy', 'shred'];
 export interface Ready {
   readonly port: number;
   readonly apiPort: number;
+  readonly httpPort: number;
   readonly tokens: Readonly<Record<string, string>>;
   readonly verifierKey: string;
 }

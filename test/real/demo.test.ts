@@ -45,6 +45,7 @@ const POPULATIONS = [
   'reveals',
   'http-requests',
   'rerank-requests',
+  'model-probes',
 ];
 const HEADINGS = ['Recorded', 'Proven', 'Connect', 'Try', 'Approve', 'Others'];
 

@@ -12,6 +12,7 @@ import { finishInterrupted } from './wiring/finish-interrupted.ts';
 import { finishShreds } from './wiring/finish-shreds.ts';
 import { drain, endWhatLostItsGround, keepFlushing } from './wiring/live-effects.ts';
 import { startListeners } from './wiring/listeners.ts';
+import { openModelProbes } from './wiring/model-probes.ts';
 import { hasAdministrator, openRooms, type Rooms, type RoomsOptions } from './wiring/rooms.ts';
 import { storedSessionIndex } from './wiring/session-index.ts';
 import { ServerRoles } from './wiring/server-roles.ts';
@@ -70,7 +71,10 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
     const listeners = await startListeners(config, rooms, ports, { randomBytes, onError, env });
     closers.push(() => listeners.close());
     const { postgres, http } = listeners;
-    const api = await startConfiguredApi(config, rooms, { ...shared, postgres, http });
+    const models = openModelProbes(config, rooms, { notifier: holds.notifier, onNotice, onError, env });
+    closers.push(() => models.close());
+    const apiOptions = { ...shared, models: models.probes, postgres, http };
+    const api = await startConfiguredApi(config, rooms, apiOptions);
     closers.push(() => api.close());
     const firstCode = hasAdministrator(resources) ? undefined : (await identity.enrolment.issueFirst()).code;
     const stopFlushing = keepFlushing(identity);
@@ -80,7 +84,7 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
       const closing = [listeners.close(), api.close()];
       await drain(sessions, reason);
       listeners.dropAll();
-      await Promise.all(closing);
+      await Promise.all([...closing, models.close()]);
       await holds.close();
       await rooms.close(reason);
     };

@@ -11,6 +11,7 @@ import { type ChangeKind, kindsOfEffects, kindsOfTags } from './change-kinds.ts'
 import type { Row } from './csv.ts';
 import { isObject, type Json, jcs } from './jcs.ts';
 import type { Leaf } from './leaf.ts';
+import type { TakenUse } from './model-rows.ts';
 import { COMMON_COLUMNS } from './population-columns.ts';
 
 type Values = Readonly<Record<string, Json>>;
@@ -104,22 +105,24 @@ export class ChangeRows {
   }
 
   /** `hold.taken`: its statement is about to run. */
-  taken({ leaf, values }: ChangeEvent, request: AskedFor | undefined): void {
+  taken({ leaf, values }: ChangeEvent, request: AskedFor | undefined): TakenUse {
     const { hold_id: holdId, intent_leaf: intent } = own(values, 'hold_id', 'intent_leaf');
     const n = typeof intent === 'number' ? intent : this.#intentOf.get(leaf.ref ?? -1);
     const change = n === undefined ? undefined : this.#open.get(n);
-    if (change === undefined) return;
-    if (request !== undefined) addRule(change, request.rule, request.version);
     const votes = listOf(values, 'votes');
     const isOpened = request?.isOpened === true || saysBroken(values);
+    // What was asked before the range, or at another gateway, is approved by the word of this leaf.
+    const isGranted = !isOpened && (request?.isGranted ?? votes.length > 0);
+    if (change === undefined) return { isGranted, isModel: undefined };
+    if (request !== undefined) addRule(change, request.rule, request.version);
     change.taken.push({
       holdId,
       isOpened,
-      // What was asked before the range, or at another gateway, is approved by the word of this leaf.
-      isGranted: !isOpened && (request?.isGranted ?? votes.length > 0),
+      isGranted,
       approvers: votes.flatMap((vote) => (isObject(vote) ? (own(vote, 'approver').approver ?? []) : [])),
       approvals: listOf(values, 'approvals'),
     });
+    return { isGranted, isModel: change.kinds?.has('model') === true };
   }
 
   /** What let the statement or request of this intent, while it is open. */

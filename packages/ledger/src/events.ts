@@ -100,10 +100,15 @@ export const EVENTS: Readonly<Record<string, EventType>> = {
   ),
   'model.identity': event(
     'durable',
-    'connection model identity source age_s previous',
+    'connection model identity model_identity source age_s previous approval why failure',
     'same changed unknown',
   ),
-  'model.canary': event('durable', 'connection model order scores tolerance', 'same changed unknown'),
+  'model.canary': event(
+    'durable',
+    'connection model order scores fingerprint tolerance source previous approval why failure',
+    'same changed unknown',
+  ),
+  'model.notified': event('durable', 'notice receiver reviewers tries reason', 'ok failed'),
 
   // Who let them.
   'hold.asked': event(

@@ -10,7 +10,7 @@ import { sha256 } from './sha256.ts';
 import { isSafePath } from './zip-form.ts';
 
 /** The newest minor version: what it added is in no package before it. */
-export const PACKAGE_MINOR = 3;
+export const PACKAGE_MINOR = 4;
 export const PACKAGE_VERSION: string = `1.${PACKAGE_MINOR}`;
 /** The masks that were in force, which follow from the leaves (spec/evidence.md, section 4). */
 export const MASKING_RULES = 'data/masking/masking-rules.json';

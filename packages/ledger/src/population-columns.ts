@@ -20,6 +20,7 @@ export const POPULATION_NAMES = [
   'reveals',
   'http-requests',
   'rerank-requests',
+  'model-probes',
 ] as const;
 
 export type PopulationName = (typeof POPULATION_NAMES)[number];
@@ -32,12 +33,13 @@ const POPULATION_SINCE: Readonly<Partial<Record<PopulationName, number>>> = {
   reveals: 2,
   'http-requests': 3,
   'rerank-requests': 3,
+  'model-probes': 4,
 };
 
 /** The minor version from which on a population has rows of an event that others it had before. */
 const ROWS_SINCE: Readonly<Partial<Record<PopulationName, Readonly<Record<string, number>>>>> = {
-  changes: { 'http.intent': 3 },
-  'changes-unapproved': { 'http.intent': 3 },
+  changes: { 'http.intent': 3, 'model.identity': 4, 'model.canary': 4 },
+  'changes-unapproved': { 'http.intent': 3, 'model.identity': 4, 'model.canary': 4 },
 };
 
 /** Whether packages of a minor version have rows of this event in a population. */
@@ -71,7 +73,8 @@ export const COMMON_COLUMNS: readonly string[] = words(
 
 /** Of `changes`: of its session and intent, and computed from what let it (change-rows.ts). */
 const CHANGE_COLUMNS = {
-  types: words('statement.intent http.intent'),
+  // Of probes of models, those that are findings.
+  types: words('statement.intent http.intent model.identity model.canary'),
   joinedBy: 'statement.outcome',
   joinedPrefix: 'outcome',
   own: {
@@ -232,6 +235,16 @@ export const POPULATIONS: Readonly<Record<PopulationName, PopulationShape>> = {
       ...same('unread'),
       ...computed('error outcome_leaf_index outcome_time_utc http_status duration_us target_us held_us'),
       ...computed('answer_sha256'),
+    },
+    joined: {},
+  },
+  // Whether it is a finding follows from the probes before it and from what let it: model-rows.ts.
+  'model-probes': {
+    types: words('model.identity model.canary'),
+    own: {
+      ...same('model source identity model_identity order scores fingerprint tolerance previous approval'),
+      ...computed('finding'),
+      ...same('why failure'),
     },
     joined: {},
   },

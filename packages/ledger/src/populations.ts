@@ -12,11 +12,12 @@ import { type ChangeEvent, ChangeRows } from './change-rows.ts';
 import type { Row } from './csv.ts';
 import type { Json } from './jcs.ts';
 import type { Leaf } from './leaf.ts';
+import { findingCells, MODEL_PROBES, ModelRows } from './model-rows.ts';
 import { MaskVersions } from './mask-versions.ts';
 import { isBlockedByMask, MaskingRows } from './masking-rows.ts';
 import { RerankRows } from './rerank-rows.ts';
 import { RevealRows } from './reveal-rows.ts';
-import { POPULATION_NAMES, type PopulationName, POPULATIONS } from './population-columns.ts';
+import { COMMON_COLUMNS, POPULATION_NAMES, type PopulationName, POPULATIONS } from './population-columns.ts';
 
 /** What became of a leaf's body in a package. */
 export type BodyState = 'disclosed' | 'shredded' | 'withheld' | 'none';
@@ -79,6 +80,7 @@ const BESIDE: ReadonlySet<PopulationName> = new Set([
   'breakglass',
   'breakglass-unreviewed',
   'masking-blocked',
+  'model-probes',
 ] as const);
 const POPULATION_OF: ReadonlyMap<string, PopulationName> = new Map(
   POPULATION_NAMES.filter((name) => !BESIDE.has(name)).flatMap((name) =>
@@ -112,6 +114,7 @@ export class PopulationFold {
   readonly #masking = new MaskingRows();
   readonly #reveals = new RevealRows();
   readonly #reranked = new RerankRows();
+  readonly #models = new ModelRows();
   readonly #masks: MaskVersions;
 
   constructor(period: Period) {
@@ -139,6 +142,7 @@ export class PopulationFold {
   push(event: PopulationEvent): readonly PopulationRow[] {
     this.context(event);
     const { leaf } = event;
+    this.#models.see(leaf);
     const denied = this.#denied(event);
     this.#reveals.used(leaf, event.values);
     const completed = this.#join(event);
@@ -153,6 +157,7 @@ export class PopulationFold {
       ...(changes === undefined ? [] : changes),
       ...this.#broken(event),
       ...this.#masked(event),
+      ...this.#probed(event),
     ];
   }
 
@@ -194,6 +199,28 @@ export class PopulationFold {
     }
   }
 
+  /** What a look at a model found, and once more as a change where nobody had agreed to it. */
+  #probed(event: PopulationEvent): readonly PopulationRow[] {
+    const { leaf, values, bodyState } = event;
+    if (leaf.type === 'hold.executed') this.#models.executed(leaf, values);
+    if (leaf.type === 'resource.apply') this.#models.applied(values);
+    if (!MODEL_PROBES.has(leaf.type)) return [];
+    const { isFinding } = this.#models.probe(leaf, values);
+    if (!this.#isInPeriod(leaf)) return [];
+    const finding = leaf.status === 'unknown' ? undefined : isFinding;
+    const row = this.#rowOf('model-probes', event);
+    const probe: PopulationRow = { population: 'model-probes', row: { ...row, finding } };
+    if (!isFinding) return [probe];
+    const common = Object.fromEntries(COMMON_COLUMNS.map((column) => [column, row[column]]));
+    const { why, ...cells } = findingCells(leaf, values, bodyState === 'disclosed');
+    const change = { ...common, ...cells };
+    return [
+      probe,
+      { population: 'changes', row: change },
+      { population: 'changes-unapproved', row: { ...change, why } },
+    ];
+  }
+
   #broken(event: PopulationEvent): readonly PopulationRow[] {
     const { leaf, values } = event;
     const own = BROKEN.has(leaf.type) ? this.#rowOf('breakglass', event) : {};
@@ -214,9 +241,11 @@ export class PopulationFold {
       case 'hold.asked':
         this.#changes.asked(event);
         return undefined;
-      case 'hold.taken':
-        this.#changes.taken(event, this.#approvals.askedFor(leaf));
+      case 'hold.taken': {
+        const use = this.#changes.taken(event, this.#approvals.askedFor(leaf));
+        this.#models.taken(leaf, values, use);
         return undefined;
+      }
       case 'statement.outcome':
       case 'http.outcome': {
         const change = this.#changes.outcome(event);

@@ -10,6 +10,7 @@ import type { Leaf } from '@countersign/ledger/leaf';
 import { type EndedSession, SessionCheck } from '@countersign/ledger/sessions';
 import { BOUNDS } from './bounds.ts';
 import { LineageCheck } from './check-lineage.ts';
+import { ModelCheck } from './check-models.ts';
 import { type Findings, PackageError } from './report.ts';
 
 /** Types by which a log says itself that something is missing or out of the ordinary. */
@@ -34,6 +35,7 @@ export class Sessions {
   readonly #declared = new Some();
   readonly #uncounted = new Some();
   readonly #lineage = new LineageCheck();
+  readonly #models = new ModelCheck();
 
   constructor(findings: Findings) {
     this.#findings = findings;
@@ -50,6 +52,7 @@ export class Sessions {
     const stated = values['statements'];
     if (leaf.type === 'session.end' && stated !== undefined) this.#count(leaf, stated, ended);
     for (const problem of this.#lineage.problemsOf(leaf, values)) this.#findings.problem(problem);
+    for (const problem of this.#models.problemsOf(leaf, values)) this.#findings.problem(problem);
     if (leaf.status === 'unknown' && leaf.ref !== undefined) this.#inDoubt.add(`leaf ${leaf.ref}`);
     if (leaf.status === 'interrupted') this.#interrupted.add(`${leaf.session ?? ''}, at leaf ${leaf.n}`);
     if (DECLARED.has(leaf.type)) this.#declared.add(`${leaf.type} at leaf ${leaf.n}${detailsOf(values)}`);
@@ -64,6 +67,12 @@ export class Sessions {
       ['ends of sessions that do not count requests over HTTP', this.#uncounted],
     ] as const;
     for (const [what, some] of lists) if (some.count > 0) this.#findings.note(`${what}: ${some.text()}`);
+    const others = this.#models.otherBaselines;
+    if (others > 0) {
+      this.#findings.note(
+        `looks at models that name another leaf to compare with than the log has before them: ${others}`,
+      );
+    }
     const open = this.#check.openCount;
     if (open > 0) this.#findings.note(`sessions that are open at the end of the range: ${open}`);
   }

@@ -8,6 +8,7 @@ import {
   asVersion10,
   asVersion11,
   asVersion12,
+  asVersion13,
   type Files,
   flip,
   makeGoodPackage,
@@ -92,6 +93,19 @@ describe('a good package', () => {
     expect(report.checks.flatMap((check) => check.notes)).toContain('version 1.1 has no list of reveals');
   });
 
+  it('of version 1.3 has no looks at models, and that is said', async () => {
+    const files = new Map(good);
+    expect(text(files, 'data/populations/changes-unapproved.jsonl')).toContain('"why":"unannounced"');
+    asVersion13(files);
+    seal(files, REAL_SEEDS.second);
+    const report = await verify(files);
+    expect(report.checks.filter(({ status }) => status !== 'passed')).toEqual([]);
+    expect(report.verdict).toBe('verified');
+    expect(report.checks.flatMap((check) => check.notes)).toContain(
+      'version 1.3 has no list of looks at models',
+    );
+  });
+
   it('of version 1.2 has no requests over HTTP, in lists of their own and in others, and that is said', async () => {
     const files = new Map(good);
     expect(text(files, 'data/populations/changes.jsonl')).toContain('http.intent');
@@ -123,14 +137,14 @@ describe('a good package', () => {
   it('with an unknown file or a later minor version is good, and says so', async () => {
     const files = new Map(good);
     files.set('data/notes.txt', utf8('x'));
-    replaceIn('data/generation.json', '"version":"1.3"', '"version":"1.7","w_later":"x"')(files);
+    replaceIn('data/generation.json', '"version":"1.4"', '"version":"1.7","w_later":"x"')(files);
     replaceIn('data/index.csv', /$/, `data/notes.txt,,,document,,${sha256(utf8('x'))}\r\n`)(files);
     seal(files, REAL_SEEDS.second);
     const report = await verify(files);
     expect(report.verdict).toBe('verified');
     const notes = report.checks.flatMap((check) => check.notes);
     expect(notes).toContain('unknown file: data/notes.txt');
-    expect(notes).toContain('version 1.7 is read as 1.3');
+    expect(notes).toContain('version 1.7 is read as 1.4');
   });
 });
 

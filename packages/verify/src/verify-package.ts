@@ -43,7 +43,7 @@ import {
 const GENERATION = 'data/generation.json';
 const MAJOR = '1';
 const TIME = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$/;
-/** Files of versions 1.0 to 1.3 that have no check of their own but their hash. */
+/** Files of versions 1.0 to 1.4 that have no check of their own but their hash. */
 const KNOWN =
   /^(bagit\.txt|bag-info\.txt|(tag)?manifest-sha256\.txt|SIGNATURE\.note|data\/(index\.csv|generation\.json|limitations\.md|VERIFY\.md|verify\.html|populations\/.+|masking\/(masking-rules\.json|masking-effectiveness\.json|masking-second-scan(-[0-9]{4})?\.csv)|ledger\/[^/]+\/(checkpoint(\.start|\.end)?|frontier\.json|(leaves|bodies|resources)(-[0-9]{4})?\.jsonl|context\.jsonl|rotations\.jsonl|vkeys\.txt|tile\/.+)))$/;
 
@@ -321,6 +321,7 @@ async function readGeneration(files: PackageFiles, findings: Findings): Promise<
   if (minor === 0) findings.note('version 1.0 has no lists about masking');
   if (minor === 1) findings.note('version 1.1 has no list of reveals');
   if (minor === 2) findings.note('version 1.2 has no lists of requests over HTTP and of rerank calls');
+  if (minor === 3) findings.note('version 1.3 has no list of looks at models');
   if (minor > PACKAGE_MINOR) findings.note(`version ${MAJOR}.${minor} is read as ${PACKAGE_VERSION}`);
   return generation;
 }

@@ -70,6 +70,30 @@ export const ON_SEALS: readonly ContentAttack[] = [
     ],
   },
   {
+    title: 'a model that changed and that nobody is told of',
+    sealed: 'stolen',
+    change: replaceIn('data/populations/model-probes.jsonl', '"finding":true', '"finding":false'),
+    found: [['populations', /model-probes\.jsonl is not what/]],
+  },
+  {
+    title: 'a finding that is left out of the changes that nobody approved',
+    sealed: 'stolen',
+    change: (files) => {
+      for (const form of ['csv', 'jsonl']) {
+        const path = `data/populations/changes-unapproved.${form}`;
+        setLines(
+          files,
+          path,
+          lines(files, path).filter((line) => !line.includes('unannounced')),
+        );
+      }
+    },
+    found: [
+      ['populations', /changes-unapproved\.csv is not what/],
+      ['populations', /changes-unapproved\.jsonl is not what/],
+    ],
+  },
+  {
     title: 'a rerank call with another score',
     sealed: 'stolen',
     change: replaceIn('data/populations/rerank-requests.csv', '1:0.70 0:1.0e-3', '1:0.7 0:1.0e-3'),
@@ -317,7 +341,7 @@ export const ON_SEALS: readonly ContentAttack[] = [
     title: 'a package of a later major version',
     early: true,
     sealed: 'stolen',
-    change: replaceIn('data/generation.json', '"version":"1.3"', '"version":"2.0"'),
+    change: replaceIn('data/generation.json', '"version":"1.4"', '"version":"2.0"'),
     found: [['version', /needs a verifier of version 2/]],
   },
   {

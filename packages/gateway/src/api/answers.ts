@@ -324,6 +324,76 @@ export interface ApprovalAnswer {
   readonly approval: ApprovalDetail;
 }
 
+/** A change of a model that nobody had agreed to. */
+export interface ModelFinding {
+  /** Index of its leaf. */
+  readonly leaf: number;
+  readonly at: string;
+  /** SHA-256 of what was said or answered before, and then, hex. */
+  readonly was: string;
+  readonly is: string;
+}
+
+/** What is known of a model by one kind of look. */
+export interface ModelProbe {
+  readonly kind: 'identity' | 'canary';
+  readonly dialect: string;
+  /** What later answers are compared with; absent before the first. */
+  readonly baseline?: { readonly leaf: number; readonly at: string; readonly digest: string };
+  /** When it was answered last. */
+  readonly answeredAt?: string;
+  /** Why the last look was not answered. */
+  readonly failure?: string;
+  /** The last twenty, the newest first. */
+  readonly findings: readonly ModelFinding[];
+}
+
+export interface ModelRow {
+  readonly connection: string;
+  readonly model?: string;
+  /** Seconds between two looks. */
+  readonly everySeconds: number;
+  readonly reviewers: readonly string[];
+  readonly probes: readonly ModelProbe[];
+}
+
+export interface ModelsAnswer {
+  readonly models: readonly ModelRow[];
+}
+
+export interface ModelAnswer extends ModelRow {
+  /** What the service says of itself: by path, members with the bytes of their values. */
+  readonly identity?: unknown;
+  /** What the fixed question was answered: places of the documents from the best on, and the bytes of their scores. */
+  readonly canary?: {
+    readonly order: readonly number[];
+    readonly scores: readonly string[];
+    readonly tolerance: string;
+  };
+}
+
+/** One look. */
+export interface ModelLook {
+  readonly kind: 'identity' | 'canary';
+  readonly status: 'same' | 'changed' | 'unknown';
+  readonly leaf: number;
+  readonly at: string;
+  /** It differs, and nobody had agreed to that. */
+  readonly finding: boolean;
+  /** There was nothing to compare it with. */
+  readonly first: boolean;
+  readonly digest?: string;
+  readonly was?: string;
+  /** Index of the `hold.taken` that let it. */
+  readonly approval?: number;
+  readonly failure?: string;
+}
+
+export interface ModelProbeAnswer {
+  readonly connection: string;
+  readonly looks: readonly ModelLook[];
+}
+
 export interface LedgerStatusAnswer {
   readonly node: string;
   readonly origin: string;

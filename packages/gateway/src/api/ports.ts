@@ -9,6 +9,7 @@ import type { IdentityRoom } from '../identity/identity.ts';
 import type { MaskPreview } from '../preview/mask-preview.ts';
 import type { Reveals } from '../reveal/reveals.ts';
 import type { MaskDdl } from '../server-role/read-ddl.ts';
+import type { ModelProbes } from '../probes/model-probes.ts';
 import type { Resources } from '../resources/resources.ts';
 import type { LiveSessions } from '../session/live-sessions.ts';
 import type { SqlReader } from '../session/sql-reader.ts';
@@ -111,6 +112,8 @@ export interface ApiPorts {
   backup(directory: string): Promise<CreatedBackup>;
   /** Shows what Masks hide, when others have agreed. */
   readonly reveals: Reveals;
+  /** Looks at models, and what was found; each look is a leaf. */
+  readonly models: Pick<ModelProbes, 'probe' | 'list' | 'show'>;
   /** Logs in to the target and looks; writes no leaf. */
   readonly previewMasks: MaskPreviewer;
   /** Logs in to the target and reads its catalog; writes no leaf, and changes nothing there. */

@@ -9,6 +9,7 @@ import { LOG_ROUTES } from './log-routes.ts';
 import { POLICY_ROUTES } from './policy-routes.ts';
 import { RESOURCE_ROUTES } from './resource-routes.ts';
 import { MASKING_ROUTES } from './masking-routes.ts';
+import { MODEL_ROUTES } from './model-routes.ts';
 import { REVEAL_ROUTES } from './reveal-routes.ts';
 import type { Route } from './route.ts';
 import { SECOND_FACTOR_ROUTES } from './second-factor-routes.ts';
@@ -23,6 +24,7 @@ export const ROUTES: readonly Route[] = [
   ...APPROVAL_ROUTES,
   ...POLICY_ROUTES,
   ...MASKING_ROUTES,
+  ...MODEL_ROUTES,
   ...REVEAL_ROUTES,
   ...LEDGER_ROUTES,
   ...EVIDENCE_ROUTES,

@@ -16,6 +16,7 @@ import type { Approvals } from '../approvals/approvals.ts';
 import { openApprovals } from '../wiring/approvals.ts';
 import { backUp } from '../wiring/backup.ts';
 import { maskDdlReader, maskPreviewer } from '../wiring/mask-preview.ts';
+import { openModelProbes } from '../wiring/model-probes.ts';
 import { revealsOf } from '../wiring/reveals.ts';
 import { openRooms, type Rooms } from '../wiring/rooms.ts';
 import { storedSessionIndex } from '../wiring/session-index.ts';
@@ -74,6 +75,8 @@ export async function testingOnlyApi(change: Partial<ApiPorts> = {}): Promise<Te
     onNotice: () => undefined,
     env: {},
   });
+  const notices = { notifier: holds.notifier, onNotice: () => undefined, env: {} };
+  const models = openModelProbes(config, rooms, { ...notices, onError });
   const temporaryDirectory = join(directory, 'temporary');
   await mkdir(temporaryDirectory);
   const api = await startApi({
@@ -92,6 +95,7 @@ export async function testingOnlyApi(change: Partial<ApiPorts> = {}): Promise<Te
     temporaryDirectory,
     randomBytes,
     reveals: revealsOf(rooms, holds.approvals),
+    models: models.probes,
     previewMasks: maskPreviewer(rooms, { env: {}, randomBytes }),
     readMaskDdl: maskDdlReader(rooms, { env: {}, randomBytes }),
     exportEvidence: async ({ file, fromUs, toUs }) => {
@@ -114,6 +118,7 @@ export async function testingOnlyApi(change: Partial<ApiPorts> = {}): Promise<Te
   });
   async function dispose(): Promise<void> {
     await api.close();
+    await models.close();
     await holds.close();
     await rooms.close('test');
     await rm(directory, { recursive: true });

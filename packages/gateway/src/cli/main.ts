@@ -14,6 +14,7 @@ import { LEDGER_COMMANDS } from './ledger-commands.ts';
 import { LOGIN_COMMANDS } from './login-commands.ts';
 import { parseCommand } from './parse-command.ts';
 import { MASKING_COMMANDS } from './masking-commands.ts';
+import { MODEL_COMMANDS } from './model-commands.ts';
 import { POLICY_COMMANDS } from './policy-commands.ts';
 import { REVEAL_COMMANDS } from './reveal-commands.ts';
 import { RESOURCE_COMMANDS } from './resource-commands.ts';
@@ -32,6 +33,7 @@ const COMMANDS: readonly Command[] = [
   ...EVIDENCE_COMMANDS,
   ...LEDGER_COMMANDS,
   ...MASKING_COMMANDS,
+  ...MODEL_COMMANDS,
   ...REVEAL_COMMANDS,
   ...MACHINE_COMMANDS,
 ];

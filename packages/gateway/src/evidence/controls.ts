@@ -24,6 +24,8 @@ const POPULATION_CONTROLS: Readonly<Record<string, readonly [string, string]>> =
   'http-requests': ['8.3 8.15', 'A.9.4.1 A.12.4.1'],
   // 5.23 is the use of cloud services, which is new in 2022: what was sent to a model of somebody else.
   'rerank-requests': ['5.23 8.3 8.15', 'A.9.4.1 A.12.4.1'],
+  // 5.22 is the monitoring of suppliers' services and of changes to them, 8.16 that of systems; both new or apart in 2022.
+  'model-probes': ['5.22 8.9 8.16 8.32', 'A.15.2.1 A.15.2.2 A.14.2.2'],
   'changes-unapproved': ['5.3 8.15 8.32', 'A.6.1.2 A.12.4.1 A.14.2.2'],
 };
 

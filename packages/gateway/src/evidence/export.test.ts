@@ -217,6 +217,8 @@ describe('a package', () => {
       // A model, over HTTP: once as people approved it, and once more.
       ['["model"]', '', '["bo"]', 'true', 'ok', 'rerank'],
       ['["model"]', '', '', 'false', 'ok', 'rerank'],
+      // And once more, behind the gate's back.
+      ['["model"]', '', '', 'false', 'changed', ''],
       // Still running, and nobody has read it.
       ['["unknown"]', '', '', '', '', 'rerank'],
     ]);
@@ -229,6 +231,13 @@ describe('a package', () => {
       ['["DELETE 9"]', 'held', "'=delete"],
       ['["UPDATE 1"]', 'break-glass', ''],
       ['', 'held', ''],
+      ['', 'unannounced', expect.stringMatching(/^was [0-9a-f]{64}, is [0-9a-f]{64}$/)],
+    ]);
+    const looks = await rows('model-probes.csv');
+    expect(shown(looks, 'status', 'finding', 'source')).toEqual([
+      ['same', 'false', 'tei GET /info'],
+      ['changed', 'false', 'tei GET /info'],
+      ['changed', 'true', 'tei GET /info'],
     ]);
     const models = changes.filter(({ kinds }) => kinds === '["model"]');
     expect(shown(models.slice(0, 1), 'method', 'path', 'operation', 'http_status', 'rules')).toEqual([

@@ -1,5 +1,6 @@
-/** For tests: what a gateway writes into its log of requests over HTTP, of rerank calls, and of changes of models. */
+/** For tests: what a gateway writes into its log of requests over HTTP, of rerank calls, and of changes of models and looks at them. */
 
+import { identityDigest } from '@countersign/ledger/model-compare';
 import type { Appended, BodyValue, LedgerEvent } from '../core/ledger-port.ts';
 
 /** Appends what a gateway would; testing-log.ts has it. */
@@ -11,6 +12,8 @@ export interface RequestScene {
 
 type Body = Readonly<Record<string, BodyValue>>;
 
+/** As of the sessions of testing-log.ts. */
+const TARGET = 'rerank';
 const RULE = { rule: 'models', version: 2, verdict: 'hold' };
 
 /** A read, rerank calls with what became of them, and two changes of a model: one approved, and one that nobody was. */
@@ -51,6 +54,7 @@ async function changes(scene: RequestScene, http: Requests): Promise<void> {
     decision: 'hold',
     rules: [RULE],
   };
+  const first = await look(scene, 'same', '1.4.0');
   const intent = await http.intent(change);
   const hold = { hold_id: 'hld_9', rule: RULE.rule, rule_version: RULE.version, count: 1, requester: 'ana' };
   const asked = await scene.appended({
@@ -67,11 +71,27 @@ async function changes(scene: RequestScene, http: Requests): Promise<void> {
     approvals: [granted.index],
     votes: [{ approver: 'bo', node: 'gw1', leaf: granted.index }],
   });
-  await scene.appended({ ...taken, ref: asked.index });
+  const { index: approval } = await scene.appended({ ...taken, target: TARGET, ref: asked.index });
   const outcome = await http.outcome(intent, 'ok', 200);
   const executed = scene.event('hold.executed', 'ana', { hold_id: 'hld_9', outcome_leaf: outcome });
   await scene.appended({ ...executed, ref: asked.index, status: 'ok' });
+  const second = await look(scene, 'changed', '1.5.0', { previous: first, approval });
   await http.outcome(await http.intent(change), 'ok', 200);
+  await look(scene, 'changed', '1.3.0', { previous: second });
+}
+
+/** A look at the model: the last of three finds another one, to which nobody had agreed. */
+async function look(scene: RequestScene, status: string, version: string, more: Body = {}): Promise<Body> {
+  const identity = { '/info': { '/model_version': version } };
+  const said = {
+    identity,
+    model_identity: identityDigest(identity),
+    source: 'tei GET /info',
+    why: 'schedule',
+  };
+  const event = scene.event('model.identity', 'ana', { connection: TARGET, ...said, ...more });
+  const { index } = await scene.appended({ ...event, status, target: TARGET });
+  return { leaf: index, model_identity: said.model_identity };
 }
 
 class Requests {

@@ -1,6 +1,6 @@
 /**
  * What people are told at once, and where to look: approvers that something waits for them, reviewers that the
- * glass was broken, and once more that they are late. No statement, no values, no reasons.
+ * glass was broken, and once more that they are late, or that a model is another one. No statement, no values, no reasons.
  *
  * The form is that of Standard Webhooks (https://www.standardwebhooks.com/): `type`, `timestamp`, `data`.
  */
@@ -42,11 +42,38 @@ interface BreakGlassNotice {
   };
 }
 
-export type Notice = AskedNotice | BreakGlassNotice;
+/** Another model, or other answers of one, and nobody had agreed to that. */
+export interface ModelNotice {
+  readonly type: 'model.changed';
+  /** When it was seen, UTC. */
+  readonly timestamp: string;
+  readonly data: {
+    readonly connection: string;
+    readonly model?: string;
+    /** By what it is known: what the service says of itself, or how it answers. */
+    readonly what: 'identity' | 'canary';
+    /** In whose log, and where. */
+    readonly node: string;
+    readonly leaf: number;
+    readonly reviewers: readonly string[];
+    readonly link: string;
+  };
+}
 
-/** The same for every try and target, another for each notice of a hold. */
-export function noticeId({ type, data }: Notice): string {
+export type Notice = AskedNotice | BreakGlassNotice | ModelNotice;
+
+/** The same for every try and target, another for each notice of a hold or of a leaf. */
+export function noticeId(notice: Notice): string {
+  if (notice.type === 'model.changed') return `msg_${notice.type}.${notice.data.node}.${notice.data.leaf}`;
+  const { type, data } = notice;
   return type === 'hold.asked' ? `msg_${data.hold}` : `msg_${data.hold}.${type}`;
+}
+
+/** What it is about, for the operator's log. */
+export function noticeSubject(notice: Notice): string {
+  return notice.type === 'model.changed'
+    ? `another model behind ${notice.data.connection}`
+    : notice.data.hold;
 }
 
 /** The bytes that are sent, the same for every try and target. */

@@ -5,7 +5,7 @@
 
 import { reasonOf } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
-import { type Delivery, type Notice, noticeBody, type Target } from './notice.ts';
+import { type Delivery, type Notice, noticeBody, noticeSubject, type Target } from './notice.ts';
 
 export interface NotifierOptions {
   readonly targets: readonly Target[];
@@ -102,11 +102,11 @@ export class Notifier {
     }
   }
 
-  #report(target: Target, { notice: { data }, ended }: Waiting, delivery: Delivery): void {
+  #report(target: Target, { notice, ended }: Waiting, delivery: Delivery): void {
     const tries = `${delivery.tries} ${delivery.tries === 1 ? 'try' : 'tries'}`;
     const end =
       delivery.kind === 'delivered' ? `delivered, ${tries}` : `not delivered, ${tries}: ${delivery.reason}`;
-    this.#options.log(`notice of ${data.hold} to ${target.name}: ${end}`);
+    this.#options.log(`notice of ${noticeSubject(notice)} to ${target.name}: ${end}`);
     ended?.(target.name, delivery);
   }
 }

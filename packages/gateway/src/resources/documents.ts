@@ -5,6 +5,7 @@ import type { Detector } from '../masking/plan/detector.ts';
 import type { Mask } from '../masking/plan/mask.ts';
 import type { OtherwiseTerms } from '../policy/otherwise.ts';
 import type { Rule } from '../policy/rule.ts';
+import type { ModelProbes } from './model-probes.ts';
 
 export interface Person {
   readonly kind: 'Person';
@@ -62,8 +63,9 @@ export interface PostgresConnection {
   readonly serverTree?: 'off' | 'auto' | 'ask';
   /** Whether texts that it gives out are found again among the documents of rerank calls. */
   readonly lineage?: boolean;
-  /** Of HTTP. */
+  /** Of HTTP, as what follows. */
   readonly otherwise?: undefined;
+  readonly probes?: undefined;
 }
 
 export interface HttpConnection {
@@ -108,6 +110,8 @@ export interface HttpConnection {
   readonly labels: Readonly<Record<string, string>>;
   /** As of PostgreSQL. */
   readonly lineage?: boolean;
+  /** Left out, nobody looks at the model behind it. */
+  readonly probes?: ModelProbes;
   /** Of PostgreSQL. */
   readonly serverTree?: undefined;
 }

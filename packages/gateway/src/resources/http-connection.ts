@@ -8,6 +8,7 @@ import { checkOtherwise } from '../policy/otherwise.ts';
 import { PatternProblem } from '../policy/patterns.ts';
 import { DIALECT_NAMES } from '../protocols/http/operations/dialects.ts';
 import type { HttpConnection } from './documents.ts';
+import { MODEL_PROBES_SCHEMA } from './model-probes.ts';
 
 const STRICT = { additionalProperties: false } as const;
 const HOST_NAME = '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?([.][a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$';
@@ -119,6 +120,7 @@ export function httpConnectionSchema(name: TSchema, labels: TSchema): TSchema {
       otherwise: Type.Optional(OTHERWISE),
       labels,
       lineage: Type.Optional(Type.Boolean()),
+      probes: Type.Optional(MODEL_PROBES_SCHEMA),
     },
     STRICT,
   );

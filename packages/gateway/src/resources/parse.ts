@@ -19,6 +19,7 @@ import { ruleProblems, valueProblems } from '../policy/rule-problems.ts';
 import type { Rule } from '../policy/rule.ts';
 import { type Connection, RESOURCE_KINDS, type ResourceDocument, type ResourceKind } from './documents.ts';
 import { httpContradictionsOf } from './http-connection.ts';
+import { probeProblems } from './model-probes.ts';
 import { schemaFor, SCHEMAS } from './schemas.ts';
 
 /** The resources of a text, and where each of them stands. */
@@ -163,7 +164,10 @@ function withValues(problems: readonly SchemaProblem[], filled: unknown): readon
 function contradictionsIn(document: ResourceDocument): readonly SchemaProblem[] {
   switch (document.kind) {
     case 'Connection':
-      return contradictionsOf(document).map((says) => ({ path: [], says }));
+      return [
+        ...contradictionsOf(document).map((says) => ({ path: [], says })),
+        ...probeProblems(document.probes),
+      ];
     case 'Mask':
       return [...maskProblems(document), ...revealProblems(document)];
     case 'Detector':

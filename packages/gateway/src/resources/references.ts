@@ -125,7 +125,11 @@ function problemsWith(document: ResourceDocument, view: ResourceView): readonly 
     case 'Detector':
       return [];
     case 'Connection':
-      return [...problemsWithHosts(document, view), ...problemsWithOtherwise(document, view)];
+      return [
+        ...problemsWithHosts(document, view),
+        ...problemsWithOtherwise(document, view),
+        ...problemsWithWho(document.probes?.reviewers ?? [], ['probes', 'reviewers'], view),
+      ];
     default:
       return document satisfies never;
   }

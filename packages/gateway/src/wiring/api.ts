@@ -8,6 +8,7 @@ import type { RunningApi } from '../api/ports.ts';
 import type { Config } from '../config/config.ts';
 import type { CountersignError } from '../core/errors.ts';
 import { makeDirectory } from '../files/make-directory.ts';
+import type { ModelProbes } from '../probes/model-probes.ts';
 import type { LiveSessions } from '../session/live-sessions.ts';
 import { backUp } from './backup.ts';
 import { evidenceExporter } from './evidence.ts';
@@ -18,6 +19,7 @@ import type { Rooms, RoomsOptions } from './rooms.ts';
 export interface ApiOptions extends Pick<RoomsOptions, 'env'> {
   readonly sessions: LiveSessions;
   readonly approvals: Approvals;
+  readonly models: ModelProbes;
   readonly randomBytes: (length: number) => Uint8Array;
   readonly software: string;
   readonly postgres: { readonly port: number };

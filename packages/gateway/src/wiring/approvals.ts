@@ -10,6 +10,7 @@ import type { Config } from '../config/config.ts';
 import type { CountersignError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { parseDurationMs, withinHours } from '../policy/patterns.ts';
+import type { Notifier } from '../notify/notifier.ts';
 import type { Resources } from '../resources/resources.ts';
 import { noticeOf, openNotifier, type NotifyWiring, tellOfOpening } from './notify.ts';
 import type { Rooms } from './rooms.ts';
@@ -22,6 +23,8 @@ export interface ApprovalsWiring extends NotifyWiring {
 /** The room; whoever opened it closes it before the rooms. */
 export interface OpenApprovals {
   readonly approvals: Approvals;
+  /** Ends with them. */
+  readonly notifier: Notifier;
   close(): Promise<void>;
 }
 
@@ -57,6 +60,7 @@ export async function openApprovals(
   });
   return {
     approvals,
+    notifier,
     async close() {
       clearInterval(timer);
       leave();

@@ -110,7 +110,11 @@ function hostsOf({ resources }: Rooms): (hostName: string) => string | undefined
 }
 
 /** The target of a connection, with its credential as it is now. */
-async function openHttpTarget(connection: HttpConnection, rooms: Rooms, env: Env): Promise<HttpTarget> {
+export async function openHttpTarget(
+  connection: HttpConnection,
+  rooms: Rooms,
+  env: Env,
+): Promise<HttpTarget> {
   const { store, installationKey } = rooms;
   const { target } = connection;
   const url = new URL(target.url);

@@ -139,8 +139,12 @@ function linkOf(config: Config, { id }: HoldRecord): string {
 }
 
 /** Where people look at a hold. */
-export function holdLink({ listen, notify }: Config, id: string): string {
+export function holdLink(config: Config, id: string): string {
+  return `${apiUrl(config)}/v1/approvals/${id}`;
+}
+
+/** Where the API is, as people reach it. */
+export function apiUrl({ listen, notify }: Config): string {
   const { host, port } = listen.api;
-  const baseUrl = notify.baseUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
-  return `${baseUrl}/v1/approvals/${id}`;
+  return notify.baseUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
