@@ -72,6 +72,7 @@ class Run {
     const crashes = together.some(({ kind }) => kind === 'crash');
     const actions = together.filter(({ kind }) => !crashes || kind !== 'pass');
     const lives = this.#gateways.map(({ life }) => life);
+    this.world.clock.begunUs = this.world.clock.elapsedUs;
     for (const action of actions) {
       const life = action.kind === 'crash' ? lives[action.gateway] : undefined;
       if (action.kind === 'crash' && life !== undefined) life.left = action.after;
@@ -237,10 +238,12 @@ class Run {
     const own = requester === 'ana' ? ['ana', 'ana2'] : [requester];
     const types = leaves.map(({ type }) => type);
     const opened = leaves.find(({ type }) => type === 'breakglass.used');
-    const grantUs = opened?.elapsedUs ?? granted.find(({ body }) => body?.['until'] !== undefined)?.elapsedUs;
+    const grant = opened ?? granted.find(({ body }) => body?.['until'] !== undefined);
+    const grantUs = grant?.elapsedUs;
     const withinMs = opened === undefined ? USE_WITHIN_MS : TESTING_OPENER.withinMs;
     const usedAfterUs = world.clock.elapsedUs - (grantUs ?? 0);
-    const grantedAfterUs = (grantUs ?? 0) - (asked?.elapsedUs ?? 0);
+    // Who decided in time has, however long the log took.
+    const grantedAfterUs = (grant?.begunUs ?? 0) - (asked?.elapsedUs ?? 0);
     const distinct = new Set(approvers.map(({ subject }) => subject)).size;
     this.#must('nobody approves their own', !approvers.some(({ name }) => own.includes(name)));
     if (opened === undefined) {
@@ -297,10 +300,12 @@ class Run {
   }
 
   /** Leaves of both logs about a hold. */
-  leavesOf(id: HoldId): (TestingLog['events'][number] & { readonly elapsedUs: number })[] {
+  leavesOf(
+    id: HoldId,
+  ): (TestingLog['events'][number] & { readonly elapsedUs: number; readonly begunUs: number })[] {
     return this.logs.flatMap((log) =>
       log.events
-        .map((event, i) => ({ ...event, elapsedUs: log.elapsedUs[i] ?? 0 }))
+        .map((event, i) => ({ ...event, elapsedUs: log.elapsedUs[i] ?? 0, begunUs: log.begunUs[i] ?? 0 }))
         .filter(({ body }) => body?.['hold_id'] === id),
     );
   }

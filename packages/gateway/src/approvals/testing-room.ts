@@ -21,6 +21,8 @@ const TESTING_START_US: number = 1_795_000_000_000_000;
 export class TestingClock {
   wallUs: number = TESTING_START_US;
   elapsedUs = 0;
+  /** Monotonic time at which what goes on now was begun: time may pass while somebody waits for a log. */
+  begunUs = 0;
 
   nowUs(): number {
     return this.wallUs;
@@ -104,6 +106,8 @@ export class TestingLog implements HoldLog {
   readonly events: LedgerEvent[] = [];
   /** Monotonic time of each leaf, which a gateway does not know. */
   readonly elapsedUs: number[] = [];
+  /** Monotonic time at which what each leaf is about was begun. */
+  readonly begunUs: number[] = [];
   /** Leaf time of the last leaf, which never goes back. */
   lastUs = 0;
   /** What leaves are given instead of being written. */
@@ -141,7 +145,10 @@ export class TestingLog implements HoldLog {
       await life.gate(new CountersignError('LIMIT_EXCEEDED', { limit: 'x', allowed: 1, actual: 2 }));
       const first = this.events.length;
       this.events.push(...events);
-      for (const _ of events) this.elapsedUs.push(clock.elapsedUs);
+      for (const _ of events) {
+        this.elapsedUs.push(clock.elapsedUs);
+        this.begunUs.push(clock.begunUs);
+      }
       this.beat(clock);
       for (const event of events) this.meanwhile(event);
       // Here it is durable, and perhaps nobody hears of it.
