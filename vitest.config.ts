@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
-import FailuresAtOnce from './test/failures-at-once.ts';
+import { FailuresAtOnce } from './test/failures-at-once.ts';
 
 /** More than an hour. */
 const isSoak = process.env['COUNTERSIGN_SOAK'] !== undefined;

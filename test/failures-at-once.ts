@@ -2,7 +2,7 @@
 
 import type { TestCase, Reporter } from 'vitest/node';
 
-export default class FailuresAtOnce implements Reporter {
+export class FailuresAtOnce implements Reporter {
   onTestCaseResult(test: TestCase): void {
     const result = test.result();
     if (result.state !== 'failed') return;

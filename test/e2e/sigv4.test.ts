@@ -294,12 +294,13 @@ describe('a request that is signed', () => {
 
   it('is not needed of who shows a token: the gateway signs all the same', async () => {
     const body = randomBytes(2_000_000);
-    const answer = await fetch(`${harness.url}/plain/echo`, {
+    const init: RequestInit & { readonly duplex: 'half' } = {
       method: 'POST',
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/octet-stream' },
       body: new Blob([body]).stream(),
       duplex: 'half',
-    });
+    };
+    const answer = await fetch(`${harness.url}/plain/echo`, init);
     expect(await answer.json()).toEqual({ bytes: body.length });
     expect(last(aws)).toMatchObject({ problem: undefined, headers: { 'content-length': '2000000' } });
     expect((await logOf('session.start', 'plain')).map(({ body: said }) => said['method'])).toContain(

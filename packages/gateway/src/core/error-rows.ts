@@ -393,6 +393,22 @@ const COMMON_ERRORS = {
     exit: 5,
     fixedBy: 'operator',
   },
+  SIGNATURE_MALFORMED: {
+    says: 'The signature of the request cannot be read: {reason}.',
+    hint: 'Nothing was forwarded. Sign with AWS Signature Version 4 (AWS4-HMAC-SHA256).',
+    http: 400,
+    sqlstate: '08P01',
+    exit: 6,
+    fixedBy: 'caller',
+  },
+  SIGNATURE_REFUSED: {
+    says: 'The signature of the request is not taken: {reason}.',
+    hint: 'Nothing was forwarded.',
+    http: 403,
+    sqlstate: '28000',
+    exit: 4,
+    fixedBy: 'caller',
+  },
   SPOOL_FAILED: {
     says: 'A large message cannot be kept on disk ({reason}), so it is not forwarded.',
     http: 503,

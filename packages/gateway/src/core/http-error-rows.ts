@@ -48,20 +48,4 @@ export const HTTP_ERRORS = {
     exit: 6,
     fixedBy: 'caller',
   },
-  SIGNATURE_MALFORMED: {
-    says: 'The signature of the request cannot be read: {reason}.',
-    hint: 'Nothing was forwarded. Sign with AWS Signature Version 4 (AWS4-HMAC-SHA256).',
-    http: 400,
-    sqlstate: '08P01',
-    exit: 6,
-    fixedBy: 'caller',
-  },
-  SIGNATURE_REFUSED: {
-    says: 'The signature of the request is not taken: {reason}.',
-    hint: 'Nothing was forwarded.',
-    http: 403,
-    sqlstate: '28000',
-    exit: 4,
-    fixedBy: 'caller',
-  },
 } as const;
