@@ -359,18 +359,17 @@ describe('the time of a signature', () => {
   const signature = read(head());
   const url = read(inQuery(presigned()));
 
-  it.each<[string, RequestSignature, number, string | undefined]>([
-    ['now', signature, AT, undefined],
-    ['a quarter of an hour ago', signature, AT + 900_000, undefined],
+  it.each<[string, RequestSignature, number, string]>([
+    ['now', signature, AT, 'good'],
+    ['a quarter of an hour ago', signature, AT + 900_000, 'good'],
     ['longer ago', signature, AT + 900_001, 'Signature expired'],
-    ['in a quarter of an hour', signature, AT - 900_000, undefined],
+    ['in a quarter of an hour', signature, AT - 900_000, 'good'],
     ['later', signature, AT - 900_001, 'Signature not yet current'],
-    ['of a URL that is still good', url, AT + 900_000, undefined],
+    ['of a URL that is still good', url, AT + 900_000, 'good'],
     ['of a URL that is over', url, AT + 900_001, 'Signature expired'],
     ['of a URL of tomorrow', url, AT - 86_400_000, 'Signature not yet current'],
   ])('%s', (_name, one, nowMs, problem) => {
-    const expected = problem === undefined ? undefined : expect.stringContaining(problem);
-    expect(timeProblem(one, nowMs)).toEqual(expected);
+    expect(timeProblem(one, nowMs) ?? 'good').toContain(problem);
   });
 });
 
