@@ -118,6 +118,25 @@ const from = (leaf: number): Values => ({ previous: { leaf, fingerprint: 'x' } }
 
 const taken = (n: number): Leaf => ({ ...event('hold.taken', 0, { target: 'reranker' }).leaf, n });
 
+/** The model is as before at these minutes, and another one at the last. */
+function isFinding(...minutes: readonly number[]): boolean {
+  const models = new ModelRows();
+  const looks = minutes.map((minute, index) => {
+    const isLast = index === minutes.length - 1;
+    const { leaf, values } = isLast
+      ? identity(20 + index, 'changed', 'b', { ...previous(10), approval: 14 })
+      : identity(20 + index, 'same', 'a', previous(10));
+    return { leaf: { ...leaf, t: minuteAt(minute) }, values };
+  });
+  const before = [identity(10, 'same', 'a'), ...promotion(11)];
+  const found = [...before, ...looks].map(({ leaf, values }) => {
+    models.see(leaf);
+    if (leaf.type === 'hold.taken') models.taken(leaf, values, { isGranted: true, isModel: true });
+    return ['model.identity'].includes(leaf.type) && models.probe(leaf, values).isFinding;
+  });
+  return found.at(-1) === true;
+}
+
 describe('a look at a model', () => {
   it('has a row each, and a finding is a change too', () => {
     const events = [
@@ -233,24 +252,6 @@ describe('a look at a model', () => {
   });
 
   it('is let by what took its time, within 15 minutes or by the first look behind them', () => {
-    /** The model is as before at these minutes, and another one at the last. */
-    const isFinding = (...minutes: readonly number[]): boolean => {
-      const models = new ModelRows();
-      const looks = minutes.map((minute, index) => {
-        const isLast = index === minutes.length - 1;
-        const { leaf, values } = isLast
-          ? identity(20 + index, 'changed', 'b', { ...previous(10), approval: 14 })
-          : identity(20 + index, 'same', 'a', previous(10));
-        return { leaf: { ...leaf, t: minuteAt(minute) }, values };
-      });
-      const before = [identity(10, 'same', 'a'), ...promotion(11)];
-      const found = [...before, ...looks].map(({ leaf, values }) => {
-        models.see(leaf);
-        if (leaf.type === 'hold.taken') models.taken(leaf, values, { isGranted: true, isModel: true });
-        return ['model.identity'].includes(leaf.type) && models.probe(leaf, values).isFinding;
-      });
-      return found.at(-1) === true;
-    };
     expect([isFinding(1), isFinding(100), isFinding(1, 14, 59)]).toEqual([false, false, false]);
     expect([isFinding(15, 16), isFinding(1, 20, 21)]).toEqual([true, true]);
   });

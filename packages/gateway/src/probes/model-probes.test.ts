@@ -124,6 +124,14 @@ async function look(world: World): Promise<string> {
     .join(', ');
 }
 
+/** So many models, each with as much of a name as a leaf takes. */
+function models(count: number): unknown {
+  const long = 'x'.repeat(2_000);
+  return {
+    data: Array.from({ length: count }, (_, at) => ({ id: `m${at}`, model_name: long, model_type: long })),
+  };
+}
+
 describe('a look at a model', () => {
   it('begins with a baseline, and is the same until something is not', async () => {
     const world = startWorld();
@@ -262,13 +270,6 @@ describe('a look at a model', () => {
   it('is unknown where a service says more of its models than a leaf should have', async () => {
     const world = startWorld({
       connections: [{ ...RERANKER, identity: 'xinference', model: undefined, canary: undefined }],
-    });
-    const models = (count: number): unknown => ({
-      data: Array.from({ length: count }, (_, at) => ({
-        id: `m${at}`,
-        model_name: 'x'.repeat(2_000),
-        model_type: 'y'.repeat(2_000),
-      })),
     });
     world.says = { '/v1/models': models(20) };
     expect(await look(world)).toBe('identity same first');

@@ -120,6 +120,12 @@ async function leavesOf(type: string): Promise<readonly Record<string, unknown>[
   return found;
 }
 
+/** Baselines and findings, which another look of the same changes nothing of. */
+async function known(): Promise<unknown> {
+  const { models } = (await call('root', 'GET /v1/models')).json;
+  return models.flatMap(({ probes }) => probes.map(({ baseline, findings }) => [baseline, findings]));
+}
+
 describe('a gateway', () => {
   it('takes a change of the Connection that others agreed to for an agreement, once', async () => {
     await look();
@@ -158,10 +164,6 @@ describe('a gateway', () => {
   });
 
   it('knows after a start what it knew before', async () => {
-    const known = async (): Promise<unknown> => {
-      const { models } = (await call('root', 'GET /v1/models')).json;
-      return models.flatMap(({ probes }) => probes.map(({ baseline, findings }) => [baseline, findings]));
-    };
     const before = await known();
     await gateway.close('again');
     await start();
