@@ -159,8 +159,10 @@ describe('the SDK of AWS', () => {
       target_user: ACCOUNT.accessKeyId,
       token_id: pair.id,
     });
+    const [intent] = await logOf('http.intent', 'bedrock');
     const [rerank] = await logOf('rerank.call', 'bedrock');
-    expect(rerank?.leaf.decision).toBe('allow');
+    expect(intent?.leaf.decision).toBe('allow');
+    expect(rerank?.leaf.ref).toBe(intent?.leaf.n);
     expect(JSON.stringify(await harness.log())).not.toContain(pair.secretAccessKey);
   });
 

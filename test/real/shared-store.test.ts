@@ -103,7 +103,7 @@ describe('a store in PostgreSQL', () => {
   it('is migrated once by gateways that start together', async () => {
     const stores = await Promise.all([open(), open(), open()]);
     const rows = await stores[0].db.selectFrom('meta').selectAll().execute();
-    expect(rows).toEqual([{ key: 'schema_version', value: '5' }]);
+    expect(rows).toEqual([{ key: 'schema_version', value: '6' }]);
     await Promise.all(stores.map((store) => store.close()));
   });
 
@@ -130,7 +130,7 @@ describe('a store in PostgreSQL', () => {
     await using store = await open();
     await store.db.updateTable('meta').set({ value: '99' }).execute();
     await expect(open()).rejects.toMatchObject({ code: 'STORE_FAILED' });
-    await store.db.updateTable('meta').set({ value: '5' }).execute();
+    await store.db.updateTable('meta').set({ value: '6' }).execute();
   });
 
   it('keeps and destroys the keys of scopes', async () => {
