@@ -207,7 +207,7 @@ describe('countersign-verify', () => {
     expect(await runCli(['--version'])).toEqual({
       status: 0,
       stdout: expect.stringMatching(
-        /^countersign-verify [0-9]+\.[0-9]+\.[0-9]+, packages of version 1\.3\n$/,
+        /^countersign-verify [0-9]+\.[0-9]+\.[0-9]+, packages of version 1\.4\n$/,
       ),
       stderr: '',
     });
