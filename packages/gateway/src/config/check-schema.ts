@@ -2,7 +2,7 @@
 
 import type { TSchema } from 'typebox';
 import { Settings } from 'typebox/system';
-import { Errors } from 'typebox/value';
+import { Default, Errors } from 'typebox/value';
 
 /** Of one value, before they are told apart: a list of cases may have thousands, of which each is shown. */
 const PROBLEMS_MAX = 10_000;
@@ -126,7 +126,11 @@ function unionProblems(problem: Problem, { schema, value, at }: Checked): readon
   const inner = memberAt(value, keys);
   const path = [...at, ...keys];
   const meant = alternativeMeant(union, inner);
-  const within = meant === undefined ? [] : problemsAt({ schema: meant, value: inner, at: path });
+  // Defaults were filled in where an alternative fits, and none does.
+  const within =
+    meant === undefined
+      ? []
+      : problemsAt({ schema: meant, value: Default(meant, structuredClone(inner)), at: path });
   if (within.length > 0) return within;
   const alternatives = childOf(union, 'alternatives');
   const fits = typeof alternatives === 'string' ? alternatives : 'one of its alternatives';
