@@ -98,6 +98,17 @@ describe('probes of a connection', () => {
     for (const [at, one] of expected.entries()) expect(problems[at]).toMatch(one);
   });
 
+  it('are refused where requests have to be signed, which they are not', () => {
+    const signed = `kind: Connection
+name: bedrock
+protocol: http
+target: { url: 'https://bedrock.example' }
+credential: { scheme: sigv4, accessKeyId: AKIAIOSFODNN7EXAMPLE, region: eu-central-1, service: bedrock, password: { env: X } }
+probes: { identity: tei, reviewers: [ana] }`;
+    expect(() => parseResources(signed)).toThrow(/probes are not signed/);
+    expect(parseResources(signed.replace(/\nprobes.*/, ''))).toHaveLength(1);
+  });
+
   it('are refused on a connection to a database', () => {
     const database = `kind: Connection
 name: db

@@ -42,8 +42,15 @@ export const MODEL_PROBES_SCHEMA: TSchema = Type.Object(
   STRICT,
 );
 
-/** Everything that would make a look mean nothing, at its place. */
-export function probeProblems(probes: ModelProbes | undefined): readonly SchemaProblem[] {
+/**
+ * Everything that would make a look mean nothing, at its place.
+ *
+ * @param scheme how the connection's target is shown who asks; undefined of a database
+ */
+export function probeProblems(
+  probes: ModelProbes | undefined,
+  scheme: string | undefined,
+): readonly SchemaProblem[] {
   if (probes === undefined) return [];
   const { identity, canary, model, tolerance } = probes;
   const identityProbe = identity === undefined ? undefined : IDENTITY_PROBES.get(identity);
@@ -52,6 +59,9 @@ export function probeProblems(probes: ModelProbes | undefined): readonly SchemaP
     ...(canary !== undefined && canaryNeedsModel(canary) ? [`canary: ${canary}`] : []),
   ];
   return [
+    ...(scheme === 'sigv4'
+      ? [at('', 'probes are not signed, and the target takes nothing else: every look would be unknown')]
+      : []),
     ...(identity === undefined && canary === undefined
       ? [at('', 'probes says neither identity nor canary, so that nothing would be looked at')]
       : []),

@@ -166,7 +166,10 @@ function contradictionsIn(document: ResourceDocument): readonly SchemaProblem[] 
     case 'Connection':
       return [
         ...contradictionsOf(document).map((says) => ({ path: [], says })),
-        ...probeProblems(document.probes),
+        ...probeProblems(
+          document.probes,
+          document.protocol === 'http' ? document.credential.scheme : undefined,
+        ),
       ];
     case 'Mask':
       return [...maskProblems(document), ...revealProblems(document)];
