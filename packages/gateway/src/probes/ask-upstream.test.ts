@@ -11,6 +11,8 @@ import { UpstreamPool } from '../upstream/http-pool.ts';
 import { type Answered, askUpstream, type Unanswered } from './ask-upstream.ts';
 
 const SECRET = 'probe-secret-canary-"7"';
+/** The same, each character as an escape of JSON. */
+const ESCAPED = Array.from(SECRET, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`).join('');
 
 let pool: UpstreamPool;
 let server: Server;
@@ -156,6 +158,7 @@ describe('a question of the gateway', () => {
       /another protocol|hang up|reset|101/i,
     ],
     ['the credential', saying(200, JSON.stringify({ model_id: `x${SECRET}` })), /repeats the credential/],
+    ['the credential in escapes', saying(200, `{"model_id":"${ESCAPED}"}`), /repeats the credential/],
     ['the credential without escapes', saying(200, `{"a":${SECRET}}`), /repeats the credential/],
   ])('is not answered by %s', async (_, answer, failure) => {
     const got = await ask(answer);

@@ -113,6 +113,9 @@ async function read(
   const parsed = parseJson(bytes, { depthMax, nodesMax });
   if (parsed.kind === 'refused')
     return { failure: `${path} answered no JSON that is read (${parsed.reason})`, status };
+  // Escapes hide it in the bytes, and not in what is read out of them.
+  if (repeatsSecret(target, withoutEscapes(bytes)))
+    return { failure: `${path} repeats the credential`, status };
   return { status, fields, body: { bytes, root: parsed.root } };
 }
 
@@ -146,6 +149,12 @@ function repeatsSecret({ credential }: HttpTarget, bytes: Uint8Array): boolean {
   return [secret, JSON.stringify(secret).slice(1, -1), ...basic].some(
     (form) => form !== '' && text.includes(form),
   );
+}
+
+/** JSON that was read, written again with no more escapes than it needs. */
+function withoutEscapes(json: Uint8Array): Uint8Array {
+  const value: unknown = JSON.parse(Buffer.from(json).toString('utf8'));
+  return Buffer.from(JSON.stringify(value));
 }
 
 function late(ended: AbortSignal): Promise<never> {
